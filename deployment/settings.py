@@ -1,0 +1,46 @@
+"""The configuration (its schema is in Pulumi.yaml), checked before anything is created."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pulumi
+
+from deployment.template import read
+
+# Configuration key -> the template parameter that it feeds, and whose constraints it must meet.
+FEEDS = {
+    "instanceType": ("hosts", "InstanceType"),
+    "cpuCredits": ("hosts", "CpuCredits"),
+    "secondOctet": ("network", "SecondOctet"),
+    "alertEmail": ("balancer", "AlertEmail"),
+}
+
+
+class Settings(NamedTuple):
+    instance_type: str
+    cpu_credits: str
+    second_octet: int
+    alert_email: str
+    quota_check: bool
+    protect: bool
+
+    @classmethod
+    def load(cls) -> Settings:
+        """Raises pulumi.RunError that names the key, its value and what is allowed."""
+        config = pulumi.Config()
+        for key, (part, parameter) in FEEDS.items():
+            value = config.get(key) or ""
+            if complaint := read(part).complaint(parameter, value):
+                raise pulumi.RunError(
+                    f"configuration {config.name}:{key} is {value!r}: {complaint}. "
+                    f"Set it with: pulumi config set {key} VALUE"
+                )
+        return cls(
+            instance_type=config.require("instanceType"),
+            cpu_credits=config.require("cpuCredits"),
+            second_octet=config.require_int("secondOctet"),
+            alert_email=config.get("alertEmail") or "",
+            quota_check=config.require_bool("quotaCheck"),
+            protect=config.require_bool("protect"),
+        )

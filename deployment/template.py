@@ -1,0 +1,75 @@
+"""Reads the CloudFormation templates in cfn/, and checks values against the constraints that they declare."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FOLDER = Path(__file__).parent.parent / "cfn"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms (!Ref, !Sub ...), each read as {tag: value}."""
+
+
+def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        assert isinstance(node, yaml.MappingNode)  # noqa: S101 - YAML has no fourth kind
+        value = loader.construct_mapping(node, deep=True)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _short_form)
+
+
+class Template:
+    """One template: its text as CloudFormation gets it, and its declarations."""
+
+    def __init__(self, path: Path) -> None:
+        # A template over 16 KiB without a final newline would differ from what CloudFormation returns, for ever.
+        self.body = path.read_text().rstrip("\n") + "\n"
+        self.content: dict[str, Any] = yaml.load(self.body, _Loader)  # noqa: S506 - a SafeLoader
+        self.parameters: dict[str, dict[str, Any]] = self.content.get("Parameters", {})
+        self.outputs: dict[str, dict[str, Any]] = self.content.get("Outputs", {})
+        self.resources: dict[str, dict[str, Any]] = self.content["Resources"]
+
+    @property
+    def makes_roles(self) -> bool:
+        return any(one["Type"].startswith("AWS::IAM::") for one in self.resources.values())
+
+    def default(self, parameter: str) -> str:
+        return str(self.parameters[parameter]["Default"])
+
+    def complaint(self, parameter: str, value: str) -> str | None:
+        """What is wrong with the value, in words; None if CloudFormation would take it."""
+        declared = self.parameters[parameter]
+        allowed = [str(one) for one in declared.get("AllowedValues", [])]
+        if allowed and value not in allowed:
+            return f"must be one of {', '.join(allowed)}"
+        explained = str(declared.get("ConstraintDescription", ""))
+        if declared["Type"] == "Number":
+            if not re.fullmatch(r"\d+", value):
+                return explained or "must be a whole number"
+            if (
+                not declared.get("MinValue", 0)
+                <= int(value)
+                <= declared.get("MaxValue", int(value))
+            ):
+                return explained
+        if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], value):
+            return explained
+        return None
+
+
+@functools.cache
+def read(part: str) -> Template:
+    """The template cfn/<part>.yaml."""
+    return Template(FOLDER / f"{part}.yaml")

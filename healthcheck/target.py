@@ -1,0 +1,50 @@
+"""Which URL to check, when the user does not say, and what a user's short form means."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+LOCAL = (
+    Path(__file__).parent.parent / "build" / "local" / "url"
+)  # the running local deployment writes it
+
+
+class BadUrl(ValueError):
+    """Not a URL that could be asked; the text says why."""
+
+
+def completed(url: str) -> str:
+    """`url` with a scheme, and with /now where it has no path; raises BadUrl."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        host, _ = parts.hostname, parts.port
+    except ValueError as wrong:
+        raise BadUrl(f"{url!r} is not a URL: {wrong}") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise BadUrl(f"{url!r} is not a URL such as http://example.org or http://[::1]:8080/now")
+    return urlunsplit(parts._replace(path=parts.path if parts.path.strip("/") else "/now"))
+
+
+def default() -> str | None:
+    """TIMESERVICE_URL, else the local deployment's, else `pulumi stack output url`; None if there is none."""
+    if url := os.environ.get("TIMESERVICE_URL"):
+        return url
+    if LOCAL.exists():
+        return LOCAL.read_text().strip()
+    if pulumi := shutil.which("pulumi"):
+        try:
+            answer = subprocess.run(  # noqa: S603 - our own words, and the user's own pulumi
+                [pulumi, "stack", "output", "url", "--non-interactive"],
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return answer.stdout.strip() or None
+    return None

@@ -1,0 +1,202 @@
+"""The local cloud: `python -m local.cloud up|down|status` (through make up, make down, make status).
+
+Exit codes: 0 done (up: and the healthcheck says OK), 1 it failed and says why, 2 wrong usage or another run is at work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from healthcheck.__main__ import main as healthcheck
+from local import program
+from local.containers import DEFAULT, ROOT, Containers
+from local.steps import CloudError, step
+
+
+class Busy(CloudError):
+    """Another run is at work on this deployment."""
+
+
+def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
+    check_owner(cloud)
+    check_port(cloud)
+    start = time.monotonic()
+    image = cloud.build_image()
+    with step("local cloud") as line:
+        started = cloud.start(image)
+        endpoint = f"http://{cloud.address('api')}:4566"
+        wait_for_api(endpoint)
+        line.outcome = "started" if started else "already up"
+    exports, changes = program.run(endpoint, overrides)
+    with step("two healthy hosts of this release, and no other") as line:
+        wait_for_hosts(cloud, str(exports["group"]))
+    url = f"http://127.0.0.1:{cloud.port}"
+    (folder / "url").write_text(url + "\n")
+    if not started and changes == 0:
+        print("\nNothing changed: this release was up already.")
+    else:
+        print(f"\nUp after {time.monotonic() - start:.0f} s.")
+    print(f"{url}/now\n")
+    return healthcheck([url])
+
+
+def check_owner(cloud: Containers) -> None:
+    owner = cloud.owner()
+    if owner is not None and owner != str(ROOT) and Path(owner).exists():
+        raise CloudError(
+            f"the deployment {cloud.name!r} belongs to the clone {owner}: "
+            "run make down there, or choose another name and port: make up NAME=second PORT=8081"
+        )
+
+
+def check_port(cloud: Containers) -> None:
+    """Refuse a busy port before anything is built or started."""
+    balancer = cloud.get("balancer")
+    if balancer is not None and balancer.status == "running":
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", cloud.port))
+        except OSError as refused:
+            raise CloudError(
+                f"port {cloud.port} cannot be used ({refused.strerror}); choose another: make up PORT=8081"
+            ) from None
+
+
+def wait_for_api(endpoint: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            requests.get(f"{endpoint}/_ministack/health", timeout=2).raise_for_status()
+            return
+        except requests.RequestException:
+            time.sleep(0.2)
+    raise CloudError(
+        "the local AWS API does not answer within 60 s; see docker logs of the api container"
+    )
+
+
+def wait_for_hosts(cloud: Containers, group: str) -> None:
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        hosts = cloud.hosts()
+        if [(host["group"], host["state"]) for host in hosts] == [(group, "healthy")] * 2:
+            return
+        time.sleep(0.5)
+    states = (
+        ", ".join(f"{host['instance']} {host['state']}" for host in cloud.hosts()) or "no hosts"
+    )
+    raise CloudError(f"no two healthy hosts within 180 s ({states}); make logs shows what they say")
+
+
+def down(cloud: Containers, folder: Path) -> int:
+    check_owner(cloud)
+    if not cloud.leftovers():
+        print(f"Nothing to do: {cloud.name!r} is not up.")
+    else:
+        with step("containers, volumes, networks, images"):
+            cloud.remove()
+            cloud.remove_images()
+    shutil.rmtree(folder, ignore_errors=True)
+    if left := cloud.leftovers():
+        raise CloudError("these could not be removed: " + ", ".join(left))
+    print(
+        "Nothing of it is left outside this clone; a Docker engine that make up installed or started stays."
+    )
+    return 0
+
+
+def status(cloud: Containers) -> int:
+    endpoint = f"http://{cloud.address('api')}:4566"
+    stacks = program.Deployer(endpoint).cloudformation.describe_stacks()["Stacks"]
+    releases = {}
+    for stack in sorted(stacks, key=lambda one: str(one["CreationTime"])):
+        print(f"stack  {stack['StackName']:<44} {stack['StackStatus']}")
+        outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+        if "Group" in outputs:
+            releases[outputs["Group"]] = outputs["Release"]
+    for host in cloud.hosts():
+        release = releases.get(host["group"], "(going)")
+        print(
+            f"host   {host['instance']}  {host['zone']}  release {release}  {host['state']:<9}  {clock(host)}"
+        )
+    print(f"url    http://127.0.0.1:{cloud.port}/now")
+    return 0
+
+
+def clock(host: dict[str, Any]) -> str:
+    """What the host says of its clock's error, in words."""
+    try:
+        known = requests.get(f"http://{host['address']}/now", timeout=2).json()["clock"]
+    except (requests.RequestException, ValueError, KeyError):
+        return "clock ? (no answer)"
+    if known.get("offset") is None:
+        return f"clock {known['state']}"
+    return (
+        f"clock {known['offset'] * 1e3:+.3f} ms (+-{known['bound'] * 1e3:.3f} ms) {known['state']}"
+    )
+
+
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """One run at a time on a deployment."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with Path(f"{folder}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(
+                "another make up or make down is at work on this deployment; wait for it"
+            ) from None
+        folder.mkdir(exist_ok=True)
+        yield
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.cloud", description=__doc__)
+    parser.add_argument("command", choices=["up", "down", "status"])
+    parser.add_argument("--name", default=os.environ.get("NAME") or DEFAULT)
+    parser.add_argument("--port", type=int, default=os.environ.get("PORT") or 8080)
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a Pulumi configuration value",
+    )
+    args = parser.parse_args(argv)
+    folder = ROOT / "build" / ("local" if args.name == DEFAULT else args.name)
+    try:
+        cloud = Containers(args.name, args.port)
+        if args.command == "status":
+            return status(cloud)
+        with lock(folder):
+            if args.command == "down":
+                return down(cloud, folder)
+            return up(cloud, folder, dict(item.split("=", 1) for item in args.config))
+    except Busy as busy:
+        print(f"\nerror: {busy}", file=sys.stderr)
+        return 2
+    except CloudError as trouble:
+        print(f"\nerror: {trouble}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped half-way; the next make up or make down mends it.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

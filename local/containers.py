@@ -1,0 +1,245 @@
+"""The local cloud's containers and networks, each labelled with its deployment; nothing else is ever touched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, NotFound
+from docker.models.containers import Container
+from docker.types import IPAMConfig, IPAMPool, LogConfig
+
+from local.steps import CloudError
+
+ROOT = Path(__file__).parent.parent
+LABEL = "timeservice.deployment"
+ZONES = ("us-east-1a", "us-east-1b")
+DEFAULT = "timeservice"
+# The default deployment's API keeps one address, so that Pulumi.local.yaml can name it.
+DEFAULT_SUBNET = "10.213.0.0/24"
+DEFAULT_API = "10.213.0.2"
+
+
+class Containers:
+    """One deployment's containers, networks, volumes and images."""
+
+    def __init__(self, name: str, port: int) -> None:
+        self.name = name
+        self.port = port
+        try:
+            self.engine = docker.from_env()
+            self.engine.ping()
+        except DockerException as trouble:
+            raise CloudError(
+                f"no Docker engine answers ({trouble}); scripts/engine.sh starts one"
+            ) from None
+        self.filters: Any = {"label": f"{LABEL}={name}"}
+
+    # What is there
+
+    def all(self) -> list[Container]:
+        return list(self.engine.containers.list(all=True, filters=self.filters))
+
+    def get(self, role: str) -> Container | None:
+        try:
+            return self.engine.containers.get(f"{self.name}-{role}")
+        except NotFound:
+            return None
+
+    def address(self, role: str) -> str:
+        """The container's address on the edge network, reachable from this machine only."""
+        container = self.get(role)
+        if container is None or container.status != "running":
+            raise CloudError(f"the local cloud {self.name!r} is not up; `make up` starts it")
+        networks = container.attrs["NetworkSettings"]["Networks"]
+        return str(networks[f"{self.name}-edge"]["IPAddress"])
+
+    def hosts(self) -> list[dict[str, Any]]:
+        """The hosts as the controller last told them; [] before it has said anything."""
+        controller = self.get("controller")
+        if controller is None or controller.status != "running":
+            return []
+        result = controller.exec_run(["cat", "/run/balancer/status.json"])
+        return list(json.loads(bytes(result.output))) if result.exit_code == 0 else []
+
+    def owner(self) -> str | None:
+        """The clone that started this deployment; None when it is not there."""
+        owners = (container.labels.get("timeservice.clone") for container in self.all())
+        return next((owner for owner in owners if owner), None)
+
+    # Up
+
+    def build_image(self) -> str:
+        """The stage's image, made when its sources have changed; returns its tag."""
+        digest = hashlib.sha256()
+        for path in [ROOT / "local/requirements.txt", *sorted((ROOT / "local/stage").rglob("*"))]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(path.read_bytes())
+        tag = f"{self.name}-stage:{digest.hexdigest()[:12]}"
+        subprocess.run([ROOT / "scripts/stage.sh", tag, self.name], check=True)  # noqa: S603
+        return tag
+
+    def start(self, image: str) -> bool:
+        """Start what does not run yet; returns whether anything had to be started."""
+        wanted = self._wanted(image)
+        if all(self._runs(role, spec) for role, spec in wanted.items()):
+            return False
+        if not self._runs("api", wanted["api"]):
+            # The API holds everything in memory: what was deployed through an earlier one is gone with it.
+            self.remove()
+        self._networks()
+        for role, spec in wanted.items():
+            if not self._runs(role, spec):
+                self._start(role, spec)
+        return True
+
+    def _wanted(self, image: str) -> dict[str, dict[str, Any]]:
+        """The containers by role; the API first, as its address is fixed and another could take it."""
+        run = f"{self.name}-run"
+        zones = [f"{self.name}-{zone}" for zone in ZONES]
+        edge = f"{self.name}-edge"
+        cloud = {"image": image, "environment": {}}
+        return {
+            "api": cloud
+            | {
+                "command": ["python3", "-m", "ministack"],
+                "environment": {
+                    "MINISTACK_HOST": "cloud.internal",
+                    "MINISTACK_REGION": "us-east-1",
+                    "AWS_DEFAULT_REGION": "us-east-1",
+                },
+                "networks": {edge: ["cloud.internal"]},
+            },
+            "time": cloud
+            | {
+                "command": ["/opt/local/stage/time_server.sh"],
+                # Those whom the healthcheck asks: here they are all one and the same server.
+                "networks": {edge: ["time.aws.com"], **{zone: [] for zone in zones}},
+            },
+            "balancer": cloud
+            | {
+                "command": ["/opt/local/stage/balancer.sh"],
+                "volumes": {run: {"bind": "/run/balancer", "mode": "rw"}},
+                "ports": {"80/tcp": ("127.0.0.1", self.port)},
+                "networks": {edge: ["balancer"], **{zone: ["cloud.internal"] for zone in zones}},
+            },
+            "controller": cloud
+            | {
+                "command": ["python3", "-m", "local.stage.controller"],
+                "volumes": {
+                    run: {"bind": "/run/balancer", "mode": "rw"},
+                    "/var/run/docker.sock": {"bind": "/var/run/docker.sock", "mode": "rw"},
+                },
+                "environment": {
+                    "DEPLOYMENT": self.name,
+                    "STAGE_IMAGE": image,
+                    "AWS_REGION": "us-east-1",
+                },
+                "networks": {edge: []},
+            },
+        }
+
+    def _runs(self, role: str, spec: dict[str, Any]) -> bool:
+        container = self.get(role)
+        return (
+            container is not None
+            and container.status == "running"
+            and container.labels.get("timeservice.spec") == _digest(spec)
+        )
+
+    def _networks(self) -> None:
+        present = {network.name for network in self.engine.networks.list(filters=self.filters)}
+        edge = f"{self.name}-edge"
+        if edge not in present:
+            pool = IPAMPool(DEFAULT_SUBNET) if self.name == DEFAULT else None
+            ipam = IPAMConfig(pool_configs=[pool] if pool else None)
+            self._network(edge, ipam=ipam)
+        for zone in ZONES:
+            if f"{self.name}-{zone}" not in present:
+                # Internal: Docker gives it no way out, as the templates' route tables give none.
+                self._network(f"{self.name}-{zone}", internal=True)
+
+    def _network(self, name: str, **options: Any) -> None:
+        try:
+            self.engine.networks.create(name, driver="bridge", labels={LABEL: self.name}, **options)
+        except APIError as refused:
+            raise CloudError(f"the network {name} cannot be made: {refused.explanation}") from None
+
+    def _start(self, role: str, spec: dict[str, Any]) -> None:
+        if (old := self.get(role)) is not None:
+            old.remove(force=True, v=True)
+        options = {key: value for key, value in spec.items() if key != "networks"}
+        for volume in spec.get("volumes", {}):
+            if not volume.startswith("/"):
+                self.engine.volumes.create(volume, labels={LABEL: self.name})
+        first, *others = spec["networks"].items()
+        fixed = DEFAULT_API if role == "api" and self.name == DEFAULT else None
+        container = self.engine.containers.create(
+            **options,
+            name=f"{self.name}-{role}",
+            hostname=role,
+            network=first[0],
+            networking_config={
+                first[0]: self.engine.api.create_endpoint_config(
+                    aliases=first[1], ipv4_address=fixed
+                )
+            },
+            labels={
+                LABEL: self.name,
+                "timeservice.role": role,
+                "timeservice.spec": _digest(spec),
+                "timeservice.clone": str(ROOT),
+            },
+            restart_policy={"Name": "unless-stopped", "MaximumRetryCount": 0},
+            log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"}),
+        )
+        for network, aliases in others:
+            self.engine.networks.get(network).connect(container, aliases=aliases)
+        try:
+            container.start()
+        except APIError as refused:
+            container.remove(force=True, v=True)
+            text = str(refused.explanation)
+            if f":{self.port}" in text:
+                raise CloudError(
+                    f"port {self.port} is taken by another program; choose another: make up PORT=8081"
+                ) from None
+            raise CloudError(f"the container {role} does not start: {text}") from None
+
+    # Down
+
+    def remove(self) -> None:
+        """Remove every container, network and volume of this deployment; done twice, it finds nothing."""
+        # The controller first: it would put new hosts in the place of those that go.
+        for container in sorted(self.all(), key=lambda one: one.name != f"{self.name}-controller"):
+            with suppress(NotFound):
+                container.remove(force=True, v=True)
+        for volume in self.engine.volumes.list(filters=self.filters):
+            with suppress(NotFound):
+                volume.remove(force=True)
+        for network in self.engine.networks.list(filters=self.filters):
+            with suppress(NotFound):
+                network.remove()
+
+    def remove_images(self) -> None:
+        for image in self.engine.images.list(filters=self.filters):
+            with suppress(NotFound):
+                self.engine.images.remove(image.id, force=True)
+
+    def leftovers(self) -> list[str]:
+        """What of this deployment is still there, in words."""
+        return [
+            *(f"container {one.name}" for one in self.all()),
+            *(f"volume {one.name}" for one in self.engine.volumes.list(filters=self.filters)),
+            *(f"network {one.name}" for one in self.engine.networks.list(filters=self.filters)),
+            *(f"image {one.short_id}" for one in self.engine.images.list(filters=self.filters)),
+        ]
+
+
+def _digest(spec: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,248 @@
+"""Runs the Pulumi program in-process against the local cloud's API, for machines without the pulumi CLI.
+
+The SDK's own test monitor stands in for the engine: it hands each resource of `__main__.py` to `Deployer`, which
+creates or updates it through boto3. It is a way to run the program, not an engine: it compares nothing itself
+(CloudFormation says what an update changes), and deletes what the program no longer declares at the end.
+"""
+
+from __future__ import annotations
+
+import runpy
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pulumi
+import yaml
+from botocore.exceptions import BotoCoreError, ClientError
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config, set_mocks
+
+from local.steps import CloudError, step
+
+ROOT = Path(__file__).parent.parent
+STACK = "local"
+REGION = "us-east-1"
+TIMEOUT = 900  # seconds for one stack
+
+
+class Deployer(Mocks):
+    """Creates or updates each resource as the program declares it."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self.cloudformation = self.client("cloudformation")
+        self.s3 = self.client("s3")
+        self.stacks: list[str] = []  # declared, in order
+        self.objects: set[tuple[str, str]] = set()
+        self.changes = 0
+        self.failure: CloudError | None = None
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - the emulator accepts any key
+        )
+
+    # What the program declares
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        if self.failure:  # the engine would stop at the first failure as well
+            raise self.failure
+        try:
+            if args.typ == "aws:cloudformation/stack:Stack":
+                return self._stack(args.inputs)
+            if args.typ == "aws:s3/bucketObjectv2:BucketObjectv2":
+                return self._object(args.inputs)
+        except (BotoCoreError, ClientError) as refused:
+            self.failure = CloudError(f"{args.name}: {refused}")
+            raise self.failure from None
+        except CloudError as failure:
+            self.failure = failure
+            raise
+        return args.name, dict(args.inputs)
+
+    def _stack(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        name = inputs["name"]
+        self.stacks.append(name)
+        request = {
+            "StackName": name,
+            "TemplateBody": inputs["templateBody"],
+            "Capabilities": inputs.get("capabilities", []),
+            "Parameters": _named(inputs.get("parameters", {}), "ParameterKey", "ParameterValue"),
+            "Tags": _named(inputs.get("tags", {}), "Key", "Value"),
+        }
+        with step(f"stack {name}") as line:
+            line.outcome = self._bring_up(name, request, inputs.get("onFailure", "ROLLBACK"))
+        outputs = {
+            one["OutputKey"]: one["OutputValue"] for one in self._settled(name).get("Outputs", [])
+        }
+        return self._settled(name)["StackId"], {**inputs, "outputs": outputs}
+
+    def _bring_up(self, name: str, request: dict[str, Any], on_failure: str) -> str:
+        present = self._settled(name)
+        if present and present["StackStatus"] in (
+            "CREATE_FAILED",
+            "ROLLBACK_COMPLETE",
+            "DELETE_FAILED",
+        ):
+            self._delete(name)  # a leftover of a run that was cut off
+            present = {}
+        if not present:
+            self.changes += 1
+            stack_id = self.cloudformation.create_stack(**request, OnFailure=on_failure)["StackId"]
+            self._check(stack_id, "CREATE_COMPLETE")
+            return "created"
+        try:
+            self.cloudformation.update_stack(**request)
+        except ClientError as refused:
+            if "No updates are to be performed" in str(refused):
+                return "unchanged"
+            raise
+        self.changes += 1
+        self._check(present["StackId"], "UPDATE_COMPLETE")
+        return "updated"
+
+    def _settled(self, name: str) -> dict[str, Any]:
+        """The stack once it is at rest; {} if there is none."""
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            try:
+                stack: dict[str, Any] = self.cloudformation.describe_stacks(StackName=name)[
+                    "Stacks"
+                ][0]
+            except ClientError as refused:
+                if "does not exist" in str(refused):
+                    return {}
+                raise
+            if not stack["StackStatus"].endswith("_IN_PROGRESS"):
+                return {} if stack["StackStatus"] == "DELETE_COMPLETE" else stack
+            time.sleep(0.2)
+        raise CloudError(f"stack {name} did not come to rest within {TIMEOUT} s")
+
+    def _check(self, stack_id: str, expected: str) -> None:
+        stack = self._settled(stack_id)
+        if stack and stack["StackStatus"] == expected:
+            return
+        events = self.cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
+        failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
+        first = failed[-1] if failed else {}
+        name = stack_id.split("/")[1] if "/" in stack_id else stack_id
+        raise CloudError(
+            f"stack {name} failed and was rolled back: {first.get('LogicalResourceId', '?')}: "
+            f"{first.get('ResourceStatusReason', 'no reason given')}"
+        )
+
+    def _object(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        bucket, key = inputs["bucket"], inputs["key"]
+        self.objects.add((bucket, key))
+        if key not in self._keys(bucket):
+            self.changes += 1
+            with step(f"upload {key}"):
+                self.s3.upload_file(inputs["source"].path, bucket, key)
+        return key, dict(inputs)
+
+    # What it looks up
+
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        return self._looked_up(args), None
+
+    def _looked_up(self, args: MockCallArgs) -> dict[str, Any]:
+        if args.token == "aws:ssm/getParameter:getParameter":  # noqa: S105 - a function's name
+            found = self.client("ssm").get_parameter(Name=args.args["name"])["Parameter"]
+            return {**args.args, "value": found["Value"]}
+        if args.token == "aws:ec2/getPrefixList:getPrefixList":  # noqa: S105
+            lists = self.client("ec2").describe_prefix_lists()["PrefixLists"]
+            found = next(one for one in lists if one["PrefixListName"] == args.args["name"])
+            return {**args.args, "id": found["PrefixListId"]}
+        if args.token == "aws:index/getRegion:getRegion":  # noqa: S105
+            return {"name": REGION, "region": REGION, "id": REGION}
+        raise CloudError(f"the local cloud has no {args.token}")
+
+    # What it no longer declares
+
+    def delete_undeclared(self, prefix: str) -> None:
+        """Delete the deployment's stacks and objects that the program did not declare this time."""
+        present = [stack["StackName"] for stack in self.cloudformation.describe_stacks()["Stacks"]]
+        for name in present:
+            if name.startswith(prefix) and name not in self.stacks:
+                self.changes += 1
+                with step(f"stack {name}") as line:
+                    self._delete(name)
+                    line.outcome = "deleted"
+        for bucket in {bucket for bucket, _ in self.objects}:
+            for key in self._keys(bucket):
+                if (bucket, key) not in self.objects:
+                    self.s3.delete_object(Bucket=bucket, Key=key)
+
+    def _delete(self, name: str) -> None:
+        self.cloudformation.delete_stack(StackName=name)
+        if self._settled(name):
+            raise CloudError(f"stack {name} could not be deleted")
+
+    def _keys(self, bucket: str) -> list[str]:
+        return [one["Key"] for one in self.s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+
+
+def _named(values: dict[str, Any], key: str, value: str) -> list[dict[str, str]]:
+    return [{key: name, value: str(content)} for name, content in sorted(values.items())]
+
+
+def configuration(overrides: dict[str, str]) -> dict[str, str]:
+    """The project's configuration: the defaults in Pulumi.yaml, then Pulumi.local.yaml, then `overrides`."""
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    name = project["name"]
+    values = {
+        key: declared["default"]
+        for key, declared in project["config"].items()
+        if isinstance(declared, dict) and "default" in declared
+    }
+    chosen = yaml.safe_load((ROOT / f"Pulumi.{STACK}.yaml").read_text()).get("config") or {}
+    values |= {
+        key.removeprefix(f"{name}:"): value
+        for key, value in chosen.items()
+        if key.startswith(f"{name}:")
+    }
+    values |= overrides
+    return {
+        key if ":" in key else f"{name}:{key}": value
+        if isinstance(value, str)
+        else str(value).lower()
+        for key, value in values.items()
+    } | {"aws:region": REGION}
+
+
+def run(endpoint: str, overrides: dict[str, str]) -> tuple[dict[str, Any], int]:
+    """Run `__main__.py`; returns its exports and how many things changed. Raises CloudError with the reason."""
+    deployer = Deployer(endpoint)
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
+    set_mocks(deployer, project=project, stack=STACK, preview=False)
+    set_all_config(configuration(overrides))
+    exports: dict[str, Any] = {}
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    def program() -> Any:
+        runpy.run_path(str(ROOT / "__main__.py"))
+        from pulumi.runtime.settings import get_root_resource
+
+        root = get_root_resource()
+        return pulumi.Output.all(**root.outputs).apply(exports.update)  # type: ignore[union-attr]
+
+    try:
+        program()
+    except Exception as trouble:
+        raise deployer.failure or _told(trouble) from None
+    if deployer.failure:
+        raise deployer.failure
+    deployer.delete_undeclared(f"{project}-{STACK}-")
+    return exports, deployer.changes
+
+
+def _told(trouble: BaseException) -> BaseException:
+    """An error that the program raised for people, in its own words; anything else as it is."""
+    if isinstance(trouble, pulumi.RunError):
+        return CloudError(str(trouble))
+    return trouble

@@ -1,0 +1,6 @@
+#!/bin/bash
+# HAProxy in the master-worker form that reloads without dropping a connection; the controller writes its configuration.
+set -euo pipefail
+rm -f /run/balancer/*.sock
+until [ -e /run/balancer/haproxy.cfg ]; do sleep 0.2; done
+exec haproxy -W -S /run/balancer/master.sock -f /run/balancer/haproxy.cfg

@@ -1,0 +1,124 @@
+"""EC2 instances as containers: each with its own Docker engine, on its zone's network, without the Internet."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import docker
+
+from local.stage.cloud_api import ENDPOINT, Group
+
+ENGINE = docker.from_env()
+DEPLOYMENT = os.environ["DEPLOYMENT"]
+IMAGE = os.environ["STAGE_IMAGE"]
+LABEL = "timeservice.deployment"
+
+# What a Docker engine inside a container needs where --privileged is refused (some sandboxes lack CAP_SYS_RESOURCE).
+UNPRIVILEGED = [
+    "--cap-add=ALL",
+    "--cap-drop=SYS_RESOURCE",
+    "--security-opt=seccomp=unconfined",
+    "--security-opt=apparmor=unconfined",
+    "--security-opt=systempaths=unconfined",
+    "--cgroupns=host",
+    "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw",
+]
+
+
+class Host(NamedTuple):
+    """A running or ended host of this deployment."""
+
+    instance: str
+    group: str
+    zone: str
+    address: str  # "" when it has ended
+    running: bool
+    started: float  # Unix seconds
+
+
+def existing() -> list[Host]:
+    found = ENGINE.containers.list(
+        all=True, filters={"label": [f"{LABEL}={DEPLOYMENT}", "timeservice.role=host"]}
+    )
+    return [_host(container) for container in found]
+
+
+def _host(container: Any) -> Host:
+    networks = container.attrs["NetworkSettings"]["Networks"]
+    return Host(
+        instance=container.labels["timeservice.instance"],
+        group=container.labels["timeservice.group"],
+        zone=container.labels["timeservice.zone"],
+        address=next(iter(networks.values()))["IPAddress"],
+        running=container.status == "running",
+        started=datetime.fromisoformat(container.attrs["Created"][:19] + "+00:00").timestamp(),
+    )
+
+
+def launch(group: Group, zone: str) -> str:
+    """Start a host of the group in the zone; returns its instance id."""
+    instance = f"i-{secrets.token_hex(8)}0"
+    name = f"{DEPLOYMENT}-{instance}"
+    labels = {
+        LABEL: DEPLOYMENT,
+        "timeservice.role": "host",
+        "timeservice.group": group.name,
+        "timeservice.zone": zone,
+        "timeservice.instance": instance,
+    }
+    environment = {
+        "INSTANCE_ID": instance,
+        "ZONE": zone,
+        "USER_DATA": group.user_data,
+        "HOP_LIMIT": str(group.hop_limit),
+        "TIME_SERVER": _address_of(f"{DEPLOYMENT}-time", f"{DEPLOYMENT}-{zone}"),
+        "AWS_ENDPOINT_URL_S3": ENDPOINT,
+        "AWS_CONFIG_FILE": "/opt/local/stage/aws-config",
+    }
+    ENGINE.volumes.create(name, labels={LABEL: DEPLOYMENT})
+    options = [
+        f"--name={name}",
+        f"--hostname={instance}",
+        f"--network={DEPLOYMENT}-{zone}",
+        f"--volume={name}:/var/lib/docker",
+        *(f"--label={key}={value}" for key, value in labels.items()),
+        *(f"--env={key}={value}" for key, value in environment.items()),
+    ]
+    _run(name, options)
+    return instance
+
+
+def _run(name: str, options: list[str]) -> None:
+    """Privileged where the machine allows it, with the list above where it does not."""
+    for powers in (["--privileged"], UNPRIVILEGED):
+        command = [
+            "docker",
+            "run",
+            "--detach",
+            *powers,
+            *options,
+            IMAGE,
+            "/opt/local/stage/instance.sh",
+        ]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        if result.returncode == 0:
+            return
+        subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)  # noqa: S603, S607
+        if "operation not permitted" not in result.stderr:
+            break
+    raise RuntimeError(f"a host does not start: {result.stderr.strip()}")
+
+
+def _address_of(container: str, network: str) -> str:
+    networks = ENGINE.containers.get(container).attrs["NetworkSettings"]["Networks"]
+    return str(networks[network]["IPAddress"])
+
+
+def terminate(host: Host) -> None:
+    name = f"{DEPLOYMENT}-{host.instance}"
+    ENGINE.containers.get(name).remove(force=True)
+    ENGINE.volumes.get(name).remove(force=True)

@@ -1,0 +1,72 @@
+"""The instance metadata service of one host: version 2 only, the few paths that user data and the AWS CLI ask for."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
+
+TOKENS: set[str] = set()
+ROLE = "host"
+
+
+def _credentials() -> str:
+    """Role credentials in the form of the metadata service; the emulator accepts any key."""
+    now = datetime.now(UTC)
+    stamps = {"LastUpdated": now, "Expiration": now + timedelta(hours=6)}
+    return json.dumps(
+        {
+            "Code": "Success",
+            "Type": "AWS-HMAC",
+            "AccessKeyId": "test",
+            "SecretAccessKey": "test",
+            "Token": "test",
+            **{key: stamp.strftime("%Y-%m-%dT%H:%M:%SZ") for key, stamp in stamps.items()},
+        }
+    )
+
+
+def _metadata(path: str) -> str | None:
+    zone = os.environ["ZONE"]
+    credentials = "/latest/meta-data/iam/security-credentials"
+    return {
+        "/latest/meta-data/instance-id": os.environ["INSTANCE_ID"],
+        "/latest/meta-data/placement/availability-zone": zone,
+        "/latest/meta-data/placement/region": zone[:-1],
+        credentials + "/": ROLE,
+        f"{credentials}/{ROLE}": _credentials(),
+    }.get(path)
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_PUT(self) -> None:
+        if self.path != "/latest/api/token":
+            return self._answer(404, "")
+        token = secrets.token_urlsafe()
+        TOKENS.add(token)
+        return self._answer(200, token)
+
+    def do_GET(self) -> None:
+        if self.headers.get("X-aws-ec2-metadata-token") not in TOKENS:
+            return self._answer(401, "Unauthorized")
+        text = _metadata(self.path)
+        return self._answer(404, "Not Found") if text is None else self._answer(200, text)
+
+    def _answer(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        # The AWS SDKs read the token's lifetime from the answer.
+        self.send_header("X-aws-ec2-metadata-token-ttl-seconds", "21600")
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the host's log for its user data."""
+
+
+if __name__ == "__main__":
+    # Not http.server's own class: that looks its name up in the DNS first, and a host has none to ask.
+    ThreadingTCPServer(("169.254.169.254", 80), Handler).serve_forever()

@@ -1,0 +1,55 @@
+# Sourced by the other scripts. Colours nothing, hides nothing: a line when a step starts and its time when it ends.
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=$ROOT/build
+mkdir -p "$BUILD"
+
+# die MESSAGE...: what is wrong and what to do, on standard error.
+die() {
+    printf '\nerror: %s\n' "$*" >&2
+    exit 1
+}
+
+# step TEXT COMMAND...: runs the command with its output kept in build/log; shows the end of it when it fails.
+step() {
+    local text=$1 start=${EPOCHREALTIME//[.,]/} status
+    shift
+    printf '  %-58s ' "$text"
+    set +e # not in an `if`: that would switch off `set -e` inside of the command as well
+    (
+        set -e
+        "$@"
+    ) >>"$BUILD/log" 2>&1 </dev/null
+    status=$?
+    set -e
+    if [ "$status" != 0 ]; then
+        printf 'failed\n\n'
+        tail -n 15 "$BUILD/log" >&2
+        die "\"$text\" failed; the whole output is in build/log"
+    fi
+    printf '%6.1f s\n' "$(((${EPOCHREALTIME//[.,]/} - start) / 100000))e-1"
+}
+
+# as_root COMMAND...: with sudo where we are not root.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        echo "'$*' must run as root, and there is no sudo" >&2
+        return 1
+    fi
+}
+
+# unpack_deb PACKAGE: unpacks a Debian package into build/debian instead of installing it, so that nothing of it
+# stays on the machine when the clone is deleted.
+unpack_deb() {
+    local folder=$BUILD/debian/$1
+    [ -d "$folder" ] && return
+    mkdir -p "$BUILD/debian/archives"
+    (
+        cd "$BUILD/debian/archives"
+        apt-get download "$1" || { as_root apt-get update && apt-get download "$1"; }
+        dpkg -x "$1"_*.deb "$folder"
+    )
+}

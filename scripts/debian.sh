@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# debian.sh FILE.tar MMDEBSTRAP-ARGUMENT...: makes a Debian root file system, checked against Debian's archive keys.
+# The mirror is the one that this machine's apt uses.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/common.sh"
+target=$1
+shift
+
+command -v apt-get >/dev/null || die "base images are made from Debian packages: this needs a Debian machine"
+unpack_deb mmdebstrap
+tool=$BUILD/debian/mmdebstrap/usr
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -m1 -E '/debian/?$' || true)
+as_root env PATH="$tool/bin:$PATH" "$tool/bin/mmdebstrap" --hook-dir="$tool/share/mmdebstrap/hooks/merged-usr" \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --format=tar "$@" trixie "$target.part" "${mirror:-http://deb.debian.org/debian}"
+mv "$target.part" "$target"

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Makes sure that a Docker engine answers: uses the one that is there, else starts the one that is installed, else
+# installs Debian's docker.io. Says what to do where it may not.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/common.sh"
+
+answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+
+wait_for_answer() {
+    for _ in {1..150}; do
+        answers && return
+        sleep 0.2
+    done
+    tail -n 5 "$BUILD/dockerd.log" 2>/dev/null || true
+    return 1
+}
+
+install_engine() {
+    as_root apt-get update
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends docker.io iptables
+}
+
+# An engine that was killed leaves its pid file; if that number belongs to another process by now, a new engine
+# would refuse to start.
+remove_stale_pid() {
+    local file pid
+    for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
+        pid=$(as_root cat "$file" 2>/dev/null) || continue
+        case "$(as_root cat "/proc/$pid/comm" 2>/dev/null)" in
+        dockerd | containerd) ;;
+        *) as_root rm -f "$file" ;;
+        esac
+    done
+}
+
+start_engine() {
+    if [ -d /run/systemd/system ]; then
+        as_root systemctl start docker
+    else
+        remove_stale_pid
+        # Its own session: an engine must survive the Ctrl-C that ends a make.
+        as_root setsid dockerd >"$BUILD/dockerd.log" 2>&1 </dev/null &
+    fi
+    wait_for_answer
+}
+
+answers && exit
+
+if [ -n "${DOCKER_HOST:-}" ]; then
+    die "DOCKER_HOST is $DOCKER_HOST, and no engine answers there. Start it, or unset DOCKER_HOST."
+fi
+if docker version 2>&1 | grep -qi 'permission denied'; then
+    die "the Docker engine refuses you: add yourself to its group (sudo usermod -aG docker $(id -un), then log in again), or use sudo make"
+fi
+if ! command -v dockerd >/dev/null; then
+    command -v apt-get >/dev/null ||
+        die "no Docker engine is running and none can be installed here (no apt-get). Install Docker, start it, and try again."
+    step "Docker engine: installing Debian's docker.io" install_engine
+    echo "  (it stays installed after make down; apt-get purge docker.io removes it)"
+fi
+answers || step "Docker engine: starting it" start_engine

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Makes build/healthcheck.zip, the Lambda's package, unless it is current: our code and hash-checked wheels, the same
+# bytes for the same sources.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/common.sh"
+cd "$ROOT"
+
+digest=$(.venv/bin/python -m deployment.release package)
+[ -e build/healthcheck.zip ] && [ "$(cat build/healthcheck.digest 2>/dev/null)" = "$digest" ] && exit
+folder=$BUILD/package
+
+make_package() {
+    rm -rf "$folder"
+    .venv/bin/uv pip install --cache-dir "$BUILD/cache" --target "$folder" --require-hashes \
+        --python-version 3.13 --python-platform x86_64-manylinux_2_28 --only-binary :all: -r healthcheck/requirements.txt
+    mkdir "$folder/healthcheck" "$folder/sntp"
+    cp sntp/*.py "$folder/sntp"
+    cp healthcheck/*.py "$folder/healthcheck"
+    rm -rf "$folder/bin" "$folder/.lock"
+    .venv/bin/python - "$folder" build/healthcheck.zip <<'PYTHON'
+import sys, zipfile
+from pathlib import Path
+
+folder, target = Path(sys.argv[1]), sys.argv[2]
+with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            entry = zipfile.ZipInfo(str(path.relative_to(folder)), (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o644 << 16  # Lambda runs it as another user
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
+PYTHON
+    rm -rf "$folder"
+    echo "$digest" >build/healthcheck.digest
+}
+step "healthcheck package for Lambda" make_package

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Makes .venv with everything that the Makefile's targets need, from hash-pinned locks; does nothing when it is current.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/common.sh"
+cd "$ROOT"
+
+stamp=.venv/$(cat requirements.txt scripts/uv.txt | sha256sum | cut -c 1-12)
+[ -e "$stamp" ] && exit
+
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    die "Python 3.11 or later is needed as python3; here it is: $(python3 --version 2>&1 || echo none)"
+
+make_venv() {
+    rm -rf .venv
+    # Debian's python3 comes without ensurepip: pip is then taken from a package of Debian's, unpacked, not installed.
+    if python3 -m venv .venv; then
+        pip=(.venv/bin/python -m pip)
+    else
+        python3 -m venv --without-pip .venv
+        unpack_deb python3-pip-whl
+        pip=(env PYTHONPATH="$(echo "$BUILD"/debian/python3-pip-whl/usr/share/python-wheels/pip-*.whl)" .venv/bin/python -m pip)
+    fi
+    "${pip[@]}" install --no-cache-dir --require-hashes -r scripts/uv.txt
+    # The cache stays in the clone: nothing outside of it is left behind.
+    .venv/bin/uv pip install --cache-dir "$BUILD/cache" --python .venv --require-hashes -r requirements.txt
+    touch "$stamp"
+}
+step "Python packages into .venv" make_venv

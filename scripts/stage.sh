@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# stage.sh TAG DEPLOYMENT: makes the image of the local cloud's containers (MiniStack, controller, HAProxy, chrony, hosts).
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/common.sh"
+cd "$ROOT"
+tag=$1 label=timeservice.deployment=$2
+context=$BUILD/stage base=$tag-base
+
+as_root docker image inspect "$tag" >/dev/null 2>&1 && exit
+
+make_base() {
+    scripts/debian.sh "$BUILD/stage-base.tar" --variant=minbase \
+        --include=docker.io,docker-cli,haproxy,chrony,curl,iproute2,iptables,python3,awscli,ca-certificates,tini
+}
+
+make_image() {
+    rm -rf "$context"
+    mkdir -p "$context"
+    .venv/bin/uv pip install --cache-dir "$BUILD/cache" --target "$context/site-packages" --require-hashes \
+        --python-version 3.13 --python-platform x86_64-manylinux_2_39 --only-binary :all: -r local/requirements.txt
+    cp -r local/stage "$context/stage"
+    as_root docker import --change "LABEL $label" "$BUILD/stage-base.tar" "$base"
+    as_root docker build --network none --label "$label" --build-arg BASE="$base" --tag "$tag" \
+        --file local/stage/Dockerfile "$context"
+    as_root docker image rm "$base"
+    rm -rf "$context"
+}
+
+[ -e build/stage-base.tar ] || step "local cloud's image: base from Debian packages" make_base
+step "local cloud's image: build" make_image

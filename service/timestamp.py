@@ -1,0 +1,21 @@
+"""One moment, in the forms that the service speaks. Whole numbers throughout: a float loses the microseconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, tzinfo
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def rfc3339(nanoseconds: int, zone: tzinfo = UTC) -> str:
+    """`nanoseconds` since 1970 as RFC 3339 with six digits; `Z` for UTC, else the zone's offset. Cut, not rounded."""
+    moment = (EPOCH + timedelta(microseconds=nanoseconds // 1000)).astimezone(zone)
+    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + (
+        "Z" if moment.utcoffset() == timedelta(0) else ""
+    )
+
+
+def epoch(nanoseconds: int) -> str:
+    """`nanoseconds` since 1970 as seconds with six digits, cut like `rfc3339`."""
+    microseconds = nanoseconds // 1000
+    return f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06d}"
