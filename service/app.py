@@ -1,24 +1,27 @@
-"""The HTTP side. Three resources, each for GET and HEAD:
+"""The HTTP side. Three resources, each for GET, HEAD and OPTIONS:
 
-/now     the time. JSON unless told otherwise:
-         ?format=json|text|epoch, or Accept: application/json or text/plain; the parameter wins, and an Accept that
-         allows neither gets JSON all the same (the time is more use than a 406). ?tz=Europe/Berlin shows it in
-         that zone of the IANA database. An unknown format or zone is a 400; other parameters are ignored.
-/health  200 while the process works and its clock is not known to be wrong, else 503. For the balancer only.
+/now     the time: {"now", "epoch", "tz", "instance", "zone", "version", "clock"}; `clock` as timeserver.Status says.
+         format=json|text|epoch, or Accept: application/json or text/plain; the parameter wins, and an Accept that
+         allows neither gets JSON all the same (the time is more use than a 406).
+         tz=Europe/Berlin shows `now` in that zone of the IANA database; names are case-sensitive. Default: UTC.
+         An unknown or empty value is a 400, and so is a parameter given twice. Other parameters are ignored.
+/health  {"healthy", "reason", "clock"}; 200 while the process works and its clock is not known to be wrong, else 503.
+         For the balancer only.
 /        a page for people.
 
 Every answer is for this moment only (no-store), may be read by any web page (CORS), and says what it is (nosniff).
-Errors are JSON: {"error": "..."}.
+Errors too; they are JSON: {"error": {"status": 404, "message": "..."}}.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
-from flask import Flask, Response, json, render_template_string, request
+from flask import Flask, Response, render_template_string, request
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from service.timeserver import Monitor
@@ -26,14 +29,25 @@ from service.timestamp import epoch, rfc3339
 
 FORMATS = ("json", "text", "epoch")
 
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Vary": "Accept",
+    "Access-Control-Allow-Origin": "*",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # The last three do not fall back to default-src.
+    "Content-Security-Policy": (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Time service</title>
 <h1><time datetime="{{ now }}">{{ now }}</time></h1>
-<p>The time when you asked, by host {{ instance }} in zone {{ zone }}, release {{ version }};
-its clock is {{ clock.state.replace("_", " ") }}.</p>
+<p>The time when you asked, by host {{ instance }} in zone {{ zone }}, release {{ version }}: {{ reason }}.</p>
 <p><a href="/now">The time for programs</a></p>
 </html>
 """
@@ -43,20 +57,20 @@ def create_app(monitor: Monitor | None = None) -> Flask:
     """The WSGI application. Without a monitor it starts one of its own, on TIMESERVICE_TIME_SERVER."""
     app = Flask(__name__, static_folder=None)
     if monitor is None:
-        monitor = Monitor(os.environ.get("TIMESERVICE_TIME_SERVER", "169.254.169.123"))
+        monitor = Monitor(_setting("TIME_SERVER", "169.254.169.123"))
         monitor.start()
-        monitor.wait()
     identity = {
-        "instance": os.environ.get("TIMESERVICE_INSTANCE", "local"),
-        "zone": os.environ.get("TIMESERVICE_ZONE", "local"),
-        "version": os.environ.get("TIMESERVICE_VERSION", "development"),
+        "instance": _setting("INSTANCE", "local"),
+        "zone": _setting("ZONE", "local"),
+        "version": _setting("VERSION", "development"),
     }
-    zones = available_timezones()  # read once; a name is looked up here, and never becomes a path
+    # Read once; a name is looked up here, and never becomes a path. `localtime` is the machine's, not IANA's.
+    zones = available_timezones() - {"localtime"}
 
     @app.get("/now")
     def now() -> Response:
         form, (zone_name, zone) = _format(), _zone(zones)
-        rest = {"tz": zone_name, **identity, "clock": monitor.report()}
+        rest = {"tz": zone_name, **identity, "clock": monitor.status().clock}
         # The clock is read last: all that is left to do after it is to write it down.
         if form != "json":
             nanoseconds = time.time_ns()
@@ -69,42 +83,47 @@ def create_app(monitor: Monitor | None = None) -> Flask:
 
     @app.get("/health")
     def health() -> Response:
-        report = {"healthy": monitor.healthy, "clock": monitor.report()}
-        return Response(
-            json.dumps(report) + "\n",
-            status=200 if report["healthy"] else 503,
-            mimetype="application/json",
-        )
+        status = monitor.status()
+        report = {"healthy": status.healthy, "reason": status.reason, "clock": status.clock}
+        return _json(report, 200 if status.healthy else 503)
 
     @app.get("/")
     def page() -> str:
-        return render_template_string(
-            PAGE, now=rfc3339(time.time_ns()), clock=monitor.report(), **identity
-        )
+        reason = monitor.status().reason
+        return render_template_string(PAGE, reason=reason, now=rfc3339(time.time_ns()), **identity)
 
     @app.errorhandler(HTTPException)
     def error(refused: HTTPException) -> Response:
-        answer = Response(json.dumps({"error": refused.description}) + "\n", refused.code)
-        answer.headers.extend(
-            (name, value) for name, value in refused.get_headers() if name == "Allow"
-        )
-        answer.mimetype = "application/json"
+        status = refused.code or 500
+        answer = _json({"error": {"status": status, "message": refused.description}}, status)
+        answer.headers.extend(one for one in refused.get_headers() if one[0] == "Allow")
         return answer
 
     @app.after_request
     def headers(answer: Response) -> Response:
-        answer.headers["Cache-Control"] = "no-store"
-        answer.headers["Vary"] = "Accept"
-        answer.headers["Access-Control-Allow-Origin"] = "*"
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        answer.headers["Content-Security-Policy"] = "default-src 'none'"
+        answer.headers.update(HEADERS)
         return answer
 
     return app
 
 
+def _setting(name: str, default: str) -> str:
+    return os.environ.get(f"TIMESERVICE_{name}") or default
+
+
+def _json(content: dict[str, object], status: int) -> Response:
+    return Response(json.dumps(content) + "\n", status, mimetype="application/json")
+
+
+def _parameter(name: str) -> str | None:
+    values = request.args.getlist(name)
+    if len(values) > 1:
+        raise BadRequest(f"{name} is given more than once")
+    return values[0] if values else None
+
+
 def _format() -> str:
-    asked = request.args.get("format")
+    asked = _parameter("format")
     if asked is None:
         best = request.accept_mimetypes.best_match(["application/json", "text/plain"])
         return "text" if best == "text/plain" else "json"
@@ -114,9 +133,9 @@ def _format() -> str:
 
 
 def _zone(zones: set[str]) -> tuple[str, tzinfo]:
-    name = request.args.get("tz", "UTC")
-    if name == "UTC":
-        return name, UTC
+    name = _parameter("tz")
+    if name is None or name == "UTC":
+        return "UTC", UTC
     if name not in zones:
         raise BadRequest("tz must be a zone of the IANA database, such as Europe/Berlin")
     return name, ZoneInfo(name)

@@ -7,8 +7,13 @@ the difference came about:
 - Our clock was stepped. Then it moved against the monotonic clock, which nobody can step. -> ours
 - Our clock drifts. Then the difference grows slowly, from answer to answer. -> ours
 - The difference jumps, and our clock did not move against the monotonic clock. -> the server's
+- There is no earlier answer: the host has just started. -> ours, the server is believed
+- The difference is small enough to serve with. -> nobody's; whatever was held against the server is forgotten
 
 The kernel slews both of our clocks alike, so a drift does not show against the monotonic clock; it needs none.
+
+What no rule can see from here: a pause of the whole virtual machine stops both clocks, and a correction faster than
+MAX_DRIFT moves both; either looks like a server that jumped. The healthcheck, which looks from outside, does see it.
 """
 
 from __future__ import annotations
@@ -16,71 +21,89 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 LIMIT = 0.5  # seconds; a host further off is taken out of service, long before the promised 1 s
-MAX_DRIFT = (
-    2000e-6  # 2,000 ppm, four times what the kernel corrects at most: more than any crystal drifts
-)
+MAX_BOUND = 0.2  # seconds; so that even the worst case, LIMIT + 2 * MAX_BOUND, keeps that promise
+MAX_DRIFT = 2000e-6  # 2,000 ppm; the kernel corrects 500 at most, and no crystal needs that
 JITTER = 0.05  # seconds by which two honest answers may differ besides their bounds
-STALE = 300.0  # seconds after which an answer says little about now
+STARTING = 10.0  # seconds that the first answer may take; then the server counts as silent
+STALE = (
+    60.0  # seconds without an answer after which the server counts as silent: three lost in a row
+)
+
+State = Literal["starting", "synchronised", "wrong", "server_disagrees", "server_silent"]
+
+REASONS: dict[State, str] = {
+    "starting": "the time server has not been heard yet",
+    "synchronised": "the clock agrees with the time server",
+    "wrong": f"the clock is more than {LIMIT} s off",
+    "server_disagrees": "the time server has jumped, and this clock has not",
+    "server_silent": "the time server does not answer, and nothing is known against the clock",
+}
+UNHEALTHY: frozenset[State] = frozenset({"starting", "wrong"})
+
+
+class Moment(NamedTuple):
+    """Our two clocks at one moment, in seconds: the one that tells the time, and the one that nobody can step."""
+
+    wall: float
+    monotonic: float
+
+    def stepped(self, since: Moment) -> float:
+        """Seconds by which our clock was set forward since then."""
+        return (self.wall - since.wall) - (self.monotonic - since.monotonic)
 
 
 class Answer(NamedTuple):
     """One valid answer of the time server.
 
     offset: true time minus our clock, in seconds, if the server is right.
-    bound: how far off `offset` may be, in seconds (half the delay, and the server's own root distance).
-    wall, monotonic: our two clocks when the answer came, in seconds.
+    bound: how far off `offset` may be, in seconds (RFC 5905's root distance); MAX_BOUND at most.
+    at: when it came.
     """
 
     offset: float
     bound: float
-    wall: float
-    monotonic: float
-
-
-State = Literal["starting", "synchronised", "wrong", "server_disagrees", "server_silent"]
+    at: Moment
 
 
 class Clock(NamedTuple):
-    """What is known of our clock. A new value comes from `answered`; `judged` reads it at any moment."""
+    """What is known of our clock. A new value comes from `answered`; `judged` reads it at any moment.
 
+    started: the monotonic clock when we began to ask, in seconds.
+    server_fault: seconds by which the server's time jumped without our doing.
+    """
+
+    started: float
     newest: Answer | None = None
-    server_fault: float = 0.0  # seconds by which the server's time jumped without our doing
+    server_fault: float = 0.0
 
     def answered(self, answer: Answer) -> Clock:
         """The knowledge after another answer of the server's."""
-        if self.newest is None or abs(answer.offset) <= JITTER + answer.bound:
-            # The first answer is all there is to go by; and that a wrong server and a wrong clock agree
-            # to this precision would be a miracle.
-            return Clock(answer)
-        jump = answer.offset - (self.newest.offset - self._stepped(self.newest, *answer[2:]))
-        elapsed = answer.monotonic - self.newest.monotonic
+        if self.newest is None or abs(answer.offset) - answer.bound <= LIMIT:
+            return Clock(self.started, answer)
+        jump = answer.offset - (self.newest.offset - answer.at.stepped(self.newest.at))
+        elapsed = answer.at.monotonic - self.newest.at.monotonic
         allowance = JITTER + self.newest.bound + answer.bound + MAX_DRIFT * elapsed
         fault = self.server_fault + (jump if abs(jump) > allowance else 0.0)
-        return Clock(answer, fault if abs(fault) > JITTER + answer.bound else 0.0)
+        return Clock(self.started, answer, fault)
 
-    @staticmethod
-    def _stepped(since: Answer, wall: float, monotonic: float) -> float:
-        """Seconds by which our clock was set forward since that answer."""
-        return (wall - since.wall) - (monotonic - since.monotonic)
-
-    def offset(self, wall: float, monotonic: float) -> float | None:
+    def offset(self, now: Moment) -> float | None:
         """True time minus our clock, in seconds, without the server's fault; None if never measured."""
         if self.newest is None:
             return None
-        return self.newest.offset - self.server_fault - self._stepped(self.newest, wall, monotonic)
+        return self.newest.offset - self.server_fault - now.stepped(self.newest.at)
 
-    def judged(self, wall: float, monotonic: float) -> State:
-        """What to say of our clock at this moment of our two clocks (seconds).
+    def judged(self, now: Moment) -> State:
+        """What to say of our clock now. A step of our own is seen at once, without waiting for the next answer.
 
-        A step of our own clock is seen at once, without waiting for the next answer.
+        Silence changes nothing but the word for it: a clock that was wrong stays wrong until an answer clears it.
         """
-        offset = self.offset(wall, monotonic)
+        offset = self.offset(now)
         if self.newest is None or offset is None:
-            return "starting"
+            return "starting" if now.monotonic - self.started < STARTING else "server_silent"
         if abs(offset) - self.newest.bound > LIMIT:
             return "wrong"
         if self.server_fault:
             return "server_disagrees"
-        if monotonic - self.newest.monotonic > STALE:
+        if now.monotonic - self.newest.at.monotonic > STALE:
             return "server_silent"
         return "synchronised"

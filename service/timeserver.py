@@ -6,15 +6,57 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import sntp
-from service.clock import Answer, Clock, State
+from service.clock import MAX_BOUND, REASONS, UNHEALTHY, Answer, Clock, Moment, State
 
 POLL = 16.0  # seconds; what Amazon recommends for its link-local server, and far below its limit
-FIRST_POLLS = 4  # asked a second apart, so that a new host knows its clock soon
-PATIENCE = 5.0  # seconds that a new worker waits for its first answer before it serves without one
+MAX_POLL = 1024.0  # seconds; RFC 5905's longest interval, for a server that wants to be left alone
+FIRST_POLLS = 4  # asked a second apart, so that one lost packet does not delay a new host
+STEP = 0.005  # seconds; if our clock moves more during a question, the answer is about neither time
 
 log = logging.getLogger(__name__)
+
+
+class Status(NamedTuple):
+    """What there is to say of our clock at one moment; `clock` is the object that /now and /health show.
+
+    state   starting          nothing measured yet, for the first seconds only (unhealthy)
+            synchronised      we agree with the server
+            wrong             we are off by more than 0.5 s (unhealthy)
+            server_disagrees  the server jumped, and our clock did not: it is not believed
+            server_silent     no answer for a minute; we go by the last one
+    offset  seconds to add to our clock to get true time; null before the first answer
+    bound   how far off that measurement may be, in seconds
+    age     seconds since it was made
+    server  whom we ask
+    server_fault  seconds by which the server jumped away from us; 0 while it is believed
+    trouble what was wrong with the newest question; null if it was answered
+    """
+
+    state: State
+    clock: dict[str, object]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether this host may serve."""
+        return self.state not in UNHEALTHY
+
+    @property
+    def reason(self) -> str:
+        """The state in a sentence."""
+        return REASONS[self.state]
+
+
+def moment() -> Moment:
+    """Our two clocks now. The best of three: a process that is held up between the two reads would see a step."""
+
+    def reading() -> tuple[float, Moment]:
+        before, wall, after = time.monotonic(), time.time(), time.monotonic()
+        return after - before, Moment(wall, before)
+
+    return min(reading() for _ in range(3))[1]
 
 
 class Monitor:
@@ -23,77 +65,86 @@ class Monitor:
     def __init__(
         self,
         server: str,
-        question: Callable[[str, int], sntp.Answer] = sntp.ask,
-        poll: float = POLL,
+        ask: Callable[[str, int], sntp.Answer] = sntp.ask,
+        now: Callable[[], Moment] = moment,
     ) -> None:
-        """server: host or host:port. question: what asks it. poll: seconds between questions."""
+        """server: host or host:port; ValueError if it is neither. ask, now: what reads the clocks, theirs and ours."""
         self.server = server
         self._address = sntp.split(server)
-        self._question = question
-        self._poll = poll
-        self._clock = Clock()
-        self._trouble = ""
-        self._tried = threading.Event()
+        self._ask = ask
+        self._now = now
+        self._clock = Clock(started=now().monotonic)
+        self._trouble: str | None = None
+        self._asked = 0
+        self._kisses = 0
+        self._stopped = threading.Event()
 
     def start(self) -> None:
+        """Ask from now on, in the background. Not before a fork: threads do not survive one."""
         threading.Thread(target=self._run, name="time-server", daemon=True).start()
 
-    def wait(self) -> None:
-        """Return once the server has answered or failed to, or after PATIENCE seconds."""
-        self._tried.wait(PATIENCE)
+    def stop(self) -> None:
+        """Ask no more."""
+        self._stopped.set()
 
     def _run(self) -> None:
-        asked = 0
-        while True:
-            pause = self.poll_once()
-            asked += 1
-            self._tried.set()
-            time.sleep(min(pause, 1.0) if asked < FIRST_POLLS and not self._trouble else pause)
+        while not self._stopped.is_set():
+            self.poll()
+            self._stopped.wait(self.pause())
 
-    def poll_once(self) -> float:
-        """Ask once; returns the seconds to wait before the next time."""
+    def poll(self) -> None:
+        """Ask once, and learn from the answer or from its absence."""
+        self._asked += 1
         try:
-            answer = self._question(*self._address)
-        except sntp.NtpError as trouble:
-            self._say(str(trouble))
-            return self._poll * (4 if isinstance(trouble, sntp.KissOfDeath) else 1)
-        self._clock = self._clock.answered(Answer(*answer, time.time(), time.monotonic()))
-        self._say("")
-        return self._poll
+            self._clock = self._clock.answered(self._question())
+        except sntp.KissOfDeath as kiss:
+            self._kisses += 1
+            self._say(str(kiss))
+        except Exception as trouble:  # whatever it is: nobody would watch the clock any more
+            self._say(str(trouble) or type(trouble).__name__)
+        else:
+            self._kisses = max(self._kisses - 1, 0)
+            self._say(None)
 
-    def _say(self, trouble: str) -> None:
+    def _question(self) -> Answer:
+        before = self._now()
+        offset, bound = self._ask(*self._address)
+        after = self._now()
+        if bound > MAX_BOUND:
+            raise sntp.InvalidAnswer(f"an answer to within {bound:.3f} s is too vague")
+        if abs(after.stepped(before)) > STEP:
+            raise sntp.InvalidAnswer("our clock was set during the question")
+        return Answer(offset, bound, after)
+
+    def pause(self) -> float:
+        """Seconds until the next question. Each kiss of death doubles them, and each answer takes one kiss back.
+
+        RFC 5905 (7.4) would have a client that is denied never ask again; then nobody would notice a clock that goes
+        wrong after the server has changed its mind. Once in 17 minutes is no burden to anybody.
+        """
+        if self._kisses:
+            return float(min(POLL * 2**self._kisses, MAX_POLL))
+        return 1.0 if self._asked < FIRST_POLLS else POLL
+
+    def _say(self, trouble: str | None) -> None:
         """Log a change for the better or the worse once, not at each poll."""
         if trouble != self._trouble:
             log.warning("time server %s: %s", self.server, trouble or "answers")
         self._trouble = trouble
 
-    @property
-    def state(self) -> State:
-        """What to say of our clock now; also `server_silent` while the newest question failed."""
-        state = self._clock.judged(time.time(), time.monotonic())
-        return "server_silent" if self._trouble and state in ("starting", "synchronised") else state
-
-    @property
-    def healthy(self) -> bool:
-        """Whether this host may serve. Only a clock that is known to be wrong says no, and one that
-        nobody has looked at yet: a silent server would otherwise take all hosts out at once."""
-        return self.state not in ("wrong", "starting")
-
-    def report(self) -> dict[str, object]:
-        """What /now tells of the clock.
-
-        state: starting, synchronised, wrong, server_disagrees or server_silent.
-        offset: seconds to add to our clock to get true time; null before the first answer.
-        bound: how far off the offset may be, in seconds. age: seconds since it was measured.
-        server: whom we ask. server_fault: seconds by which it jumped away from us, 0 while it is believed.
-        """
-        clock, wall, monotonic = self._clock, time.time(), time.monotonic()
-        offset = clock.offset(wall, monotonic)
-        return {
-            "state": self.state,
-            "offset": None if offset is None else round(offset, 6),
-            "bound": round(clock.newest.bound, 6) if clock.newest else None,
-            "age": round(monotonic - clock.newest.monotonic, 3) if clock.newest else None,
-            "server": self.server,
-            "server_fault": round(clock.server_fault, 6),
-        }
+    def status(self) -> Status:
+        """What to say of our clock now."""
+        clock, now = self._clock, self._now()
+        state, offset, newest = clock.judged(now), clock.offset(now), clock.newest
+        return Status(
+            state,
+            {
+                "state": state,
+                "offset": None if offset is None else round(offset, 6),
+                "bound": round(newest.bound, 6) if newest else None,
+                "age": round(now.monotonic - newest.at.monotonic, 3) if newest else None,
+                "server": self.server,
+                "server_fault": round(clock.server_fault, 6),
+                "trouble": self._trouble,
+            },
+        )

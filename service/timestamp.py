@@ -8,11 +8,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def rfc3339(nanoseconds: int, zone: tzinfo = UTC) -> str:
-    """`nanoseconds` since 1970 as RFC 3339 with six digits; `Z` for UTC, else the zone's offset. Cut, not rounded."""
+    """`nanoseconds` since 1970 as RFC 3339 with six digits, cut, not rounded. `Z` stands for UTC itself; any other
+    zone shows its offset, also where that is +00:00."""
     moment = (EPOCH + timedelta(microseconds=nanoseconds // 1000)).astimezone(zone)
-    return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + (
-        "Z" if moment.utcoffset() == timedelta(0) else ""
-    )
+    text = moment.isoformat(timespec="microseconds")
+    return text.removesuffix("+00:00") + "Z" if zone is UTC else text
 
 
 def epoch(nanoseconds: int) -> str:

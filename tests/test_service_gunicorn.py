@@ -1,0 +1,111 @@
+"""The service as it is run: gunicorn with its configuration, a free port, and a signal to end it."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parent.parent
+CONFIG = "service/gunicorn.conf.py"
+
+
+class Running(NamedTuple):
+    """A gunicorn that listens on `url`; its log is at `log`."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+
+@pytest.fixture(scope="module")
+def silent_server() -> Iterator[str]:
+    """A time server that takes questions and never answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{silent.getsockname()[1]}"
+
+
+def start(log: IO[bytes], server: str, *arguments: str) -> subprocess.Popen[bytes]:
+    environment = os.environ | {
+        "TIMESERVICE_BIND": "127.0.0.1:0",
+        "TIMESERVICE_TIME_SERVER": server,
+        "PYTHONUNBUFFERED": "1",
+    }
+    return subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "gunicorn", "--config", CONFIG, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stderr=log,
+    )
+
+
+def listening(process: subprocess.Popen[bytes], log: Path) -> str:
+    """The URL that gunicorn says it listens on, once it does."""
+    deadline = time.monotonic() + 20
+    while process.poll() is None and time.monotonic() < deadline:
+        if found := re.search(r"Listening at: (http://127\.0\.0\.1:\d+)", log.read_text()):
+            return found[1]
+        time.sleep(0.02)
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture(
+    params=[(), ("--bind", "127.0.0.1:0", "service.app:create_app()")],
+    ids=["configured", "command line"],
+)
+def running(
+    request: pytest.FixtureRequest, tmp_path: Path, silent_server: str
+) -> Iterator[Running]:
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        process = start(file, silent_server, *request.param)
+        try:
+            yield Running(process, listening(process, log), log)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_it_serves_and_ends_when_it_is_asked_to(running: Running) -> None:
+    """Also while a client keeps its connection open: the balancer always does."""
+    with requests.Session() as session:
+        session.trust_env = False
+        first = session.get(f"{running.url}/now", timeout=20)
+        assert first.status_code == 200
+        assert abs(first.json()["epoch"] - time.time()) < 1
+        assert first.headers["Connection"] == "keep-alive"
+        # Nobody has answered yet, which also shows that the application runs its monitor.
+        health = session.get(f"{running.url}/health", timeout=5)
+        assert (health.status_code, health.json()["clock"]["state"]) == (503, "starting")
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(timeout=5) == 0
+    assert "Traceback" not in running.log.read_text()
+
+
+def test_it_is_configured_for_one_small_host_behind_a_balancer() -> None:
+    config = runpy.run_path(str(ROOT / CONFIG))
+    assert (config["workers"], config["worker_class"], config["threads"]) == (1, "gthread", 8)
+    assert (config["keepalive"], config["graceful_timeout"]) == (75, 20)
+    assert config["worker_tmp_dir"] == "/dev/shm"  # noqa: S108
+    assert not config.get("preload_app")
+
+
+def test_it_listens_where_it_is_told_and_on_the_container_s_port_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("TIMESERVICE_BIND", raising=False)
+    assert runpy.run_path(str(ROOT / CONFIG))["bind"] == "0.0.0.0:8080"
+    monkeypatch.setenv("TIMESERVICE_BIND", "127.0.0.1:8000")
+    assert runpy.run_path(str(ROOT / CONFIG))["bind"] == "127.0.0.1:8000"

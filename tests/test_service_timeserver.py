@@ -1,0 +1,353 @@
+"""The monitor against a real NTP server on a free port, which answers rightly, wrongly, or not at all."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+import sntp
+from service.clock import MAX_BOUND, STARTING, Moment
+from service.timeserver import MAX_POLL, POLL, Monitor, moment
+
+FORMAT = struct.Struct("!BBBbIII8s8s8s8s")  # RFC 5905, figure 8
+SINCE_1900 = 2_208_988_800
+KISS_CODES = ("RATE", "DENY", "RSTR")
+
+
+def stamp(seconds: float) -> bytes:
+    """NTP's timestamp format: 32 bits of seconds since 1900, and 32 of their fraction."""
+    return int((seconds + SINCE_1900) * 2**32).to_bytes(8, "big")
+
+
+def packet(
+    request: bytes,
+    *,
+    leap: int = 0,
+    version: int = 4,
+    mode: int = 4,
+    stratum: int = 3,
+    name: bytes = b"TEST",
+    root_delay: float = 0.001,
+    root_dispersion: float = 0.001,
+    ahead: float = 0.0,
+    origin: bytes | None = None,
+    set_ago: float = 10.0,
+    sent: float | None = None,
+) -> bytes:
+    """What a server whose clock is `ahead` (seconds) replies; every field can be spoilt."""
+    now = time.time() + ahead
+    return FORMAT.pack(
+        leap << 6 | version << 3 | mode,
+        stratum,
+        4,
+        -20,
+        int(root_delay * 2**16),
+        int(root_dispersion * 2**16),
+        int.from_bytes(name, "big"),
+        stamp(now - set_ago),
+        origin or request[40:48],
+        stamp(now),
+        stamp(now if sent is None else sent),
+    )
+
+
+class Server:
+    """Replies to each question with `reply(question)`; None is silence."""
+
+    def __init__(self) -> None:
+        self.reply: Callable[[bytes], bytes | None] = packet
+        self.questions: list[bytes] = []
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while question := self._socket.recvfrom(256):
+            if not question[0]:  # an empty datagram is `close`
+                return
+            self.questions.append(question[0])
+            if reply := self.reply(question[0]):
+                self._socket.sendto(reply, question[1])
+
+    def close(self) -> None:
+        self._socket.sendto(b"", self._socket.getsockname())
+        self._thread.join()
+        self._socket.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def monitor(server: Server) -> Monitor:
+    """Asks the server above, in this thread, and does not wait for long."""
+    return Monitor(server.address, ask=partial(sntp.ask, timeout=0.1))
+
+
+class FakeClock:
+    """Our two clocks, moved by hand."""
+
+    def __init__(self) -> None:
+        self.monotonic = 1000.0
+        self.set_forward = 0.0
+
+    def __call__(self) -> Moment:
+        return Moment(1.8e9 + self.monotonic + self.set_forward, self.monotonic)
+
+
+def scripted(*script: sntp.Answer | Exception) -> Callable[[str, int], sntp.Answer]:
+    """Something to ask that gives these answers in turn."""
+    answers = iter(script)
+
+    def ask(_host: str, _port: int) -> sntp.Answer:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return ask
+
+
+GOOD = sntp.Answer(0.0, 0.001)
+
+
+def test_a_good_answer_is_measured(monitor: Monitor, server: Server) -> None:
+    monitor.poll()
+    status = monitor.status()
+    offset, bound, age = (status.clock[key] for key in ("offset", "bound", "age"))
+    assert (status.state, status.healthy) == ("synchronised", True)
+    assert isinstance(offset, float)
+    assert isinstance(bound, float)
+    assert isinstance(age, float)
+    assert abs(offset) <= bound < MAX_BOUND
+    assert 0 <= age < 1
+    assert status.clock["server"] == server.address
+    assert status.clock["trouble"] is None
+
+
+def test_the_question_is_an_ntp_version_4_client_s(monitor: Monitor, server: Server) -> None:
+    monitor.poll()
+    assert server.questions[0][0] & 0b00_111_111 == 4 << 3 | 3
+
+
+def test_a_host_whose_first_answer_is_far_off_is_unhealthy(
+    monitor: Monitor, server: Server
+) -> None:
+    server.reply = partial(packet, ahead=3)
+    monitor.poll()
+    status = monitor.status()
+    assert (status.state, status.healthy) == ("wrong", False)
+    assert status.clock["offset"] == pytest.approx(3, abs=0.05)
+
+
+def test_a_server_that_jumps_is_reported_and_not_believed(monitor: Monitor, server: Server) -> None:
+    monitor.poll()
+    server.reply = partial(packet, ahead=3)
+    monitor.poll()
+    status = monitor.status()
+    assert (status.state, status.healthy) == ("server_disagrees", True)
+    assert status.clock["server_fault"] == pytest.approx(3, abs=0.05)
+    assert status.clock["offset"] == pytest.approx(0, abs=0.05)
+
+
+BAD_REPLIES: dict[str, tuple[Callable[[bytes], bytes | None], str]] = {
+    **{
+        f"kiss of death {code}": (
+            partial(packet, stratum=0, name=code.encode(), ahead=3),
+            rf"\({code}\)",
+        )
+        for code in KISS_CODES
+    },
+    "unsynchronised stratum": (partial(packet, stratum=16, ahead=3), "stratum 16"),
+    "unsynchronised leap": (partial(packet, leap=3, ahead=3), "not synchronised"),
+    "wrong mode": (partial(packet, mode=3, ahead=3), "mode 3"),
+    "wrong version": (partial(packet, version=2, ahead=3), "version 2"),
+    "somebody else's origin": (partial(packet, origin=stamp(time.time() - 500)), "wrong origin"),
+    "no origin": (partial(packet, origin=bytes(8)), "wrong origin"),
+    "sent before it came": (partial(packet, sent=time.time() - 60), "out of order"),
+    "negative delay": (partial(packet, sent=time.time() + 60), "delay"),
+    "large dispersion": (partial(packet, root_dispersion=15), "root distance"),
+    "too vague to judge us": (partial(packet, root_dispersion=0.3), "too vague"),
+    "set long ago": (partial(packet, set_ago=30 * 86_400), "too long ago"),
+    "cut short": (lambda question: packet(question)[:40], "."),
+    "silence": (lambda _question: None, "No response"),
+}
+
+
+@pytest.mark.parametrize(("reply", "said"), BAD_REPLIES.values(), ids=BAD_REPLIES.keys())
+def test_a_bad_answer_is_named_and_changes_nothing(
+    reply: Callable[[bytes], bytes | None], said: str, monitor: Monitor, server: Server
+) -> None:
+    monitor.poll()
+    before = monitor.status().clock
+    server.reply = reply
+    monitor.poll()
+    status = monitor.status()
+    assert (status.state, status.healthy) == ("synchronised", True)
+    assert (status.clock["bound"], status.clock["server_fault"]) == (before["bound"], 0)
+    assert status.clock["offset"] == pytest.approx(before["offset"], abs=0.001)
+    trouble = status.clock["trouble"]
+    assert isinstance(trouble, str)
+    assert re.search(said, trouble)
+
+
+def test_a_server_that_nobody_knows_is_trouble_and_not_the_end() -> None:
+    monitor = Monitor("does-not-exist.invalid", ask=scripted(sntp.NoAnswer("no such name")))
+    monitor.poll()
+    assert monitor.status().clock["trouble"] == "no such name"
+
+
+@pytest.mark.parametrize("trouble", [ValueError("surprise"), ValueError()])
+def test_no_surprise_ends_the_watch(trouble: Exception) -> None:
+    monitor = Monitor("server", ask=scripted(trouble, GOOD))
+    monitor.poll()
+    assert monitor.status().clock["trouble"] == (str(trouble) or "ValueError")
+    monitor.poll()
+    assert monitor.status().state == "synchronised"
+
+
+def test_a_bad_port_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="ntp"):
+        Monitor("127.0.0.1:ntp")
+
+
+def test_a_host_is_unhealthy_until_the_first_answer() -> None:
+    monitor = Monitor("server", ask=scripted(sntp.NoAnswer("lost"), GOOD), now=FakeClock())
+    assert (monitor.status().state, monitor.status().healthy) == ("starting", False)
+    monitor.poll()
+    assert (monitor.status().state, monitor.status().clock["offset"]) == ("starting", None)
+    monitor.poll()
+    assert monitor.status().healthy
+
+
+def test_a_host_without_any_answer_serves_after_the_start() -> None:
+    now = FakeClock()
+    monitor = Monitor("server", ask=scripted(sntp.NoAnswer("lost")), now=now)
+    monitor.poll()
+    now.monotonic += STARTING
+    assert (monitor.status().state, monitor.status().healthy) == ("server_silent", True)
+
+
+def test_silence_keeps_the_last_answer_and_shows_its_age() -> None:
+    now = FakeClock()
+    monitor = Monitor("server", ask=scripted(GOOD, sntp.NoAnswer("lost")), now=now)
+    monitor.poll()
+    now.monotonic += 3600
+    monitor.poll()
+    status = monitor.status()
+    assert (status.state, status.healthy) == ("server_silent", True)
+    assert (status.clock["age"], status.clock["trouble"]) == (3600, "lost")
+
+
+def test_a_step_of_our_clock_shows_between_the_polls() -> None:
+    now = FakeClock()
+    monitor = Monitor("server", ask=scripted(GOOD), now=now)
+    monitor.poll()
+    now.set_forward = 2
+    assert (monitor.status().state, monitor.status().healthy) == ("wrong", False)
+    assert monitor.status().clock["offset"] == -2
+    now.set_forward = 0
+    assert monitor.status().healthy
+
+
+def test_an_answer_during_which_our_clock_was_set_is_not_used() -> None:
+    now = FakeClock()
+
+    def ask(_host: str, _port: int) -> sntp.Answer:
+        now.set_forward += 2
+        return GOOD
+
+    monitor = Monitor("server", ask=ask, now=now)
+    monitor.poll()
+    status = monitor.status()
+    assert (status.state, status.clock["offset"]) == ("starting", None)
+    assert status.clock["trouble"] == "our clock was set during the question"
+
+
+def test_the_two_clocks_are_read_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is held up for 0.7 s between the two reads has not seen a step."""
+    monotonic = iter([10.0, 10.7, 10.7, 10.7001, 10.8, 10.9])
+    monkeypatch.setattr(time, "monotonic", lambda: next(monotonic))
+    monkeypatch.setattr(time, "time", lambda: 99.0)
+    assert moment() == Moment(99.0, 10.7)
+
+
+def pauses(monitor: Monitor, polls: int) -> list[float]:
+    """How long the monitor waits after each of its next polls, in seconds."""
+    waited = []
+    for _ in range(polls):
+        monitor.poll()
+        waited.append(monitor.pause())
+    return waited
+
+
+def test_the_first_questions_are_quick_even_if_they_are_lost() -> None:
+    monitor = Monitor("server", ask=scripted(sntp.NoAnswer("lost"), *[GOOD] * 4))
+    assert pauses(monitor, 5) == [1, 1, 1, POLL, POLL]
+
+
+def test_a_kiss_of_death_is_heeded_and_slowly_forgiven() -> None:
+    kiss = sntp.KissOfDeath("kiss of death (RATE)")
+    lost = sntp.NoAnswer("lost")
+    monitor = Monitor("server", ask=scripted(GOOD, *[kiss] * 8, lost, *[GOOD] * 8))
+    assert pauses(monitor, 9) == [1, 32, 64, 128, 256, 512, MAX_POLL, MAX_POLL, MAX_POLL]
+    assert pauses(monitor, 9) == [MAX_POLL, MAX_POLL, MAX_POLL, 512, 256, 128, 64, 32, POLL]
+
+
+def test_trouble_is_logged_when_it_begins_and_when_it_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lost = sntp.NoAnswer("lost")
+    monitor = Monitor("server", ask=scripted(GOOD, lost, lost, GOOD, GOOD))
+    with caplog.at_level(logging.INFO):
+        pauses(monitor, 5)
+    assert caplog.messages == ["time server server: lost", "time server server: answers"]
+
+
+def test_the_thread_asks_again_and_again_until_it_is_stopped() -> None:
+    asked = threading.Semaphore(0)
+    goes_on = threading.Semaphore(2)
+
+    def ask(_host: str, _port: int) -> sntp.Answer:
+        goes_on.acquire()
+        asked.release()
+        return GOOD
+
+    monitor = Monitor("server", ask=ask)
+    monitor.pause = lambda: 0.001  # type: ignore[method-assign]
+    monitor.start()
+    try:
+        assert asked.acquire(timeout=5)
+        assert asked.acquire(timeout=5)
+    finally:
+        monitor.stop()
+        goes_on.release()
+    (thread,) = (one for one in threading.enumerate() if one.name == "time-server")
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_the_thread_measures_a_real_server(server: Server) -> None:
+    monitor = Monitor(server.address)
+    monitor.start()
+    try:
+        deadline = time.monotonic() + 5
+        while monitor.status().state == "starting" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert monitor.status().state == "synchronised"
+    finally:
+        monitor.stop()
