@@ -1,6 +1,7 @@
 """Is the service up, and is its clock within a second of true time? Measured with a proven bound, not guessed.
 
-`samples` and `reference` measure, `verdict` judges what they measured; `__main__` tells a person, `handler` AWS Lambda.
+`samples` and `reference` measure, `reading` holds what they measured, `verdict` judges it, `telling` puts it in words;
+`__main__` is for a person, `handler` for AWS.
 """
 
 __version__ = "0.1.0"

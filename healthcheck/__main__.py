@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import NoReturn
 
+import sntp
 from healthcheck import __version__, reference, telling
-from healthcheck.check import DEADLINE, SAMPLES, check
+from healthcheck.check import DEADLINE, SAMPLES, AskReference, check
+from healthcheck.reading import Reference
 from healthcheck.target import BadUrl, completed, default
 from healthcheck.verdict import LIMIT
 
@@ -23,10 +25,13 @@ class Exit(IntEnum):
     UNKNOWN = 3  # the check itself could not be made; wrong usage too
 
 
+EXITS = {"OK": Exit.OK, "Failed": Exit.FAILED, "Unknown": Exit.UNKNOWN}
+
 EPILOG = """exit codes:
   0  OK       the service is up and its clock is proven to be within the limit
   2  Failed   the service is down, or its clock is not proven to be within the limit
-  3  Unknown  nothing can be said: the NTP servers contradict each other, or wrong usage
+  3  Unknown  nothing can be said: the NTP servers contradict each other, none answers and the service
+              contradicts this machine's own clock, or that was set during the check; also wrong usage
 """
 
 
@@ -49,16 +54,15 @@ def parser() -> Parser:
         help="the service, with or without /now (default: $TIMESERVICE_URL, else the local deployment, "
         "else `pulumi stack output url`)",
     )
-    parser.add_argument("--limit", type=_positive, default=LIMIT, help="seconds (default: 1.0)")
+    parser.add_argument("--limit", type=seconds, default=LIMIT, help="seconds (default: 1.0)")
     parser.add_argument(
-        "--samples", type=int, choices=range(2, 101), metavar="2..100", default=SAMPLES,
-        help="requests at most (default: 8)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--deadline", type=_positive, default=DEADLINE, help="seconds for everything (default: 10)"
+        "--samples", type=samples, default=SAMPLES, help="requests at most, 2 to 100 (default: 8)"
     )
     parser.add_argument(
-        "--ntp", action="append", metavar="HOST[:PORT]",
+        "--deadline", type=seconds, default=DEADLINE, help="seconds for everything (default: 10)"
+    )
+    parser.add_argument(
+        "--ntp", type=server, action="append", metavar="HOST[:PORT]",
         help=f"NTP server; repeatable (default: {', '.join(reference.SERVERS)})",
     )  # fmt: skip
     parser.add_argument(
@@ -70,11 +74,26 @@ def parser() -> Parser:
     return parser
 
 
-def _positive(text: str) -> float:
+def seconds(text: str) -> float:
+    """A type for argparse, as the next two; their names are in its messages."""
     value = float(text)
     if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
     return value
+
+
+def samples(text: str) -> int:
+    value = int(text)
+    if not 2 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 2 to 100")
+    return value
+
+
+def server(text: str) -> str:
+    host, port = sntp.split(text)
+    if not host or not 0 < port < 65536:
+        raise argparse.ArgumentTypeError(f"{text!a} is not a server such as ntp.example.org:123")
+    return text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,14 +108,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         url = completed(url)
     except BadUrl as wrong:
         usage.error(str(wrong))
+    ask: AskReference = functools.partial(reference.measure, args.ntp or reference.SERVERS)
     if args.reference == "local":
-        ask = functools.partial(reference.own_clock, "chosen")
-    else:
-        ask = functools.partial(reference.measure, args.ntp or reference.SERVERS)
+        ask = _own_clock
     result = check(url, ask, args.limit, args.samples, args.deadline)
     print(telling.text(result) if args.format == "text" else telling.record(result), flush=True)
-    return {"OK": Exit.OK, "Failed": Exit.FAILED, "Unknown": Exit.UNKNOWN}[result.verdict.status]
+    return EXITS[result.verdict.status]
+
+
+def _own_clock(patience: float) -> Reference:
+    return reference.own_clock("chosen")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        raise SystemExit(Exit.UNKNOWN) from None

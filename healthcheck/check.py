@@ -8,85 +8,34 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from healthcheck.reference import Reference, own_clock
-from healthcheck.samples import Sample, Service, Trouble
+from healthcheck import reference
+from healthcheck.reading import Reading, Reference, Sample, Trouble
+from healthcheck.samples import LATE, Service
 from healthcheck.verdict import LIMIT, Verdict, judge
 
 SAMPLES = 8
 DEADLINE = 10.0  # seconds
-RETRY_AFTER = (
-    0.3  # seconds, and as much jitter: a check must not strike at the same moment as all others
-)
+RETRY_AFTER = 0.3  # seconds, and as much jitter: not at the same moment as all other checks
+RETRIED = {"dns", "refused", "timeout", "tls", "unreachable"}  # an answer, even a bad one, is not
+MAX_PAUSE = 0.1  # seconds
+
+AskReference = Callable[[float], Reference]  # its argument: how long it may take, in seconds
 
 
 class Result(NamedTuple):
-    """A verdict, what it was measured against, and how long the parts took (in seconds)."""
+    """A verdict, what it rests on, and how long the parts took (in seconds)."""
 
     url: str
     verdict: Verdict
-    reference: Reference
-    samples: int
+    reading: Reading
     limit: float
     phases: dict[str, float]
     checked_at: float  # seconds since 1970, by the checker's own clock
 
 
-class _Run:
-    """The state of one check, filled by a thread that may be left behind when it hangs."""
-
-    def __init__(self, url: str, limit: float, samples: int, deadline: float) -> None:
-        self.url, self.limit, self.most, self.deadline = url, limit, samples, deadline
-        self.reference: Reference | None = None
-        self.samples: list[Sample] = []
-        self.trouble: Trouble | None = None
-        self.phases: dict[str, float] = {}
-
-    def measure(self, ask_reference: Callable[[], Reference]) -> None:
-        start = time.perf_counter()
-        asking = threading.Thread(target=self._ask, args=(ask_reference, start), daemon=True)
-        asking.start()
-        for attempt in (1, 2):
-            try:
-                self._sample(asking, start)
-                self.trouble = None
-            except Trouble as trouble:
-                self.trouble = trouble
-            if self.trouble is None or attempt == 2 or self.trouble.reason not in TRANSPORT:
-                break
-            time.sleep(RETRY_AFTER * (1 + random.random()))  # noqa: S311 - jitter, no secret
-        asking.join()
-
-    def _ask(self, ask_reference: Callable[[], Reference], start: float) -> None:
-        self.reference = ask_reference()
-        self.phases["reference"] = time.perf_counter() - start
-
-    def _sample(self, asking: threading.Thread, start: float) -> None:
-        with Service(self.url, self.deadline) as service:
-            self.samples.append(service.sample())
-            self.phases.setdefault("first_answer", time.perf_counter() - start)
-            asking.join()
-            # Two at least: one answer cannot show a clock that stands still.
-            while len(self.samples) < self.most:
-                self.samples.append(service.sample())
-                if self.judged().proven:
-                    return
-
-    def judged(self) -> Verdict:
-        reference = self.reference or own_clock("local")
-        verdict = judge(self.samples, reference, self.limit)
-        if self.trouble and not (verdict.proven and verdict.status == "Failed"):
-            return Verdict(
-                "Failed", self.trouble.reason, str(self.trouble), True, verdict.instances
-            )
-        return verdict
-
-
-TRANSPORT = {"dns", "refused", "timeout", "tls", "unreachable"}
-
-
 def check(
     url: str,
-    ask_reference: Callable[[], Reference],
+    ask_reference: AskReference,
     limit: float = LIMIT,
     samples: int = SAMPLES,
     deadline: float = DEADLINE,
@@ -98,12 +47,89 @@ def check(
     checked_at, start = time.time(), time.perf_counter()
     run = _Run(url, limit, samples, start + deadline)
     # In a thread of its own, because no timeout of the libraries covers an answer that drips or a DNS that hangs.
-    thread = threading.Thread(target=run.measure, args=(ask_reference,), daemon=True)
+    # The servers get half of the time at most: that they are silent must not look like a late service.
+    patience = min(reference.TIMEOUT, deadline / 2)
+    thread = threading.Thread(target=run.measure, args=(ask_reference, patience), daemon=True)
     thread.start()
     thread.join(deadline)
-    if thread.is_alive() and run.trouble is None:
-        run.trouble = Trouble("timeout", f"no verdict within {deadline:g} s")
-    verdict = run.judged()
-    run.phases["total"] = time.perf_counter() - start
-    reference = run.reference or own_clock("local")
-    return Result(url, verdict, reference, len(run.samples), limit, dict(run.phases), checked_at)
+    late = thread.is_alive()
+    reading, phases = run.reading(), {**run.phases, "total": time.perf_counter() - start}
+    if late:
+        run.service.cut()
+        if reading.trouble is None:
+            reading = reading._replace(trouble=Trouble("timeout", LATE))
+    if run.defect:
+        verdict = Verdict("Unknown", "error", f"the check itself failed: {run.defect!a}", False)
+    else:
+        verdict = judge(reading, limit)
+    return Result(url, verdict, reading, limit, phases, checked_at)
+
+
+class _Run:
+    """The state of one check, filled by a thread that is left behind if it hangs where it cannot be cut (the DNS)."""
+
+    def __init__(self, url: str, limit: float, samples: int, deadline: float) -> None:
+        self.url, self.limit, self.most, self.deadline = url, limit, samples, deadline
+        self.service = Service(url, deadline)
+        self.reference: Reference | None = None
+        self.samples: list[Sample] = []
+        self.trouble: Trouble | None = None
+        self.defect: Exception | None = None
+        self.phases: dict[str, float] = {}
+
+    def reading(self) -> Reading:
+        return Reading(
+            tuple(self.samples), self.reference or reference.own_clock("local"), self.trouble
+        )
+
+    def measure(self, ask_reference: AskReference, patience: float) -> None:
+        start = time.perf_counter()
+        asking = threading.Thread(
+            target=self._ask, args=(ask_reference, patience, start), daemon=True
+        )
+        asking.start()
+        try:
+            self._sample_twice(asking, start)
+        except Exception as defect:  # ours: it belongs into the verdict, not into a traceback
+            self.defect = defect
+        # Also if the service failed: whether anybody else answers tells its failure from one of our network.
+        asking.join()
+
+    def _ask(self, ask_reference: AskReference, patience: float, start: float) -> None:
+        self.reference = ask_reference(patience)
+        self.phases["reference"] = time.perf_counter() - start
+
+    def _sample_twice(self, asking: threading.Thread, start: float) -> None:
+        """Sample; if the connection fails, once more on a new one."""
+        try:
+            return self._sample(asking, start)
+        except Trouble as trouble:
+            self.trouble = trouble
+            if trouble.reason not in RETRIED:
+                return
+        time.sleep(RETRY_AFTER * (1 + random.random()))  # noqa: S311 - jitter, no secret
+        self.service = Service(self.url, self.deadline)
+        try:
+            self._sample(asking, start)
+        except Trouble as trouble:
+            self.trouble = trouble
+        else:
+            self.trouble = None
+
+    def _sample(self, asking: threading.Thread, start: float) -> None:
+        with self.service as service:
+            self.samples.append(service.sample())
+            self.phases.setdefault("first_answer", time.perf_counter() - start)
+            asking.join()
+            # Two at least: one answer cannot show a clock that stands still.
+            while len(self.samples) < self.most:
+                self._let_it_tick()
+                self.samples.append(service.sample())
+                if judge(self.reading(), self.limit).proven:
+                    return
+
+    def _let_it_tick(self) -> None:
+        """Wait until the clock must state another time than it last did, if that is soon."""
+        pause = 2.5 * self.samples[-1].stated.resolution
+        if pause <= MAX_PAUSE:
+            time.sleep(pause)

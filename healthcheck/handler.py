@@ -8,28 +8,38 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from healthcheck import reference, telling
 from healthcheck.check import Result, check
+from healthcheck.reading import Reference
 from healthcheck.target import completed
 
 
 def handler(event: object, context: object) -> str:
     """Check once; returns OK or Failed.
 
-    Unknown returns Failed as well, but reports no metric `Healthy`: the alarm counts missing data as a failure, so a
-    checker that can never judge is noticed, while Healthy = 0 is kept for what was proven.
+    Trouble with the NTP servers alone does not alarm: if they are silent or contradict each other, the function's own
+    clock decides, which Lambda keeps by Amazon Time Sync. What is still Unknown then (the service contradicts that
+    clock, and no third one can be asked) returns Failed, but writes no metric `Healthy`: 0 is kept for what was
+    proven, and the alarm counts missing data as a failure.
     """
-    servers = [one for one in os.environ.get("HEALTHCHECK_NTP", "").split(",") if one]
-    ask = functools.partial(reference.measure, servers or reference.SERVERS)
-    result = check(completed(os.environ["TIMESERVICE_URL"]), ask)
+    listed = os.environ.get("HEALTHCHECK_NTP", "").split(",")
+    servers = [name.strip() for name in listed if name.strip()] or reference.SERVERS
+    result = check(completed(os.environ["TIMESERVICE_URL"]), functools.partial(decisive, servers))
     print(telling.record(result), flush=True)
     try:
         report(metrics(result))
     except Exception as trouble:  # whatever boto3 raises: the missing metric raises the alarm
         print(f"metrics not written: {trouble}", flush=True)
     return "OK" if result.verdict.status == "OK" else "Failed"
+
+
+def decisive(servers: Sequence[str], timeout: float) -> Reference:
+    """What the NTP servers say, or the own clock if they contradict each other."""
+    found = reference.measure(servers, timeout)
+    return reference.own_clock("local", found.servers) if found.kind == "disagree" else found
 
 
 def metrics(result: Result) -> list[dict[str, Any]]:
@@ -52,8 +62,15 @@ def metrics(result: Result) -> list[dict[str, Any]]:
 
 
 def report(data: list[dict[str, Any]]) -> None:
-    import boto3  # in Lambda's runtime already, and of no use anywhere else
+    """Write the metrics; raises what boto3 raises."""
+    if not data:
+        return
+    # In Lambda's runtime already, and of no use anywhere else.
+    import boto3
+    from botocore.config import Config
 
-    boto3.client("cloudwatch").put_metric_data(
+    # boto3 would wait for a minute, several times over: longer than the function may run.
+    patience = Config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 2})
+    boto3.client("cloudwatch", config=patience).put_metric_data(
         Namespace=os.environ["METRIC_NAMESPACE"], MetricData=data
     )

@@ -24,26 +24,46 @@ class Interval(NamedTuple):
     def empty(self) -> bool:
         return self.low > self.high
 
+    @property
+    def least(self) -> float:
+        """The distance from zero to its nearest value."""
+        return max(self.low, -self.high, 0.0)
+
+    @property
+    def most(self) -> float:
+        """The distance from zero to its farthest value."""
+        return max(-self.low, self.high)
+
     def meet(self, other: Interval) -> Interval:
         """What is in both; empty if nothing is."""
         return Interval(max(self.low, other.low), min(self.high, other.high))
 
+    def minus(self, other: Interval) -> Interval:
+        """Every difference between a value of this one and a value of the other."""
+        return Interval(self.low - other.high, self.high - other.low)
 
-def agreement(intervals: Sequence[Interval]) -> tuple[Interval, int]:
-    """The values that most of the intervals contain, and how many do (Marzullo's algorithm, 1984).
+    def widened(self, by: float) -> Interval:
+        """Longer by `by` seconds at both ends."""
+        return Interval(self.low - by, self.high + by)
 
-    Of several such stretches the first is returned. Needs at least one interval.
+
+def majority(intervals: Sequence[Interval]) -> Interval | None:
+    """From the lowest to the highest value that more than half of the intervals hold; None if there is no such value.
+
+    If more than half of them hold the truth, so does the result. Marzullo (1984) takes the best covered stretch alone,
+    for which that is not so: a liar that overlaps the honest ones at one end makes that end the best covered.
     """
+    needed = len(intervals) // 2 + 1
     # Ends sort behind beginnings of the same value: intervals that touch have that value in common.
     edges = sorted([(one.low, 0) for one in intervals] + [(one.high, 1) for one in intervals])
-    best = depth = 0
-    found = intervals[0]
-    for position, (value, is_end) in enumerate(edges):
+    depth, reached, left = 0, [], []
+    for value, is_end in edges:
         if is_end:
+            if depth == needed:
+                left.append(value)
             depth -= 1
-            continue
-        depth += 1
-        if depth > best:
-            best = depth
-            found = Interval(value, edges[position + 1][0])
-    return found, best
+        else:
+            depth += 1
+            if depth == needed:
+                reached.append(value)
+    return Interval(reached[0], left[-1]) if reached else None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import sntp
-from healthcheck.interval import Interval, agreement
+from healthcheck.interval import Interval, majority
+from healthcheck.reading import DRIFT, MAX_STEP, Kind, Reference, Server, own_epoch
 
 # These smear a leap second alike (linearly, from noon to noon UTC), as the hosts' own time server does; a server that
 # steps would differ from them by up to half a second on such a day.
@@ -17,64 +19,67 @@ TIMEOUT = 1.5  # seconds for all of them, as they are asked at the same time
 LOCAL_ERROR = 0.1  # seconds that a clock which its own system keeps is taken to be off at most
 
 
-class Server(NamedTuple):
-    """One server's answer, or why there is none: offset (true minus own clock) as an interval, in seconds."""
-
-    name: str
-    offset: Interval | None
-    trouble: str = ""
-
-
-Kind = Literal["ntp", "single", "local", "chosen", "disagree"]
-
-
-class Reference(NamedTuple):
-    """What true time minus the checker's own clock is.
-
-    kind: ntp (a majority of several servers), single (only one answered), local (none did, the own clock
-    stands in), chosen (the own clock, because the user said so), disagree (no majority: `offset` means nothing).
-    at: the steady clock (perf_counter) when it was measured, in seconds.
-    """
-
-    kind: Kind
-    offset: Interval
-    at: float
-    servers: tuple[Server, ...] = ()
-
-
-def own_clock(kind: Literal["local", "chosen"], servers: Sequence[Server] = ()) -> Reference:
+def own_clock(kind: Literal["local", "chosen"], servers: Iterable[Server] = ()) -> Reference:
     """The checker's own clock as its own reference, with a declared error."""
-    return Reference(kind, Interval(-LOCAL_ERROR, LOCAL_ERROR), time.perf_counter(), tuple(servers))
+    error = Interval(-LOCAL_ERROR, LOCAL_ERROR)
+    return Reference(kind, error, time.perf_counter(), own_epoch(), tuple(servers))
 
 
 def measure(servers: Sequence[str], timeout: float = TIMEOUT) -> Reference:
-    """Ask all the servers at the same time, once each. Never raises; takes `timeout` seconds at most."""
+    """Ask all the servers ("host" or "host:port") at the same time. Never raises; takes `timeout` seconds at most."""
+    start, epoch = time.perf_counter(), own_epoch()
     answers: dict[str, Server] = {}
 
     def one(name: str) -> None:
         try:
-            offset, bound = sntp.ask(*sntp.split(name), timeout=timeout)
-        except sntp.NtpError as trouble:
+            offset, bound = _ask(name, start + timeout)
+        except (sntp.NtpError, OSError, ValueError, OverflowError) as trouble:
             answers[name] = Server(name, None, str(trouble))
-        else:
-            answers[name] = Server(name, Interval(offset - bound, offset + bound))
+            return
+        if abs(own_epoch() - epoch) > MAX_STEP:
+            answers[name] = Server(name, None, "this machine's own clock was set meanwhile")
+            return
+        drift = DRIFT * (time.perf_counter() - start)
+        answers[name] = Server(name, Interval(offset, offset).widened(bound + drift))
 
     threads = [threading.Thread(target=one, args=(name,), daemon=True) for name in servers]
     for thread in threads:
         thread.start()
-    deadline = time.perf_counter() + timeout
     for thread in threads:  # the DNS knows no timeout: whoever hangs in it is left behind
-        thread.join(max(0.0, deadline - time.perf_counter()))
-    return combine([answers.get(name, Server(name, None, "no answer in time")) for name in servers])
+        thread.join(max(0.0, start + timeout - time.perf_counter()))
+    missing = "no answer in time"
+    return combine(
+        [answers.get(name, Server(name, None, missing)) for name in servers], start, epoch
+    )
 
 
-def combine(servers: Sequence[Server]) -> Reference:
-    """One reference of several answers: what more than half of the valid ones agree on."""
+def _ask(name: str, until: float) -> sntp.Answer:
+    """Ask one server, at each of its addresses in turn until one gives a valid answer (a dead IPv6 route, say).
+
+    until: on the steady clock, in seconds.
+    """
+    host, port = sntp.split(name)
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+    trouble: sntp.NtpError = sntp.NoAnswer("no answer in time")
+    while addresses and (left := until - time.perf_counter()) > 0:
+        address = addresses.pop(0)
+        try:
+            return sntp.ask(address, port, timeout=left / 2 if addresses else left)
+        except sntp.KissOfDeath:
+            raise  # it wants to be left alone, not to be asked at its next door
+        except sntp.NtpError as refused:
+            trouble = refused
+    raise trouble
+
+
+def combine(servers: Sequence[Server], at: float, epoch: float) -> Reference:
+    """One reference of several answers: what more than half of the valid ones agree on. at, epoch: as in Reference."""
     offsets = [server.offset for server in servers if server.offset is not None]
     if not offsets:
         return own_clock("local", servers)
-    common, count = agreement(offsets)
-    kind: Kind = (
-        "single" if len(offsets) == 1 else "ntp" if count * 2 > len(offsets) else "disagree"
-    )
-    return Reference(kind, common, time.perf_counter(), tuple(servers))
+    common = majority(offsets)
+    if common is None:
+        return Reference("disagree", offsets[0], at, epoch, tuple(servers))
+    kind: Kind = "single" if len(offsets) == 1 else "ntp"
+    return Reference(kind, common, at, epoch, tuple(servers))

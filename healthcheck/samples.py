@@ -1,7 +1,8 @@
 """Asks the service for the time, over one connection, and turns each answer into an interval for its clock's offset.
 
-The server read its clock after we sent the request and before its answer was here, so whatever the way there and the way
-back took, its offset to our clock lies in [stated - our time at the end, stated + resolution - our time at the start].
+The server read its clock after we sent the request and before its answer was here. So, however long the way there and
+the way back took, its offset to ours lies in
+[stated - our time at the end, stated + resolution - our time at the start].
 """
 
 from __future__ import annotations
@@ -10,45 +11,25 @@ import json
 import socket
 import ssl
 import time
-from typing import NamedTuple
+from http import HTTPStatus
 
 import requests
 import urllib3
 
 from healthcheck import __version__
 from healthcheck.interval import Interval
+from healthcheck.reading import MAX_STEP, Sample, Trouble
 from healthcheck.timestamp import BadTimestamp, Timestamp, parse
+from healthcheck.transport import Cuttable
 
 MAX_BODY = 64 * 1024  # bytes; an answer has a few hundred
-MAX_STEP = 0.005  # seconds that our two clocks may drift apart during a request, or ours was set in the meantime
 HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",  # what is not compressed cannot be a bomb
     "Cache-Control": "no-cache",
     "User-Agent": f"timeservice-healthcheck/{__version__}",
 }
-
-
-class Trouble(Exception):
-    """The service gave no usable answer. `reason` is a stable identifier, the text says it for people."""
-
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
-
-
-class Sample(NamedTuple):
-    """One answer of the service's.
-
-    instance: which host gave it. offset: its clock minus ours, in seconds. stated: the time it said.
-    at: our steady clock at the end, in seconds. usable: False if our own clock was set in the meantime.
-    """
-
-    instance: str
-    offset: Interval
-    stated: Timestamp
-    at: float
-    usable: bool = True
+LATE = "no complete answer before the deadline"
 
 
 class Service:
@@ -58,9 +39,12 @@ class Service:
         """url: what to GET. deadline: on the steady clock (perf_counter), in seconds, for all requests together."""
         self.url = url
         self.deadline = deadline
+        self._transport = Cuttable()
         self._session = requests.Session()
         self._session.trust_env = False  # no proxies and no .netrc: whose clock would that be?
         self._session.headers.update(HEADERS)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, self._transport)
 
     def __enter__(self) -> Service:
         return self
@@ -68,9 +52,14 @@ class Service:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
+    def cut(self) -> None:
+        """End a `sample` that another thread waits for."""
+        self._transport.cut()
+
     def sample(self) -> Sample:
         """Ask once; raises Trouble. The first call makes the connection, so its interval is wide."""
-        wall, steady = time.time(), time.perf_counter()
+        # In this order: were we interrupted between the two, the interval would get wider, and not wrong.
+        sent, wall = time.perf_counter(), time.time()
         try:
             with self._session.get(
                 self.url, timeout=self._left(), allow_redirects=False, stream=True
@@ -78,36 +67,38 @@ class Service:
                 arrived, wall_arrived = time.perf_counter(), time.time()
                 self._check(answer)
                 body = self._read(answer)
-        except requests.RequestException as trouble:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as trouble:
             raise explained(trouble) from None
         stated, instance = understood(body)
-        elapsed = arrived - steady
+        took = arrived - sent
         return Sample(
             instance,
-            Interval(stated.seconds - (wall + elapsed), stated.seconds + stated.resolution - wall),
+            Interval(stated.seconds - (wall + took), stated.seconds + stated.resolution - wall),
             stated,
+            sent,
             arrived,
-            abs((wall_arrived - wall) - elapsed) <= MAX_STEP,
+            epoch=wall - sent,
+            steady=abs((wall_arrived - wall) - took) <= MAX_STEP,
         )
 
     def _left(self) -> float:
         left = self.deadline - time.perf_counter()
         if left <= 0:
-            raise Trouble("timeout", "no complete answer before the deadline")
+            raise Trouble("timeout", LATE)
         return left
 
     @staticmethod
     def _check(answer: requests.Response) -> None:
+        code = answer.status_code
         if answer.is_redirect:
-            raise Trouble(
-                "redirect", f"answered {answer.status_code}: a redirect, which is not followed"
-            )
-        if answer.status_code != 200:
-            raise Trouble("status", f"answered {answer.status_code} {answer.reason}")
+            raise Trouble("redirect", f"answered {code}: a redirect, which is not followed")
+        if code != 200:
+            # Our own words for the code: the server's may hold anything.
+            known = f" {HTTPStatus(code).phrase}" if code in set(HTTPStatus) else ""
+            raise Trouble("status", f"answered {code}{known}")
         if "Age" in answer.headers:
-            raise Trouble(
-                "cached", f"the answer comes from a cache (Age: {answer.headers['Age'][:20]})"
-            )
+            age = answer.headers["Age"][:20]
+            raise Trouble("cached", f"the answer comes from a cache (Age: {age!a})")
 
     def _read(self, answer: requests.Response) -> bytes:
         body = b""
@@ -124,19 +115,32 @@ def understood(body: bytes) -> tuple[Timestamp, str]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        raise Trouble(
-            "body", f"the answer is not JSON: {body[:60].decode(errors='replace')!r}"
-        ) from None
+        start = body[:60].decode(errors="replace")
+        raise Trouble("body", f"the answer is not JSON: {start!a}") from None
     if not isinstance(content, dict) or not isinstance(content.get("now"), str):
         raise Trouble("body", 'the answer has no text called "now"')
+    # Printed later on: a name must not break the line, or speak to the terminal.
+    instance = ascii(str(content.get("instance", "?")))[1:-1][:64]
     try:
-        return parse(content["now"]), str(content.get("instance", "?"))[:64]
+        return parse(content["now"]), instance
     except BadTimestamp as wrong:
         raise Trouble("body", str(wrong)) from None
 
 
+# The first that fits wins.
+CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
+    (socket.gaierror, "dns", "the service's name does not resolve"),
+    (ConnectionRefusedError, "refused", "the connection is refused"),
+    (ssl.SSLCertVerificationError, "tls", "the service's certificate is not valid"),
+    (ssl.SSLError, "tls", "the connection cannot be encrypted (TLS)"),
+    (TimeoutError, "timeout", LATE),
+    (requests.Timeout, "timeout", LATE),
+    (urllib3.exceptions.TimeoutError, "timeout", LATE),
+)
+
+
 def explained(trouble: BaseException) -> Trouble:
-    """A transport failure in words, by its deepest cause."""
+    """A transport failure in words, by what is behind it."""
     chain: list[BaseException] = []
     cause: BaseException | None = trouble
     while cause is not None and cause not in chain:
@@ -145,16 +149,9 @@ def explained(trouble: BaseException) -> Trouble:
             (arg for arg in cause.args if isinstance(arg, BaseException)), None
         )
         cause = inner if isinstance(inner, BaseException) else cause.__context__
-    kinds: list[tuple[type[BaseException], str, str]] = [
-        (socket.gaierror, "dns", "its name does not resolve"),
-        (ConnectionRefusedError, "refused", "the connection is refused"),
-        (ssl.SSLError, "tls", "TLS fails"),
-        (TimeoutError, "timeout", "no complete answer before the deadline"),
-        (requests.Timeout, "timeout", "no complete answer before the deadline"),
-        (urllib3.exceptions.TimeoutError, "timeout", "no complete answer before the deadline"),
-        (requests.exceptions.InvalidURL, "url", "the URL is not valid"),
-    ]
-    for kind, reason, text in kinds:
-        if any(isinstance(one, kind) for one in chain):
-            return Trouble(reason, text)
+    for kind, reason, text in CAUSES:
+        for one in chain:
+            if isinstance(one, kind):
+                why = getattr(one, "verify_message", "")
+                return Trouble(reason, f"{text}: {why}" if why else text)
     return Trouble("unreachable", f"the connection broke ({type(chain[-1]).__name__})")

@@ -8,25 +8,30 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-LOCAL = (
-    Path(__file__).parent.parent / "build" / "local" / "url"
-)  # the running local deployment writes it
+ROOT = Path(__file__).parent.parent
+LOCAL = ROOT / "build" / "local" / "url"  # the running local deployment writes it
 
 
 class BadUrl(ValueError):
-    """Not a URL that could be asked; the text says why."""
+    """Not a URL that could be asked; the text says why, and does not repeat it: it may hold a password."""
 
 
 def completed(url: str) -> str:
     """`url` with a scheme, and with /now where it has no path; raises BadUrl."""
-    parts = urlsplit(url if "://" in url else f"http://{url}")
     try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
         host, _ = parts.hostname, parts.port
-    except ValueError as wrong:
-        raise BadUrl(f"{url!r} is not a URL: {wrong}") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise BadUrl(f"{url!r} is not a URL such as http://example.org or http://[::1]:8080/now")
+    except ValueError:
+        raise BadUrl("that is not a URL: its host or its port cannot be read") from None
+    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
+        raise BadUrl("that is not a URL such as http://example.org or http://[::1]:8080/now")
     return urlunsplit(parts._replace(path=parts.path if parts.path.strip("/") else "/now"))
+
+
+def without_credentials(url: str) -> str:
+    """The URL as it may be printed."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def default() -> str | None:
@@ -34,11 +39,12 @@ def default() -> str | None:
     if url := os.environ.get("TIMESERVICE_URL"):
         return url
     if LOCAL.exists():
-        return LOCAL.read_text().strip()
+        return LOCAL.read_text().strip() or None
     if pulumi := shutil.which("pulumi"):
         try:
             answer = subprocess.run(  # noqa: S603 - our own words, and the user's own pulumi
                 [pulumi, "stack", "output", "url", "--non-interactive"],
+                cwd=ROOT,
                 capture_output=True,
                 text=True,
                 timeout=30,

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
 
 from healthcheck import __version__
 from healthcheck.check import Result
 from healthcheck.interval import Interval
+from healthcheck.reading import Reference, Server
+from healthcheck.target import without_credentials
 from healthcheck.timestamp import utc
-
-AGAINST = {
-    "single": "one NTP server",
-    "local": "this machine's own clock, as no NTP server answered",
-    "chosen": "this machine's own clock",
-    "disagree": "NTP servers that contradict each other",
-}
 
 
 def text(result: Result) -> str:
@@ -24,17 +19,30 @@ def text(result: Result) -> str:
     if not verdict.instances:
         return f"{verdict.status} {verdict.detail}"
     count = len(verdict.instances)
-    answered = sum(server.offset is not None for server in result.reference.servers)
-    against = AGAINST.get(result.reference.kind, f"{answered} NTP servers")
     return (
         f"{verdict.status} {verdict.detail} on {count} instance{'s' * (count > 1)}, "
-        f"limit {result.limit:g} s, against {against}"
+        f"limit {result.limit:g} s, against {_named(result.reading.reference)}"
+    )
+
+
+def _named(reference: Reference) -> str:
+    match reference.kind:
+        case "single":
+            return "one NTP server"
+        case "local":
+            return "this machine's own clock, for want of an NTP server"
+        case "chosen":
+            return "this machine's own clock"
+    answers = [one.offset for one in reference.servers if one.offset]
+    agreed = sum(not offset.meet(reference.offset).empty for offset in answers)
+    return f"{agreed} NTP servers" + (
+        f" ({len(answers) - agreed} more contradict)" * (agreed < len(answers))
     )
 
 
 def record(result: Result) -> str:
     """The same as JSON, in one line. Numbers are in seconds; null is what is not known."""
-    verdict, worst = result.verdict, result.verdict.worst
+    verdict, reading, worst = result.verdict, result.reading, result.verdict.worst
     return json.dumps(
         {
             "status": verdict.status,
@@ -44,19 +52,14 @@ def record(result: Result) -> str:
             "bound": _rounded(worst.error.half_width) if worst else None,
             "limit": result.limit,
             "proven": verdict.proven,
-            "samples": result.samples,
+            "samples": len(reading.samples),
             "instances": [
                 {"instance": one.name, "samples": one.samples, **_interval(one.error)}
                 for one in verdict.instances
             ],
             "reference": {
-                "kind": result.reference.kind,
-                "servers": [
-                    {"server": one.name, **_interval(one.offset)}
-                    if one.offset
-                    else {"server": one.name, "refused": one.trouble}
-                    for one in result.reference.servers
-                ],
+                "kind": reading.reference.kind,
+                "servers": [_server(one) for one in reading.reference.servers],
             },
             "phases": {name: _rounded(took) for name, took in result.phases.items()},
             "checked_at": utc(result.checked_at),
@@ -66,15 +69,15 @@ def record(result: Result) -> str:
     )
 
 
+def _server(one: Server) -> dict[str, Any]:
+    if one.offset is None:
+        return {"server": one.name, "refused": one.trouble}
+    return {"server": one.name, **_interval(one.offset)}
+
+
 def _interval(interval: Interval) -> dict[str, float]:
     return {"offset": _rounded(interval.middle), "bound": _rounded(interval.half_width)}
 
 
 def _rounded(seconds: float) -> float:
     return round(seconds, 6)
-
-
-def without_credentials(url: str) -> str:
-    """The URL as it may be printed."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 FORM = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*([Zz]|[+-]\d\d:?\d\d)?"
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*([Zz]|[+-]\d\d:?\d\d)?", re.ASCII
 )
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class BadTimestamp(ValueError):
@@ -29,19 +30,19 @@ def parse(text: str) -> Timestamp:
     """
     match = FORM.fullmatch(text.strip())
     if not match:
-        raise BadTimestamp(f"{text[:60]!r} is not an RFC 3339 timestamp")
+        raise BadTimestamp(f"{text[:60]!a} is not an RFC 3339 timestamp")
     date, minute, second, fraction, zone = match.groups()
     if zone is None:
-        raise BadTimestamp(f"{text[:60]!r} names no time zone (Z or +00:00), so it is no moment")
+        raise BadTimestamp(f"{text[:60]!a} names no time zone (Z or +00:00), so it is no moment")
     leap = second == "60"
     try:
         moment = datetime.fromisoformat(f"{date}T{minute}:{'59' if leap else second}+00:00")
     except ValueError as wrong:
-        raise BadTimestamp(f"{text[:60]!r}: {wrong}") from None
+        raise BadTimestamp(f"{text[:60]!a}: {wrong}") from None
     digits = fraction or ""
     part = 0.999999 if leap else float(f"0.{digits or 0}")
-    # Whole and fractional seconds apart: added to a float of today's size, nanoseconds would be lost early.
-    return Timestamp((moment - _offset(zone)).timestamp() + part, 10.0 ** -len(digits))
+    whole = (moment - EPOCH - _offset(zone)).total_seconds()
+    return Timestamp(whole + part, 10.0 ** -len(digits))
 
 
 def _offset(zone: str) -> timedelta:
@@ -49,7 +50,7 @@ def _offset(zone: str) -> timedelta:
         return timedelta(0)
     hours, minutes = int(zone[1:3]), int(zone[-2:])
     if hours > 23 or minutes > 59:
-        raise BadTimestamp(f"{zone!r} is not an offset from UTC")
+        raise BadTimestamp(f"{zone!a} is not an offset from UTC")
     size = timedelta(hours=hours, minutes=minutes)
     return -size if zone[0] == "-" else size
 

@@ -1,27 +1,31 @@
-"""Judges what was measured. Pure: samples and a reference in, a verdict out."""
+"""Judges what was measured. Pure: a reading in, a verdict out."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from healthcheck.interval import Interval
-from healthcheck.reference import Reference
-from healthcheck.samples import Sample
+from healthcheck.reading import DRIFT, MAX_STEP, Reading, Reference, Sample
 
 LIMIT = 1.0  # seconds
-DRIFT = 50e-6  # seconds that two clocks may drift apart in a second while we measure
 QUARTER = 900.0  # seconds; offsets of time zones are multiples of it
+FARTHEST = 56  # quarters of an hour; the farthest zone is 14 h away from UTC
 
 Status = Literal["OK", "Failed", "Unknown"]
 
 
 class Instance(NamedTuple):
-    """What was found out about one instance's clock: its error (its clock minus true time), in seconds."""
+    """What was found out about one instance's clock: its error (its clock minus true time), in seconds.
+
+    stated: the time that it said last, in seconds since 1970.
+    """
 
     name: str
     error: Interval
     samples: int
+    stated: float
 
 
 class Verdict(NamedTuple):
@@ -41,89 +45,79 @@ class Verdict(NamedTuple):
         return self.instances[0] if self.instances else None
 
 
-def judge(samples: Sequence[Sample], reference: Reference, limit: float = LIMIT) -> Verdict:
-    """The verdict on all samples so far; `limit` in seconds. Exactly the limit is still OK."""
-    usable = [sample for sample in samples if sample.usable]
+def judge(reading: Reading, limit: float = LIMIT) -> Verdict:
+    """The verdict on all that was measured so far; `limit` in seconds. Exactly the limit is still OK.
+
+    A clock that is proven wrong stays so, whatever became of the connection afterwards.
+    """
+    verdict = _clocks(reading, limit)
+    trouble = reading.trouble
+    if trouble and not (verdict.status == "Failed" and verdict.proven):
+        return Verdict("Failed", trouble.reason, str(trouble), True, verdict.instances)
+    return verdict
+
+
+def _clocks(reading: Reading, limit: float) -> Verdict:
+    reference = reading.reference
     by_name: dict[str, list[Sample]] = {}
-    for sample in usable:
-        by_name.setdefault(sample.instance, []).append(sample)
-    for name, own in by_name.items():
-        if trouble := _implausible(name, own):
-            return trouble
+    for sample in reading.samples:
+        if sample.steady and abs(sample.epoch - reference.epoch) <= MAX_STEP:
+            by_name.setdefault(sample.instance, []).append(sample)
+    if not by_name:
+        detail = "no sample can be used: this machine's own clock was set during the check"
+        return Verdict("Unknown", "own_clock", detail, False)
+    instances = []
+    for name, samples in by_name.items():
+        newest = samples[-1]
+        guess = hint(newest.offset.minus(reference.offset).middle, newest.stated.seconds)
+        if _stands_still(samples):
+            detail = f"{name} states the same time again and again{guess}"
+            return Verdict("Failed", "frozen", detail, True)
+        offset = _offset(samples, reference.at)
+        if offset.empty:
+            return Verdict("Failed", "inconsistent", f"the clock of {name} jumps{guess}", True)
+        error = offset.minus(reference.offset)
+        instances.append(Instance(name, error, len(samples), newest.stated.seconds))
     if reference.kind == "disagree":
-        return Verdict(
-            "Unknown", "reference_disagree", "the NTP servers contradict each other", True
-        )
-    instances = sorted(
-        (_instance(name, own, reference) for name, own in by_name.items()),
-        key=lambda one: _worst_case(one.error),
-        reverse=True,
+        detail = "the NTP servers contradict each other"
+        return Verdict("Unknown", "reference_disagree", detail, True)
+    instances.sort(key=lambda one: one.error.most, reverse=True)
+    return _compared(instances, reference, limit)
+
+
+def _stands_still(samples: Sequence[Sample]) -> bool:
+    """Whether a stamp was repeated after a time in which a clock that runs must have moved on."""
+    return any(
+        later.stated.seconds == earlier.stated.seconds
+        and later.sent - earlier.arrived > 2 * later.stated.resolution
+        for earlier, later in itertools.combinations(samples, 2)
     )
-    return _compared(tuple(instances), reference, limit)
 
 
-def _implausible(name: str, samples: Sequence[Sample]) -> Verdict | None:
-    """A clock that stands still or jumps is wrong, whatever it shows."""
-    first, last = samples[0], samples[-1]
-    if (
-        len(samples) > 1
-        and last.stated.seconds == first.stated.seconds
-        and last.at - first.at > 2 * last.stated.resolution
-    ):
-        return Verdict("Failed", "frozen", f"{name} states the same time again and again", True)
-    common = samples[0].offset
-    for sample in samples[1:]:
-        slack = DRIFT * (sample.at - first.at)
-        common = common.meet(Interval(sample.offset.low - slack, sample.offset.high + slack))
-    if common.empty:
-        return Verdict("Failed", "inconsistent", f"the clock of {name} jumps", True)
-    return None
-
-
-def _instance(name: str, samples: Sequence[Sample], reference: Reference) -> Instance:
-    error = Interval(float("-inf"), float("inf"))
+def _offset(samples: Sequence[Sample], at: float) -> Interval:
+    """One instance's clock minus ours at the moment `at` (our steady clock): what all its samples allow."""
+    common = Interval(float("-inf"), float("inf"))
     for sample in samples:
-        drift = DRIFT * abs(sample.at - reference.at)
-        error = error.meet(
-            Interval(
-                sample.offset.low - reference.offset.high - drift,
-                sample.offset.high - reference.offset.low + drift,
-            )
-        )
-    return Instance(name, error, len(samples))
+        common = common.meet(sample.offset.widened(DRIFT * abs(sample.arrived - at)))
+    return common
 
 
-def _worst_case(error: Interval) -> float:
-    return max(abs(error.low), abs(error.high))
-
-
-def _best_case(error: Interval) -> float:
-    return 0.0 if error.low <= 0 <= error.high else min(abs(error.low), abs(error.high))
-
-
-def _compared(instances: tuple[Instance, ...], reference: Reference, limit: float) -> Verdict:
-    if not instances:
-        return Verdict("Failed", "undetermined", "no usable sample", False)
-    wrong = [one for one in instances if _best_case(one.error) > limit]
+def _compared(instances: list[Instance], reference: Reference, limit: float) -> Verdict:
+    wrong = [one for one in instances if one.error.least > limit]
+    order = (*wrong, *(one for one in instances if one not in wrong))
+    worst = order[0]
+    clock = f"the clock of {worst.name} is {described(worst.error)}"
     if wrong:
-        worst = wrong[0]
-        detail = f"the clock of {worst.name} is {described(worst.error)}{hint(worst.error.middle)}"
-        order = (*wrong, *(one for one in instances if one not in wrong))
+        detail = clock + hint(worst.error.middle, worst.stated)
         if reference.kind == "local":
             # Nobody has asked for our own clock to be believed, and one of the two is wrong.
-            detail += ", or this machine's own is: no NTP server could be asked"
+            detail += ", or this machine's own is: no NTP server could settle it"
             return Verdict("Unknown", "clock_off", detail, True, order)
         return Verdict("Failed", "clock_off", detail, True, order)
-    worst = instances[0]
-    if _worst_case(worst.error) <= limit:
-        return Verdict("OK", "ok", f"clock {described(worst.error)}", True, instances)
-    return Verdict(
-        "Failed",
-        "undetermined",
-        f"the clock of {worst.name} is {described(worst.error)}: not proven to be within the limit",
-        False,
-        instances,
-    )
+    if worst.error.most <= limit:
+        return Verdict("OK", "ok", f"clock {described(worst.error)}", True, order)
+    detail = f"{clock}: not proven to be within the limit"
+    return Verdict("Failed", "undetermined", detail, False, order)
 
 
 def described(error: Interval) -> str:
@@ -139,11 +133,17 @@ def _size(seconds: float, sign: str = "") -> str:
     return f"{seconds * 1e3:{sign}.{0 if abs(seconds) >= 0.01 else 1}f} ms"
 
 
-def hint(error: float) -> str:
-    """What an error of this size usually comes from; "" if nothing comes to mind. `error` in seconds."""
+def hint(error: float, stated: float) -> str:
+    """What an error of this size usually comes from; "" if nothing comes to mind.
+
+    error: in seconds. stated: the time that was said, in seconds since 1970.
+    """
     quarters = round(error / QUARTER)
-    if quarters and abs(quarters) <= 56 and abs(error - quarters * QUARTER) < 10:
+    if 0 < abs(quarters) <= FARTHEST and abs(error - quarters * QUARTER) < 10:
         return f": looks like a time zone or DST error ({quarters * QUARTER / 3600:+g} h)"
-    if error > 1e10:
+    ratio = stated / (stated - error)
+    if 0.99 < ratio / 1000 < 1.01:
         return ": looks like milliseconds read as seconds"
+    if 0.99 < ratio * 1000 < 1.01:
+        return ": looks like seconds read as milliseconds"
     return ""

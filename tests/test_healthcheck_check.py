@@ -1,0 +1,375 @@
+"""Whole checks of real web servers on this machine, whose clock is the reference unless a test says otherwise."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from healthcheck import check as checking
+from healthcheck import samples
+from healthcheck.check import Result, check
+from healthcheck.interval import Interval
+from healthcheck.reading import Reference, own_epoch
+from healthcheck.reference import own_clock
+from healthcheck.verdict import LIMIT
+from tests.healthcheck_servers import Behaviour, Request, rfc3339, tells, web
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "RETRY_AFTER", 0.01)
+
+
+def exact(patience: float) -> Reference:
+    """Our own clock is the truth, as it is that of the servers too."""
+    return Reference("ntp", Interval(0.0, 0.0), time.perf_counter(), own_epoch())
+
+
+def checked(behaviour: Behaviour, deadline: float = 5.0, limit: float = LIMIT) -> Result:
+    with web(behaviour) as server:
+        return check(server.url + "/now", exact, limit, deadline=deadline)
+
+
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    turns = itertools.cycle(behaviours)
+    return lambda request: next(turns)(request)
+
+
+def states(content: object, status: int = 200, **headers: str) -> Behaviour:
+    return lambda request: request.answer(content, status, **headers)
+
+
+def frozen() -> Behaviour:
+    return states({"now": rfc3339(), "instance": "i-1"})
+
+
+def slowly(after: float) -> Behaviour:
+    """The right time, read after a while."""
+
+    def behave(request: Request) -> None:
+        request.server.closing.wait(after)
+        tells()(request)
+
+    return behave
+
+
+def without_an_answer(request: Request) -> None:
+    request.close_connection = True
+
+
+def not_http(request: Request) -> None:
+    request.wfile.write(b"220 ftp\r\n")
+
+
+def seconds_for_milliseconds(request: Request) -> None:
+    tells(-time.time_ns() / 1e9 * 0.999)(request)
+
+
+SERVERS: dict[str, tuple[Behaviour, str, str]] = {
+    "right": (tells(), "OK", "ok"),
+    "0.9 s fast": (tells(0.9), "OK", "ok"),
+    "2 s fast": (tells(2.0), "Failed", "clock_off"),
+    "2 s slow": (tells(-2.0), "Failed", "clock_off"),
+    "at the limit": (tells(1.0), "Failed", "undetermined"),
+    "an hour fast": (tells(3600), "Failed", "clock_off"),
+    "whole seconds of another year": (
+        states({"now": "2000-01-01T00:00:00+02:00"}),
+        "Failed",
+        "clock_off",
+    ),
+    "frozen": (frozen(), "Failed", "frozen"),
+    "jumping": (in_turn(tells(), tells(-0.5)), "Failed", "inconsistent"),
+    "two instances": (in_turn(tells(0.1, "a"), tells(-0.1, "b")), "OK", "ok"),
+    "one of two wrong": (in_turn(tells(0, "a"), tells(3, "b")), "Failed", "clock_off"),
+    "cached": (states({"now": rfc3339()}, Age="7"), "Failed", "cached"),
+    "redirect": (states(b"", 302, Location="/elsewhere"), "Failed", "redirect"),
+    "error": (states({"now": rfc3339()}, 500), "Failed", "status"),
+    "code of its own": (states({"now": rfc3339()}, 599), "Failed", "status"),
+    "not JSON": (states(b"<html>"), "Failed", "body"),
+    "nested to death": (states(b"[" * 60_000), "Failed", "body"),
+    "not an object": (states(["now"]), "Failed", "body"),
+    "no time in it": (states({"time": "12:00"}), "Failed", "body"),
+    "a number": (states({"now": 1_795_342_272_000}), "Failed", "body"),
+    "naive": (states({"now": "2026-11-22T10:11:12.123456"}), "Failed", "body"),
+    "too long": (states(b" " * 70_000 + b"{}"), "Failed", "body"),
+    "100 MB": (states(b"x" * 100_000_000), "Failed", "body"),
+    "hangs up": (without_an_answer, "Failed", "unreachable"),
+    "not HTTP": (not_http, "Failed", "unreachable"),
+    "hangs up once": (in_turn(without_an_answer, tells(), tells(), tells()), "OK", "ok"),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "status", "reason"), SERVERS.values(), ids=list(SERVERS))
+def test_a_server_gets_its_verdict(behaviour: Behaviour, status: str, reason: str) -> None:
+    verdict = checked(behaviour).verdict
+    assert (verdict.status, verdict.reason) == (status, reason), verdict.detail
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "headers", "detail"),
+    [
+        ({}, 503, {}, "answered 503 Service Unavailable"),
+        ({}, 599, {}, "answered 599"),
+        ({}, 200, {"Age": "7"}, "the answer comes from a cache (Age: '7')"),
+        ({"now": "2026-11-22T10:11:12"}, 200, {}, "names no time zone"),
+        (b"\x1b[2Jno\n", 200, {}, r"the answer is not JSON: '\x1b[2Jno\n'"),
+    ],
+)
+def test_the_detail_says_what_came(
+    content: object, status: int, headers: dict[str, str], detail: str
+) -> None:
+    assert detail in checked(states(content, status, **headers)).verdict.detail
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "hint"),
+    [
+        (tells(3600), "time zone or DST error (+1 h)"),
+        (tells(-20_700), "time zone or DST error (-5.75 h)"),
+        # Such a clock is slow by a factor too, so it may be caught as frozen or jumping first.
+        (seconds_for_milliseconds, "seconds read as milliseconds"),
+    ],
+)
+def test_the_detail_names_the_likely_cause(behaviour: Behaviour, hint: str) -> None:
+    verdict = checked(behaviour).verdict
+    assert verdict.status == "Failed"
+    assert verdict.detail.endswith(hint)
+
+
+def drip_body(request: Request) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", "1000000")
+    request.end_headers()
+    request.drip(b" ")
+
+
+def drip_until_closed(request: Request) -> None:
+    request.close_connection = True
+    request.send_response(200)
+    request.send_header("Connection", "close")
+    request.end_headers()
+    request.drip(b" ")
+
+
+LATE: dict[str, Behaviour] = {
+    "no answer": slowly(60),
+    "dripping status line": lambda request: request.drip(b"HTTP/1.1 200 " + b"O" * 60_000),
+    "dripping headers": lambda request: request.drip(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000),
+    "endless interim answers": lambda request: request.drip(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "dripping body": drip_body,
+    "dripping body without a length": drip_until_closed,
+    "each answer slow": slowly(0.25),
+}
+
+
+@pytest.mark.parametrize("behaviour", LATE.values(), ids=list(LATE))
+def test_the_deadline_holds_and_nothing_is_left_behind(behaviour: Behaviour) -> None:
+    before = set(threading.enumerate())
+    start = time.perf_counter()
+    with web(behaviour) as server:
+        # A limit that cannot be proven, so that only the deadline ends it.
+        result = check(server.url, exact, limit=1e-6, deadline=0.6)
+        took = time.perf_counter() - start
+        ours = [one for one in set(threading.enumerate()) - before if "measure" in one.name]
+        for thread in ours:
+            thread.join(1.0)
+        assert not any(thread.is_alive() for thread in ours)
+    assert (result.verdict.status, result.verdict.reason) == ("Failed", "timeout")
+    assert 0.5 < took < 1.2
+
+
+def test_an_endless_body_ends_at_the_cap() -> None:
+    def endless(request: Request) -> None:
+        request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        while not request.server.closing.is_set():
+            request.wfile.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+
+    result = checked(endless)
+    assert (result.verdict.reason, result.phases["total"] < 2) == ("body", True)
+
+
+def test_a_name_lookup_that_hangs_does_not_hold_up_the_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released = threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        released.wait()
+        raise socket.gaierror("at last")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    start = time.perf_counter()
+    result = check("http://service.test/now", exact, deadline=0.3)
+    assert (result.verdict.status, result.verdict.reason) == ("Failed", "timeout")
+    assert time.perf_counter() - start < 0.8
+    released.set()
+
+
+def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    verdict = check("http://service.test/now", exact).verdict
+    assert (verdict.status, verdict.reason) == ("Failed", "dns")
+
+
+def test_a_closed_port_is_refused_twice() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        assert check(url, exact).verdict.reason == "refused"
+
+
+def test_a_server_without_tls_asked_for_tls() -> None:
+    with web(tells()) as server:
+        verdict = check(server.url.replace("http", "https"), exact).verdict
+    assert (verdict.status, verdict.reason) == ("Failed", "tls")
+
+
+def test_two_requests_over_one_connection_are_enough_for_a_right_clock() -> None:
+    ports = []
+
+    def note(request: Request) -> None:
+        ports.append(request.client_address[1])
+        tells()(request)
+
+    result = checked(note)
+    assert result.verdict.status == "OK"
+    assert len(ports) == len(result.reading.samples) == 2
+    assert len(set(ports)) == 1
+
+
+def test_an_unclear_clock_gets_all_its_samples_and_no_more() -> None:
+    with web(tells(1.0)) as server:
+        result = check(server.url, exact, samples=5)
+    assert result.verdict.reason == "undetermined"
+    assert len(result.reading.samples) == len(server.requests) == 5
+
+
+def test_an_answer_is_not_asked_for_again_but_a_connection_is() -> None:
+    for behaviour, requests in [(states({}, 500), 1), (without_an_answer, 2)]:
+        with web(behaviour) as server:
+            check(server.url, exact)
+        assert len(server.requests) == requests
+
+
+def test_the_offset_found_is_the_servers_and_inside_its_bound() -> None:
+    worst = checked(tells(-0.7)).verdict.worst
+    assert worst is not None
+    assert worst.error.low - 1e-5 <= -0.7 <= worst.error.high + 1e-5
+    assert worst.error.half_width < 0.1
+
+
+def test_a_delay_on_one_side_widens_the_bound_and_does_not_betray_it() -> None:
+    """The clock is read at the very end of a slow answer: the midpoint of the round trip would be 150 ms off."""
+    result = checked(slowly(0.3))
+    worst = result.verdict.worst
+    assert worst is not None
+    assert result.verdict.status == "OK"
+    assert worst.error.low <= 1e-5
+    assert worst.error.high >= -1e-5
+
+
+def test_a_coarse_stamp_that_stands_is_caught_once_it_must_have_moved() -> None:
+    stamp = rfc3339()[:-4] + "Z"  # milliseconds
+    assert checked(states({"now": stamp})).verdict.reason == "frozen"
+
+
+def test_whole_seconds_are_enough_for_a_clock_that_is_right() -> None:
+    def whole(request: Request) -> None:
+        # Stamps of the middle of a second, so that the rest of it cannot decide about the test.
+        middle = 0.5 - time.time_ns() % 10**9 / 1e9
+        request.answer({"now": rfc3339(middle)[:19] + "Z"})
+
+    result = checked(whole, limit=1.6)
+    assert result.verdict.status == "OK", result.verdict.detail
+
+
+def test_requests_carry_the_headers_that_keep_caches_and_compression_out() -> None:
+    with web(tells()) as server:
+        check(server.url, exact)
+    for headers in server.requests:
+        assert headers["Cache-Control"] == "no-cache"
+        assert headers["Accept"] == "application/json"
+        assert headers["Accept-Encoding"] == "identity"
+        assert headers["User-Agent"].startswith("timeservice-healthcheck/")
+
+
+def test_proxies_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert checked(tells()).verdict.status == "OK"
+
+
+def test_an_instance_cannot_break_the_line() -> None:
+    worst = checked(tells(instance="i-1\n\x1b[2J" + "é" * 99)).verdict.worst
+    assert worst is not None
+    assert worst.name.isascii()
+    assert worst.name.isprintable()
+    assert len(worst.name) <= 64
+
+
+def stepping(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """A function that sets our own clock by that many seconds."""
+    real, shift = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: real() + shift[0])
+    return lambda by: shift.__setitem__(0, shift[0] + by)
+
+
+@pytest.mark.parametrize("step", [-30.0, -0.02, 0.02, 30.0])
+def test_our_own_clock_may_be_set_during_a_request(
+    monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    set_by = stepping(monkeypatch)
+    steps = iter([0.0, step, -step])
+
+    def behave(request: Request) -> None:
+        set_by(next(steps, 0.0))
+        tells()(request)
+
+    result = checked(behave, limit=0.015)
+    assert result.verdict.status == "OK", result.verdict.detail
+    assert [sample.steady for sample in result.reading.samples[:2]] == [True, False]
+
+
+def test_a_clock_of_ours_that_was_set_makes_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_by = stepping(monkeypatch)
+
+    def behave(request: Request) -> None:
+        set_by(1.0)
+        tells()(request)
+
+    verdict = checked(behave).verdict
+    assert (verdict.status, verdict.reason) == ("Unknown", "own_clock")
+
+
+def test_a_defect_of_our_own_is_told_and_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(body: bytes) -> None:
+        raise LookupError("no such thing")
+
+    monkeypatch.setattr(samples, "understood", broken)
+    verdict = checked(tells()).verdict
+    assert (verdict.status, verdict.reason) == ("Unknown", "error")
+    assert "no such thing" in verdict.detail
+
+
+def test_a_silent_reference_does_not_use_up_a_short_deadline() -> None:
+    def silent(patience: float) -> Reference:
+        time.sleep(patience)
+        return own_clock("local")
+
+    with web(tells()) as server:
+        result = check(server.url, silent, deadline=0.5)
+    assert result.verdict.status == "OK"
+    assert result.reading.reference.kind == "local"
+    assert 0.2 < result.phases["reference"] < 0.45

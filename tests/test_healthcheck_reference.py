@@ -1,0 +1,228 @@
+"""True time from NTP servers on this machine: which answers count, and what several of them add up to."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from healthcheck.check import check
+from healthcheck.interval import Interval
+from healthcheck.reading import Reference, Server
+from healthcheck.reference import SERVERS, combine, measure
+from tests.healthcheck_servers import UdpServer, ntp, packet, serving, tells, timestamp, udp, web
+
+
+def asked(*servers: UdpServer, timeout: float = 0.3) -> Reference:
+    return measure([server.name for server in servers], timeout)
+
+
+@contextlib.contextmanager
+def clocks(*shifts: float) -> Iterator[list[UdpServer]]:
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(ntp(shift=shift)) for shift in shifts]
+
+
+@pytest.mark.parametrize("shift", [0.0, 2.5, -400.0])
+def test_a_good_server_gives_the_offset_with_its_bound(shift: float) -> None:
+    with ntp(shift=shift) as server:
+        found = asked(server)
+    assert found.kind == "single"
+    assert found.offset.low <= shift <= found.offset.high
+    # Half the root delay and all of the dispersion are in it: 1.5 ms.
+    assert 0.0015 < found.offset.half_width < 0.1
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        pytest.param({"stratum": 0, "reference_id": b"RATE"}, "RATE", id="kiss of death"),
+        pytest.param({"stratum": 0, "reference_id": b"DENY"}, "DENY", id="another kiss"),
+        pytest.param({"stratum": 16}, "not synchronised", id="stratum 16"),
+        pytest.param({"leap": 3}, "not synchronised", id="leap 3"),
+        pytest.param({"mode": 3}, "mode 3", id="a client's mode"),
+        pytest.param({"mode": 5}, "mode 5", id="a broadcast"),
+        pytest.param({"version": 1}, "version 1", id="version 1"),
+        pytest.param({"origin": timestamp(0)}, "origin", id="no origin"),
+        pytest.param({"origin": timestamp(1_700_000_000)}, "origin", id="a wrong origin"),
+        pytest.param({"received": 0}, "missing", id="no receive time"),
+        pytest.param({"received": 2_000_000_000}, "out of order", id="sent before received"),
+        pytest.param({"received": 1_700_000_000}, "delay", id="an impossible delay"),
+        pytest.param({"root_dispersion": 15.0}, "root distance", id="dispersion"),
+        pytest.param({"root_delay": 1.2}, "root distance", id="root delay"),
+        pytest.param({"reference_age": 30 * 86400}, "too long ago", id="set a month ago"),
+        pytest.param({"reference_age": -60}, "too long ago", id="set in the future"),
+    ],
+)
+def test_an_answer_that_must_not_be_used_is_refused_with_the_reason(
+    fields: dict[str, Any], why: str
+) -> None:
+    with ntp(**fields) as server:
+        found = asked(server)
+    assert found.kind == "local"
+    assert found.servers[0].offset is None
+    assert why in found.servers[0].trouble
+
+
+def test_a_cut_packet_is_refused() -> None:
+    with udp(lambda request: request[:20]) as server:
+        assert asked(server).servers[0].offset is None
+
+
+def test_a_silent_server_costs_its_timeout_and_no_more() -> None:
+    with udp(lambda request: None) as server:
+        start = time.perf_counter()
+        found = asked(server, timeout=0.2)
+    assert found.kind == "local"
+    assert 0.15 < time.perf_counter() - start < 0.5
+
+
+def test_a_stranger_is_not_listened_to_and_wins_no_time() -> None:
+    """It sends good answers, from another address, and each restarts ntplib's own timeout."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.2", 0))
+
+        class Betrayed(UdpServer):
+            def finish_request(self, request: Any, client_address: Any) -> None:
+                for _ in range(8):
+                    stranger.sendto(packet(request[0], shift=500.0), client_address)
+                    time.sleep(0.05)
+
+        with Betrayed(lambda _: None) as server, serving(server):
+            start = time.perf_counter()
+            found = asked(server, timeout=0.2)
+            assert time.perf_counter() - start < 0.35
+    assert found.kind == "local"
+
+
+def test_a_server_that_says_stop_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ntp(stratum=0, reference_id=b"RATE") as server:
+        resolves(monkeypatch, "127.0.0.1", "127.1")
+        found = measure([server.name.replace("127.0.0.1", "ntp.test")], 0.3)
+    assert "RATE" in found.servers[0].trouble
+    assert server.asked == 1
+
+
+@pytest.mark.parametrize("dead", ["127.0.0.2", "2001:db8::1"])
+def test_a_dead_address_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch, dead: str) -> None:
+    with ntp(shift=2.0) as server:
+        resolves(monkeypatch, dead, "127.0.0.1")
+        found = measure([server.name.replace("127.0.0.1", "ntp.test")], 0.4)
+    assert found.kind == "single"
+    assert found.offset.low <= 2 <= found.offset.high
+
+
+def resolves(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """ntp.test has these addresses."""
+    real = socket.getaddrinfo
+
+    def lookup(host: str, port: int, *args: Any, **options: Any) -> Any:
+        if host != "ntp.test":
+            return real(host, port, *args, **options)
+        return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", (one, port)) for one in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+
+
+@pytest.mark.parametrize(
+    "name", ["no.such.host.invalid", "host:port", "127.0.0.1:99999", "a..b", "[::1", "", "\0"]
+)
+def test_a_name_that_leads_nowhere_is_a_server_that_does_not_answer(name: str) -> None:
+    found = measure([name], timeout=0.2)
+    assert found.kind == "local"
+    assert found.servers[0].offset is None
+
+
+def test_a_lookup_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ntp() as server:
+        real = socket.getaddrinfo
+
+        def hang(host: str, *args: Any, **options: Any) -> Any:
+            if host == "slow.test":
+                time.sleep(0.6)
+            return real("127.0.0.1", *args, **options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", hang)
+        start = time.perf_counter()
+        found = measure(["slow.test", server.name], timeout=0.2)
+    assert time.perf_counter() - start < 0.5
+    assert found.kind == "single"
+    assert found.servers[0].trouble == "no answer in time"
+
+
+def test_three_that_agree() -> None:
+    with clocks(0.0, 0.0, 0.0) as servers:
+        found = asked(*servers)
+    assert found.kind == "ntp"
+    assert found.offset.low <= 0 <= found.offset.high
+
+
+@pytest.mark.parametrize("lie", [-500.0, 0.7, 3600.0])
+def test_one_liar_of_three_is_outvoted(lie: float) -> None:
+    with clocks(0.0, lie, 0.0) as servers:
+        found = asked(*servers)
+    assert found.kind == "ntp"
+    assert found.offset.low <= 0 <= found.offset.high
+    assert found.offset.most < 0.1
+
+
+@pytest.mark.parametrize("shifts", [(0.0, 5.0), (0.0, 5.0, 10.0), (0.0, 0.0, 5.0, 5.0)])
+def test_no_majority_is_no_reference(shifts: tuple[float, ...]) -> None:
+    with clocks(*shifts) as servers:
+        assert asked(*servers).kind == "disagree"
+
+
+def test_an_invalid_answer_has_no_vote() -> None:
+    with clocks(0.0, 0.0, 5.0) as servers, ntp(shift=5.0, leap=3) as unsynchronised:
+        found = asked(*servers, unsynchronised)
+    assert found.kind == "ntp"
+    assert found.offset.most < 0.1
+
+
+def test_our_own_clock_stands_in_with_a_declared_error() -> None:
+    found = combine([Server("ntp.test", None, "no answer in time")], at=0.0, epoch=0.0)
+    assert found.kind == "local"
+    assert found.offset == Interval(-0.1, 0.1)
+    assert found.servers[0].name == "ntp.test"
+
+
+def test_the_default_servers_smear_a_leap_second_alike() -> None:
+    alike = {"time.aws.com", *(f"time{number}.google.com" for number in range(1, 5))}
+    assert set(SERVERS) <= alike
+    assert len(SERVERS) >= 3
+
+
+@pytest.mark.parametrize("wrong", [-7200.0, -1.5, 0.9, 1.5, 86_400.0])
+@pytest.mark.parametrize(("error", "status"), [(0.0, "OK"), (0.8, "OK"), (-1.4, "Failed")])
+def test_the_checkers_own_clock_cancels(
+    monkeypatch: pytest.MonkeyPatch, wrong: float, error: float, status: str
+) -> None:
+    with web(tells(error)) as server, clocks(0.0, 0.0, 0.0) as servers:
+        names = [one.name for one in servers]
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda: real() + wrong)
+        result = check(server.url, lambda patience: measure(names, patience))
+    assert result.verdict.status == status, result.verdict.detail
+    worst = result.verdict.worst
+    assert worst is not None
+    assert worst.error.low - 1e-5 <= error <= worst.error.high + 1e-5
+
+
+def test_an_answer_during_which_our_own_clock_was_set_has_no_vote(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, shift = time.time, [0.0]
+
+    def answer_and_set(request: bytes) -> bytes:
+        shift[0] -= 0.02  # less than the delay, which stays plausible
+        time.sleep(0.03)
+        return packet(request)
+
+    monkeypatch.setattr(time, "time", lambda: real() + shift[0])
+    with udp(answer_and_set) as server:
+        found = asked(server)
+    assert found.servers[0].trouble == "this machine's own clock was set meanwhile"

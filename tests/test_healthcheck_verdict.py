@@ -1,0 +1,214 @@
+"""What the healthcheck makes of what it measured. All numbers are seconds."""
+
+from __future__ import annotations
+
+import pytest
+
+from healthcheck.interval import Interval
+from healthcheck.reading import Reading, Reference, Sample, Trouble
+from healthcheck.timestamp import Timestamp
+from healthcheck.verdict import described, hint, judge
+
+NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z, when the tests' steady clock stands at zero
+RTT = 0.040
+
+REFUSED = Trouble("refused", "the connection is refused")
+
+
+def sample(
+    error: float = 0.0,
+    at: float = 0.0,
+    instance: str = "a",
+    rtt: float = RTT,
+    resolution: float = 1e-6,
+    stated: float | None = None,
+    own_step: float = 0.0,
+    steady: bool = True,
+) -> Sample:
+    """One answer, asked for at `at`, from a clock that is `error` fast and was read halfway."""
+    start = NOON + at
+    said = start + rtt / 2 + error if stated is None else stated
+    offset = Interval(said - (start + rtt), said + resolution - start)
+    stamp = Timestamp(said, resolution)
+    return Sample(instance, offset, stamp, at, at + rtt, NOON + own_step, steady)
+
+
+def against(kind: str = "ntp", own_error: float = 0.0, bound: float = 0.010) -> Reference:
+    """What the NTP servers said of our own clock, which is `own_error` fast."""
+    return Reference(kind, Interval(-own_error - bound, -own_error + bound), 0.0, NOON)  # type: ignore[arg-type]
+
+
+NTP = against()
+DISAGREE = against("disagree")
+
+# The bound is RTT/2 + half the resolution + 10 ms of the reference: 30 ms, in the cases that do not say otherwise.
+CASES = [
+    ("right", [sample(), sample(at=1)], NTP, "OK", "ok"),
+    ("0.9 s fast", [sample(0.9)], NTP, "OK", "ok"),
+    ("0.9 s slow", [sample(-0.9)], NTP, "OK", "ok"),
+    ("near the limit, and the bound reaches beyond", [sample(0.98)], NTP, "Failed", "undetermined"),
+    ("past the limit, and the bound reaches back", [sample(1.02)], NTP, "Failed", "undetermined"),
+    ("1.1 s fast", [sample(1.1)], NTP, "Failed", "clock_off"),
+    ("1.1 s slow", [sample(-1.1)], NTP, "Failed", "clock_off"),
+    ("one second slow at midnight is not a day fast", [sample(-1.2)], NTP, "Failed", "clock_off"),
+    ("too far away to be judged", [sample(rtt=3.0)], NTP, "Failed", "undetermined"),
+    ("too far away, yet wrong", [sample(5.0, rtt=3.0)], NTP, "Failed", "clock_off"),
+    # Several samples of one instance narrow its interval ...
+    ("a narrow sample helps a wide one", [sample(0.9, rtt=3.0), sample(0.9, 4)], NTP, "OK", "ok"),
+    ("in either order", [sample(0.9), sample(0.9, 1, rtt=3.0)], NTP, "OK", "ok"),
+    # ... those of different instances do not, and the worst of them decides.
+    ("both right", [sample(0.9), sample(-0.9, 1, "b")], NTP, "OK", "ok"),
+    ("the second wrong", [sample(), sample(2, 1, "b")], NTP, "Failed", "clock_off"),
+    ("the first wrong", [sample(2), sample(0, 1, "b")], NTP, "Failed", "clock_off"),
+    ("one not proven", [sample(), sample(1, 1, "b")], NTP, "Failed", "undetermined"),
+    ("one wrong, one not proven", [sample(2), sample(1, 1, "b")], NTP, "Failed", "clock_off"),
+    # A clock that is right now and then is not right.
+    ("a step back by 0.3", [sample(0.1), sample(-0.2, 1)], NTP, "Failed", "inconsistent"),
+    ("a step forth by 0.3", [sample(-0.1), sample(0.2, 1)], NTP, "Failed", "inconsistent"),
+    ("a drift that a clock may have", [sample(), sample(0.04, 1)], NTP, "OK", "ok"),
+    ("it stands", [sample(), sample(at=1, stated=NOON + RTT / 2)], NTP, "Failed", "frozen"),
+    (
+        "it went on, and then stood",
+        [sample(), sample(at=1), sample(at=2, stated=NOON + 1 + RTT / 2)],
+        NTP,
+        "Failed",
+        "frozen",
+    ),
+    (
+        "the same whole second twice is no standstill",
+        [
+            sample(stated=NOON - 0.5, resolution=1.0),
+            sample(at=0.05, stated=NOON - 0.5, resolution=1.0),
+        ],
+        NTP,
+        "OK",
+        "ok",
+    ),
+    (
+        "two instances may say the same",
+        [sample(), sample(at=0.1, stated=NOON + RTT / 2, instance="b")],
+        NTP,
+        "OK",
+        "ok",
+    ),
+    # Our own clock cancels, as long as nobody sets it.
+    ("ours is 100 s slow", [sample(100.0)], against(own_error=-100.0), "OK", "ok"),
+    ("ours is 100 s fast", [sample(-100.0)], against(own_error=100.0), "OK", "ok"),
+    ("both are 5 s fast", [sample(0.0)], against(own_error=5.0), "Failed", "clock_off"),
+    ("ours was set during a request", [sample(5, steady=False), sample(0, 1)], NTP, "OK", "ok"),
+    ("ours was set between two", [sample(), sample(-5, 1, own_step=5.0)], NTP, "OK", "ok"),
+    ("ours was set at once", [sample(-5, own_step=5.0)], NTP, "Unknown", "own_clock"),
+    # The reference: nobody is Failed for its sake.
+    ("one server", [sample()], against("single"), "OK", "ok"),
+    ("one server, wrong", [sample(2)], against("single"), "Failed", "clock_off"),
+    ("no server", [sample()], against("local", bound=0.1), "OK", "ok"),
+    ("no server, wrong", [sample(2)], against("local", bound=0.1), "Unknown", "clock_off"),
+    ("own clock asked for", [sample(2)], against("chosen", bound=0.1), "Failed", "clock_off"),
+    ("no majority", [sample()], DISAGREE, "Unknown", "reference_disagree"),
+    (
+        "no majority, but it stands",
+        [sample(), sample(at=1, stated=NOON + RTT / 2)],
+        DISAGREE,
+        "Failed",
+        "frozen",
+    ),
+    ("a useless reference", [sample()], against(bound=2.0), "Failed", "undetermined"),
+]
+
+
+@pytest.mark.parametrize(
+    ("samples", "reference", "status", "reason"),
+    [case[1:] for case in CASES],
+    ids=[case[0] for case in CASES],
+)
+def test_a_reading_gets_its_verdict(
+    samples: list[Sample], reference: Reference, status: str, reason: str
+) -> None:
+    verdict = judge(Reading(tuple(samples), reference))
+    assert (verdict.status, verdict.reason) == (status, reason), verdict.detail
+
+
+@pytest.mark.parametrize(
+    ("samples", "reference", "status", "reason"),
+    [
+        pytest.param([], NTP, "Failed", "refused", id="before any answer"),
+        pytest.param([sample()], NTP, "Failed", "refused", id="after a right one"),
+        pytest.param([sample(2)], NTP, "Failed", "clock_off", id="after a wrong one"),
+        pytest.param([sample(1)], NTP, "Failed", "refused", id="after an unclear one"),
+        pytest.param([sample()], DISAGREE, "Failed", "refused", id="without a reference"),
+        pytest.param([sample(2)], against("local"), "Failed", "refused", id="with our own clock"),
+    ],
+)
+def test_trouble_fails_unless_worse_was_proven(
+    samples: list[Sample], reference: Reference, status: str, reason: str
+) -> None:
+    verdict = judge(Reading(tuple(samples), reference, REFUSED))
+    assert (verdict.status, verdict.reason) == (status, reason)
+
+
+@pytest.mark.parametrize("error", [1.0, -1.0])
+def test_exactly_the_limit_is_ok_and_more_is_not(error: float) -> None:
+    exact = Interval(error, error)
+    at_limit = sample()._replace(offset=exact, sent=0.0, arrived=0.0)
+    reference = Reference("ntp", Interval(0.0, 0.0), 0.0, NOON)
+    assert judge(Reading((at_limit,), reference), limit=1.0).status == "OK"
+    assert judge(Reading((at_limit,), reference), limit=0.999999).reason == "clock_off"
+
+
+def test_the_bound_is_half_the_round_trip_half_the_resolution_the_reference_and_the_drift() -> None:
+    one = sample(0.25, at=10.0, resolution=0.001)
+    worst = judge(Reading((one,), NTP)).worst
+    assert worst is not None
+    drift = 50e-6 * (10.0 + RTT)
+    assert worst.error.half_width == pytest.approx(RTT / 2 + 0.0005 + 0.010 + drift, abs=1e-6)
+    assert worst.error.middle == pytest.approx(0.25 + 0.0005, abs=1e-6)
+
+
+def test_the_worst_instance_is_named_and_comes_first() -> None:
+    found = judge(Reading((sample(0.1), sample(-7.5, 1, "b"), sample(3, 2, "c")), NTP))
+    assert [one.name for one in found.instances] == ["b", "c", "a"]
+    assert found.detail == "the clock of b is -7.50 s (+-30 ms)"
+
+
+def test_a_proven_fault_comes_before_a_worse_suspicion() -> None:
+    """b may be farther off than a, but only a is known to be wrong."""
+    found = judge(Reading((sample(1.2), sample(0.5, 1, "b", rtt=4.0)), NTP))
+    assert [one.name for one in found.instances] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("error", "proven"), [(0.0, True), (1.0, False), (2.0, True)])
+def test_only_an_unclear_verdict_wants_more_samples(error: float, proven: bool) -> None:
+    assert judge(Reading((sample(error),), NTP)).proven is proven
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (3600.2, "looks like a time zone or DST error (+1 h)"),
+        (-18000.0, "looks like a time zone or DST error (-5 h)"),
+        (20700.0, "looks like a time zone or DST error (+5.75 h)"),
+        (50400.0, "looks like a time zone or DST error (+14 h)"),
+        (51300.0, ""),  # no zone is that far away
+        (3650.0, ""),
+        (86400.0, ""),
+        (2.0, ""),
+        (NOON * 999, "looks like milliseconds read as seconds"),
+        (-NOON * 0.999, "looks like seconds read as milliseconds"),
+        (-NOON, ""),
+    ],
+)
+def test_hints_name_the_usual_cause(error: float, text: str) -> None:
+    assert hint(error, NOON + error) == (f": {text}" if text else "")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (Interval(-0.018, 0.024), "+3.0 ms (+-21 ms)"),
+        (Interval(-0.26, -0.24), "-250 ms (+-10 ms)"),
+        (Interval(2.35, 2.45), "+2.40 s (+-50 ms)"),
+        (Interval(-3601.0, -3599.0), "-3,600 s (+-1.00 s)"),
+    ],
+)
+def test_errors_are_described_with_sign_bound_and_unit(error: Interval, text: str) -> None:
+    assert described(error) == text

@@ -1,0 +1,117 @@
+"""Times, alarms and checks of the templates fit each other, and what they talk to."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+from tests.templates import RESOURCES, attributes, launch_template, of_type, statements, the
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_release_waits_for_every_host() -> None:
+    group, condition = the("AutoScaling::AutoScalingGroup"), the("CloudFormation::WaitCondition")
+    assert group["MinSize"] == group["MaxSize"] == group["DesiredCapacity"] == "2"
+    assert condition["Count"] == 2
+    assert RESOURCES["hosts.HostsReady"]["DependsOn"] == "HostGroup"
+
+
+def test_a_slow_boot_is_survived_and_its_end_awaited() -> None:
+    group, condition = the("AutoScaling::AutoScalingGroup"), the("CloudFormation::WaitCondition")
+    assert group["HealthCheckType"] == "ELB"
+    assert group["HealthCheckGracePeriod"] >= 900
+    script = launch_template()["UserData"]["Fn::Base64"]["Fn::Sub"]
+    waits = [
+        int(one)
+        for one in re.findall(r"waitsync (\d+)|SECONDS \+ (\d+)", script)
+        for one in one
+        if one
+    ]
+    assert len(waits) == 2
+    assert int(condition["Timeout"]) > group["HealthCheckGracePeriod"] + sum(waits)
+
+
+def test_an_unhealthy_host_alarms_only_after_the_time_that_a_start_may_take() -> None:
+    alarm = of_type("CloudWatch::Alarm")["balancer.UnhealthyHostsAlarm"]
+    grace = the("AutoScaling::AutoScalingGroup")["HealthCheckGracePeriod"]
+    assert alarm["Period"] * alarm["EvaluationPeriods"] >= grace
+
+
+def test_connections_end_in_the_right_order() -> None:
+    """Balancer before service, when idle; service before balancer, when a host leaves."""
+    service = runpy.run_path(str(ROOT / "service/gunicorn.conf.py"))
+    balancer = attributes(the("ElasticLoadBalancingV2::LoadBalancer"))
+    target = attributes(the("ElasticLoadBalancingV2::TargetGroup"))
+    assert service["keepalive"] > int(balancer["idle_timeout.timeout_seconds"])
+    assert service["graceful_timeout"] < int(target["deregistration_delay.timeout_seconds"])
+
+
+def test_hosts_are_judged_by_their_health_and_not_by_being_there() -> None:
+    target = the("ElasticLoadBalancingV2::TargetGroup")
+    assert target["HealthCheckPath"] == "/health"
+    assert target["Matcher"] == {"HttpCode": "200"}
+    assert target["HealthCheckTimeoutSeconds"] < target["HealthCheckIntervalSeconds"]
+
+
+def test_every_alarm_tells_somebody_and_decides_what_silence_means() -> None:
+    silence = {}
+    for name, alarm in of_type("CloudWatch::Alarm").items():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlertTopic"}], name
+        assert alarm["AlarmDescription"], name
+        silence[name] = alarm["TreatMissingData"]
+    assert silence == {
+        "balancer.HealthyHostsTooFewAlarm": "breaching",
+        "balancer.UnhealthyHostsAlarm": "notBreaching",
+        "balancer.TargetErrorsAlarm": "notBreaching",
+        "balancer.BalancerErrorsAlarm": "notBreaching",
+        "healthcheck.Alarm": "breaching",
+    }
+
+
+def test_too_few_hosts_is_fewer_than_there_should_be() -> None:
+    alarm = of_type("CloudWatch::Alarm")["balancer.HealthyHostsTooFewAlarm"]
+    assert alarm["ComparisonOperator"] == "LessThanThreshold"
+    assert alarm["Threshold"] == int(the("AutoScaling::AutoScalingGroup")["DesiredCapacity"])
+
+
+def test_the_check_writes_the_metric_that_its_alarm_reads() -> None:
+    alarm = of_type("CloudWatch::Alarm")["healthcheck.Alarm"]
+    variables = the("Lambda::Function")["Environment"]["Variables"]
+    (allowed,) = (one for _, one in statements() if one["Action"] == "cloudwatch:PutMetricData")
+    assert (
+        alarm["Namespace"]
+        == variables["METRIC_NAMESPACE"]
+        == allowed["Condition"]["StringEquals"]["cloudwatch:namespace"]
+    )
+    assert alarm["Dimensions"] == [{"Name": "Deployment", "Value": variables["DEPLOYMENT"]}]
+    body = the("CloudWatch::Dashboard")["DashboardBody"]["Fn::Sub"]
+    assert f"{{{alarm['Namespace']},Deployment}}" in body
+
+
+def test_the_alarm_allows_one_failed_check_and_no_silence() -> None:
+    alarm = of_type("CloudWatch::Alarm")["healthcheck.Alarm"]
+    assert (alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == (
+        "Healthy",
+        "Minimum",
+        1,
+    )
+    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (60, 2)
+
+
+def test_the_function_is_run_each_minute_by_its_own_rule_and_not_again() -> None:
+    assert the("Events::Rule")["ScheduleExpression"] == "rate(1 minute)"
+    assert the("Lambda::Permission")["SourceArn"] == {"Fn::GetAtt": "Schedule.Arn"}
+    assert the("Lambda::EventInvokeConfig")["MaximumRetryAttempts"] == 0
+
+
+def test_the_function_s_handler_exists() -> None:
+    module, function = the("Lambda::Function")["Handler"].rsplit(".", 1)
+    source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
+    assert f"def {function}(" in source
+
+
+def test_every_log_ends_some_day_and_belongs_to_its_stack() -> None:
+    assert all(one["RetentionInDays"] <= 30 for one in of_type("Logs::LogGroup").values())
+    assert the("Lambda::Function")["LoggingConfig"] == {"LogGroup": {"Ref": "LogGroup"}}
