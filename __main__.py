@@ -4,53 +4,26 @@ import pulumi
 import pulumi_aws as aws
 
 from deployment import quota
-from deployment.release import archive, release_digest
+from deployment.release import OutdatedArchive, archive, release_digest
 from deployment.settings import Settings
+from deployment.stacks import stack, upload
 from deployment.template import read
 
+# What could not work is refused here, before anything is made.
 settings = Settings.load()
-image, package = archive("image"), archive("package")
-name = f"{pulumi.get_project()}-{pulumi.get_stack()}"
-region = aws.get_region().region
+try:
+    image, package = archive("image"), archive("package")
+except OutdatedArchive as outdated:
+    raise pulumi.RunError(str(outdated)) from None
 if settings.quota_check:
     quota.check(settings.instance_type)
 
-# A release is all that its hosts are made of; a new machine image of Amazon's is a new release too.
+# A release is all that its hosts are made of; a new machine image of Amazon's is a new release too. (The template looks
+# the image up again when the stack is made: should a newer one appear between, the next update is a new release.)
 machine_image = aws.ssm.get_parameter(name=read("hosts").default("ImageId")).value
 release = release_digest(
     image.digest, read("hosts").body, settings.instance_type, settings.cpu_credits, machine_image
 )
-
-
-def stack(
-    part: str,
-    parameters: dict[str, pulumi.Input[str]],
-    resource: str = "",
-    protect: bool = False,
-    timeout: str = "15m",
-) -> aws.cloudformation.Stack:
-    """Deploy cfn/<part>.yaml as the stack <name>-<resource>; `resource` is `part` unless given."""
-    resource = resource or part
-    return aws.cloudformation.Stack(
-        resource,
-        name=f"{name}-{resource}",
-        template_body=read(part).body,
-        parameters=parameters,
-        capabilities=["CAPABILITY_IAM"] if read(part).makes_roles else [],
-        # Else a failed creation leaves a stack in ROLLBACK_COMPLETE, which blocks its name.
-        on_failure="DELETE",
-        tags={"project": pulumi.get_project(), "deployment": name},
-        opts=pulumi.ResourceOptions(
-            protect=protect,
-            # The provider stops waiting after 30 minutes, whatever the wait condition allows, unless told.
-            custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout),
-        ),
-    )
-
-
-def upload(resource: str, key: str, path: str) -> aws.s3.BucketObjectv2:
-    return aws.s3.BucketObjectv2(resource, bucket=bucket, key=key, source=pulumi.FileAsset(path))
-
 
 artifacts = stack("artifacts", {})
 bucket = artifacts.outputs["Bucket"]
@@ -59,7 +32,9 @@ network = stack(
     "network",
     {
         "ArtifactsBucket": bucket,
-        "S3PrefixList": aws.ec2.get_prefix_list(name=f"com.amazonaws.{region}.s3").id,
+        "S3PrefixList": aws.ec2.get_prefix_list(
+            name=f"com.amazonaws.{aws.get_region().region}.s3"
+        ).id,
         "SecondOctet": str(settings.second_octet),
     },
     protect=settings.protect,
@@ -79,7 +54,7 @@ balancer = stack(
 # The release is in the names of these two *resources*, so that a new release is two new resources beside the old ones,
 # which are deleted at the end of an update that succeeded. As replacements of one resource, a failed release and the
 # return to the one before would collide with deletions that are still pending.
-archived = upload(f"image-{image.digest}", f"images/{image.digest}.tar.gz", str(image.path))
+archived = upload("image", image, bucket, f"images/{image.digest}.tar.gz")
 hosts = stack(
     "hosts",
     {
@@ -92,13 +67,11 @@ hosts = stack(
         "InstanceType": settings.instance_type,
         "CpuCredits": settings.cpu_credits,
     },
-    resource=f"hosts-{release}",
-    timeout="45m",
+    release=release,
+    minutes=45,  # a slow boot (the wait condition's 25), and what is rolled back after it
 )
 
-packaged = upload(
-    f"package-{package.digest}", f"healthcheck/{package.digest}.zip", str(package.path)
-)
+packaged = upload("package", package, bucket, f"healthcheck/{package.digest}.zip")
 healthcheck = stack(
     "healthcheck",
     {

@@ -51,22 +51,20 @@ class Template:
     def complaint(self, parameter: str, value: str) -> str | None:
         """What is wrong with the value, in words; None if CloudFormation would take it."""
         declared = self.parameters[parameter]
-        allowed = [str(one) for one in declared.get("AllowedValues", [])]
-        if allowed and value not in allowed:
+        allowed = [str(one) for one in declared.get("AllowedValues", [value])]
+        if value not in allowed:
             return f"must be one of {', '.join(allowed)}"
-        explained = str(declared.get("ConstraintDescription", ""))
         if declared["Type"] == "Number":
-            if not re.fullmatch(r"\d+", value):
-                return explained or "must be a whole number"
-            if (
-                not declared.get("MinValue", 0)
-                <= int(value)
-                <= declared.get("MaxValue", int(value))
-            ):
-                return explained
-        if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], value):
-            return explained
-        return None
+            pattern, kind = r"-?\d+", "Value"
+            size = int(value) if re.fullmatch(pattern, value) else 0
+        else:
+            pattern, kind = declared.get("AllowedPattern", ".*"), "Length"
+            size = len(value)
+        least, most = declared.get(f"Min{kind}", size), declared.get(f"Max{kind}", size)
+        if re.fullmatch(pattern, value) and least <= size <= most:
+            return None
+        explained = str(declared.get("ConstraintDescription", "must be a whole number"))
+        return explained[0].lower() + explained[1:].rstrip(".")
 
 
 @functools.cache

@@ -1,0 +1,57 @@
+"""How a template becomes a stack, and a file an object: what is the same for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_aws as aws
+
+from deployment.release import Archive
+from deployment.template import read
+
+
+def stack(
+    part: str,
+    parameters: Mapping[str, pulumi.Input[str]],
+    *,
+    release: str = "",
+    protect: bool = False,
+    minutes: int = 15,
+) -> aws.cloudformation.Stack:
+    """Deploy cfn/<part>.yaml as <project>-<stack>-<part>, or as ...-<part>-<release>: one stack for each release."""
+    template = read(part)
+    deployment = f"{pulumi.get_project()}-{pulumi.get_stack()}"
+    resource = f"{part}-{release}" if release else part
+    timeout = f"{minutes}m"
+    return aws.cloudformation.Stack(
+        resource,
+        name=f"{deployment}-{resource}",
+        template_body=template.body,
+        parameters=parameters,
+        capabilities=["CAPABILITY_IAM"] if template.makes_roles else [],
+        # Else a failed creation leaves a stack in ROLLBACK_COMPLETE, which blocks its name.
+        on_failure="DELETE",
+        tags={"project": pulumi.get_project(), "deployment": deployment},
+        opts=pulumi.ResourceOptions(
+            protect=protect,
+            # The provider stops waiting after 30 minutes, whatever the wait condition allows, unless told.
+            custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout),
+        ),
+    )
+
+
+def upload(
+    kind: str, archive: Archive, bucket: pulumi.Input[str], key: str
+) -> aws.s3.BucketObjectv2:
+    """Upload a file once: a key that carries the digest of the file's sources always holds the same bytes.
+
+    An archive that is made again elsewhere can differ from the first, and the hosts of one release must not.
+    """
+    return aws.s3.BucketObjectv2(
+        f"{kind}-{archive.digest}",
+        bucket=bucket,
+        key=key,
+        source=pulumi.FileAsset(str(archive.path)),
+        opts=pulumi.ResourceOptions(ignore_changes=["source"]),
+    )

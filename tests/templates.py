@@ -1,0 +1,60 @@
+"""The templates as data, for tests that hold for all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deployment.template import FOLDER, Template, read
+
+TEMPLATES: dict[str, Template] = {path.stem: read(path.stem) for path in sorted(FOLDER.iterdir())}
+RESOURCES: dict[str, dict[str, Any]] = {
+    f"{part}.{name}": resource
+    for part, template in TEMPLATES.items()
+    for name, resource in template.resources.items()
+}
+
+
+def of_type(suffix: str) -> dict[str, dict[str, Any]]:
+    """The properties of all resources of that type: "part.LogicalId" -> Properties."""
+    return {
+        name: resource.get("Properties", {})
+        for name, resource in RESOURCES.items()
+        if resource["Type"] == f"AWS::{suffix}"
+    }
+
+
+def the(suffix: str) -> dict[str, Any]:
+    """The properties of the one resource of that type."""
+    (properties,) = of_type(suffix).values()
+    return properties
+
+
+def statements() -> list[tuple[str, dict[str, Any]]]:
+    """Each statement of each policy document, with the resource that it stands in; trust policies left out."""
+    found: list[tuple[str, dict[str, Any]]] = []
+
+    def walk(name: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                if key == "PolicyDocument":
+                    found.extend((name, one) for one in inner["Statement"])
+                elif key != "AssumeRolePolicyDocument":
+                    walk(name, inner)
+        elif isinstance(value, list):
+            for inner in value:
+                walk(name, inner)
+
+    for name, resource in RESOURCES.items():
+        walk(name, resource)
+    return found
+
+
+def launch_template() -> dict[str, Any]:
+    data: dict[str, Any] = the("EC2::LaunchTemplate")["LaunchTemplateData"]
+    return data
+
+
+def attributes(of: dict[str, Any]) -> dict[str, str]:
+    """The attributes of a load balancer or target group, by key."""
+    (found,) = (value for key, value in of.items() if key.endswith("Attributes"))
+    return {one["Key"]: one["Value"] for one in found}

@@ -1,0 +1,303 @@
+"""The Pulumi program and the templates agree, and nothing is made that could not work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+import deployment.release
+from deployment import quota
+from deployment.release import Archive, OutdatedArchive
+from deployment.settings import FEEDS
+from deployment.template import Template, read
+from tests.engine import PROJECT, Engine
+from tests.templates import TEMPLATES, the
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def archives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
+    """Stand-ins for the built archives; the digests in it may be changed."""
+    digests = {"image": "1" * 12, "package": "2" * 12}
+    file = tmp_path / "archive"
+    file.write_bytes(b"")
+    monkeypatch.setattr(
+        deployment.release, "archive", lambda kind: Archive(file, digests[kind]), raising=True
+    )
+    return digests
+
+
+def test_every_template_is_deployed_in_order_of_dependence() -> None:
+    assert list(Engine().run().stacks()) == [
+        "artifacts",
+        "network",
+        "balancer",
+        "hosts",
+        "healthcheck",
+    ]
+    assert set(TEMPLATES) == set(Engine().run().stacks())
+
+
+def test_outputs_are_wired_into_parameters_of_the_same_meaning() -> None:
+    stacks = Engine().run().stacks()
+    wired = {
+        f"{part}.{key}": value
+        for part, made in stacks.items()
+        for key, value in made.get("parameters", {}).items()
+        if str(value).split(".")[0] in stacks
+    }
+    assert wired == {
+        "network.ArtifactsBucket": "artifacts.Bucket",
+        "balancer.VpcId": "network.VpcId",
+        "balancer.PublicSubnets": "network.PublicSubnets",
+        "balancer.BalancerSecurityGroup": "network.BalancerSecurityGroup",
+        "hosts.PrivateSubnets": "network.PrivateSubnets",
+        "hosts.HostSecurityGroup": "network.HostSecurityGroup",
+        "hosts.TargetGroup": "balancer.TargetGroup",
+        "hosts.ArtifactsBucket": "artifacts.Bucket",
+        "healthcheck.Url": "balancer.Url",
+        "healthcheck.AlertTopic": "balancer.AlertTopic",
+        "healthcheck.ArtifactsBucket": "artifacts.Bucket",
+    }
+
+
+def test_parameters_meet_the_constraints_that_the_templates_declare() -> None:
+    """Those that the program makes up itself; what other stacks give is not known here."""
+    stacks = Engine().run({"alertEmail": "ops@example.org"}).stacks()
+    own = [
+        (part, key, value)
+        for part, made in stacks.items()
+        for key, value in made.get("parameters", {}).items()
+        if str(value).split(".")[0] not in stacks
+    ]
+    assert {key for _, key, _ in own} >= {"S3PrefixList", "ImageKey", "PackageKey", "Release"}
+    assert [one for one in own if read(one[0]).complaint(one[1], one[2])] == []
+
+
+def test_stacks_are_named_after_project_stack_and_part() -> None:
+    engine = Engine().run()
+    release = engine.exports["release"]
+    assert {part: made["name"] for part, made in engine.stacks().items()} == {
+        "artifacts": "timeservice-test-artifacts",
+        "network": "timeservice-test-network",
+        "balancer": "timeservice-test-balancer",
+        "hosts": f"timeservice-test-hosts-{release}",
+        "healthcheck": "timeservice-test-healthcheck",
+    }
+
+
+def test_a_stack_is_made_from_its_template_and_removes_itself_when_it_fails() -> None:
+    for part, made in Engine().run().stacks().items():
+        assert made["templateBody"] == (ROOT / "cfn" / f"{part}.yaml").read_text(), part
+        assert made["onFailure"] == "DELETE", part
+        assert made["tags"] == {"project": "timeservice", "deployment": "timeservice-test"}, part
+
+
+def test_only_stacks_with_roles_may_make_roles() -> None:
+    allowed = {part for part, made in Engine().run().stacks().items() if made.get("capabilities")}
+    assert allowed == {"hosts", "healthcheck"}
+
+
+def test_the_provider_waits_longer_than_the_wait_condition() -> None:
+    engine = Engine().run()
+    request = engine.requests[f"hosts-{engine.exports['release']}"]
+    waits = int(the("CloudFormation::WaitCondition")["Timeout"])
+    # Rolling back takes time as well: hosts to terminate, connections to drain.
+    assert int(request.customTimeouts.create.removesuffix("m")) * 60 >= waits + 900
+
+
+def test_archives_are_uploaded_under_their_digest_and_only_once() -> None:
+    engine = Engine().run()
+    image, package = engine.made[f"image-{'1' * 12}"], engine.made[f"package-{'2' * 12}"]
+    assert (image["bucket"], image["key"]) == ("artifacts.Bucket", f"images/{'1' * 12}.tar.gz")
+    assert (package["bucket"], package["key"]) == (
+        "artifacts.Bucket",
+        f"healthcheck/{'2' * 12}.zip",
+    )
+    assert engine.stacks()["hosts"]["parameters"]["ImageKey"] == image["key"]
+    assert engine.stacks()["healthcheck"]["parameters"]["PackageKey"] == package["key"]
+    assert list(engine.requests[f"image-{'1' * 12}"].ignoreChanges) == ["source"]
+
+
+def test_hosts_are_deleted_before_the_image_that_they_load() -> None:
+    """The engine deletes what depends on a thing before the thing."""
+    engine = Engine().run()
+    request = engine.requests[f"hosts-{engine.exports['release']}"]
+    urns = request.propertyDependencies["parameters"].urns
+    assert any(urn.endswith(f"::image-{'1' * 12}") for urn in urns)
+
+
+def test_exports_are_what_people_and_the_healthcheck_need() -> None:
+    engine = Engine().run()
+    assert engine.exports == {
+        "url": "balancer.Url",
+        "release": engine.stacks()["hosts"]["parameters"]["Release"],
+        "group": "hosts.Group",
+        "function": "healthcheck.Function",
+        "alarm": "healthcheck.Alarm",
+        "dashboard": "balancer.Dashboard",
+    }
+
+
+def test_a_preview_works_while_no_output_is_known() -> None:
+    assert set(Engine().run(preview=True).stacks()) == set(TEMPLATES)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("instanceType", "m5.24xlarge", "one of t3.micro, t3.small"),
+        ("cpuCredits", "infinite", "one of standard, unlimited"),
+        ("secondOctet", "256", "from 0 to 255"),
+        ("secondOctet", "-1", "from 0 to 255"),
+        ("secondOctet", "ten", "from 0 to 255"),
+        ("alertEmail", "nobody", "ops@example.org"),
+    ],
+)
+def test_a_wrong_setting_is_refused_before_anything_is_made(
+    key: str, value: str, allowed: str
+) -> None:
+    engine = Engine()
+    with pytest.raises(pulumi.RunError) as refused:
+        engine.run({key: value})
+    assert f"timeservice:{key}" in str(refused.value)
+    assert repr(value) in str(refused.value)
+    assert allowed in str(refused.value)
+    assert engine.made == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "parameter"),
+    [
+        ("instanceType", "t3.small", "hosts.InstanceType"),
+        ("cpuCredits", "unlimited", "hosts.CpuCredits"),
+        ("secondOctet", "7", "network.SecondOctet"),
+        ("alertEmail", "ops@example.org", "balancer.AlertEmail"),
+    ],
+)
+def test_a_setting_reaches_its_parameter(key: str, value: str, parameter: str) -> None:
+    part, name = parameter.split(".")
+    assert FEEDS[key] == (part, name)
+    assert Engine().run({key: value}).stacks()[part]["parameters"][name] == value
+
+
+def test_every_setting_is_declared_described_and_has_an_allowed_default() -> None:
+    declared = PROJECT["config"]
+    assert set(declared) == {*FEEDS, "quotaCheck", "protect"}
+    for key, one in declared.items():
+        assert one["description"].endswith("."), key
+    for key, (part, parameter) in FEEDS.items():
+        assert read(part).complaint(parameter, str(declared[key]["default"])) is None, key
+
+
+def test_protection_covers_what_carries_the_address() -> None:
+    engine = Engine().run({"protect": "true"})
+    protected = {name for name, request in engine.requests.items() if request.protect}
+    assert protected == {"network", "balancer"}
+    assert not any(request.protect for request in Engine().run().requests.values())
+
+
+def test_a_quota_too_small_for_a_release_is_refused_with_the_remedies() -> None:
+    engine = Engine(quota=5)
+    with pytest.raises(pulumi.RunError) as refused:
+        engine.run()
+    assert "needs 8 vCPUs" in str(refused.value)
+    assert "aws service-quotas request-service-quota-increase" in str(refused.value)
+    assert "pulumi config set quotaCheck false" in str(refused.value)
+    assert engine.made == {}
+
+
+def test_the_quota_check_can_be_left_out() -> None:
+    assert "hosts" in Engine(quota=5).run({"quotaCheck": "false"}).stacks()
+
+
+def test_a_quota_that_is_just_enough_is_enough() -> None:
+    assert "hosts" in Engine(quota=8).run().stacks()
+
+
+def test_a_quota_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warned.append)
+    assert "hosts" in Engine(quota=None).run().stacks()
+    assert len(warned) == 1
+    assert "AccessDeniedException" in warned[0]
+
+
+def test_the_quota_check_knows_every_instance_type_that_is_allowed() -> None:
+    assert set(quota.VCPUS) == set(read("hosts").parameters["InstanceType"]["AllowedValues"])
+
+
+def test_an_outdated_archive_is_refused_with_the_command_that_makes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def outdated(kind: str) -> Archive:
+        raise OutdatedArchive(f"run `make {kind}`")
+
+    monkeypatch.setattr(deployment.release, "archive", outdated)
+    engine = Engine()
+    with pytest.raises(pulumi.RunError, match="run `make image`"):
+        engine.run()
+    assert engine.made == {}
+
+
+def release(config: dict[str, str] | None = None, machine_image: str = "ami-1") -> Any:
+    return Engine(machine_image=machine_image).run(config).exports["release"]
+
+
+def test_the_same_ingredients_make_the_same_release() -> None:
+    assert release() == release()
+
+
+@pytest.mark.parametrize(
+    "config", [{"instanceType": "t3.small"}, {"cpuCredits": "unlimited"}], ids=str
+)
+def test_a_change_of_what_hosts_are_makes_a_new_release(config: dict[str, str]) -> None:
+    assert release(config) != release()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"secondOctet": "7"}, {"alertEmail": "ops@example.org"}, {"protect": "true"}],
+    ids=str,
+)
+def test_a_change_of_anything_else_does_not(config: dict[str, str]) -> None:
+    assert release(config) == release()
+
+
+def test_a_new_machine_image_makes_a_new_release() -> None:
+    assert release(machine_image="ami-2") != release()
+
+
+def test_a_new_service_makes_a_new_release(archives: dict[str, str]) -> None:
+    before = release()
+    archives["image"] = "3" * 12
+    assert release() != before
+
+
+def test_a_new_healthcheck_does_not(archives: dict[str, str]) -> None:
+    before = release()
+    archives["package"] = "3" * 12
+    assert release() == before
+
+
+@pytest.mark.parametrize(("part", "changes"), [("hosts", True), ("balancer", False)])
+def test_a_change_of_the_hosts_template_alone_makes_a_new_release(
+    part: str, changes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = release()
+    template: Template = read(part)
+    monkeypatch.setattr(template, "body", template.body + "# changed\n")
+    assert (release() != before) is changes
+
+
+def test_a_new_release_is_a_resource_of_its_own(archives: dict[str, str]) -> None:
+    """So that the old one stays in the state until the end, and going back to it finds it there."""
+    before = set(Engine().run().made)
+    archives["image"] = "3" * 12
+    after = set(Engine().run().made)
+    assert {name.split("-")[0] for name in before - after} == {"image", "hosts"}
+    assert {name.split("-")[0] for name in after - before} == {"image", "hosts"}

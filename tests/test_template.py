@@ -1,0 +1,80 @@
+"""A value is judged as CloudFormation would judge it, before CloudFormation sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deployment.template import Template
+
+TEMPLATE = """
+Parameters:
+  Count: {Type: Number, MinValue: 1, MaxValue: 9, ConstraintDescription: Must be a digit but 0.}
+  Any: {Type: Number}
+  Choice: {Type: String, AllowedValues: [small, large]}
+  Text: {Type: String, MinLength: 3, MaxLength: 5, ConstraintDescription: Must be 3 to 5 characters.}
+  Id: {Type: String, AllowedPattern: "id-[0-9]+", ConstraintDescription: "Must be an id, such as id-7."}
+  Free: {Type: String}
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      BucketName: !Sub "${Free}-x"
+      Tags: [{Key: all, Value: !Join [",", [!Ref Id, !GetAtt Other.Arn]]}]"""
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Template:
+    path = tmp_path / "part.yaml"
+    path.write_text(TEMPLATE)
+    return Template(path)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "complaint"),
+    [
+        ("Count", "1", None),
+        ("Count", "9", None),
+        ("Count", "0", "must be a digit but 0"),
+        ("Count", "10", "must be a digit but 0"),
+        ("Count", "-1", "must be a digit but 0"),
+        ("Count", "one", "must be a digit but 0"),
+        ("Count", "", "must be a digit but 0"),
+        ("Any", "-42", None),
+        ("Any", "x", "must be a whole number"),
+        ("Choice", "large", None),
+        ("Choice", "Large", "must be one of small, large"),
+        ("Text", "abc", None),
+        ("Text", "ab", "must be 3 to 5 characters"),
+        ("Text", "abcdef", "must be 3 to 5 characters"),
+        ("Id", "id-42", None),
+        ("Id", "an id-42", "must be an id, such as id-7"),
+        ("Id", "id-42\n", "must be an id, such as id-7"),
+        ("Free", "", None),
+        ("Free", "anything", None),
+    ],
+)
+def test_a_value_is_allowed_or_the_complaint_says_what_is(
+    template: Template, parameter: str, value: str, complaint: str | None
+) -> None:
+    assert template.complaint(parameter, value) == complaint
+
+
+def test_short_forms_are_read_as_what_they_stand_for(template: Template) -> None:
+    properties = template.resources["Bucket"]["Properties"]
+    assert properties["BucketName"] == {"Fn::Sub": "${Free}-x"}
+    assert properties["Tags"][0]["Value"] == {
+        "Fn::Join": [",", [{"Ref": "Id"}, {"Fn::GetAtt": "Other.Arn"}]]
+    }
+
+
+def test_the_body_ends_with_one_newline_whatever_the_file_does(template: Template) -> None:
+    assert template.body == TEMPLATE + "\n"
+
+
+def test_only_iam_resources_ask_for_the_capability(template: Template, tmp_path: Path) -> None:
+    path = tmp_path / "role.yaml"
+    path.write_text("Resources: {HostRole: {Type: 'AWS::IAM::Role'}}")
+    assert Template(path).makes_roles
+    assert not template.makes_roles
