@@ -64,8 +64,8 @@ class Containers:
         controller = self.get("controller")
         if controller is None or controller.status != "running":
             return []
-        result = controller.exec_run(["cat", "/run/balancer/status.json"])
-        return list(json.loads(bytes(result.output))) if result.exit_code == 0 else []
+        result = controller.exec_run(["cat", "/run/balancer/status.json"], stream=False)
+        return list(json.loads(b"".join(result.output))) if result.exit_code == 0 else []
 
     def owner(self) -> str | None:
         """The clone that started this deployment; None when it is not there."""
@@ -229,7 +229,7 @@ class Containers:
     def remove_images(self) -> None:
         for image in self.engine.images.list(filters=self.filters):
             with suppress(NotFound):
-                self.engine.images.remove(image.id, force=True)
+                image.remove(force=True)
 
     def leftovers(self) -> list[str]:
         """What of this deployment is still there, in words."""

@@ -148,7 +148,10 @@ class Deployer(Mocks):
     # What it looks up
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        return self._looked_up(args), None
+        try:
+            return self._looked_up(args), []
+        except (BotoCoreError, ClientError, LookupError) as refused:
+            return {}, [(args.token, str(refused))]
 
     def _looked_up(self, args: MockCallArgs) -> dict[str, Any]:
         if args.token == "aws:ssm/getParameter:getParameter":  # noqa: S105 - a function's name
@@ -160,7 +163,7 @@ class Deployer(Mocks):
             return {**args.args, "id": found["PrefixListId"]}
         if args.token == "aws:index/getRegion:getRegion":  # noqa: S105
             return {"name": REGION, "region": REGION, "id": REGION}
-        raise CloudError(f"the local cloud has no {args.token}")
+        raise LookupError("the local cloud does not have it")
 
     # What it no longer declares
 

@@ -1,0 +1,62 @@
+# make up       the whole deployment on this machine: hosts, balancer, time server, AWS API
+# make test     everything: lint, types, unit tests, templates, program, and the rehearsal of the deployment
+# `make help` lists the rest. PORT= and NAME= choose another port, or a second deployment beside the first.
+
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+# Docker may want root (a user outside of its group); the environment carries proxies and certificates along.
+ROOT := $(if $(filter 0,$(shell id -u)),,$(shell [ -w /var/run/docker.sock ] || echo sudo -E))
+export NAME PORT
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status test lint unit rehearsal run image package bench lock clean logs
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: ## install the Python packages, hash-checked, into .venv
+	@scripts/setup.sh
+
+up: setup ## deploy on this machine, or bring what is deployed up to date
+	@scripts/engine.sh
+	@$(ROOT) scripts/image.sh
+	@scripts/package.sh
+	@$(ROOT) $(PYTHON) -m local.cloud up
+
+down: setup ## remove the deployment from this machine
+	@scripts/engine.sh
+	@$(ROOT) $(PYTHON) -m local.cloud down
+
+status: setup ## show stacks, hosts and URL
+	@$(ROOT) $(PYTHON) -m local.cloud status
+
+image: setup ## build/image.tar.gz, which the hosts load
+	@scripts/engine.sh
+	@$(ROOT) scripts/image.sh
+
+package: setup ## build/healthcheck.zip, the Lambda function's package
+	@scripts/package.sh
+
+run: setup ## the service alone on http://127.0.0.1:8000, without Docker
+	@TIMESERVICE_BIND=127.0.0.1:8000 TIMESERVICE_TIME_SERVER=$${TIMESERVICE_TIME_SERVER:-time.aws.com} \
+		$(PYTHON) -m gunicorn --config service/gunicorn.conf.py
+
+test: lint unit rehearsal ## everything
+
+lint: setup ## ruff, mypy, cfn-lint, shellcheck
+	@scripts/lint.sh
+
+unit: setup ## unit, template and program tests
+	@$(PYTHON) -m pytest -q -m 'not rehearsal'
+
+rehearsal: setup ## deploy, use, break, release and remove it, on this machine
+	@scripts/engine.sh
+	@$(ROOT) scripts/image.sh
+	@scripts/package.sh
+	@$(ROOT) $(PYTHON) -m pytest -q -m rehearsal
+
+lock: setup ## renew the locks from the *.in files
+	@scripts/lock.sh
+
+clean: ## remove what was built in this clone
+	@$(ROOT) rm -rf build .venv

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Renews the hash-pinned locks: one for developers (any platform), and one for each thing that is shipped (its platform).
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/common.sh"
+cd "$ROOT"
+unset PIP_FIND_LINKS
+
+lock() { .venv/bin/uv pip compile --quiet --upgrade --generate-hashes --no-header "$@"; }
+
+for folder in service healthcheck local; do
+    step "$folder/requirements.txt" lock --python-version 3.13 --python-platform x86_64-unknown-linux-gnu \
+        "$folder/requirements.in" -o "$folder/requirements.txt"
+done
+step "requirements.txt" lock --universal --python-version 3.11 requirements.in -o requirements.txt
+step "scripts/uv.txt" lock --universal --python-version 3.11 scripts/uv.in -o scripts/uv.txt
