@@ -33,9 +33,9 @@ _Loader.add_multi_constructor("!", _short_form)
 class Template:
     """One template: its text as CloudFormation gets it, and its declarations."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, text: str) -> None:
         # A template over 16 KiB without a final newline would differ from what CloudFormation returns, for ever.
-        self.body = path.read_text().rstrip("\n") + "\n"
+        self.body = text.rstrip("\n") + "\n"
         self.content: dict[str, Any] = yaml.load(self.body, _Loader)  # noqa: S506 - a SafeLoader
         self.parameters: dict[str, dict[str, Any]] = self.content.get("Parameters", {})
         self.outputs: dict[str, dict[str, Any]] = self.content.get("Outputs", {})
@@ -70,4 +70,4 @@ class Template:
 @functools.cache
 def read(part: str) -> Template:
     """The template cfn/<part>.yaml."""
-    return Template(FOLDER / f"{part}.yaml")
+    return Template((FOLDER / f"{part}.yaml").read_text())

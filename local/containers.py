@@ -20,6 +20,13 @@ ROOT = Path(__file__).parent.parent
 LABEL = "timeservice.deployment"
 ZONES = ("us-east-1a", "us-east-1b")
 DEFAULT = "timeservice"
+# What the stage's image is made from and by, besides local/stage itself.
+STAGE = (
+    "local/requirements.txt",
+    "deployment/template.py",
+    "scripts/stage.sh",
+    "scripts/debian.sh",
+)
 # The default deployment's API keeps one address, so that Pulumi.local.yaml can name it.
 DEFAULT_SUBNET = "10.213.0.0/24"
 DEFAULT_API = "10.213.0.2"
@@ -64,8 +71,10 @@ class Containers:
         controller = self.get("controller")
         if controller is None or controller.status != "running":
             return []
-        result = controller.exec_run(["cat", "/run/balancer/status.json"], stream=False)
-        return list(json.loads(b"".join(result.output))) if result.exit_code == 0 else []
+        result = controller.exec_run(["cat", "/run/balancer/status.json"])
+        if result.exit_code != 0 or not isinstance(result.output, bytes):
+            return []
+        return list(json.loads(result.output))
 
     def owner(self) -> str | None:
         """The clone that started this deployment; None when it is not there."""
@@ -77,7 +86,7 @@ class Containers:
     def build_image(self) -> str:
         """The stage's image, made when its sources have changed; returns its tag."""
         digest = hashlib.sha256()
-        for path in [ROOT / "local/requirements.txt", *sorted((ROOT / "local/stage").rglob("*"))]:
+        for path in [*(ROOT / name for name in STAGE), *sorted((ROOT / "local/stage").rglob("*"))]:
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(path.read_bytes())
         tag = f"{self.name}-stage:{digest.hexdigest()[:12]}"
@@ -103,7 +112,7 @@ class Containers:
         run = f"{self.name}-run"
         zones = [f"{self.name}-{zone}" for zone in ZONES]
         edge = f"{self.name}-edge"
-        cloud = {"image": image, "environment": {}}
+        cloud = {"image": image, "environment": {}, "restart_policy": {"Name": "unless-stopped"}}
         return {
             "api": cloud
             | {
@@ -195,7 +204,6 @@ class Containers:
                 "timeservice.spec": _digest(spec),
                 "timeservice.clone": str(ROOT),
             },
-            restart_policy={"Name": "unless-stopped", "MaximumRetryCount": 0},
             log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"}),
         )
         for network, aliases in others:

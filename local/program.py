@@ -8,6 +8,7 @@ creates or updates it through boto3. It is a way to run the program, not an engi
 from __future__ import annotations
 
 import runpy
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class Deployer(Mocks):
         self.objects: set[tuple[str, str]] = set()
         self.changes = 0
         self.failure: CloudError | None = None
+        self.one_at_a_time = threading.Lock()  # two open step lines could not be read
 
     def client(self, service: str) -> Any:
         return boto3.client(
@@ -50,6 +52,10 @@ class Deployer(Mocks):
     # What the program declares
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        with self.one_at_a_time:
+            return self._made(args)
+
+    def _made(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if self.failure:  # the engine would stop at the first failure as well
             raise self.failure
         try:

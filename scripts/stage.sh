@@ -20,6 +20,8 @@ make_image() {
     .venv/bin/uv pip install --cache-dir "$BUILD/cache" --target "$context/site-packages" --require-hashes \
         --python-version 3.13 --python-platform x86_64-manylinux_2_39 --only-binary :all: -r local/requirements.txt
     cp -r local/stage "$context/stage"
+    mkdir "$context/deployment"
+    cp deployment/__init__.py deployment/template.py "$context/deployment"
     as_root docker import --change "LABEL $label" "$BUILD/stage-base.tar" "$base"
     as_root docker build --network none --label "$label" --build-arg BASE="$base" --tag "$tag" \
         --file local/stage/Dockerfile "$context"

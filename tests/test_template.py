@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from deployment.template import Template
@@ -25,10 +23,8 @@ Resources:
 
 
 @pytest.fixture
-def template(tmp_path: Path) -> Template:
-    path = tmp_path / "part.yaml"
-    path.write_text(TEMPLATE)
-    return Template(path)
+def template() -> Template:
+    return Template(TEMPLATE)
 
 
 @pytest.mark.parametrize(
@@ -73,8 +69,6 @@ def test_the_body_ends_with_one_newline_whatever_the_file_does(template: Templat
     assert template.body == TEMPLATE + "\n"
 
 
-def test_only_iam_resources_ask_for_the_capability(template: Template, tmp_path: Path) -> None:
-    path = tmp_path / "role.yaml"
-    path.write_text("Resources: {HostRole: {Type: 'AWS::IAM::Role'}}")
-    assert Template(path).makes_roles
+def test_only_iam_resources_ask_for_the_capability(template: Template) -> None:
+    assert Template("Resources: {HostRole: {Type: 'AWS::IAM::Role'}}").makes_roles
     assert not template.makes_roles

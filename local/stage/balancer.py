@@ -47,7 +47,7 @@ global
     log stdout format raw local0 info
     stats socket {RUN}/admin.sock level admin mode 600
     server-state-file {RUN}/servers
-    maxconn 20000
+    maxconn 4000
     zero-warning
 
 defaults

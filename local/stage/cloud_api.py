@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from typing import Any, NamedTuple
 
 import boto3
+
+from deployment.template import Template
 
 ENDPOINT = "http://cloud.internal:4566"
 
@@ -80,8 +82,6 @@ def balancing() -> Balancing | None:
     if not listeners:
         return None
     rules = elb.describe_rules(ListenerArn=listeners[0]["ListenerArn"])["Rules"]
-    endpoints = client("ec2").describe_vpc_endpoints()["VpcEndpoints"]
-    policy = endpoints[0]["PolicyDocument"]
     return Balancing(
         load_balancer=balancers[0],
         attributes=_pairs(elb.describe_load_balancer_attributes(LoadBalancerArn=arn)),
@@ -90,8 +90,34 @@ def balancing() -> Balancing | None:
             elb.describe_target_group_attributes(TargetGroupArn=targets[0]["TargetGroupArn"])
         ),
         rules=sorted(rules, key=lambda rule: (rule["IsDefault"], rule["Priority"].zfill(5))),
-        endpoint_policy=json.loads(policy) if isinstance(policy, str) else policy,
+        endpoint_policy=_endpoint_policy(),
     )
+
+
+def _endpoint_policy() -> dict[str, Any]:
+    """The S3 endpoint's policy, from its stack's template: the emulator's DescribeVpcEndpoints leaves it out."""
+    (endpoint,) = client("ec2").describe_vpc_endpoints()["VpcEndpoints"]
+    tags = {tag["Key"]: tag["Value"] for tag in endpoint["Tags"]}
+    cloudformation = client("cloudformation")
+    name = tags["aws:cloudformation:stack-name"]
+    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    body = cloudformation.get_template(StackName=name)["TemplateBody"]
+    resource = Template(body).resources[tags["aws:cloudformation:logical-id"]]
+    values = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
+    values |= {"AWS::Region": os.environ["AWS_REGION"], "AWS::Partition": "aws"}
+    policy: dict[str, Any] = _resolved(resource["Properties"]["PolicyDocument"], values)
+    return policy
+
+
+def _resolved(content: Any, values: dict[str, str]) -> Any:
+    """`content` with each Fn::Sub in it replaced by its text."""
+    if isinstance(content, list):
+        return [_resolved(one, values) for one in content]
+    if not isinstance(content, dict):
+        return content
+    if set(content) == {"Fn::Sub"}:
+        return re.sub(r"\$\{([^}]+)\}", lambda name: values[name[1]], content["Fn::Sub"])
+    return {key: _resolved(one, values) for key, one in content.items()}
 
 
 def _pairs(answer: dict[str, Any]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 # An EC2 instance, as far as its user data can tell: link-local services, a running chronyd, then the user data, unchanged.
 # Environment: TIME_SERVER (address of the time container), HOP_LIMIT, and what instance_metadata.py reads.
 set -euo pipefail
+export METADATA_PORT=1080
 
 # Docker in this container needs a cgroup tree of its own: on cgroup v2 no process may stay in the root of it
 # before controllers can be handed down (the same step as in the official docker:dind image).
@@ -17,8 +18,14 @@ ip address add 169.254.169.254/32 dev lo
 for chain in OUTPUT PREROUTING; do
     iptables -t nat -A "$chain" -d 169.254.169.123 -p udp --dport 123 -j DNAT --to-destination "$TIME_SERVER"
 done
-if [ "$HOP_LIMIT" = 1 ]; then # a bridged container is one hop further than the metadata service answers
+# The metadata service listens beside port 80, which belongs to the service, and is found on it. A bridged container is
+# one hop further away than this host: a hop limit of 1 keeps the service's answers from it.
+metadata=(-d 169.254.169.254 -p tcp --dport 80 -j DNAT --to-destination "169.254.169.254:$METADATA_PORT")
+iptables -t nat -A OUTPUT "${metadata[@]}"
+if [ "$HOP_LIMIT" = 1 ]; then
     iptables -I INPUT -i docker0 -d 169.254.169.254 -j DROP
+else
+    iptables -t nat -A PREROUTING "${metadata[@]}"
 fi
 python3 /opt/local/stage/instance_metadata.py &
 
