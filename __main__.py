@@ -80,6 +80,7 @@ healthcheck = stack(
         "ArtifactsBucket": bucket,
         "PackageKey": packaged.key,
     },
+    after=hosts,  # else it would alarm while the first hosts boot, and while the last ones go
 )
 
 pulumi.export("url", balancer.outputs["Url"])

@@ -25,31 +25,46 @@ class Archive(NamedTuple):
     digest: str
 
 
-# what is made -> (the folders it is made from, the file, the command that makes it)
+# what is made -> (the files and folders it is made from and by, the file, the command that makes it)
 ARCHIVES = {
-    "image": (("service", "sntp"), "image.tar.gz", "make image"),
-    "package": (("healthcheck", "sntp"), "healthcheck.zip", "make package"),
+    "image": (
+        ("service", "sntp", "scripts/image.sh", "scripts/debian.sh"),
+        "image.tar.gz",
+        "make image",
+    ),
+    "package": (
+        ("healthcheck", "sntp", "scripts/package.sh"),
+        "healthcheck.zip",
+        "make package",
+    ),
 }
 
 
+def sources(kind: str, root: Path) -> list[Path]:
+    """All files that an archive is made from, caches left out."""
+    found = []
+    for name in ARCHIVES[kind][0]:
+        found += [root / name, *sorted((root / name).rglob("*"))]
+    return [path for path in found if path.is_file() and not _is_cache(path.relative_to(root))]
+
+
+def _is_cache(name: Path) -> bool:
+    return any(part.startswith(("__pycache__", ".")) for part in name.parts)
+
+
 def source_digest(kind: str, root: Path = ROOT) -> str:
-    """Digest over the paths and contents of all files that an archive is made from, caches left out."""
+    """Digest over the paths and contents of an archive's sources."""
     digest = hashlib.sha256()
-    for folder in ARCHIVES[kind][0]:
-        for path in sorted((root / folder).rglob("*")):
-            name = path.relative_to(root)
-            if path.is_file() and not any(
-                part.startswith(("__pycache__", ".")) for part in name.parts
-            ):
-                content = path.read_bytes()
-                digest.update(f"{name.as_posix()}\0{len(content)}\0".encode())
-                digest.update(content)
+    for path in sources(kind, root):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
     return digest.hexdigest()[:DIGEST_LENGTH]
 
 
 def archive(kind: str, root: Path = ROOT) -> Archive:
     """The archive of that kind; raises OutdatedArchive if it is missing or not of the present sources."""
-    folders, name, command = ARCHIVES[kind]
+    _, name, command = ARCHIVES[kind]
     path = root / "build" / name
     made_from = path.parent / (name.split(".")[0] + ".digest")
     if not path.exists() or not made_from.exists():
@@ -57,7 +72,7 @@ def archive(kind: str, root: Path = ROOT) -> Archive:
     digest = source_digest(kind, root)
     if made_from.read_text().strip() != digest:
         raise OutdatedArchive(
-            f"{' or '.join(folders)} has changed since build/{name} was made: run `{command}`"
+            f"what build/{name} is made from has changed since it was made: run `{command}`"
         )
     return Archive(path, digest)
 

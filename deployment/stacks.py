@@ -18,6 +18,7 @@ def stack(
     release: str = "",
     protect: bool = False,
     minutes: int = 15,
+    after: pulumi.Resource | None = None,
 ) -> aws.cloudformation.Stack:
     """Deploy cfn/<part>.yaml as <project>-<stack>-<part>, or as ...-<part>-<release>: one stack for each release."""
     template = read(part)
@@ -35,6 +36,7 @@ def stack(
         tags={"project": pulumi.get_project(), "deployment": deployment},
         opts=pulumi.ResourceOptions(
             protect=protect,
+            depends_on=after,
             # The provider stops waiting after 30 minutes, whatever the wait condition allows, unless told.
             custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout),
         ),

@@ -111,24 +111,27 @@ class Containers:
         """The containers by role; the API first, as its address is fixed and another could take it."""
         run = f"{self.name}-run"
         zones = [f"{self.name}-{zone}" for zone in ZONES]
-        edge = f"{self.name}-edge"
-        cloud = {"image": image, "environment": {}, "restart_policy": {"Name": "unless-stopped"}}
+        edge, internet = f"{self.name}-edge", f"{self.name}-internet"
+        cloud = {"image": image, "restart_policy": {"Name": "unless-stopped"}}
+        python = {"PYTHONPATH": "/opt:/opt/site-packages"}
         return {
             "api": cloud
             | {
                 "command": ["python3", "-m", "ministack"],
-                "environment": {
+                "environment": python
+                | {
                     "MINISTACK_HOST": "cloud.internal",
                     "MINISTACK_REGION": "us-east-1",
                     "AWS_DEFAULT_REGION": "us-east-1",
                 },
-                "networks": {edge: ["cloud.internal"]},
+                # Lambda functions run in here, outside of the VPC: they see what the Internet sees.
+                "networks": {edge: ["cloud.internal"], internet: []},
             },
             "time": cloud
             | {
                 "command": ["/opt/local/stage/time_server.sh"],
-                # Those whom the healthcheck asks: here they are all one and the same server.
-                "networks": {edge: ["time.aws.com"], **{zone: [] for zone in zones}},
+                # For the healthcheck's function, it is the first of those whom that asks.
+                "networks": {edge: [], internet: ["time.aws.com"], **{zone: [] for zone in zones}},
             },
             "balancer": cloud
             | {
@@ -144,7 +147,8 @@ class Containers:
                     run: {"bind": "/run/balancer", "mode": "rw"},
                     "/var/run/docker.sock": {"bind": "/var/run/docker.sock", "mode": "rw"},
                 },
-                "environment": {
+                "environment": python
+                | {
                     "DEPLOYMENT": self.name,
                     "STAGE_IMAGE": image,
                     "AWS_REGION": "us-east-1",
@@ -168,10 +172,10 @@ class Containers:
             pool = IPAMPool(DEFAULT_SUBNET) if self.name == DEFAULT else None
             ipam = IPAMConfig(pool_configs=[pool] if pool else None)
             self._network(edge, ipam=ipam)
-        for zone in ZONES:
-            if f"{self.name}-{zone}" not in present:
-                # Internal: Docker gives it no way out, as the templates' route tables give none.
-                self._network(f"{self.name}-{zone}", internal=True)
+        # Internal: Docker gives it no way out, as the templates' route tables give the zones none.
+        for internal in ("internet", *ZONES):
+            if f"{self.name}-{internal}" not in present:
+                self._network(f"{self.name}-{internal}", internal=True)
 
     def _network(self, name: str, **options: Any) -> None:
         try:

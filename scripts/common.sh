@@ -1,6 +1,7 @@
 # Sourced by the other scripts. Colours nothing, hides nothing: a line when a step starts and its time when it ends.
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$ROOT/build
+CLONE=$(printf %s "$ROOT" | sha256sum | cut -c 1-8) # marks what belongs to this clone in a Docker engine
 mkdir -p "$BUILD"
 
 # die MESSAGE...: what is wrong and what to do, on standard error.
@@ -52,4 +53,9 @@ unpack_deb() {
         apt-get download "$1" || { as_root apt-get update && apt-get download "$1"; }
         dpkg -x "$1"_*.deb "$folder"
     )
+}
+
+# build_image DOCKER-BUILD-ARGUMENT...: without a network, and with the classic builder, which leaves no cache in the engine.
+build_image() {
+    as_root env DOCKER_BUILDKIT=0 docker build --network none --force-rm "$@"
 }

@@ -13,7 +13,8 @@ digest=$(.venv/bin/python -m deployment.release image)
 
 [ "$(uname -m)" = x86_64 ] || die "the hosts are x86_64, and the image is made here for this machine: $(uname -m)"
 context=$BUILD/context
-base=timeservice-base:$digest image=timeservice:$digest
+# Named after the clone as well: two of them may build at once.
+base=timeservice-$CLONE-base:$digest image=timeservice-$CLONE:$digest
 
 make_base() {
     # debconf comes with a dependency of Python's and needs perl, which is not there: it would be dead weight.
@@ -33,8 +34,8 @@ make_context() {
 }
 
 make_image() {
-    as_root docker import --platform linux/amd64 "$BUILD/base.tar" "$base"
-    as_root docker build --network none --build-arg BASE="$base" --tag "$image" --file "$context/service/Dockerfile" "$context"
+    as_root docker import --change "LABEL timeservice.clone=$CLONE" "$BUILD/base.tar" "$base"
+    build_image --build-arg BASE="$base" --tag "$image" --file "$context/service/Dockerfile" "$context"
 }
 
 save_image() {
@@ -45,7 +46,7 @@ save_image() {
     rm -rf "$context"
 }
 
-[ -e build/base.tar ] || step "service image: base from Debian packages" make_base
+[ build/base.tar -nt scripts/image.sh ] || step "service image: base from Debian packages" make_base
 step "service image: wheels, hash-checked" make_context
 step "service image: build" make_image
 step "service image: archive" save_image

@@ -23,6 +23,9 @@ def root(tmp_path: Path) -> Path:
         "healthcheck/handler.py": "handler",
         "sntp/__init__.py": "sntp",
         "README.md": "readme",
+        "scripts/image.sh": "docker build",
+        "scripts/debian.sh": "mmdebstrap",
+        "scripts/package.sh": "zip",
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
@@ -56,6 +59,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "new file": lambda root: (root / "service/new.py").write_text(""),
     "name": lambda root: (root / "service/app.py").rename(root / "service/web.py"),
     "removal": lambda root: (root / "service/app.py").unlink(),
+    "script": lambda root: (root / "scripts/image.sh").write_text("docker buildx"),
     "common code": lambda root: (root / "sntp/__init__.py").write_text("SNTP"),
     "moved text": lambda root: (
         (root / "service/app.py").write_text("ap"),
@@ -67,7 +71,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_any_change_of_the_sources_outdates_the_archive(change: str, root: Path) -> None:
     CHANGES[change](root)
-    with pytest.raises(OutdatedArchive, match=r"service or sntp has changed .* `make image`"):
+    with pytest.raises(OutdatedArchive, match=r"has changed since it was made: run `make image`"):
         archive("image", root)
 
 
@@ -107,7 +111,7 @@ def test_a_missing_archive_is_told_with_the_command_that_makes_it(
 def test_the_place_of_the_sources_does_not_count(root: Path, tmp_path: Path) -> None:
     """Two clones of the same sources make the same release."""
     elsewhere = tmp_path / "elsewhere"
-    for folder in ("service", "sntp"):
+    for folder in ("service", "sntp", "scripts"):
         shutil.copytree(root / folder, elsewhere / folder)
     assert source_digest("image", elsewhere) == source_digest("image", root)
 

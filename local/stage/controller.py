@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from local.stage import balancer, cloud_api, hosts
+from local.stage import balancer, cloud_api, hosts, names
 from local.stage.cloud_api import Balancing, Group
 from local.stage.hosts import Host
 
@@ -30,6 +30,7 @@ class Controller:
         if aws is None:
             return
         balancer.apply(aws)
+        names.publish(aws.load_balancer["DNSName"])
         groups = {group.name: group for group in cloud_api.groups()}
         servers = balancer.servers()
         present = hosts.existing()

@@ -69,4 +69,6 @@ class Handler(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     # Not http.server's own class: that looks its name up in the DNS first, and a host has none to ask.
-    ThreadingTCPServer(("169.254.169.254", int(os.environ["METADATA_PORT"])), Handler).serve_forever()
+    ThreadingTCPServer(
+        ("169.254.169.254", int(os.environ["METADATA_PORT"])), Handler
+    ).serve_forever()
