@@ -9,7 +9,7 @@ ROOT := $(if $(filter 0,$(shell id -u)),,$(shell [ -w /var/run/docker.sock ] || 
 export NAME PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status test lint unit rehearsal run image package bench lock clean logs
+.PHONY: help setup up cloud down status test lint unit rehearsal run image package bench lock clean logs
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,12 +23,19 @@ up: setup ## deploy on this machine, or bring what is deployed up to date
 	@scripts/package.sh
 	@$(ROOT) $(PYTHON) -m local.cloud up
 
-down: setup ## remove the deployment from this machine
+cloud: setup ## the local cloud alone, for the pulumi CLI to deploy into (pulumi stack init local; pulumi up)
 	@scripts/engine.sh
-	@$(ROOT) $(PYTHON) -m local.cloud down
+	@$(ROOT) $(PYTHON) -m local.cloud start
 
-status: setup ## show stacks, hosts and URL
+down: setup ## remove the deployment from this machine
+	@scripts/engine.sh --installed || { [ $$? = 3 ] && echo "Nothing to do: no Docker engine is installed here."; } && \
+		$(ROOT) $(PYTHON) -m local.cloud down
+
+status: setup ## show stacks, hosts (zone, release, health, clock error) and URL
 	@$(ROOT) $(PYTHON) -m local.cloud status
+
+logs: setup ## show the last words of each container of the local cloud
+	@$(ROOT) $(PYTHON) -m local.cloud logs
 
 image: setup ## build/image.tar.gz, which the hosts load
 	@scripts/engine.sh
@@ -49,8 +56,9 @@ lint: setup ## ruff, mypy, cfn-lint, shellcheck
 unit: setup ## unit, template and program tests
 	@$(PYTHON) -m pytest -q -m 'not rehearsal'
 
-rehearsal: setup ## deploy, use, break, release and remove it, on this machine
+rehearsal: setup ## deploy, use, release, break and remove it, on this machine, beside what is up
 	@scripts/engine.sh
+	@scripts/stage.sh
 	@$(ROOT) scripts/image.sh
 	@scripts/package.sh
 	@$(ROOT) $(PYTHON) -m pytest -q -m rehearsal

@@ -1,4 +1,4 @@
-"""The local cloud: `python -m local.cloud up|down|status` (through make up, make down, make status).
+"""The local cloud: `python -m local.cloud up|start|down|status|logs` (through make up, make down ...).
 
 Exit codes: 0 done (up: and the healthcheck says OK), 1 it failed and says why, 2 wrong usage or another run is at work.
 """
@@ -30,26 +30,32 @@ class Busy(CloudError):
 
 
 def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
-    check_owner(cloud)
-    check_port(cloud)
-    start = time.monotonic()
-    image = cloud.build_image()
-    with step("local cloud") as line:
-        started = cloud.start(image)
-        endpoint = f"http://{cloud.address('api')}:4566"
-        wait_for_api(endpoint)
-        line.outcome = "started" if started else "already up"
-    exports, changes = program.run(endpoint, overrides)
-    with step("two healthy hosts of this release, and no other") as line:
+    """Start the local cloud, run the Pulumi program against it, and check the service."""
+    began = time.monotonic()
+    started = start(cloud, folder)
+    exports, changes = program.run(cloud.endpoint(), overrides)
+    with step("two healthy hosts of this release, and no other"):
         wait_for_hosts(cloud, str(exports["group"]))
-    url = f"http://127.0.0.1:{cloud.port}"
-    (folder / "url").write_text(url + "\n")
     if not started and changes == 0:
         print("\nNothing changed: this release was up already.")
     else:
-        print(f"\nUp after {time.monotonic() - start:.0f} s.")
+        print(f"\nUp after {time.monotonic() - began:.0f} s.")
+    url = (folder / "url").read_text().strip()
     print(f"{url}/now\n")
     return healthcheck([url])
+
+
+def start(cloud: Containers, folder: Path) -> bool:
+    """Start the local cloud, with nothing deployed; returns whether anything had to be started."""
+    check_owner(cloud)
+    check_port(cloud)
+    image = cloud.build_image()
+    with step("local cloud") as line:
+        started = cloud.start(image)
+        wait_for_api(cloud.endpoint())
+        line.outcome = "started" if started else "already up"
+    (folder / "url").write_text(f"http://127.0.0.1:{cloud.port}\n")  # the healthcheck looks here
+    return started
 
 
 def check_owner(cloud: Containers) -> None:
@@ -120,8 +126,7 @@ def down(cloud: Containers, folder: Path) -> int:
 
 
 def status(cloud: Containers) -> int:
-    endpoint = f"http://{cloud.address('api')}:4566"
-    stacks = program.Deployer(endpoint).cloudformation.describe_stacks()["Stacks"]
+    stacks = program.Deployer(cloud.endpoint()).cloudformation.describe_stacks()["Stacks"]
     releases = {}
     for stack in sorted(stacks, key=lambda one: str(one["CreationTime"])):
         print(f"stack  {stack['StackName']:<44} {stack['StackStatus']}")
@@ -134,6 +139,13 @@ def status(cloud: Containers) -> int:
             f"host   {host['instance']}  {host['zone']}  release {release}  {host['state']:<9}  {clock(host)}"
         )
     print(f"url    http://127.0.0.1:{cloud.port}/now")
+    return 0
+
+
+def logs(cloud: Containers) -> int:
+    for container in cloud.all():
+        print(f"--- {container.name} ({container.status})")
+        print(container.logs(tail=30).decode(errors="replace"))
     return 0
 
 
@@ -167,7 +179,7 @@ def lock(folder: Path) -> Iterator[None]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m local.cloud", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "status"])
+    parser.add_argument("command", choices=["up", "start", "down", "status", "logs"])
     parser.add_argument("--name", default=os.environ.get("NAME") or DEFAULT)
     parser.add_argument("--port", type=int, default=os.environ.get("PORT") or 8080)
     parser.add_argument(
@@ -183,9 +195,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         cloud = Containers(args.name, args.port)
         if args.command == "status":
             return status(cloud)
+        if args.command == "logs":
+            return logs(cloud)
         with lock(folder):
             if args.command == "down":
                 return down(cloud, folder)
+            if args.command == "start":
+                start(cloud, folder)
+                return 0
             return up(cloud, folder, dict(item.split("=", 1) for item in args.config))
     except Busy as busy:
         print(f"\nerror: {busy}", file=sys.stderr)

@@ -66,6 +66,10 @@ class Containers:
         networks = container.attrs["NetworkSettings"]["Networks"]
         return str(networks[f"{self.name}-edge"]["IPAddress"])
 
+    def endpoint(self) -> str:
+        """URL of the local AWS API."""
+        return f"http://{self.address('api')}:4566"
+
     def hosts(self) -> list[dict[str, Any]]:
         """The hosts as the controller last told them; [] before it has said anything."""
         controller = self.get("controller")

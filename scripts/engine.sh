@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that a Docker engine answers: uses the one that is there, else starts the one that is installed, else
-# installs Debian's docker.io. Says what to do where it may not.
+# engine.sh [--installed]: makes sure that a Docker engine answers. Uses the one that is there, else starts the one that is
+# installed, else installs Debian's docker.io (not with --installed: exits with 3). Says what to do where it may not.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
@@ -54,6 +54,7 @@ if docker version 2>&1 | grep -qi 'permission denied'; then
     die "the Docker engine refuses you: add yourself to its group (sudo usermod -aG docker $(id -un), then log in again), or use sudo make"
 fi
 if ! command -v dockerd >/dev/null; then
+    [ "${1:-}" = --installed ] && exit 3
     command -v apt-get >/dev/null ||
         die "no Docker engine is running and none can be installed here (no apt-get). Install Docker, start it, and try again."
     step "Docker engine: installing Debian's docker.io" install_engine

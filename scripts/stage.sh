@@ -1,20 +1,16 @@
 #!/usr/bin/env bash
 # stage.sh TAG DEPLOYMENT: makes the image of the local cloud's containers (MiniStack, controller, HAProxy, chrony, hosts).
+# stage.sh: makes only what all of those images are based on.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 cd "$ROOT"
-tag=$1 label=timeservice.deployment=$2
+tag=${1:-} label=timeservice.deployment=${2:-}
 context=$BUILD/stage base=$tag-base
 
-as_root docker image inspect "$tag" >/dev/null 2>&1 && exit
-
-# Of the AWS CLI, what the hosts use: S3. All its services and examples are a fifth of the image.
 make_base() {
-    local cli=/usr/lib/python3/dist-packages/awscli
     scripts/debian.sh "$BUILD/stage-base.tar" --variant=minbase \
-        --dpkgopt="path-exclude=$cli/examples/*" --dpkgopt="path-exclude=$cli/botocore/data/*/*" \
-        --dpkgopt="path-include=$cli/botocore/data/s3/*" --dpkgopt="path-include=$cli/botocore/data/sts/*" \
+        --dpkgopt='path-exclude=/usr/lib/python3/dist-packages/awscli/examples/*' \
         --include=docker.io,docker-cli,haproxy,chrony,curl,iproute2,iptables,python3,awscli,ca-certificates,tini
 }
 
@@ -32,5 +28,6 @@ make_image() {
     rm -rf "$context"
 }
 
+[ -n "$tag" ] && as_root docker image inspect "$tag" >/dev/null 2>&1 && exit
 [ build/stage-base.tar -nt scripts/stage.sh ] || step "local cloud's image: base from Debian packages" make_base
-step "local cloud's image: build" make_image
+[ -z "$tag" ] || step "local cloud's image: build" make_image

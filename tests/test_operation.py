@@ -33,6 +33,14 @@ def test_a_slow_boot_is_survived_and_its_end_awaited() -> None:
     assert int(condition["Timeout"]) > group["HealthCheckGracePeriod"] + sum(waits)
 
 
+def test_a_host_is_known_to_the_balancer_before_the_pair_before_it_may_go() -> None:
+    target = the("ElasticLoadBalancingV2::TargetGroup")
+    script = launch_template()["UserData"]["Fn::Base64"]["Fn::Sub"]
+    *_, last = re.findall(r"^sleep (\d+)$", script, re.MULTILINE)
+    assert int(last) > target["HealthCheckIntervalSeconds"] * target["HealthyThresholdCount"]
+    assert script.index(f"sleep {last}") < script.index("signal SUCCESS")
+
+
 def test_an_unhealthy_host_alarms_only_after_the_time_that_a_start_may_take() -> None:
     alarm = of_type("CloudWatch::Alarm")["balancer.UnhealthyHostsAlarm"]
     grace = the("AutoScaling::AutoScalingGroup")["HealthCheckGracePeriod"]

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,7 +108,7 @@ def boot(tmp_path: Path) -> Booting:
 def test_it_is_bash_without_a_fault(tmp_path: Path) -> None:
     file = tmp_path / "user-data.sh"
     file.write_text(script())
-    shellcheck = shutil.which("shellcheck")
+    shellcheck = shutil.which("shellcheck", path=Path(sys.executable).parent)
     assert shellcheck, "shellcheck comes with the developer's packages"
     for command in (["bash", "-n"], [shellcheck]):
         done = subprocess.run([*command, file], capture_output=True, text=True, check=False)  # noqa: S603
@@ -137,7 +138,7 @@ def test_everything_happens_in_order(boot: Booting) -> None:
     # `aws` and `docker load` are two ends of one pipe: either may start first.
     assert steps[:2] == ["dnf install", "systemctl enable"]
     assert sorted(steps[2:4]) == ["aws s3", "docker load"]
-    assert steps[4:] == ["docker run", "chronyc waitsync", "sleep 1"]
+    assert steps[4:] == ["docker run", "chronyc waitsync", "sleep 1", "sleep 15"]
 
 
 def test_the_image_is_asked_for_in_the_region_that_the_endpoint_carries(boot: Booting) -> None:

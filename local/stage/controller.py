@@ -27,13 +27,15 @@ class Controller:
     def step(self) -> None:
         """One round; raises whatever the API or the engine raises, and the next round tries again."""
         aws = cloud_api.balancing()
-        if aws is None:
+        present = hosts.existing()
+        if aws is None:  # not yet deployed, or destroyed: there is nothing to drain
+            for host in present:
+                self._remove(host, None)
             return
         balancer.apply(aws)
         names.publish(aws.load_balancer["DNSName"])
         groups = {group.name: group for group in cloud_api.groups()}
         servers = balancer.servers()
-        present = hosts.existing()
         for host in present:
             self._tend(host, groups.get(host.group), servers.get(host.address), aws)
         for group in groups.values():

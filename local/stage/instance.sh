@@ -12,6 +12,9 @@ if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
     sed -e 's/ / +/g' -e 's/^/+/' </sys/fs/cgroup/cgroup.controllers >/sys/fs/cgroup/cgroup.subtree_control
 fi
 
+# The private subnets' route table has no default route; some versions of Docker give an internal network one.
+ip route del default 2>/dev/null || true
+
 # Link-local on EC2: the metadata service is in this container, the time server is the time container. (Its address is
 # translated, not routed: Docker's internal networks drop what is not of their own subnet.)
 ip address add 169.254.169.254/32 dev lo
