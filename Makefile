@@ -4,8 +4,10 @@
 
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
-# Docker may want root (a user outside of its group); the environment carries proxies and certificates along.
-ROOT := $(if $(filter 0,$(shell id -u)),,$(shell [ -w /var/run/docker.sock ] || echo sudo -E))
+# Docker may want root (a user outside of its group). The environment carries proxies and certificates along; no compiled
+# file shall belong to root. Looked at when it is needed: the engine may have to be installed first.
+ROOT = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id -u)" = 0 ] || \
+	echo sudo -E env PYTHONDONTWRITEBYTECODE=1)
 export NAME PORT
 
 .DEFAULT_GOAL := help
@@ -19,7 +21,7 @@ setup: ## install the Python packages, hash-checked, into .venv
 
 up: setup ## deploy on this machine, or bring what is deployed up to date
 	@scripts/engine.sh
-	@$(ROOT) scripts/image.sh
+	@scripts/image.sh
 	@scripts/package.sh
 	@$(ROOT) $(PYTHON) -m local.cloud up
 
@@ -39,7 +41,7 @@ logs: setup ## show the last words of each container of the local cloud
 
 image: setup ## build/image.tar.gz, which the hosts load
 	@scripts/engine.sh
-	@$(ROOT) scripts/image.sh
+	@scripts/image.sh
 
 package: setup ## build/healthcheck.zip, the Lambda function's package
 	@scripts/package.sh
@@ -59,7 +61,7 @@ unit: setup ## unit, template and program tests
 rehearsal: setup ## deploy, use, release, break and remove it, on this machine, beside what is up
 	@scripts/engine.sh
 	@scripts/stage.sh
-	@$(ROOT) scripts/image.sh
+	@scripts/image.sh
 	@scripts/package.sh
 	@$(ROOT) $(PYTHON) -m pytest -q -m rehearsal
 

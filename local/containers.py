@@ -12,6 +12,7 @@ from typing import Any
 import docker
 from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
+from docker.models.images import Image
 from docker.types import IPAMConfig, IPAMPool, LogConfig
 
 from local.steps import CloudError
@@ -46,6 +47,9 @@ class Containers:
                 f"no Docker engine answers ({trouble}); scripts/engine.sh starts one"
             ) from None
         self.filters: Any = {"label": f"{LABEL}={name}"}
+        # What scripts/image.sh leaves behind when it is interrupted.
+        clone = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+        self.unfinished: Any = {"label": f"timeservice.build={clone}"}
 
     # What is there
 
@@ -243,9 +247,17 @@ class Containers:
                 network.remove()
 
     def remove_images(self) -> None:
-        for image in self.engine.images.list(filters=self.filters):
+        for container in self.engine.containers.list(all=True, filters=self.unfinished):
+            container.remove(force=True)
+        for image in self.images():
             with suppress(NotFound):
                 image.remove(force=True)
+
+    def images(self) -> list[Image]:
+        return [
+            *self.engine.images.list(filters=self.filters),
+            *self.engine.images.list(filters=self.unfinished),
+        ]
 
     def leftovers(self) -> list[str]:
         """What of this deployment is still there, in words."""
@@ -253,7 +265,7 @@ class Containers:
             *(f"container {one.name}" for one in self.all()),
             *(f"volume {one.name}" for one in self.engine.volumes.list(filters=self.filters)),
             *(f"network {one.name}" for one in self.engine.networks.list(filters=self.filters)),
-            *(f"image {one.short_id}" for one in self.engine.images.list(filters=self.filters)),
+            *(f"image {one.short_id}" for one in self.images()),
         ]
 
 

@@ -1,7 +1,11 @@
+# shellcheck shell=bash
 # Sourced by the other scripts. Colours nothing, hides nothing: a line when a step starts and its time when it ends.
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$ROOT/build
+# shellcheck disable=SC2034 # for those who source this
 CLONE=$(printf %s "$ROOT" | sha256sum | cut -c 1-8) # marks what belongs to this clone in a Docker engine
+# shellcheck disable=SC2034 # likewise
+CACHE=$BUILD/cache-$(id -u)                         # of packages; in the clone, so that nothing is left behind outside
 mkdir -p "$BUILD"
 
 # die MESSAGE...: what is wrong and what to do, on standard error.
@@ -42,6 +46,26 @@ as_root() {
     fi
 }
 
+# one_at_a_time: waits for other scripts of this clone that write to the same files; what this one calls does not wait.
+one_at_a_time() {
+    [ -z "${TIMESERVICE_LOCKED:-}" ] || return 0
+    export TIMESERVICE_LOCKED=1
+    exec 9>>"$BUILD/lock"
+    flock --nonblock 9 || {
+        echo "  waiting for another make in this clone"
+        flock 9
+    }
+}
+
+# as_docker COMMAND...: as root if the engine's socket is closed to us.
+as_docker() {
+    if [ -n "${DOCKER_HOST:-}" ] || [ -w /var/run/docker.sock ]; then
+        "$@"
+    else
+        as_root "$@"
+    fi
+}
+
 # unpack_deb PACKAGE: unpacks a Debian package into build/debian instead of installing it, so that nothing of it
 # stays on the machine when the clone is deleted.
 unpack_deb() {
@@ -57,5 +81,5 @@ unpack_deb() {
 
 # build_image DOCKER-BUILD-ARGUMENT...: without a network, and with the classic builder, which leaves no cache in the engine.
 build_image() {
-    as_root env DOCKER_BUILDKIT=0 docker build --network none --force-rm "$@"
+    as_docker env DOCKER_BUILDKIT=0 docker build --network none --force-rm "$@"
 }

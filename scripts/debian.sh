@@ -10,6 +10,7 @@ shift
 command -v apt-get >/dev/null || die "base images are made from Debian packages: this needs a Debian machine"
 unpack_deb mmdebstrap
 tool=$BUILD/debian/mmdebstrap/usr
+# shellcheck disable=SC2016 # apt's placeholder, not ours
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -m1 -E '/debian/?$' || true)
 as_root env PATH="$tool/bin:$PATH" "$tool/bin/mmdebstrap" --hook-dir="$tool/share/mmdebstrap/hooks/merged-usr" \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \

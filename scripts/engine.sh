@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
-answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+answers() { as_docker docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
 wait_for_answer() {
     for _ in {1..150}; do
@@ -40,18 +40,16 @@ start_engine() {
     else
         remove_stale_pid
         # Its own session: an engine must survive the Ctrl-C that ends a make.
-        as_root setsid dockerd >"$BUILD/dockerd.log" 2>&1 </dev/null &
+        as_root setsid dockerd >"$BUILD/dockerd.log" 2>&1 </dev/null 9>&- &
     fi
     wait_for_answer
 }
 
 answers && exit
+one_at_a_time
 
 if [ -n "${DOCKER_HOST:-}" ]; then
     die "DOCKER_HOST is $DOCKER_HOST, and no engine answers there. Start it, or unset DOCKER_HOST."
-fi
-if docker version 2>&1 | grep -qi 'permission denied'; then
-    die "the Docker engine refuses you: add yourself to its group (sudo usermod -aG docker $(id -un), then log in again), or use sudo make"
 fi
 if ! command -v dockerd >/dev/null; then
     [ "${1:-}" = --installed ] && exit 3

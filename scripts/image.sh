@@ -7,6 +7,7 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 cd "$ROOT"
+one_at_a_time
 
 digest=$(.venv/bin/python -m deployment.release image)
 [ -e build/image.tar.gz ] && [ "$(cat build/image.digest 2>/dev/null)" = "$digest" ] && exit
@@ -18,6 +19,7 @@ base=timeservice-$CLONE-base:$digest image=timeservice-$CLONE:$digest
 
 make_base() {
     # debconf comes with a dependency of Python's and needs perl, which is not there: it would be dead weight.
+    # shellcheck disable=SC2016 # the hook's argument, not ours
     scripts/debian.sh "$BUILD/base.tar" --variant=extract --include=python3.13 \
         --customize-hook='cd "$1" && rm -rf usr/bin/debconf* usr/sbin/dpkg-* usr/share/debconf usr/share/perl5 var/lib/dpkg var/lib/apt var/cache'
 }
@@ -25,7 +27,7 @@ make_base() {
 make_context() {
     rm -rf "$context"
     mkdir -p "$context"
-    .venv/bin/uv pip install --cache-dir "$BUILD/cache" --target "$context/site-packages" --require-hashes \
+    .venv/bin/uv pip install --cache-dir "$CACHE" --target "$context/site-packages" --require-hashes \
         --python-version 3.13 --python-platform x86_64-manylinux_2_39 --only-binary :all: -r service/requirements.txt
     rm -rf "$context/site-packages/bin"
     mkdir "$context/service" "$context/sntp"
@@ -34,13 +36,13 @@ make_context() {
 }
 
 make_image() {
-    as_root docker import --change "LABEL timeservice.clone=$CLONE" "$BUILD/base.tar" "$base"
+    as_docker docker import --change "LABEL timeservice.build=$CLONE" "$BUILD/base.tar" "$base"
     build_image --build-arg BASE="$base" --tag "$image" --file "$context/service/Dockerfile" "$context"
 }
 
 save_image() {
-    as_root docker save "$image" | gzip -6 >build/image.tar.gz.part
-    as_root docker image rm "$image" "$base"
+    as_docker docker save "$image" | gzip -6 >build/image.tar.gz.part
+    as_docker docker image rm "$image" "$base"
     mv build/image.tar.gz.part build/image.tar.gz
     echo "$digest" >build/image.digest
     rm -rf "$context"

@@ -5,6 +5,7 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 cd "$ROOT"
+one_at_a_time
 
 digest=$(.venv/bin/python -m deployment.release package)
 [ -e build/healthcheck.zip ] && [ "$(cat build/healthcheck.digest 2>/dev/null)" = "$digest" ] && exit
@@ -12,12 +13,12 @@ folder=$BUILD/package
 
 make_package() {
     rm -rf "$folder"
-    .venv/bin/uv pip install --cache-dir "$BUILD/cache" --target "$folder" --require-hashes \
+    .venv/bin/uv pip install --cache-dir "$CACHE" --target "$folder" --require-hashes \
         --python-version 3.13 --python-platform x86_64-manylinux_2_28 --only-binary :all: -r healthcheck/requirements.txt
     mkdir "$folder/healthcheck" "$folder/sntp"
     cp sntp/*.py "$folder/sntp"
     cp healthcheck/*.py "$folder/healthcheck"
-    rm -rf "$folder/bin" "$folder/.lock"
+    rm -rf "${folder:?}/bin" "$folder/.lock"
     .venv/bin/python - "$folder" build/healthcheck.zip <<'PYTHON'
 import sys, zipfile
 from pathlib import Path

@@ -4,6 +4,7 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 cd "$ROOT"
+one_at_a_time
 
 stamp=.venv/$(cat requirements.txt scripts/uv.txt | sha256sum | cut -c 1-12)
 [ -e "$stamp" ] && exit
@@ -23,7 +24,7 @@ make_venv() {
     fi
     "${pip[@]}" install --no-cache-dir --require-hashes -r scripts/uv.txt
     # The cache stays in the clone: nothing outside of it is left behind.
-    .venv/bin/uv pip install --cache-dir "$BUILD/cache" --python .venv --require-hashes -r requirements.txt
+    .venv/bin/uv pip install --cache-dir "$CACHE" --python .venv --require-hashes -r requirements.txt
     touch "$stamp"
 }
 step "Python packages into .venv" make_venv

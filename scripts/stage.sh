@@ -5,6 +5,7 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 cd "$ROOT"
+one_at_a_time
 tag=${1:-} label=timeservice.deployment=${2:-}
 context=$BUILD/stage base=$tag-base
 
@@ -17,17 +18,17 @@ make_base() {
 make_image() {
     rm -rf "$context"
     mkdir -p "$context"
-    .venv/bin/uv pip install --cache-dir "$BUILD/cache" --target "$context/site-packages" --require-hashes \
+    .venv/bin/uv pip install --cache-dir "$CACHE" --target "$context/site-packages" --require-hashes \
         --python-version 3.13 --python-platform x86_64-manylinux_2_39 --only-binary :all: -r local/requirements.txt
     cp -r local/stage "$context/stage"
     mkdir "$context/deployment"
     cp deployment/__init__.py deployment/template.py "$context/deployment"
-    as_root docker import --change "LABEL $label" "$BUILD/stage-base.tar" "$base"
+    as_docker docker import --change "LABEL $label" "$BUILD/stage-base.tar" "$base"
     build_image --label "$label" --build-arg BASE="$base" --tag "$tag" --file local/stage/Dockerfile "$context"
-    as_root docker image rm "$base"
+    as_docker docker image rm "$base"
     rm -rf "$context"
 }
 
-[ -n "$tag" ] && as_root docker image inspect "$tag" >/dev/null 2>&1 && exit
+[ -n "$tag" ] && as_docker docker image inspect "$tag" >/dev/null 2>&1 && exit
 [ build/stage-base.tar -nt scripts/stage.sh ] || step "local cloud's image: base from Debian packages" make_base
 [ -z "$tag" ] || step "local cloud's image: build" make_image

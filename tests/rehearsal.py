@@ -17,7 +17,7 @@ from typing import NamedTuple
 import requests
 
 ROOT = Path(__file__).parent.parent
-BUILT = ("base.tar", "stage-base.tar", "image.tar.gz", "image.digest", "healthcheck.zip")
+BUILT = ("base.tar", "stage-base.tar", "image.tar.gz", "image.digest")
 NOT_CLONED = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache")
 
 

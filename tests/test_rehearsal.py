@@ -289,7 +289,7 @@ def test_down_leaves_nothing_and_again_does_nothing(
     assert engine.networks.list(filters=LABEL) == []
     built = hashlib.sha256(str(clone.folder).encode()).hexdigest()[:8]
     assert engine.images.list(filters=LABEL) == []
-    assert engine.images.list(filters={"label": f"timeservice.clone={built}"}) == []
+    assert engine.images.list(filters={"label": f"timeservice.build={built}"}) == []
     assert not (clone.folder / "build" / NAME).exists()
     with pytest.raises(requests.ConnectionError):
         requests.get(clone.url, timeout=5)

@@ -1,0 +1,177 @@
+"""The local Auto Scaling: as many hosts as wanted, the unhealthy replaced, the leaving drained."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("DEPLOYMENT", "test")
+os.environ.setdefault("STAGE_IMAGE", "test")
+os.environ.setdefault("AWS_REGION", "us-east-1")
+
+from local.stage import balancer, cloud_api, hosts, names
+from local.stage import controller as controller_module
+from local.stage.balancer import Server
+from local.stage.cloud_api import Balancing, Group
+from local.stage.controller import Controller
+from local.stage.hosts import Host
+
+GROUP = Group("pair", 2, ["zone-a", "zone-b"], 900, "", 1)
+
+
+class Stage:
+    """What the controller sees and does, instead of the API, the engine and HAProxy."""
+
+    def __init__(self) -> None:
+        self.deployed = True
+        self.groups = [GROUP]
+        self.hosts: dict[str, Host] = {}
+        self.servers: dict[str, Server] = {}
+        self.launched = 0
+
+    def balancing(self) -> Balancing | None:
+        delay = {"deregistration_delay.timeout_seconds": "30"}
+        empty: dict[str, Any] = {"DNSName": "balancer.example"}
+        return Balancing(empty, {}, {}, delay, [], {}) if self.deployed else None
+
+    def launch(self, group: Group, zone: str) -> str:
+        self.launched += 1
+        instance = f"i-{self.launched}"
+        address = f"10.0.0.{self.launched}"
+        self.hosts[instance] = Host(instance, group.name, zone, address, True, time.time())
+        return instance
+
+    def terminate(self, host: Host) -> None:
+        del self.hosts[host.instance]
+
+    def register(self, address: str) -> None:
+        self.servers[address] = Server(f"host{address[-1]}", address, "DOWN", 0)
+
+    def release(self, server: Server) -> None:
+        del self.servers[server.address]
+
+    def drain(self, server: Server) -> None:
+        self.servers[server.address] = server._replace(status="DRAIN", sessions=1)
+
+    def set(self, instance: str, **changes: Any) -> None:
+        """Change a host, or its server where the host has no such field."""
+        host = self.hosts[instance]
+        if set(changes) <= set(Host._fields):
+            self.hosts[instance] = host._replace(**changes)
+        else:
+            self.servers[host.address] = self.servers[host.address]._replace(**changes)
+
+    @property
+    def zones(self) -> list[str]:
+        return sorted(host.zone for host in self.hosts.values())
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
+    stage = Stage()
+    monkeypatch.setattr(cloud_api, "balancing", stage.balancing)
+    monkeypatch.setattr(cloud_api, "groups", lambda: stage.groups)
+    monkeypatch.setattr(cloud_api, "put_target_metrics", lambda *_: None)
+    monkeypatch.setattr(hosts, "existing", lambda: list(stage.hosts.values()))
+    monkeypatch.setattr(hosts, "launch", stage.launch)
+    monkeypatch.setattr(hosts, "terminate", stage.terminate)
+    monkeypatch.setattr(balancer, "apply", lambda _: None)
+    monkeypatch.setattr(balancer, "servers", lambda: dict(stage.servers))
+    monkeypatch.setattr(balancer, "register", stage.register)
+    monkeypatch.setattr(balancer, "release", stage.release)
+    monkeypatch.setattr(balancer, "drain", stage.drain)
+    monkeypatch.setattr(names, "publish", lambda _: None)
+    monkeypatch.setattr(controller_module, "STATUS", tmp_path / "status.json")
+    return stage
+
+
+def steps(controller: Controller, number: int = 4) -> None:
+    for _ in range(number):
+        controller.step()
+
+
+def test_a_pair_is_launched_in_two_zones_and_registered_once(stage: Stage) -> None:
+    steps(Controller())
+    assert stage.zones == ["zone-a", "zone-b"]
+    assert stage.launched == len(stage.servers) == 2
+
+
+def test_a_host_that_has_ended_is_replaced_in_its_zone(stage: Stage) -> None:
+    controller = Controller()
+    steps(controller)
+    stage.set("i-1", running=False)
+    steps(controller)
+    assert "i-1" not in stage.hosts
+    assert stage.zones == ["zone-a", "zone-b"]
+    assert stage.launched == 3
+
+
+@pytest.mark.parametrize(("age", "replaced"), [(899.0, False), (901.0, True)])
+def test_an_unhealthy_host_is_replaced_after_its_grace_period(
+    stage: Stage, age: float, replaced: bool
+) -> None:
+    controller = Controller()
+    steps(controller)
+    stage.set("i-1", started=time.time() - age)
+    steps(controller)
+    assert (stage.launched == 3) is replaced
+
+
+def test_a_leaving_host_finishes_its_requests_first(stage: Stage) -> None:
+    controller = Controller()
+    steps(controller)
+    stage.groups = []
+    steps(controller)
+    assert len(stage.hosts) == 2
+    assert all(server.status == "DRAIN" for server in stage.servers.values())
+    stage.set("i-1", sessions=0)
+    steps(controller)
+    assert list(stage.hosts) == ["i-2"]
+
+
+def test_patience_with_a_leaving_host_ends(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    controller = Controller()
+    steps(controller)
+    stage.groups = []
+    steps(controller)
+    later = time.monotonic() + 31
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    steps(controller)
+    assert stage.hosts == {}
+
+
+def test_a_release_leaves_the_old_pair_alone_until_its_group_goes(stage: Stage) -> None:
+    controller = Controller()
+    steps(controller)
+    stage.groups = [GROUP, GROUP._replace(name="next")]
+    steps(controller)
+    assert stage.zones == ["zone-a", "zone-a", "zone-b", "zone-b"]
+    assert not any(server.status == "DRAIN" for server in stage.servers.values())
+
+
+def test_a_controller_that_starts_again_does_not_launch_more(stage: Stage) -> None:
+    steps(Controller())
+    steps(Controller())
+    assert stage.launched == 2
+
+
+def test_hosts_go_when_nothing_is_deployed_any_more(stage: Stage) -> None:
+    controller = Controller()
+    steps(controller)
+    stage.deployed = False
+    steps(controller)
+    assert stage.hosts == {}
+
+
+def test_the_state_of_each_host_is_told(stage: Stage) -> None:
+    controller = Controller()
+    steps(controller)
+    stage.set("i-1", status="UP")
+    controller.step()
+    told = json.loads(controller_module.STATUS.read_text())
+    assert {one["instance"]: one["state"] for one in told} == {"i-1": "healthy", "i-2": "unhealthy"}
