@@ -1,6 +1,7 @@
 # make up       the whole deployment on this machine: hosts, balancer, time server, AWS API
 # make test     everything: lint, types, unit tests, templates, program, and the rehearsal of the deployment
-# `make help` lists the rest. PORT= and NAME= choose another port, or a second deployment beside the first.
+# `make help` lists the rest. PORT= and NAME= choose another port, or a second deployment beside the first; CONFIG= sets
+# configuration values of Pulumi.yaml: make up CONFIG="instanceType=t3.small cpuCredits=unlimited"
 
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
@@ -23,21 +24,21 @@ up: setup ## deploy on this machine, or bring what is deployed up to date
 	@scripts/engine.sh
 	@scripts/image.sh
 	@scripts/package.sh
-	@$(ROOT) $(PYTHON) -m local.cloud up
+	@$(ROOT) $(PYTHON) -m local up $(addprefix --config ,$(CONFIG))
 
 cloud: setup ## the local cloud alone, for the pulumi CLI to deploy into (pulumi stack init local; pulumi up)
 	@scripts/engine.sh
-	@$(ROOT) $(PYTHON) -m local.cloud start
+	@$(ROOT) $(PYTHON) -m local start
 
 down: setup ## remove the deployment from this machine
 	@scripts/engine.sh --installed || { [ $$? = 3 ] && echo "Nothing to do: no Docker engine is installed here."; } && \
-		$(ROOT) $(PYTHON) -m local.cloud down
+		$(ROOT) $(PYTHON) -m local down
 
 status: setup ## show stacks, hosts (zone, release, health, clock error) and URL
-	@$(ROOT) $(PYTHON) -m local.cloud status
+	@$(ROOT) $(PYTHON) -m local status
 
 logs: setup ## show the last words of each container of the local cloud
-	@$(ROOT) $(PYTHON) -m local.cloud logs
+	@$(ROOT) $(PYTHON) -m local logs
 
 image: setup ## build/image.tar.gz, which the hosts load
 	@scripts/engine.sh
@@ -65,8 +66,11 @@ rehearsal: setup ## deploy, use, release, break and remove it, on this machine, 
 	@scripts/package.sh
 	@$(ROOT) $(PYTHON) -m pytest -q -m rehearsal
 
+bench: setup ## time what a newcomer waits for, in a fresh clone of what is committed
+	@$(PYTHON) scripts/bench.py
+
 lock: setup ## renew the locks from the *.in files
 	@scripts/lock.sh
 
 clean: ## remove what was built in this clone
-	@$(ROOT) rm -rf build .venv
+	@rm -rf build .venv 2>/dev/null || sudo rm -rf build .venv # some of it may be root's

@@ -1,18 +1,12 @@
-"""The local cloud: `python -m local.cloud up|start|down|status|logs` (through make up, make down ...).
-
-Exit codes: 0 done (up: and the healthcheck says OK), 1 it failed and says why, 2 wrong usage or another run is at work.
-"""
+"""What can be done with the local cloud as a whole: up, start, down, status, logs."""
 
 from __future__ import annotations
 
-import argparse
 import fcntl
-import os
 import shutil
 import socket
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +15,7 @@ import requests
 
 from healthcheck.__main__ import main as healthcheck
 from local import program
-from local.containers import DEFAULT, ROOT, Containers
+from local.containers import ROOT, Containers
 from local.steps import CloudError, step
 
 
@@ -175,45 +169,3 @@ def lock(folder: Path) -> Iterator[None]:
             ) from None
         folder.mkdir(exist_ok=True)
         yield
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m local.cloud", description=__doc__)
-    parser.add_argument("command", choices=["up", "start", "down", "status", "logs"])
-    parser.add_argument("--name", default=os.environ.get("NAME") or DEFAULT)
-    parser.add_argument("--port", type=int, default=os.environ.get("PORT") or 8080)
-    parser.add_argument(
-        "--config",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="a Pulumi configuration value",
-    )
-    args = parser.parse_args(argv)
-    folder = ROOT / "build" / ("local" if args.name == DEFAULT else args.name)
-    try:
-        cloud = Containers(args.name, args.port)
-        if args.command == "status":
-            return status(cloud)
-        if args.command == "logs":
-            return logs(cloud)
-        with lock(folder):
-            if args.command == "down":
-                return down(cloud, folder)
-            if args.command == "start":
-                start(cloud, folder)
-                return 0
-            return up(cloud, folder, dict(item.split("=", 1) for item in args.config))
-    except Busy as busy:
-        print(f"\nerror: {busy}", file=sys.stderr)
-        return 2
-    except CloudError as trouble:
-        print(f"\nerror: {trouble}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped half-way; the next make up or make down mends it.", file=sys.stderr)
-        return 130
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

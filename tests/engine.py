@@ -7,13 +7,11 @@ does not declare, or lacks: so a wrong name on either side of the wiring is an e
 from __future__ import annotations
 
 import runpy
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 import yaml
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config, set_mocks
 from pulumi.runtime.mocks import MockMonitor
@@ -25,12 +23,6 @@ from tests.templates import TEMPLATES
 ROOT = Path(__file__).parent.parent
 PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 STACK = "aws:cloudformation/stack:Stack"
-
-# A part of the provider's package is loaded at the first use of a name in it, and then warns of old names of its own,
-# which we do not use; in this project's tests warnings are errors.
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)
-    USED = (aws.s3.BucketObjectv2, aws.ec2.get_prefix_list)
 
 
 class Engine(Mocks):

@@ -17,6 +17,7 @@ import requests
 from docker.models.containers import Container
 
 from healthcheck.__main__ import main as healthcheck
+from local.containers import Containers
 from tests.rehearsal import ROOT, Clone, steady_load
 
 pytestmark = pytest.mark.rehearsal
@@ -37,6 +38,7 @@ def engine() -> Iterator[docker.DockerClient]:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     clone = Clone(tmp_path_factory.mktemp("rehearsal") / "clone", NAME)
+    Containers(NAME, clone.port).remove()  # what a rehearsal that was killed has left
     try:
         yield clone
     finally:
@@ -290,7 +292,7 @@ def test_down_leaves_nothing_and_again_does_nothing(
     built = hashlib.sha256(str(clone.folder).encode()).hexdigest()[:8]
     assert engine.images.list(filters=LABEL) == []
     assert engine.images.list(filters={"label": f"timeservice.build={built}"}) == []
-    assert not (clone.folder / "build" / NAME).exists()
+    assert not (clone.folder / "build" / f"local-{NAME}").exists()
     with pytest.raises(requests.ConnectionError):
         requests.get(clone.url, timeout=5)
     done = clone.make("down")

@@ -12,8 +12,10 @@ if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
     sed -e 's/ / +/g' -e 's/^/+/' </sys/fs/cgroup/cgroup.controllers >/sys/fs/cgroup/cgroup.subtree_control
 fi
 
-# The private subnets' route table has no default route; some versions of Docker give an internal network one.
+# The private subnets' route table has no default route; some versions of Docker give an internal network one. What is
+# link-local is there without any.
 ip route del default 2>/dev/null || true
+ip route add 169.254.0.0/16 dev eth0
 
 # Link-local on EC2: the metadata service is in this container, the time server is the time container. (Its address is
 # translated, not routed: Docker's internal networks drop what is not of their own subnet.)

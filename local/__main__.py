@@ -1,0 +1,88 @@
+"""The local cloud: `python -m local up|start|down|status|logs` (through make up, make cloud, make down ...).
+
+Exit codes: 0 done (and the healthcheck says OK), 1 it failed and says why, 2 wrong usage, or another run is at work, or
+the healthcheck says Failed, 3 the healthcheck says Unknown, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.cloud import Busy, down, lock, logs, start, status, up
+from local.containers import DEFAULT, ROOT, Containers
+from local.steps import CloudError
+
+
+def deployment_name(text: str) -> str:
+    """A type for argparse, as the next; their names are in its messages."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: use small letters, digits and hyphens")
+    return text
+
+
+def setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, value
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=["up", "start", "down", "status", "logs"])
+    parser.add_argument(
+        "--name", type=deployment_name, default=os.environ.get("NAME") or DEFAULT,
+        help="of the deployment (default: $NAME, else %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--port", type=int, default=os.environ.get("PORT") or "8080",
+        help="on 127.0.0.1 (default: $PORT, else 8080)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--config", type=setting, action="append", default=[], metavar="KEY=VALUE",
+        help="a Pulumi configuration value (Pulumi.yaml lists them); repeatable",
+    )  # fmt: skip
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    folder = ROOT / "build" / ("local" if args.name == DEFAULT else f"local-{args.name}")
+    try:
+        return run(args, Containers(args.name, args.port), folder)
+    except Busy as busy:
+        print(f"\nerror: {busy}", file=sys.stderr)
+        return 2
+    except CloudError as trouble:
+        print(f"\nerror: {trouble}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped half-way; the next make up or make down mends it.", file=sys.stderr)
+        return 130
+
+
+def run(args: argparse.Namespace, cloud: Containers, folder: Path) -> int:
+    if args.command == "status":
+        return status(cloud)
+    if args.command == "logs":
+        return logs(cloud)
+    with lock(folder):
+        if args.command == "down":
+            return down(cloud, folder)
+        if args.command == "up":
+            return up(cloud, folder, dict(args.config))
+        start(cloud, folder)
+        return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,204 @@
+"""`python -m local`: what it refuses, in whose words, and with which exit code."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests
+
+from local import __main__ as command
+from local import cloud
+from local.steps import CloudError, step
+
+
+class Containers:
+    """A deployment that is not up, or is another clone's."""
+
+    def __init__(self, name: str = "timeservice", port: int = 8080, owner: str | None = None):
+        self.name, self.port, self._owner = name, port, owner
+        self.left: list[str] = []
+        self.removed = 0
+
+    def owner(self) -> str | None:
+        return self._owner
+
+    def get(self, role: str) -> Any:
+        return None
+
+    def leftovers(self) -> list[str]:
+        return self.left
+
+    def remove(self) -> None:
+        self.removed += 1
+        self.left = self.left[1:]
+
+    def remove_images(self) -> None:
+        pass
+
+    def address(self, role: str) -> str:
+        raise CloudError("it is not up; `make up` starts it")
+
+    def endpoint(self) -> str:
+        return self.address("api")
+
+
+@pytest.fixture
+def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
+    found = Containers()
+
+    def make(name: str, port: int) -> Containers:
+        found.name, found.port = name, port
+        return found
+
+    monkeypatch.setattr(command, "Containers", make)
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.delenv("NAME", raising=False)
+    monkeypatch.delenv("PORT", raising=False)
+    return found
+
+
+def test_a_second_run_at_the_same_time_is_refused(
+    containers: Containers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with cloud.lock(tmp_path / "build" / "local"):
+        assert command.main(["up"]) == command.main(["down"]) == 2
+    assert "another make up or make down is at work" in capsys.readouterr().err
+    assert command.main(["down"]) == 0
+
+
+def test_deployments_of_other_names_do_not_wait_for_each_other(
+    containers: Containers, tmp_path: Path
+) -> None:
+    with cloud.lock(tmp_path / "build" / "local"):
+        assert command.main(["down", "--name", "second"]) == 0
+
+
+def test_a_busy_port_is_refused_with_the_way_out(
+    containers: Containers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert command.main(["up", "--port", str(port)]) == 1
+    told = capsys.readouterr().err
+    assert f"port {port} cannot be used (Address already in use)" in told
+    assert "make up PORT=" in told
+
+
+def test_another_clone_s_deployment_is_left_alone(
+    containers: Containers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    containers._owner, containers.left = str(tmp_path / "other"), ["container x"]
+    (tmp_path / "other").mkdir()
+    assert command.main(["up"]) == command.main(["down"]) == 1
+    assert f"belongs to the clone {tmp_path / 'other'}" in capsys.readouterr().err
+    assert containers.removed == 0
+
+
+def test_a_deployment_whose_clone_is_gone_can_be_removed(
+    containers: Containers, tmp_path: Path
+) -> None:
+    containers._owner, containers.left = str(tmp_path / "gone"), ["container x"]
+    assert command.main(["down"]) == 0
+    assert containers.removed == 1
+
+
+def test_down_says_when_there_is_nothing_to_do(
+    containers: Containers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["down"]) == 0
+    assert "Nothing to do: 'timeservice' is not up." in capsys.readouterr().out
+    assert containers.removed == 0
+
+
+def test_down_fails_when_something_is_left(
+    containers: Containers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    containers.left = ["container x", "volume y"]
+    assert command.main(["down"]) == 1
+    assert "could not be removed: volume y" in capsys.readouterr().err
+
+
+def test_status_of_what_is_not_up_says_what_starts_it(
+    containers: Containers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["status"]) == 1
+    assert "make up" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_says_what_mends_it(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "up", interrupted)
+    assert command.main(["up"]) == 130
+    assert "the next make up or make down mends it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["sideways"], "invalid choice"),
+        (["up", "--port", "http"], "invalid int value"),
+        (["up", "--name", "My Name"], "small letters, digits and hyphens"),
+        (["up", "--config", "instanceType"], "is not KEY=VALUE"),
+    ],
+    ids=str,
+)
+def test_wrong_usage_is_explained(
+    containers: Containers,
+    arguments: list[str],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(arguments)
+    assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_name_and_port_come_from_the_environment_as_well(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAME", "second")
+    monkeypatch.setenv("PORT", "8081")
+    command.main(["down"])
+    assert (containers.name, containers.port) == ("second", 8081)
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ({"state": "starting", "offset": None, "bound": None}, "clock starting"),
+        (
+            {"state": "synchronised", "offset": 0.0012, "bound": 0.0005},
+            "clock +1.200 ms (+-0.500 ms) synchronised",
+        ),
+    ],
+)
+def test_status_tells_the_error_of_a_host_s_clock(
+    known: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = SimpleNamespace(json=lambda: {"clock": known})
+    monkeypatch.setattr(requests, "get", lambda url, timeout: answer)
+    assert cloud.clock({"address": "10.0.0.1"}) == words
+
+
+def test_a_step_line_ends_with_its_time_and_outcome_or_with_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with step("one") as line:
+        line.outcome = "created"
+    with pytest.raises(CloudError), step("two"):
+        raise CloudError
+    one, two = capsys.readouterr().out.splitlines()
+    assert one.startswith("  one ")
+    assert one.endswith(" s  created")
+    assert two.endswith("failed")

@@ -1,0 +1,234 @@
+"""The in-process run of the program: what it does with stacks, objects, look-ups and failures, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from pulumi.runtime import MockCallArgs, MockResourceArgs
+
+import deployment.release
+from deployment.release import Archive, OutdatedArchive
+from local import program
+from local.program import Deployer, configuration
+from local.steps import CloudError
+from tests.templates import TEMPLATES
+
+
+class Cloud:
+    """CloudFormation, S3, SSM and EC2 as far as the program uses them; one object is a client of each."""
+
+    def __init__(self) -> None:
+        self.stacks: dict[str, dict[str, Any]] = {}
+        self.objects: dict[str, str] = {}
+        self.created: list[str] = []
+        self.updated: list[str] = []
+        self.deleted: list[str] = []
+        self.fail = ""  # a part of the name of the stack that fails
+
+    # CloudFormation
+
+    def create_stack(self, StackName: str, OnFailure: str, **request: Any) -> dict[str, str]:
+        self.created.append(StackName)
+        failed = bool(self.fail) and self.fail in StackName
+        status = "CREATE_COMPLETE"
+        if failed:
+            status = "DELETE_COMPLETE" if OnFailure == "DELETE" else "ROLLBACK_COMPLETE"
+        self.stacks[StackName] = {
+            "StackName": StackName,
+            "StackId": f"arn:aws:cloudformation:::stack/{StackName}/1",
+            "StackStatus": status,
+            "request": request,
+        }
+        return {"StackId": self.stacks[StackName]["StackId"]}
+
+    def update_stack(self, StackName: str, **request: Any) -> None:
+        if self.stacks[StackName]["request"] == request:
+            raise refusal("ValidationError", "No updates are to be performed.")
+        self.updated.append(StackName)
+        self.stacks[StackName] |= {"request": request, "StackStatus": "UPDATE_COMPLETE"}
+
+    def delete_stack(self, StackName: str) -> None:
+        self.deleted.append(StackName)
+        del self.stacks[StackName]
+
+    def describe_stacks(self, StackName: str | None = None) -> dict[str, Any]:
+        if StackName is None:
+            return {"Stacks": [self.told(one) for one in self.stacks.values()]}
+        for one in self.stacks.values():
+            if StackName in (one["StackName"], one["StackId"]):
+                return {"Stacks": [self.told(one)]}
+        raise refusal("ValidationError", f"Stack with id {StackName} does not exist")
+
+    @staticmethod
+    def told(stack: dict[str, Any]) -> dict[str, Any]:
+        part = stack["StackName"].split("-")[2]
+        outputs = [{"OutputKey": key, "OutputValue": key} for key in TEMPLATES[part].outputs]
+        return {**stack, "Outputs": outputs}
+
+    def describe_stack_events(self, StackName: str) -> dict[str, Any]:
+        return {
+            "StackEvents": [
+                {"ResourceStatus": "DELETE_COMPLETE", "LogicalResourceId": "HostGroup"},
+                {
+                    "ResourceStatus": "CREATE_FAILED",
+                    "LogicalResourceId": "HostsReady",
+                    "ResourceStatusReason": "i-1 failed while starting the service",
+                },
+                {"ResourceStatus": "CREATE_IN_PROGRESS", "LogicalResourceId": "HostsReady"},
+            ]
+        }
+
+    # S3, SSM, EC2
+
+    def list_objects_v2(self, Bucket: str) -> dict[str, Any]:
+        return {"Contents": [{"Key": key} for key in self.objects]}
+
+    def upload_file(self, path: str, bucket: str, key: str) -> None:
+        self.objects[key] = bucket
+
+    def delete_object(self, Bucket: str, Key: str) -> None:
+        del self.objects[Key]
+
+    def get_parameter(self, Name: str) -> dict[str, Any]:
+        return {"Parameter": {"Value": "ami-1"}}
+
+    def describe_prefix_lists(self) -> dict[str, Any]:
+        name = "com.amazonaws.us-east-1.s3"
+        return {"PrefixLists": [{"PrefixListName": name, "PrefixListId": "pl-1"}]}
+
+
+def refusal(code: str, message: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "Operation")
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    cloud = Cloud()
+    monkeypatch.setattr(Deployer, "client", lambda self, service: cloud)
+    return cloud
+
+
+@pytest.fixture
+def run(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., tuple[dict[str, Any], int]]:
+    """Runs the program; `image`: digest of the service's sources."""
+
+    def run(image: str = "1" * 12, **overrides: str) -> tuple[dict[str, Any], int]:
+        digests = {"image": image, "package": "2" * 12}
+        monkeypatch.setattr(
+            deployment.release, "archive", lambda kind: Archive(tmp_path / kind, digests[kind])
+        )
+        return program.run("http://nowhere", overrides)
+
+    return run
+
+
+IN_ORDER = ["artifacts", "network", "balancer", "hosts", "healthcheck"]
+Run = Callable[..., tuple[dict[str, Any], int]]
+
+
+def test_everything_is_made_and_exported(run: Run, cloud: Cloud) -> None:
+    exports, changes = run()
+    assert [name.split("-")[2] for name in cloud.created] == IN_ORDER
+    assert changes == len(cloud.created) + len(cloud.objects) == 7
+    assert exports["url"] == "Url"
+    assert exports["release"] in cloud.created[3]
+
+
+def test_the_same_again_changes_nothing(run: Run, cloud: Cloud) -> None:
+    run()
+    assert run()[1] == 0
+    assert (len(cloud.created), cloud.updated, cloud.deleted) == (5, [], [])
+
+
+def test_a_change_of_a_setting_updates_its_stack_alone(run: Run, cloud: Cloud) -> None:
+    run()
+    assert run(alertEmail="ops@example.org")[1] == 1
+    assert cloud.updated == ["timeservice-local-balancer"]
+
+
+def test_a_release_is_a_new_stack_and_the_old_one_goes_last(run: Run, cloud: Cloud) -> None:
+    old = run()[0]["release"]
+    new = run(image="3" * 12)[0]["release"]
+    assert cloud.created[5:] == [f"timeservice-local-hosts-{new}"]
+    assert cloud.deleted == [f"timeservice-local-hosts-{old}"]
+    assert set(cloud.objects) == {f"images/{'3' * 12}.tar.gz", f"healthcheck/{'2' * 12}.zip"}
+
+
+def test_a_failed_release_tells_the_reason_and_leaves_all_as_it_was(run: Run, cloud: Cloud) -> None:
+    old = run()[0]["release"]
+    cloud.fail = "hosts"
+    with pytest.raises(CloudError, match="HostsReady: i-1 failed while starting the service"):
+        run(image="3" * 12)
+    assert cloud.deleted == []
+    assert f"images/{'1' * 12}.tar.gz" in cloud.objects
+    cloud.fail = ""
+    assert run()[0]["release"] == old
+
+
+@pytest.mark.parametrize("status", ["CREATE_FAILED", "ROLLBACK_COMPLETE", "DELETE_FAILED"])
+def test_what_a_run_that_was_cut_off_has_left_is_made_anew(
+    run: Run, cloud: Cloud, status: str
+) -> None:
+    run()
+    cloud.stacks["timeservice-local-balancer"]["StackStatus"] = status
+    run()
+    assert cloud.deleted == ["timeservice-local-balancer"]
+    assert cloud.created[5:] == ["timeservice-local-balancer"]
+
+
+def test_stacks_of_others_are_left_alone(run: Run, cloud: Cloud) -> None:
+    cloud.create_stack("somebody-elses-network", "ROLLBACK")
+    run()
+    assert "somebody-elses-network" in cloud.stacks
+
+
+def test_a_wrong_setting_is_told_in_the_program_s_own_words(run: Run, cloud: Cloud) -> None:
+    with pytest.raises(CloudError, match=r"instanceType is 'm5\.large': must be one of t3\.micro"):
+        run(instanceType="m5.large")
+    assert cloud.created == []
+
+
+def test_an_outdated_archive_is_told_in_the_program_s_own_words(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def outdated(kind: str) -> Archive:
+        raise OutdatedArchive(f"run `make {kind}`")
+
+    monkeypatch.setattr(deployment.release, "archive", outdated)
+    with pytest.raises(CloudError, match="run `make image`"):
+        program.run("http://nowhere", {})
+
+
+def test_an_api_that_refuses_is_told_with_what_it_refused(run: Run, cloud: Cloud) -> None:
+    def refuse(**_: Any) -> None:
+        raise refusal("ValidationError", "Template format error")
+
+    cloud.create_stack = refuse  # type: ignore[assignment, method-assign]
+    with pytest.raises(CloudError, match=r"artifacts: .* Template format error"):
+        run()
+
+
+def test_an_unknown_look_up_is_an_answer_and_not_a_crash(cloud: Cloud) -> None:
+    token = "aws:servicequotas/getServiceQuota:getServiceQuota"  # noqa: S105
+    answer, failures = Deployer("http://nowhere").call(MockCallArgs(token, {}, ""))
+    assert (answer, failures) == ({}, [(token, "the local cloud does not have it")])
+
+
+def test_what_is_neither_a_stack_nor_an_object_is_the_engine_s_own(cloud: Cloud) -> None:
+    arguments = MockResourceArgs("pulumi:pulumi:Stack", "project", {}, "", "", None)
+    assert Deployer("http://nowhere").new_resource(arguments) == ("project", {})
+
+
+def test_configuration_is_the_defaults_then_the_stack_s_then_the_user_s() -> None:
+    found = configuration({"secondOctet": "7"})
+    assert found["timeservice:instanceType"] == "t3.micro"  # Pulumi.yaml
+    assert found["timeservice:protect"] == "false"
+    assert found["timeservice:quotaCheck"] == "false"  # Pulumi.local.yaml
+    assert found["timeservice:secondOctet"] == "7"
+    assert found["aws:region"] == "us-east-1"
