@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 ROOT = Path(__file__).parent.parent
-LOCAL = ROOT / "build" / "local" / "url"  # the running local deployment writes it
+BUILD = ROOT / "build"  # where local deployments that are up write their URL
 
 
 class BadUrl(ValueError):
@@ -38,8 +38,8 @@ def default() -> str | None:
     """TIMESERVICE_URL, else the local deployment's, else `pulumi stack output url`; None if there is none."""
     if url := os.environ.get("TIMESERVICE_URL"):
         return url
-    if LOCAL.exists():
-        return LOCAL.read_text().strip() or None
+    if written := sorted(BUILD.glob("local*/url")):  # that of no special name is first
+        return written[0].read_text().strip() or None
     if pulumi := shutil.which("pulumi"):
         try:
             answer = subprocess.run(  # noqa: S603 - our own words, and the user's own pulumi

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local.cloud import Busy, down, lock, logs, start, status, up
-from local.containers import DEFAULT, ROOT, Containers
+from local.containers import DEFAULT, PORT, ROOT, Containers
 from local.steps import CloudError
 
 
@@ -44,8 +44,8 @@ def parser() -> argparse.ArgumentParser:
         help="of the deployment (default: $NAME, else %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--port", type=int, default=os.environ.get("PORT") or "8080",
-        help="on 127.0.0.1 (default: $PORT, else 8080)",
+        "--port", type=int, default=os.environ.get("PORT") or None,
+        help=f"on 127.0.0.1 (default: $PORT, else the present one, else {PORT})",
     )  # fmt: skip
     parser.add_argument(
         "--config", type=setting, action="append", default=[], metavar="KEY=VALUE",

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 LABEL = "timeservice.deployment"
 ZONES = ("us-east-1a", "us-east-1b")
 DEFAULT = "timeservice"
+PORT = 8080
 # What the stage's image is made from and by, besides local/stage itself.
 STAGE = (
     "local/requirements.txt",
@@ -36,9 +37,9 @@ DEFAULT_API = "10.213.0.2"
 class Containers:
     """One deployment's containers, networks, volumes and images."""
 
-    def __init__(self, name: str, port: int) -> None:
+    def __init__(self, name: str, port: int | None = None) -> None:
+        """port: on 127.0.0.1; by default that of the deployment that is up, else PORT."""
         self.name = name
-        self.port = port
         try:
             self.engine = docker.from_env()
             self.engine.ping()
@@ -50,8 +51,16 @@ class Containers:
         # What scripts/image.sh leaves behind when it is interrupted.
         clone = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
         self.unfinished: Any = {"label": f"timeservice.build={clone}"}
+        self.port = port or self._published() or PORT
 
     # What is there
+
+    def _published(self) -> int | None:
+        balancer = self.get("balancer")
+        if balancer is None:
+            return None
+        (binding,) = balancer.attrs["HostConfig"]["PortBindings"]["80/tcp"]
+        return int(binding["HostPort"])
 
     def all(self) -> list[Container]:
         return list(self.engine.containers.list(all=True, filters=self.filters))

@@ -37,7 +37,7 @@ NOBODY = "127.0.0.1:9"  # no server there
 def _no_deployment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The developer's own deployment must not answer for a test's."""
     monkeypatch.delenv("TIMESERVICE_URL", raising=False)
-    monkeypatch.setattr(target, "LOCAL", tmp_path / "url")
+    monkeypatch.setattr(target, "BUILD", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
@@ -242,7 +242,9 @@ def test_the_default_is_the_variable_then_the_local_deployment_then_pulumis(
     )
     pulumi.chmod(0o755)
     assert default() == "http://p"
-    (tmp_path / "url").write_text("http://local\n")
+    for name, url in (("local-second", "http://second"), ("local", "http://local")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "url").write_text(f"{url}\n")
     assert default() == "http://local"
     monkeypatch.setenv("TIMESERVICE_URL", "http://variable")
     assert default() == "http://variable"

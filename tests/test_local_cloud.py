@@ -50,8 +50,8 @@ class Containers:
 def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
     found = Containers()
 
-    def make(name: str, port: int) -> Containers:
-        found.name, found.port = name, port
+    def make(name: str, port: int | None) -> Containers:
+        found.name, found.port = name, port or 8080
         return found
 
     monkeypatch.setattr(command, "Containers", make)

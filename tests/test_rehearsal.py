@@ -38,7 +38,7 @@ def engine() -> Iterator[docker.DockerClient]:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     clone = Clone(tmp_path_factory.mktemp("rehearsal") / "clone", NAME)
-    Containers(NAME, clone.port).remove()  # what a rehearsal that was killed has left
+    Containers(NAME).remove()  # what a rehearsal that was killed has left
     try:
         yield clone
     finally:
