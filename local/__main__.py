@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,9 +66,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CloudError as trouble:
         print(f"\nerror: {trouble}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\nStopped half-way; the next make up or make down mends it.", file=sys.stderr)
-        return 130
 
 
 def run(args: argparse.Namespace, cloud: Containers, folder: Path) -> int:
@@ -84,5 +82,15 @@ def run(args: argparse.Namespace, cloud: Containers, folder: Path) -> int:
         return 0
 
 
+def interrupted(*_: object) -> None:
+    """End at once: the program's threads would wait until the stack that is being made stands."""
+    print(
+        "\nStopped half-way; the next make up or make down mends it.", file=sys.stderr, flush=True
+    )
+    os._exit(130)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, interrupted)
     raise SystemExit(main())

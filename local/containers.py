@@ -45,7 +45,7 @@ class Containers:
             self.engine.ping()
         except DockerException as trouble:
             raise CloudError(
-                f"no Docker engine answers ({trouble}); scripts/engine.sh starts one"
+                f"no Docker engine answers ({trouble}); `make up` starts one"
             ) from None
         self.filters: Any = {"label": f"{LABEL}={name}"}
         # What scripts/image.sh leaves behind when it is interrupted.

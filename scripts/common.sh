@@ -8,6 +8,9 @@ CLONE=$(printf %s "$ROOT" | sha256sum | cut -c 1-8) # marks what belongs to this
 CACHE=$BUILD/cache-$(id -u)                         # of packages; in the clone, so that nothing is left behind outside
 mkdir -p "$BUILD"
 
+# Ctrl-C ends the script, also where the command that is running takes it for something else.
+trap 'echo; exit 130' INT TERM
+
 # die MESSAGE...: what is wrong and what to do, on standard error.
 die() {
     printf '\nerror: %s\n' "$*" >&2

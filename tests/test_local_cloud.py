@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -131,15 +134,27 @@ def test_status_of_what_is_not_up_says_what_starts_it(
     assert "make up" in capsys.readouterr().err
 
 
-def test_an_interrupted_run_says_what_mends_it(
-    containers: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def interrupted(*_: Any) -> int:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(command, "up", interrupted)
-    assert command.main(["up"]) == 130
-    assert "the next make up or make down mends it" in capsys.readouterr().err
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_at_once_and_says_what_mends_it(number: int) -> None:
+    """Also while a thread is at work, as the program's are."""
+    script = (
+        "import signal, threading, time\n"
+        "from local.__main__ import interrupted\n"
+        f"signal.signal({number:d}, interrupted)\n"
+        "threading.Thread(target=time.sleep, args=(30,)).start()\n"
+        f"signal.raise_signal({number:d})\n"
+    )
+    done = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert "the next make up or make down mends it" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
