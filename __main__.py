@@ -7,14 +7,15 @@ from deployment import quota
 from deployment.release import OutdatedArchive, archive, release_digest
 from deployment.settings import Settings
 from deployment.stacks import stack, upload
-from deployment.template import read
+from deployment.template import BadTemplate, read, read_all
 
 # What could not work is refused here, before anything is made.
-settings = Settings.load()
 try:
+    read_all()
+    settings = Settings.load()
     image, package = archive("image"), archive("package")
-except OutdatedArchive as outdated:
-    raise pulumi.RunError(str(outdated)) from None
+except (BadTemplate, OutdatedArchive) as wrong:
+    raise pulumi.RunError(str(wrong)) from None
 if settings.quota_check:
     quota.check(settings.instance_type)
 

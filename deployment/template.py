@@ -30,13 +30,23 @@ def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[s
 _Loader.add_multi_constructor("!", _short_form)
 
 
+class BadTemplate(Exception):
+    """A file that is no template; the text says which, where and why."""
+
+
 class Template:
     """One template: its text as CloudFormation gets it, and its declarations."""
 
     def __init__(self, text: str) -> None:
+        """Raises BadTemplate."""
         # A template over 16 KiB without a final newline would differ from what CloudFormation returns, for ever.
         self.body = text.rstrip("\n") + "\n"
-        self.content: dict[str, Any] = yaml.load(self.body, _Loader)  # noqa: S506 - a SafeLoader
+        try:
+            self.content: dict[str, Any] = yaml.load(self.body, _Loader)  # noqa: S506 - a SafeLoader
+        except yaml.YAMLError as wrong:
+            raise BadTemplate(f"not YAML: {wrong}") from None
+        if not isinstance(self.content, dict) or "Resources" not in self.content:
+            raise BadTemplate("a template has Resources, and this has none")
         self.parameters: dict[str, dict[str, Any]] = self.content.get("Parameters", {})
         self.outputs: dict[str, dict[str, Any]] = self.content.get("Outputs", {})
         self.resources: dict[str, dict[str, Any]] = self.content["Resources"]
@@ -69,5 +79,13 @@ class Template:
 
 @functools.cache
 def read(part: str) -> Template:
-    """The template cfn/<part>.yaml."""
-    return Template((FOLDER / f"{part}.yaml").read_text())
+    """The template cfn/<part>.yaml; raises BadTemplate."""
+    try:
+        return Template((FOLDER / f"{part}.yaml").read_text())
+    except (OSError, UnicodeDecodeError, BadTemplate) as wrong:
+        raise BadTemplate(f"cfn/{part}.yaml cannot be used: {wrong}") from None
+
+
+def read_all() -> dict[str, Template]:
+    """All templates by their part; raises BadTemplate."""
+    return {path.stem: read(path.stem) for path in sorted(FOLDER.glob("*.yaml"))}

@@ -7,6 +7,7 @@ creates or updates it through boto3. It is a way to run the program, not an engi
 
 from __future__ import annotations
 
+import logging
 import runpy
 import threading
 import time
@@ -228,6 +229,8 @@ def run(endpoint: str, overrides: dict[str, str]) -> tuple[dict[str, Any], int]:
     """Run `__main__.py`; returns its exports and how many things changed. Raises CloudError with the reason."""
     deployer = Deployer(endpoint)
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
+    # A failure is told at the end, once; asyncio would tell it again, with a traceback, for each future that holds it.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     set_mocks(deployer, project=project, stack=STACK, preview=False)
     set_all_config(configuration(overrides))
     exports: dict[str, Any] = {}

@@ -32,7 +32,7 @@ step() {
     if [ "$status" != 0 ]; then
         printf 'failed\n\n'
         tail -n 15 "$BUILD/log" >&2
-        die "\"$text\" failed; the whole output is in build/log"
+        die "\"$text\" failed; the whole output is in build/log. If it was the network, try again: what is done stays done."
     fi
     printf '%6.1f s\n' "$(((${EPOCHREALTIME//[.,]/} - start) / 100000))e-1"
 }

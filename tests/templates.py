@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from deployment.template import FOLDER, Template, read
+from deployment.template import Template, read_all
 
-TEMPLATES: dict[str, Template] = {path.stem: read(path.stem) for path in sorted(FOLDER.iterdir())}
+TEMPLATES: dict[str, Template] = read_all()
 RESOURCES: dict[str, dict[str, Any]] = {
     f"{part}.{name}": resource
     for part, template in TEMPLATES.items()

@@ -9,10 +9,11 @@ import pulumi
 import pytest
 
 import deployment.release
+import deployment.template
 from deployment import quota
 from deployment.release import Archive, OutdatedArchive
 from deployment.settings import FEEDS
-from deployment.template import Template, read
+from deployment.template import BadTemplate, Template, read
 from tests.engine import PROJECT, Engine
 from tests.templates import TEMPLATES, the
 
@@ -240,6 +241,19 @@ def test_an_outdated_archive_is_refused_with_the_command_that_makes_it(
     monkeypatch.setattr(deployment.release, "archive", outdated)
     engine = Engine()
     with pytest.raises(pulumi.RunError, match="run `make image`"):
+        engine.run()
+    assert engine.made == {}
+
+
+def test_a_file_that_is_no_template_is_refused_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> None:
+        raise BadTemplate("cfn/network.yaml cannot be used: not YAML")
+
+    monkeypatch.setattr(deployment.template, "read_all", broken)
+    engine = Engine()
+    with pytest.raises(pulumi.RunError, match=r"cfn/network\.yaml cannot be used"):
         engine.run()
     assert engine.made == {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
         yield clone
     finally:
         clone.make("down")
+        shutil.rmtree(clone.folder)
 
 
 @pytest.fixture(autouse=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from deployment.template import Template
+from deployment import template as module
+from deployment.template import BadTemplate, Template, read
 
 TEMPLATE = """
 Parameters:
@@ -72,3 +75,23 @@ def test_the_body_ends_with_one_newline_whatever_the_file_does(template: Templat
 def test_only_iam_resources_ask_for_the_capability(template: Template) -> None:
     assert Template("Resources: {HostRole: {Type: 'AWS::IAM::Role'}}").makes_roles
     assert not template.makes_roles
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("Resources: {Bucket: [", "not YAML: .* line 2"),
+        ("Parameters: {}", "has Resources, and this has none"),
+        ("", "has Resources, and this has none"),
+        ("just text", "has Resources, and this has none"),
+    ],
+)
+def test_what_is_no_template_is_refused_with_its_file_and_the_reason(
+    text: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    (tmp_path / "broken.yaml").write_text(text)
+    with pytest.raises(BadTemplate, match=f"(?s)cfn/broken.yaml cannot be used: .*{complaint}"):
+        read("broken")
+    with pytest.raises(BadTemplate, match=r"cfn/missing\.yaml cannot be used: .*No such file"):
+        read("missing")
