@@ -37,8 +37,12 @@ network = stack(
             name=f"com.amazonaws.{aws.get_region().region}.s3"
         ).id,
         "SecondOctet": str(settings.second_octet),
+        "ZoneIndexA": str(settings.zone_index_a),
+        "ZoneIndexB": str(settings.zone_index_b),
     },
     protect=settings.protect,
+    # Balancer and hosts stand in these, and would be left behind in what was replaced.
+    never_replaced=["Vpc", "*Subnet*", "*SecurityGroup"],
 )
 
 balancer = stack(
@@ -81,7 +85,7 @@ healthcheck = stack(
         "ArtifactsBucket": bucket,
         "PackageKey": packaged.key,
     },
-    after=hosts,  # else it would alarm while the first hosts boot, and while the last ones go
+    after=hosts,  # else it would fail its checks while the first hosts boot, and while the last ones go
 )
 
 pulumi.export("url", balancer.outputs["Url"])

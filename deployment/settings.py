@@ -13,6 +13,8 @@ FEEDS = {
     "instanceType": ("hosts", "InstanceType"),
     "cpuCredits": ("hosts", "CpuCredits"),
     "secondOctet": ("network", "SecondOctet"),
+    "zoneIndexA": ("network", "ZoneIndexA"),
+    "zoneIndexB": ("network", "ZoneIndexB"),
     "alertEmail": ("balancer", "AlertEmail"),
 }
 
@@ -21,6 +23,8 @@ class Settings(NamedTuple):
     instance_type: str
     cpu_credits: str
     second_octet: int
+    zone_index_a: int
+    zone_index_b: int
     alert_email: str
     quota_check: bool
     protect: bool
@@ -36,10 +40,17 @@ class Settings(NamedTuple):
                     f"configuration {config.name}:{key} is {value!r}: {complaint}. "
                     f"Set it with: pulumi config set {key} VALUE"
                 )
+        if config.require_int("zoneIndexA") == config.require_int("zoneIndexB"):
+            raise pulumi.RunError(
+                f"configuration {config.name}:zoneIndexA and {config.name}:zoneIndexB are the same zone; one that "
+                "fails would take both hosts with it"
+            )
         return cls(
             instance_type=config.require("instanceType"),
             cpu_credits=config.require("cpuCredits"),
             second_octet=config.require_int("secondOctet"),
+            zone_index_a=config.require_int("zoneIndexA"),
+            zone_index_b=config.require_int("zoneIndexB"),
             alert_email=config.get("alertEmail") or "",
             quota_check=config.require_bool("quotaCheck"),
             protect=config.require_bool("protect"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -19,8 +20,13 @@ def stack(
     protect: bool = False,
     minutes: int = 15,
     after: pulumi.Resource | None = None,
+    never_replaced: Sequence[str] = (),
 ) -> aws.cloudformation.Stack:
-    """Deploy cfn/<part>.yaml as <project>-<stack>-<part>, or as ...-<part>-<release>: one stack for each release."""
+    """Deploy cfn/<part>.yaml as <project>-<stack>-<part>, or as ...-<part>-<release>: one stack for each release.
+
+    minutes: what creation, update or deletion may take. never_replaced: logical ids (`*` allowed) of resources that an
+    update may change, and not replace.
+    """
     template = read(part)
     deployment = f"{pulumi.get_project()}-{pulumi.get_stack()}"
     resource = f"{part}-{release}" if release else part
@@ -33,6 +39,7 @@ def stack(
         capabilities=["CAPABILITY_IAM"] if template.makes_roles else [],
         # Else a failed creation leaves a stack in ROLLBACK_COMPLETE, which blocks its name.
         on_failure="DELETE",
+        policy_body=_stack_policy(never_replaced) if never_replaced else None,
         tags={"project": pulumi.get_project(), "deployment": deployment},
         opts=pulumi.ResourceOptions(
             protect=protect,
@@ -40,6 +47,20 @@ def stack(
             # The provider stops waiting after 30 minutes, whatever the wait condition allows, unless told.
             custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout),
         ),
+    )
+
+
+def _stack_policy(never_replaced: Sequence[str]) -> str:
+    """A policy that holds for updates only: deleting the whole stack stays possible."""
+    everyone = {"Action": "Update:*", "Principal": "*"}
+    resources = [f"LogicalResourceId/{name}" for name in never_replaced]
+    return json.dumps(
+        {
+            "Statement": [
+                {"Effect": "Allow", **everyone, "Resource": "*"},
+                {"Effect": "Deny", **everyone, "Action": "Update:Replace", "Resource": resources},
+            ]
+        }
     )
 
 

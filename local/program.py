@@ -82,6 +82,8 @@ class Deployer(Mocks):
             "Parameters": _named(inputs.get("parameters", {}), "ParameterKey", "ParameterValue"),
             "Tags": _named(inputs.get("tags", {}), "Key", "Value"),
         }
+        if policy := inputs.get("policyBody"):
+            request["StackPolicyBody"] = policy
         with step(f"stack {name}") as line:
             line.outcome = self._bring_up(name, request, inputs.get("onFailure", "ROLLBACK"))
         outputs = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import json
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,7 @@ def test_a_preview_works_while_no_output_is_known() -> None:
         ("secondOctet", "256", "from 0 to 255"),
         ("secondOctet", "-1", "from 0 to 255"),
         ("secondOctet", "ten", "from 0 to 255"),
+        ("zoneIndexA", "6", "from 0 to 5"),
         ("alertEmail", "nobody", "ops@example.org"),
     ],
 )
@@ -177,6 +180,8 @@ def test_a_wrong_setting_is_refused_before_anything_is_made(
         ("instanceType", "t3.small", "hosts.InstanceType"),
         ("cpuCredits", "unlimited", "hosts.CpuCredits"),
         ("secondOctet", "7", "network.SecondOctet"),
+        ("zoneIndexA", "2", "network.ZoneIndexA"),
+        ("zoneIndexB", "3", "network.ZoneIndexB"),
         ("alertEmail", "ops@example.org", "balancer.AlertEmail"),
     ],
 )
@@ -184,6 +189,34 @@ def test_a_setting_reaches_its_parameter(key: str, value: str, parameter: str) -
     part, name = parameter.split(".")
     assert FEEDS[key] == (part, name)
     assert Engine().run({key: value}).stacks()[part]["parameters"][name] == value
+
+
+def test_both_zones_may_not_be_the_same() -> None:
+    engine = Engine()
+    with pytest.raises(pulumi.RunError, match="are the same zone"):
+        engine.run({"zoneIndexB": "0"})
+    assert engine.made == {}
+
+
+def test_what_others_stand_in_is_never_replaced_by_an_update() -> None:
+    stacks = Engine().run().stacks()
+    assert [part for part, made in stacks.items() if "policyBody" in made] == ["network"]
+    allowed, denied = json.loads(stacks["network"]["policyBody"])["Statement"]
+    assert (allowed["Effect"], allowed["Action"], allowed["Resource"]) == ("Allow", "Update:*", "*")
+    assert (denied["Effect"], denied["Action"]) == ("Deny", "Update:Replace")
+    patterns = [one.removeprefix("LogicalResourceId/") for one in denied["Resource"]]
+    for name, resource in TEMPLATES["network"].resources.items():
+        kept = any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        standing = resource["Type"] in (
+            "AWS::EC2::VPC",
+            "AWS::EC2::Subnet",
+            "AWS::EC2::SecurityGroup",
+        )
+        assert kept or not standing, name
+
+
+def test_a_stack_that_has_deleted_itself_is_noticed_before_an_update() -> None:
+    assert PROJECT["options"] == {"refresh": "always"}
 
 
 def test_every_setting_is_declared_described_and_has_an_allowed_default() -> None:
