@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
@@ -90,16 +91,17 @@ def samples(text: str) -> int:
 
 
 def server(text: str) -> str:
-    host, port = sntp.split(text)
-    if not host or not 0 < port < 65536:
-        raise argparse.ArgumentTypeError(f"{text!a} is not a server such as ntp.example.org:123")
+    try:
+        sntp.split(text)
+    except ValueError as wrong:
+        raise argparse.ArgumentTypeError(str(wrong)) from None
     return text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     usage = parser()
     args = usage.parse_args(argv)
-    url = args.url or default()
+    url = default() if args.url is None else args.url
     if url is None:
         usage.error(
             "which service? Give its URL, set TIMESERVICE_URL, or start the local deployment (make up)"
@@ -112,8 +114,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.reference == "local":
         ask = _own_clock
     result = check(url, ask, args.limit, args.samples, args.deadline)
-    print(telling.text(result) if args.format == "text" else telling.record(result), flush=True)
-    return EXITS[result.verdict.status]
+    told = telling.text(result) if args.format == "text" else telling.record(result)
+    return EXITS[result.verdict.status] if printed(told) else Exit.UNKNOWN
+
+
+def printed(line: str) -> bool:
+    """Print it; False if nobody can read it (a closed pipe, a full disk)."""
+    try:
+        print(line, flush=True)
+    except OSError as trouble:
+        print(f"healthcheck: nothing can be printed: {trouble.strerror}", file=sys.stderr)
+        # Python would try once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def _own_clock(patience: float) -> Reference:

@@ -22,8 +22,8 @@ def handler(event: object, context: object) -> str:
 
     Trouble with the NTP servers alone does not alarm: if they are silent or contradict each other, the function's own
     clock decides, which Lambda keeps by Amazon Time Sync. What is still Unknown then (the service contradicts that
-    clock, and no third one can be asked) returns Failed, but writes no metric `Healthy`: 0 is kept for what was
-    proven, and the alarm counts missing data as a failure.
+    clock, and no third one can be asked) returns Failed, but writes no metric `Healthy`: 0 is kept for what the
+    service did, and the alarm counts missing data as a failure.
     """
     listed = os.environ.get("HEALTHCHECK_NTP", "").split(",")
     servers = [name.strip() for name in listed if name.strip()] or reference.SERVERS

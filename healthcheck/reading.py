@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 from healthcheck.interval import Interval
 from healthcheck.timestamp import Timestamp
 
+UNNAMED = "?"  # an answer's instance, where the service does not say
 DRIFT = 50e-6  # seconds that two clocks may drift apart in a second while we measure
 MAX_STEP = 0.005  # seconds; what our wall clock moves by more than this, somebody has set it by
 

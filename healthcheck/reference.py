@@ -28,6 +28,7 @@ def own_clock(kind: Literal["local", "chosen"], servers: Iterable[Server] = ()) 
 def measure(servers: Sequence[str], timeout: float = TIMEOUT) -> Reference:
     """Ask all the servers ("host" or "host:port") at the same time. Never raises; takes `timeout` seconds at most."""
     start, epoch = time.perf_counter(), own_epoch()
+    servers = list(dict.fromkeys(servers))  # one server, one vote
     answers: dict[str, Server] = {}
 
     def one(name: str) -> None:

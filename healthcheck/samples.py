@@ -18,10 +18,11 @@ import urllib3
 
 from healthcheck import __version__
 from healthcheck.interval import Interval
-from healthcheck.reading import MAX_STEP, Sample, Trouble
+from healthcheck.reading import MAX_STEP, UNNAMED, Sample, Trouble
 from healthcheck.timestamp import BadTimestamp, Timestamp, parse
-from healthcheck.transport import Cuttable
+from healthcheck.transport import Cuttable, refuse_negative_chunks
 
+MAX_CONNECT = 3.0  # seconds; then the name's next address is tried
 MAX_BODY = 64 * 1024  # bytes; an answer has a few hundred
 HEADERS = {
     "Accept": "application/json",
@@ -32,6 +33,11 @@ HEADERS = {
 LATE = "no complete answer before the deadline"
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: else requests would read a redirect's body, however long, into memory to prepare for following it."""
+
+
 class Service:
     """A connection to the service; a context manager."""
 
@@ -40,7 +46,7 @@ class Service:
         self.url = url
         self.deadline = deadline
         self._transport = Cuttable()
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False  # no proxies and no .netrc: whose clock would that be?
         self._session.headers.update(HEADERS)
         for scheme in ("http://", "https://"):
@@ -62,12 +68,14 @@ class Service:
         sent, wall = time.perf_counter(), time.time()
         try:
             with self._session.get(
-                self.url, timeout=self._left(), allow_redirects=False, stream=True
+                self.url, timeout=self._timeouts(), allow_redirects=False, stream=True
             ) as answer:
-                arrived, wall_arrived = time.perf_counter(), time.time()
                 self._check(answer)
                 body = self._read(answer)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as trouble:
+                # Not before the body: a service may send its headers and look at its clock only then.
+                arrived, wall_arrived = time.perf_counter(), time.time()
+        # ValueError: urllib3 lets some of those through that a malformed answer causes.
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as trouble:
             raise explained(trouble) from None
         stated, instance = understood(body)
         took = arrived - sent
@@ -87,6 +95,11 @@ class Service:
             raise Trouble("timeout", LATE)
         return left
 
+    def _timeouts(self) -> tuple[float, float]:
+        """For the connection to each of the name's addresses, and for each read; seconds."""
+        left = self._left()
+        return min(MAX_CONNECT, left), left
+
     @staticmethod
     def _check(answer: requests.Response) -> None:
         code = answer.status_code
@@ -101,6 +114,7 @@ class Service:
             raise Trouble("cached", f"the answer comes from a cache (Age: {age!a})")
 
     def _read(self, answer: requests.Response) -> bytes:
+        refuse_negative_chunks(answer.raw)
         body = b""
         for chunk in answer.iter_content(4096):
             body += chunk
@@ -120,7 +134,7 @@ def understood(body: bytes) -> tuple[Timestamp, str]:
     if not isinstance(content, dict) or not isinstance(content.get("now"), str):
         raise Trouble("body", 'the answer has no text called "now"')
     # Printed later on: a name must not break the line, or speak to the terminal.
-    instance = ascii(str(content.get("instance", "?")))[1:-1][:64]
+    instance = ascii(str(content.get("instance") or UNNAMED))[1:-1][:64]
     try:
         return parse(content["now"]), instance
     except BadTimestamp as wrong:

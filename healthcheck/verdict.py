@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from healthcheck.interval import Interval
-from healthcheck.reading import DRIFT, MAX_STEP, Reading, Reference, Sample
+from healthcheck.reading import DRIFT, MAX_STEP, UNNAMED, Reading, Reference, Sample
 
 LIMIT = 1.0  # seconds
 QUARTER = 900.0  # seconds; offsets of time zones are multiples of it
@@ -73,7 +73,7 @@ def _clocks(reading: Reading, limit: float) -> Verdict:
         if _stands_still(samples):
             detail = f"{name} states the same time again and again{guess}"
             return Verdict("Failed", "frozen", detail, True)
-        offset = _offset(samples, reference.at)
+        offset = _offset(samples, reference.at) if name != UNNAMED else _hull(samples, reference.at)
         if offset.empty:
             return Verdict("Failed", "inconsistent", f"the clock of {name} jumps{guess}", True)
         error = offset.minus(reference.offset)
@@ -100,6 +100,12 @@ def _offset(samples: Sequence[Sample], at: float) -> Interval:
     for sample in samples:
         common = common.meet(sample.offset.widened(DRIFT * abs(sample.arrived - at)))
     return common
+
+
+def _hull(samples: Sequence[Sample], at: float) -> Interval:
+    """What any of the samples allows: without a name, each may be another clock's."""
+    offsets = [sample.offset.widened(DRIFT * abs(sample.arrived - at)) for sample in samples]
+    return Interval(min(one.low for one in offsets), max(one.high for one in offsets))
 
 
 def _compared(instances: list[Instance], reference: Reference, limit: float) -> Verdict:

@@ -10,7 +10,8 @@
 /        a page for people.
 
 Every answer is for this moment only (no-store), may be read by any web page (CORS), and says what it is (nosniff).
-Errors too; they are JSON: {"error": {"status": 404, "message": "..."}}.
+Errors too; they are JSON: {"error": {"status": 404, "message": "..."}}. (What is no HTTP, or too long, never gets here:
+gunicorn refuses it.)
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
 from flask import Flask, Response, render_template_string, request
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from service.timeserver import Monitor
@@ -125,7 +127,9 @@ def _parameter(name: str) -> str | None:
 def _format() -> str:
     asked = _parameter("format")
     if asked is None:
-        best = request.accept_mimetypes.best_match(["application/json", "text/plain"])
+        # Without parameters: a charset is no reason to get another type.
+        accept = MIMEAccept([(kind.split(";")[0], q) for kind, q in request.accept_mimetypes])
+        best = accept.best_match(["application/json", "text/plain"])
         return "text" if best == "text/plain" else "json"
     if asked not in FORMATS:
         raise BadRequest(f"format must be one of {', '.join(FORMATS)}")

@@ -1,6 +1,9 @@
 """How the service is run: one process whose eight threads share the GIL, as the work of a request is microseconds."""
 
+import contextlib
 import os
+import socket
+from typing import Any
 
 bind = os.environ.get("TIMESERVICE_BIND", "0.0.0.0:8080")
 workers = 1  # a second would ask the time server twice, and t3.micro's baseline feeds no second one
@@ -15,5 +18,21 @@ wsgi_app = (
     "service.app:create_app()"  # made in the worker, after the fork: threads do not survive one
 )
 control_socket_disable = True
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    """Leave a body unread: waiting for the rest of slow ones would keep all threads, and /health with them."""
+    for name, value in request.headers:
+        if name == "TRANSFER-ENCODING" or (name == "CONTENT-LENGTH" and value.strip() != "0"):
+            request.force_close()
+
+
+def post_request(worker: Any, request: Any, environ: dict[str, Any], response: Any) -> None:
+    """Close without waiting for the client to close as well."""
+    if response is not None and response.should_close():
+        with contextlib.suppress(OSError):  # it has
+            environ["gunicorn.socket"].shutdown(socket.SHUT_RD)
+
+
 errorlog = "-"
 accesslog = None  # the balancer counts requests; a line each would cost more than the answer

@@ -13,6 +13,7 @@ from service.clock import MAX_BOUND, REASONS, UNHEALTHY, Answer, Clock, Moment, 
 
 POLL = 16.0  # seconds; what Amazon recommends for its link-local server, and far below its limit
 MAX_POLL = 1024.0  # seconds; RFC 5905's longest interval, for a server that wants to be left alone
+MAX_KISSES = 6  # that count: POLL * 2**6 is MAX_POLL
 FIRST_POLLS = 4  # asked a second apart, so that one lost packet does not delay a new host
 STEP = 0.005  # seconds; if our clock moves more during a question, the answer is about neither time
 
@@ -98,7 +99,7 @@ class Monitor:
         try:
             self._clock = self._clock.answered(self._question())
         except sntp.KissOfDeath as kiss:
-            self._kisses += 1
+            self._kisses = min(self._kisses + 1, MAX_KISSES)
             self._say(str(kiss))
         except Exception as trouble:  # whatever it is: nobody would watch the clock any more
             self._say(str(trouble) or type(trouble).__name__)

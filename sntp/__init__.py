@@ -6,6 +6,7 @@ else's question all come back from it as good. The service and the healthcheck b
 
 from __future__ import annotations
 
+import re
 import time
 from typing import NamedTuple
 
@@ -79,7 +80,10 @@ def validate(stats: ntplib.NTPStats, asked_at: float, elapsed: float) -> None:
             "not an answer to this question (wrong origin)",
         ),
         (-TICK <= stats.delay <= elapsed + TICK, f"a delay of {stats.delay:.3f} s is impossible"),
-        (distance <= MAX_ROOT_DISTANCE, f"root distance {distance:.3f} s is too large"),
+        (
+            distance + 2.0**stats.precision <= MAX_ROOT_DISTANCE,
+            f"root distance {distance:.3f} s is too large",
+        ),
         (
             -1 <= stats.tx_timestamp - stats.ref_timestamp <= MAX_REFERENCE_AGE,
             "the server was last set too long ago",
@@ -91,11 +95,17 @@ def validate(stats: ntplib.NTPStats, asked_at: float, elapsed: float) -> None:
 
 
 def split(server: str) -> tuple[str, int]:
-    """Host and port of "host", "host:port", "[v6]:port" or a bare IPv6 address; raises ValueError for a bad port."""
+    """Host and port of "host", "host:port", "[v6]:port" or a bare IPv6 address; ValueError for anything else."""
+    host, port = server, ""
     if server.startswith("["):
-        host, _, rest = server[1:].partition("]")
-        return host, int(rest.removeprefix(":") or 123)
-    if server.count(":") == 1:
-        host, _, port = server.partition(":")
-        return host, int(port)
-    return server, 123
+        host, closed, port = server[1:].partition("]")
+        if not closed or (port and not port.startswith(":")):
+            host = ""
+    elif server.count(":") == 1:
+        host, _, port = server.rpartition(":")
+    number = port.removeprefix(":") or "123"
+    if not host or not re.fullmatch("[0-9]{1,5}", number) or not 0 < int(number) < 65536:
+        raise ValueError(
+            f"{server!a} is not a server such as ntp.example.org:123 or [2001:db8::1]:123"
+        )
+    return host, int(number)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -154,6 +157,88 @@ def drip_until_closed(request: Request) -> None:
     request.send_header("Connection", "close")
     request.end_headers()
     request.drip(b" ")
+
+
+def endless(head: bytes) -> Behaviour:
+    """An answer that begins so, and has no end."""
+
+    def behave(request: Request) -> None:
+        request.wfile.write(head)
+        while not request.server.closing.is_set():
+            request.wfile.write(b"x" * 65_536)
+
+    return behave
+
+
+def raw(data: bytes) -> Behaviour:
+    def behave(request: Request) -> None:
+        request.close_connection = True
+        request.wfile.write(data)
+
+    return behave
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+MALFORMED: dict[str, tuple[Behaviour, str]] = {
+    "redirect without end": (
+        endless(b"HTTP/1.1 302 F\r\nLocation: /x\r\nContent-Length: 99999999999\r\n\r\n"),
+        "redirect",
+    ),
+    "redirect to no URL": (states(b"", 302, Location="http://[::1"), "redirect"),
+    "redirect to no text": (
+        raw(b"HTTP/1.1 302 F\r\nLocation: /\xff\xfe\r\nContent-Length: 0\r\n\r\n"),
+        "redirect",
+    ),
+    "a chunk of all the rest": (endless(CHUNKED + b"-1\r\n"), "unreachable"),
+    "a chunk of less than nothing": (raw(CHUNKED + b"-5\r\nabc"), "unreachable"),
+    "a chunk of no number": (raw(CHUNKED + b"many\r\nabc"), "unreachable"),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "reason"), MALFORMED.values(), ids=list(MALFORMED))
+def test_what_is_malformed_fails_at_once_and_fills_no_memory(
+    behaviour: Behaviour, reason: str
+) -> None:
+    tracemalloc.start()
+    try:
+        result = checked(behaviour)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (result.verdict.status, result.verdict.reason) == ("Failed", reason)
+    assert result.phases["total"] < 2
+    assert peak < 20e6
+
+
+def test_a_cookie_is_not_even_read(capfd: pytest.CaptureFixture[str]) -> None:
+    """Python's own parser fails, with a traceback, on a year of 5,000 digits."""
+    cookie = "a=b; expires=01 Jan " + "9" * 5000
+    headers: Any = {"Set-Cookie": cookie}
+    result = checked(lambda request: request.answer({"now": rfc3339()}, **headers))
+    assert result.verdict.status == "OK"
+    assert capfd.readouterr().err == ""
+
+
+def test_a_clock_that_is_read_after_the_headers_are_sent_is_not_blamed_for_the_delay() -> None:
+    def behave(request: Request) -> None:
+        request.wfile.write(CHUNKED)
+        request.server.closing.wait(0.3)
+        body = json.dumps({"now": rfc3339(), "instance": "i-1"}).encode()
+        request.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+
+    verdict = checked(behave, limit=0.2).verdict
+    assert verdict.reason == "undetermined"
+    assert verdict.worst
+    assert verdict.worst.error.low <= 0 <= verdict.worst.error.high
+    assert checked(behave).verdict.status == "OK"
+
+
+def test_hosts_without_a_name_are_not_taken_for_one_clock_that_jumps() -> None:
+    nameless = [
+        lambda request, shift=shift: request.answer({"now": rfc3339(shift)}) for shift in (0.0, 0.3)
+    ]
+    assert checked(in_turn(*nameless)).verdict.status == "OK"
+    assert checked(in_turn(*nameless), limit=0.2).verdict.reason == "undetermined"
 
 
 LATE: dict[str, Behaviour] = {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from healthcheck.__main__ import main
 from healthcheck.target import BadUrl, completed, default, without_credentials
 from tests.healthcheck_servers import Behaviour, ntp, tells, web
 
+ROOT = Path(__file__).parent.parent
 KEYS = {
     "status",
     "reason",
@@ -186,6 +190,38 @@ def test_wrong_usage_is_unknown_and_says_how(
     assert err.startswith("usage: ")
     assert "hush" not in err
     assert "Traceback" not in err
+
+
+def test_an_empty_url_is_wrong_usage_and_not_the_default(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TIMESERVICE_URL", "http://another.example")
+    with pytest.raises(SystemExit) as ended:
+        main([""])
+    assert ended.value.code == 3
+    assert "that is not a URL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("output", ["/dev/full", "closed pipe"])
+def test_a_verdict_that_nobody_can_read_is_unknown(output: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with (
+        service(tells(), 0) as arguments,
+        open(output if output[0] == "/" else writing, "w") as out,
+    ):
+        done = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "healthcheck", *arguments],
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert "nothing can be printed" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_without_a_url_it_says_how_to_give_one(capsys: pytest.CaptureFixture[str]) -> None:

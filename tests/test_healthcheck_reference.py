@@ -53,6 +53,7 @@ def test_a_good_server_gives_the_offset_with_its_bound(shift: float) -> None:
         pytest.param({"received": 2_000_000_000}, "out of order", id="sent before received"),
         pytest.param({"received": 1_700_000_000}, "delay", id="an impossible delay"),
         pytest.param({"root_dispersion": 15.0}, "root distance", id="dispersion"),
+        pytest.param({"precision": 10}, "root distance", id="a clock that ticks in minutes"),
         pytest.param({"root_delay": 1.2}, "root distance", id="root delay"),
         pytest.param({"reference_age": 30 * 86400}, "too long ago", id="set a month ago"),
         pytest.param({"reference_age": -60}, "too long ago", id="set in the future"),
@@ -174,6 +175,11 @@ def test_one_liar_of_three_is_outvoted(lie: float) -> None:
 def test_no_majority_is_no_reference(shifts: tuple[float, ...]) -> None:
     with clocks(*shifts) as servers:
         assert asked(*servers).kind == "disagree"
+
+
+def test_a_server_that_is_named_twice_has_one_vote() -> None:
+    with clocks(0.0, -3.0) as (honest, liar):
+        assert asked(honest, liar, liar).kind == "disagree"
 
 
 def test_an_invalid_answer_has_no_vote() -> None:

@@ -139,6 +139,8 @@ ACCEPTED = {
     "text/plain, application/json": "application/json",
     "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": "application/json",
     "image/png": "application/json",
+    "text/plain; charset=utf-8": "text/plain; charset=utf-8",
+    "application/json;charset=utf-8, text/plain;q=0.1": "application/json",
     "application/json;q=0": "application/json",
     ";;q=x,,": "application/json",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import runpy
@@ -92,6 +93,47 @@ def test_it_serves_and_ends_when_it_is_asked_to(running: Running) -> None:
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(timeout=5) == 0
     assert "Traceback" not in running.log.read_text()
+
+
+@pytest.mark.parametrize("drip", [False, True], ids=["silent", "dripping"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_slow_bodies_do_not_keep_the_balancer_from_its_answer(
+    drip: bool, method: str, running: Running
+) -> None:
+    """More of them than there are threads; the balancer waits for four seconds."""
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connected(running)) for _ in range(12)]
+        for client in clients:
+            client.sendall(
+                f"{method} /now HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n".encode()
+            )
+        for _ in range(5 * drip):
+            time.sleep(0.1)
+            for client in clients:
+                with contextlib.suppress(OSError):
+                    client.sendall(b"x")
+        start = time.monotonic()
+        requests.get(f"{running.url}/health", timeout=10)
+        assert time.monotonic() - start < 2
+        answer = clients[0].recv(4096)
+    assert answer.startswith(b"HTTP/1.1 405 " if method == "POST" else b"HTTP/1.1 200 OK")
+    assert "Traceback" not in running.log.read_text()
+
+
+def test_clients_that_do_not_hang_up_keep_nobody_waiting(running: Running) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(6):
+            client = stack.enter_context(connected(running))
+            client.sendall(b"GET /now HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        time.sleep(0.1)
+        start = time.monotonic()
+        assert requests.get(f"{running.url}/now", timeout=20).status_code == 200
+        assert time.monotonic() - start < 2
+
+
+def connected(running: Running) -> socket.socket:
+    host, port = running.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=5)
 
 
 def test_it_is_configured_for_one_small_host_behind_a_balancer() -> None:

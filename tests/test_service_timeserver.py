@@ -305,7 +305,23 @@ def test_a_kiss_of_death_is_heeded_and_slowly_forgiven() -> None:
     lost = sntp.NoAnswer("lost")
     monitor = Monitor("server", ask=scripted(GOOD, *[kiss] * 8, lost, *[GOOD] * 8))
     assert pauses(monitor, 9) == [1, 32, 64, 128, 256, 512, MAX_POLL, MAX_POLL, MAX_POLL]
-    assert pauses(monitor, 9) == [MAX_POLL, MAX_POLL, MAX_POLL, 512, 256, 128, 64, 32, POLL]
+    assert pauses(monitor, 9) == [MAX_POLL, 512, 256, 128, 64, 32, POLL, POLL, POLL]
+
+
+def test_a_server_that_never_stops_kissing_is_asked_for_ever_and_forgiven_as_fast() -> None:
+    """Its thread must outlive the server's mood: nobody else watches the clock."""
+    kiss = sntp.KissOfDeath("kiss of death (DENY)")
+    monitor = Monitor("server", ask=scripted(*[kiss] * 2000, *[GOOD] * 6))
+    assert set(pauses(monitor, 2000)[6:]) == {MAX_POLL}
+    assert pauses(monitor, 6) == [512, 256, 128, 64, 32, POLL]
+
+
+@pytest.mark.parametrize(
+    "server", ["host:0", "host:65536", "host:-1", "host:ntp", "", ":123", "[::1", "[::1]123"]
+)
+def test_what_is_no_server_is_refused_at_once(server: str) -> None:
+    with pytest.raises(ValueError, match="not a server such as"):
+        Monitor(server)
 
 
 def test_trouble_is_logged_when_it_begins_and_when_it_ends(
