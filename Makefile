@@ -31,8 +31,10 @@ cloud: setup ## the local cloud alone, for the pulumi CLI to deploy into (pulumi
 	@$(ROOT) $(PYTHON) -m local start
 
 down: setup ## remove the deployment from this machine
-	@scripts/engine.sh --installed || { [ $$? = 3 ] && echo "Nothing to do: no Docker engine is installed here."; } && \
-		$(ROOT) $(PYTHON) -m local down
+	@scripts/engine.sh --installed; case $$? in \
+	0) $(ROOT) $(PYTHON) -m local down ;; \
+	3) echo "Nothing to do: no Docker engine is installed here." ;; \
+	*) exit 1 ;; esac
 
 status: setup ## show stacks, hosts (zone, release, health, clock error) and URL
 	@$(ROOT) $(PYTHON) -m local status

@@ -18,7 +18,10 @@ wait_for_answer() {
 
 install_engine() {
     as_root apt-get update
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends docker.io iptables
+    # From Debian 13 on, the client is a package of its own.
+    local client=
+    [ -z "$(apt-cache policy docker-cli)" ] || client=docker-cli
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends docker.io ${client:+"$client"} iptables
 }
 
 # An engine that was killed leaves its pid file; if that number belongs to another process by now, a new engine
@@ -51,7 +54,7 @@ one_at_a_time
 if [ -n "${DOCKER_HOST:-}" ]; then
     die "DOCKER_HOST is $DOCKER_HOST, and no engine answers there. Start it, or unset DOCKER_HOST."
 fi
-if ! command -v dockerd >/dev/null; then
+if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
     [ "${1:-}" = --installed ] && exit 3
     command -v apt-get >/dev/null ||
         die "no Docker engine is running and none can be installed here (no apt-get). Install Docker, start it, and try again."
