@@ -107,7 +107,9 @@ class Containers:
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(path.read_bytes())
         tag = f"{self.name}-stage:{digest.hexdigest()[:12]}"
-        subprocess.run([ROOT / "scripts/stage.sh", tag, self.name], check=True)  # noqa: S603
+        done = subprocess.run([ROOT / "scripts/stage.sh", tag, self.name], check=False)  # noqa: S603
+        if done.returncode:
+            raise CloudError("the local cloud's image cannot be made; the reason is above")
         return tag
 
     def start(self, image: str) -> bool:

@@ -7,7 +7,7 @@ source "$(dirname "$0")/common.sh"
 cd "$ROOT"
 one_at_a_time
 tag=${1:-} label=timeservice.deployment=${2:-}
-context=$BUILD/stage base=$tag-base
+context=$BUILD/stage
 
 make_base() {
     scripts/debian.sh "$BUILD/stage-base.tar" --variant=minbase \
@@ -15,17 +15,24 @@ make_base() {
         --include=docker.io,docker-cli,haproxy,chrony,curl,iproute2,iptables,python3,awscli,ca-certificates,tini
 }
 
+# One image for every part: what a container is, its command says. Imported as a whole, which takes half of the time of a
+# build in layers.
 make_image() {
+    local root=$context/root
     rm -rf "$context"
-    mkdir -p "$context"
-    .venv/bin/uv pip install --cache-dir "$CACHE" --target "$context/site-packages" --require-hashes \
+    mkdir -p "$root/opt/local" "$root/opt/deployment" "$root/usr/local/bin"
+    .venv/bin/uv pip install --cache-dir "$CACHE" --target "$root/opt/site-packages" --require-hashes \
         --python-version 3.13 --python-platform x86_64-manylinux_2_39 --only-binary :all: -r local/requirements.txt
-    cp -r local/stage "$context/stage"
-    mkdir "$context/deployment"
-    cp deployment/__init__.py deployment/template.py "$context/deployment"
-    as_docker docker import --change "LABEL $label" "$BUILD/stage-base.tar" "$base"
-    build_image --label "$label" --build-arg BASE="$base" --tag "$tag" --file local/stage/Dockerfile "$context"
-    as_docker docker image rm "$base"
+    cp -r local/stage "$root/opt/local/stage"
+    cp deployment/__init__.py deployment/template.py "$root/opt/deployment"
+    # dnf and systemctl as the hosts' user data calls them; everything else there is the real tool.
+    install -m 755 local/stage/bin/* "$root/usr/local/bin"
+    cp "$BUILD/stage-base.tar" "$context/image.tar"
+    tar --append --file "$context/image.tar" --owner 0 --group 0 -C "$root" \
+        opt/{site-packages,local,deployment} usr/local/bin/{dnf,systemctl} # what the base has not
+    # Our packages are not on PYTHONPATH for all: Debian's AWS CLI would find them instead of its own.
+    as_docker docker import --change "LABEL $label" --change 'ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1' \
+        --change 'ENTRYPOINT ["/usr/bin/tini", "-g", "--"]' "$context/image.tar" "$tag"
     rm -rf "$context"
 }
 
