@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -175,3 +177,27 @@ def test_the_state_of_each_host_is_told(stage: Stage) -> None:
     controller.step()
     told = json.loads(controller_module.STATUS.read_text())
     assert {one["instance"]: one["state"] for one in told} == {"i-1": "healthy", "i-2": "unhealthy"}
+
+
+def test_a_host_is_privileged_where_the_machine_allows_it_and_else_almost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs: list[list[str]] = []
+
+    def refuse(command: list[str], **_: Any) -> SimpleNamespace:
+        if command[1] == "run":
+            runs.append(command)
+        refused = "--privileged" in command
+        return SimpleNamespace(returncode=int(refused), stderr="operation not permitted" * refused)
+
+    monkeypatch.setattr(subprocess, "run", refuse)
+    hosts._run("host", ["--hostname=host"])
+    assert ["--privileged" in command for command in runs] == [True, False]
+    assert set(hosts.UNPRIVILEGED) <= set(runs[1])
+
+
+def test_a_host_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = SimpleNamespace(returncode=125, stderr="no such network")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: broken)
+    with pytest.raises(RuntimeError, match="a host does not start: no such network"):
+        hosts._run("host", [])
