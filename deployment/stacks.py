@@ -37,7 +37,8 @@ def stack(
         template_body=template.body,
         parameters=parameters,
         capabilities=["CAPABILITY_IAM"] if template.makes_roles else [],
-        # Else a failed creation leaves a stack in ROLLBACK_COMPLETE, which blocks its name.
+        # Else a failed creation leaves a stack in ROLLBACK_COMPLETE, which blocks its name. Pulumi's state keeps it
+        # all the same; `pulumi up --refresh` finds out that it is gone.
         on_failure="DELETE",
         policy_body=_stack_policy(never_replaced) if never_replaced else None,
         tags={"project": pulumi.get_project(), "deployment": deployment},

@@ -215,10 +215,6 @@ def test_what_others_stand_in_is_never_replaced_by_an_update() -> None:
         assert kept or not standing, name
 
 
-def test_a_stack_that_has_deleted_itself_is_noticed_before_an_update() -> None:
-    assert PROJECT["options"] == {"refresh": "always"}
-
-
 def test_every_setting_is_declared_described_and_has_an_allowed_default() -> None:
     declared = PROJECT["config"]
     assert set(declared) == {*FEEDS, "quotaCheck", "protect"}
