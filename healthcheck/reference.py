@@ -33,7 +33,8 @@ def measure(servers: Sequence[str], timeout: float = TIMEOUT) -> Reference:
 
     def one(name: str) -> None:
         try:
-            offset, bound = _ask(name, start + timeout)
+            # A little less, so that what is wrong with an answer is told in time.
+            offset, bound = _ask(name, start + 0.95 * timeout)
         except (sntp.NtpError, OSError, ValueError, OverflowError) as trouble:
             answers[name] = Server(name, None, str(trouble))
             return

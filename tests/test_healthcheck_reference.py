@@ -82,10 +82,11 @@ def test_a_silent_server_costs_its_timeout_and_no_more() -> None:
     assert 0.15 < time.perf_counter() - start < 0.5
 
 
-def test_a_stranger_is_not_listened_to_and_wins_no_time() -> None:
-    """It sends good answers, from another address, and each restarts ntplib's own timeout."""
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2"])
+def test_a_stranger_is_not_listened_to_and_wins_no_time(address: str) -> None:
+    """It sends good answers, from another address or another port, now and then."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-        stranger.bind(("127.0.0.2", 0))
+        stranger.bind((address, 0))
 
         class Betrayed(UdpServer):
             def finish_request(self, request: Any, client_address: Any) -> None:
@@ -98,6 +99,36 @@ def test_a_stranger_is_not_listened_to_and_wins_no_time() -> None:
             found = asked(server, timeout=0.2)
             assert time.perf_counter() - start < 0.35
     assert found.kind == "local"
+
+
+def test_an_answer_to_another_question_does_not_keep_ours_from_being_heard() -> None:
+    """Even if it comes from the server's own address and port, as one that was delayed or forged does."""
+
+    class Haunted(UdpServer):
+        def finish_request(self, request: Any, client_address: Any) -> None:
+            data, connection = request
+            for origin in (timestamp(time.time()), None):
+                connection.sendto(
+                    packet(data, shift=500.0 if origin else 0.0, origin=origin), client_address
+                )
+
+    with Haunted(lambda _: None) as server, serving(server):
+        found = asked(server)
+    assert found.kind == "single"
+    assert found.offset.most < 0.1
+
+
+def test_a_question_tells_nothing_and_is_another_each_time() -> None:
+    questions: list[bytes] = []
+
+    def listen(request: bytes) -> None:
+        questions.append(request)
+
+    with udp(listen) as server:
+        asked(server, timeout=0.1)
+        asked(server, timeout=0.1)
+    assert {question[:40] for question in questions} == {b"\x23" + bytes(39)}
+    assert questions[0][40:] != questions[1][40:]
 
 
 def test_a_server_that_says_stop_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -184,7 +184,7 @@ BAD_REPLIES: dict[str, tuple[Callable[[bytes], bytes | None], str]] = {
     "too vague to judge us": (partial(packet, root_dispersion=0.3), "too vague"),
     "set long ago": (partial(packet, set_ago=30 * 86_400), "too long ago"),
     "cut short": (lambda question: packet(question)[:40], "."),
-    "silence": (lambda _question: None, "No response"),
+    "silence": (lambda _question: None, "no answer in time"),
 }
 
 
