@@ -6,13 +6,14 @@ import argparse
 import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
+from pathlib import Path
 from typing import NoReturn
 
 import sntp
-from healthcheck import __version__, reference, telling
-from healthcheck.check import DEADLINE, SAMPLES, AskReference, check
+from healthcheck import __version__, exposition, plugin, reference, telling
+from healthcheck.check import DEADLINE, SAMPLES, AskReference, Result, check
 from healthcheck.reading import Reference
 from healthcheck.target import BadUrl, completed, default
 from healthcheck.verdict import LIMIT
@@ -28,11 +29,21 @@ class Exit(IntEnum):
 
 EXITS = {"OK": Exit.OK, "Failed": Exit.FAILED, "Unknown": Exit.UNKNOWN}
 
+PLUGIN_EXITS = {"OK": Exit.OK, "CRITICAL": Exit.FAILED, "UNKNOWN": Exit.UNKNOWN}
+FORMATS: dict[str, Callable[[Result], str]] = {
+    "text": telling.text,
+    "json": telling.record,
+    "nagios": plugin.line,
+    "prometheus": exposition.text,
+}
+
 EPILOG = """exit codes:
   0  OK       the service is up and its clock is proven to be within the limit
   2  Failed   the service is down, or its clock is not proven to be within the limit
   3  Unknown  nothing can be said: the NTP servers contradict each other, none answers and the service
-              contradicts this machine's own clock, or that was set during the check; also wrong usage
+              contradicts this machine's own clock, or that was set during the check; also wrong usage,
+              and output that cannot be written
+With --format nagios, a clock that is not proven to be right or wrong is UNKNOWN (3), not CRITICAL (2).
 """
 
 
@@ -70,7 +81,10 @@ def parser() -> Parser:
         "--reference", choices=["ntp", "local"], default="ntp",
         help="what true time is: NTP, or this machine's own clock",
     )  # fmt: skip
-    parser.add_argument("--format", choices=["text", "json"], default="text")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="(default: text)")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write there instead; the file is always whole"
+    )
     parser.add_argument("--version", action="version", version=__version__)
     return parser
 
@@ -114,8 +128,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.reference == "local":
         ask = _own_clock
     result = check(url, ask, args.limit, args.samples, args.deadline)
-    told = telling.text(result) if args.format == "text" else telling.record(result)
-    return EXITS[result.verdict.status] if printed(told) else Exit.UNKNOWN
+    told = FORMATS[args.format](result)
+    if not (written(told, args.output) if args.output else printed(told)):
+        return Exit.UNKNOWN
+    if args.format == "nagios":
+        return PLUGIN_EXITS[plugin.status(result)]
+    return EXITS[result.verdict.status]
+
+
+def written(text: str, path: Path) -> bool:
+    """Write the file whole, then put it in its place; False if that fails."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_text(f"{text}\n")
+        part.replace(path)
+    except OSError as trouble:
+        part.unlink(missing_ok=True)
+        print(f"healthcheck: {path} cannot be written: {trouble.strerror}", file=sys.stderr)
+        return False
+    return True
 
 
 def printed(line: str) -> bool:

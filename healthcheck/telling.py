@@ -15,12 +15,17 @@ from healthcheck.timestamp import utc
 
 def text(result: Result) -> str:
     """One line, whose first word is the status."""
+    return f"{result.verdict.status} {detail(result)}"
+
+
+def detail(result: Result) -> str:
+    """What was found out, in words."""
     verdict = result.verdict
     if not verdict.instances:
-        return f"{verdict.status} {verdict.detail}"
+        return verdict.detail
     count = len(verdict.instances)
     return (
-        f"{verdict.status} {verdict.detail} on {count} instance{'s' * (count > 1)}, "
+        f"{verdict.detail} on {count} instance{'s' * (count > 1)}, "
         f"limit {result.limit:g} s, against {_named(result.reading.reference)}"
     )
 
