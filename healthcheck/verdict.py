@@ -134,7 +134,7 @@ def described(error: Interval) -> str:
 def _size(seconds: float, sign: str = "") -> str:
     if abs(seconds) >= 10:
         return f"{seconds:{sign},.0f} s"
-    if abs(seconds) >= 1:
+    if abs(seconds) >= 0.9995:  # in ms it would be rounded to 1,000
         return f"{seconds:{sign}.2f} s"
     return f"{seconds * 1e3:{sign}.{0 if abs(seconds) >= 0.01 else 1}f} ms"
 
