@@ -206,6 +206,7 @@ def test_hints_name_the_usual_cause(error: float, text: str) -> None:
     [
         (Interval(-0.018, 0.024), "+3.0 ms (+-21 ms)"),
         (Interval(-0.26, -0.24), "-250 ms (+-10 ms)"),
+        (Interval(0.9897, 1.0097), "+1.00 s (+-10 ms)"),
         (Interval(2.35, 2.45), "+2.40 s (+-50 ms)"),
         (Interval(-3601.0, -3599.0), "-3,600 s (+-1.00 s)"),
     ],
