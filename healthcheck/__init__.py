@@ -1,7 +1,7 @@
 """Is the service up, and is its clock within a second of true time? Measured with a proven bound, not guessed.
 
 `samples` and `reference` measure, `reading` holds what they measured, `verdict` judges it; `telling` puts it in words,
-`plugin` and `exposition` in the forms of monitoring systems;
+`plugin` and `exposition` in the forms of monitoring systems, and `proof` explains it;
 `__main__` is for a person, `handler` for AWS.
 """
 

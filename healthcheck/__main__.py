@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import sntp
-from healthcheck import __version__, exposition, plugin, reference, telling
+from healthcheck import __version__, exposition, plugin, proof, reference, telling
 from healthcheck.check import DEADLINE, SAMPLES, AskReference, Result, check
 from healthcheck.reading import Reference
 from healthcheck.target import BadUrl, completed, default
@@ -85,6 +85,9 @@ def parser() -> Parser:
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="write there instead; the file is always whole"
     )
+    parser.add_argument(
+        "--verbose", action="store_true", help="explain the verdict, on standard error"
+    )
     parser.add_argument("--version", action="version", version=__version__)
     return parser
 
@@ -128,6 +131,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.reference == "local":
         ask = _own_clock
     result = check(url, ask, args.limit, args.samples, args.deadline)
+    if args.verbose:
+        print(proof.text(result), file=sys.stderr)
     told = FORMATS[args.format](result)
     if not (written(told, args.output) if args.output else printed(told)):
         return Exit.UNKNOWN

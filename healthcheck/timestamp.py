@@ -56,9 +56,9 @@ def _offset(zone: str) -> timedelta:
 
 
 def utc(seconds: float) -> str:
-    """`seconds` since 1970 for people and logs."""
-    return (
-        datetime.fromtimestamp(seconds, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )
+    """`seconds` since 1970 for people and logs; a number where the calendar ends."""
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds:.3f} s since 1970"
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from healthcheck import exposition, plugin, telling
+from healthcheck import exposition, plugin, proof, telling
 from healthcheck.__main__ import main
 from healthcheck.check import Result
 from healthcheck.reading import Reading, Reference, Sample, Trouble
@@ -37,6 +37,7 @@ RESULTS |= {
     "nothing measured": result([], NTP, REFUSED),
     "cut off": result([sample()], NTP, REFUSED),
     "strange name": result([sample(2, instance='a"b\\c|d')]),
+    "the year 0": result([sample(stated=-62_135_600_400.0)]),
     "own defect": result([])._replace(
         verdict=Verdict("Unknown", "error", "the check failed", False)
     ),
@@ -125,6 +126,37 @@ def test_no_form_tells_a_password(told: Result) -> None:
         exposition.text,
     ]
     assert not any("hush" in form(told) for form in forms)
+
+
+@each_result
+def test_a_proof_names_every_answer_every_server_and_every_instance(told: Result) -> None:
+    lines = proof.text(told).splitlines()
+    answers = [line for line in lines if re.match(r"  \d+  ", line)]
+    assert len(answers) == len(told.reading.samples)
+    for answer, line in zip(told.reading.samples, answers, strict=True):
+        assert answer.instance in line
+        assert ("not used" in line) is not answer.steady
+    for one in told.verdict.instances:
+        side = "within" if one.error.most <= LIMIT else "beyond"
+        if one.error.least <= LIMIT < one.error.most:
+            side = "on both sides of"
+        assert any(line.startswith(f"  {one.name}  [") and f" {side} 1 s" in line for line in lines)
+    assert lines[-1].startswith(f"verdict: {told.verdict.status} ({told.verdict.reason})")
+    assert lines[-1].endswith(" not proven") is not told.verdict.proven
+
+
+def test_the_command_explains_on_standard_error_why_a_server_was_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with web(tells()) as server, ntp() as good, ntp(stratum=16) as bad:
+        arguments = [server.url, "--ntp", good.name, "--ntp", bad.name, "--verbose"]
+        assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("OK clock ")
+    assert out.count("\n") == 1
+    assert re.search(rf"^  {re.escape(good.name)} +\[[-+.\d]+, [-+.\d]+\] ms$", err, re.MULTILINE)
+    assert f"{bad.name}  not used: stratum 16: the server is not synchronised" in err
+    assert "=> [" in err
 
 
 @pytest.mark.parametrize(
