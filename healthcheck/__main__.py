@@ -170,8 +170,13 @@ def _own_clock(patience: float) -> Reference:
     return reference.own_clock("chosen")
 
 
-if __name__ == "__main__":
+def command() -> int:
+    """`main` as a program; Ctrl-C ends it without a verdict."""
     try:
-        raise SystemExit(main())
+        return main()
     except KeyboardInterrupt:
-        raise SystemExit(Exit.UNKNOWN) from None
+        return Exit.UNKNOWN
+
+
+if __name__ == "__main__":
+    raise SystemExit(command())

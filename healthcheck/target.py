@@ -44,7 +44,9 @@ def default() -> str | None:
         try:
             answer = subprocess.run(  # noqa: S603 - our own words, and the user's own pulumi
                 [pulumi, "stack", "output", "url", "--non-interactive"],
-                cwd=ROOT,
+                cwd=ROOT
+                if (ROOT / "Pulumi.yaml").exists()
+                else None,  # None: it was installed alone
                 capture_output=True,
                 text=True,
                 timeout=30,
