@@ -2,7 +2,7 @@
 
 `samples` and `reference` measure, `reading` holds what they measured, `verdict` judges it; `telling` puts it in words,
 `plugin` and `exposition` in the forms of monitoring systems, and `proof` explains it;
-`__main__` is for a person, `handler` for AWS.
+`periodic` says when to check again. `__main__` with its `arguments` is for a person, `handler` for AWS.
 """
 
 __version__ = "0.1.0"

@@ -5,27 +5,19 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
-from enum import IntEnum
 from pathlib import Path
-from typing import NoReturn
 
-import sntp
-from healthcheck import __version__, exposition, plugin, proof, reference, telling
-from healthcheck.check import DEADLINE, SAMPLES, AskReference, Result, check
+from healthcheck import exposition, plugin, proof, reference, telling
+from healthcheck.arguments import Exit, parser
+from healthcheck.check import AskReference, Result, check
+from healthcheck.periodic import SparingReference, State, ticks
 from healthcheck.reading import Reference
 from healthcheck.target import BadUrl, completed, default
-from healthcheck.verdict import LIMIT
-
-
-class Exit(IntEnum):
-    """Exit codes, those of the monitoring plugins."""
-
-    OK = 0
-    FAILED = 2
-    UNKNOWN = 3  # the check itself could not be made; wrong usage too
-
+from healthcheck.timestamp import utc
 
 EXITS = {"OK": Exit.OK, "Failed": Exit.FAILED, "Unknown": Exit.UNKNOWN}
 
@@ -37,87 +29,12 @@ FORMATS: dict[str, Callable[[Result], str]] = {
     "prometheus": exposition.text,
 }
 
-EPILOG = """exit codes:
-  0  OK       the service is up and its clock is proven to be within the limit
-  2  Failed   the service is down, or its clock is not proven to be within the limit
-  3  Unknown  nothing can be said: the NTP servers contradict each other, none answers and the service
-              contradicts this machine's own clock, or that was set during the check; also wrong usage,
-              and output that cannot be written
-With --format nagios, a clock that is not proven to be right or wrong is UNKNOWN (3), not CRITICAL (2).
-"""
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(Exit.UNKNOWN, f"{self.prog}: error: {message}\n")
-
-
-def parser() -> Parser:
-    parser = Parser(
-        prog="healthcheck",
-        description=__doc__,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "url",
-        nargs="?",
-        help="the service, with or without /now (default: $TIMESERVICE_URL, else the local deployment, "
-        "else `pulumi stack output url`)",
-    )
-    parser.add_argument("--limit", type=seconds, default=LIMIT, help="seconds (default: 1.0)")
-    parser.add_argument(
-        "--samples", type=samples, default=SAMPLES, help="requests at most, 2 to 100 (default: 8)"
-    )
-    parser.add_argument(
-        "--deadline", type=seconds, default=DEADLINE, help="seconds for everything (default: 10)"
-    )
-    parser.add_argument(
-        "--ntp", type=server, action="append", metavar="HOST[:PORT]",
-        help=f"NTP server; repeatable (default: {', '.join(reference.SERVERS)})",
-    )  # fmt: skip
-    parser.add_argument(
-        "--reference", choices=["ntp", "local"], default="ntp",
-        help="what true time is: NTP, or this machine's own clock",
-    )  # fmt: skip
-    parser.add_argument("--format", choices=FORMATS, default="text", help="(default: text)")
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="write there instead; the file is always whole"
-    )
-    parser.add_argument(
-        "--verbose", action="store_true", help="explain the verdict, on standard error"
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    return parser
-
-
-def seconds(text: str) -> float:
-    """A type for argparse, as the next two; their names are in its messages."""
-    value = float(text)
-    if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
-    return value
-
-
-def samples(text: str) -> int:
-    value = int(text)
-    if not 2 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 2 to 100")
-    return value
-
-
-def server(text: str) -> str:
-    try:
-        sntp.split(text)
-    except ValueError as wrong:
-        raise argparse.ArgumentTypeError(str(wrong)) from None
-    return text
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    usage = parser()
+    usage = parser(FORMATS)
     args = usage.parse_args(argv)
+    if args.count is not None and args.every is None:
+        usage.error("--count needs --every")
     url = default() if args.url is None else args.url
     if url is None:
         usage.error(
@@ -127,18 +44,49 @@ def main(argv: Sequence[str] | None = None) -> int:
         url = completed(url)
     except BadUrl as wrong:
         usage.error(str(wrong))
-    ask: AskReference = functools.partial(reference.measure, args.ntp or reference.SERVERS)
+    servers = args.ntp or reference.SERVERS
+    if args.every is None:
+        ask: AskReference = functools.partial(reference.measure, servers)
+    else:
+        ask = SparingReference(servers)
     if args.reference == "local":
         ask = _own_clock
-    result = check(url, ask, args.limit, args.samples, args.deadline)
+    once = functools.partial(check, url, ask, args.limit, args.samples, args.deadline)
+    return told(once(), args) if args.every is None else periodically(once, args)
+
+
+def told(result: Result, args: argparse.Namespace) -> Exit:
+    """Tell it as the arguments say; returns the exit code."""
     if args.verbose:
         print(proof.text(result), file=sys.stderr)
-    told = FORMATS[args.format](result)
-    if not (written(told, args.output) if args.output else printed(told)):
+    text = FORMATS[args.format](result)
+    if not (written(text, args.output) if args.output else printed(text)):
         return Exit.UNKNOWN
     if args.format == "nagios":
         return PLUGIN_EXITS[plugin.status(result)]
     return EXITS[result.verdict.status]
+
+
+def periodically(once: Callable[[], Result], args: argparse.Namespace) -> Exit:
+    """Check until it was done `--count` times, or until a signal; a check that has begun is ended first."""
+    stop = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    state, code = State(args.failures, args.successes), Exit.UNKNOWN
+    try:
+        for _ in ticks(args.every, stop, args.count):
+            result = once()
+            code = told(result, args)
+            if state.after(result.verdict.status):
+                print(
+                    f"{utc(result.checked_at)} state: {state.status}", file=sys.stderr, flush=True
+                )
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return Exit.OK if stop.is_set() else code
 
 
 def written(text: str, path: Path) -> bool:

@@ -39,11 +39,15 @@ class Sample(NamedTuple):
 
 
 class Server(NamedTuple):
-    """One NTP server's answer, or why there is none: offset (true minus own clock) as an interval, in seconds."""
+    """One NTP server's answer, or why there is none.
+
+    offset: true minus own clock, as an interval, in seconds. denied: whether it wants to be left alone.
+    """
 
     name: str
     offset: Interval | None
     trouble: str = ""
+    denied: bool = False
 
 
 Kind = Literal["ntp", "single", "local", "chosen", "disagree"]

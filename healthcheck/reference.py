@@ -36,7 +36,8 @@ def measure(servers: Sequence[str], timeout: float = TIMEOUT) -> Reference:
             # A little less, so that what is wrong with an answer is told in time.
             offset, bound = _ask(name, start + 0.95 * timeout)
         except (sntp.NtpError, OSError, ValueError, OverflowError) as trouble:
-            answers[name] = Server(name, None, str(trouble))
+            denied = isinstance(trouble, sntp.KissOfDeath)
+            answers[name] = Server(name, None, str(trouble), denied)
             return
         if abs(own_epoch() - epoch) > MAX_STEP:
             answers[name] = Server(name, None, "this machine's own clock was set meanwhile")

@@ -1,0 +1,238 @@
+"""Checking again and again: at a fixed rate, sparing others' servers, and calm about a single failure."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from healthcheck import periodic
+from healthcheck.__main__ import main
+from healthcheck.check import check
+from healthcheck.interval import Interval
+from healthcheck.periodic import REFERENCE_AGE, SparingReference, State, ticks
+from healthcheck.reading import Reference, Server, own_epoch
+from healthcheck.verdict import Status
+from tests.healthcheck_servers import Request, ntp, tells, web
+
+ROOT = Path(__file__).parent.parent
+
+
+class Clock:
+    """A steady clock that moves only when somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return False
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(periodic.time, "monotonic", lambda: clock.now)  # type: ignore[attr-defined]
+    return clock
+
+
+def begun(clock: Clock, takes: Sequence[float], every: float = 10.0) -> list[float]:
+    """When checks that take so long begin, in seconds after the first."""
+    stop = threading.Event()
+    stop.wait = clock.wait  # type: ignore[assignment, method-assign]
+    times = []
+    for _, took in zip(ticks(every, stop), takes, strict=False):
+        times.append(clock.now - 1000.0)
+        clock.now += took
+    return times
+
+
+def test_the_rate_is_fixed_and_jitter_does_not_add_up(clock: Clock) -> None:
+    times = begun(clock, [0.5] * 1000)
+    assert times[0] == 0
+    late = [began - 10 * turn for turn, began in enumerate(times)]
+    assert all(0 <= one <= 1 for one in late)
+    assert len(set(late)) > 900
+
+
+def test_a_slow_check_costs_its_turns_and_no_more(clock: Clock) -> None:
+    times = begun(clock, [0.5, 25.0, 0.5, 0.5])
+    assert [int(began // 10) for began in times] == [0, 1, 4, 5]
+
+
+def test_it_ends_after_its_number_and_without_waiting_for_another_turn(clock: Clock) -> None:
+    stop = threading.Event()
+    stop.wait = clock.wait  # type: ignore[assignment, method-assign]
+    assert len(list(ticks(10, stop, 3))) == 3
+    assert clock.now < 1000 + 22
+
+
+def test_a_signal_ends_the_waiting() -> None:
+    stop = threading.Event()
+    turns = ticks(60, stop)
+    next(turns)
+    threading.Timer(0.05, stop.set).start()
+    start = time.perf_counter()
+    assert list(turns) == []
+    assert time.perf_counter() - start < 5
+
+
+class Servers:
+    """NTP servers that count how often they are asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.denied: set[str] = set()
+
+    def __call__(self, servers: Sequence[str], patience: float) -> Reference:
+        self.asked.append(list(servers))
+        answers = tuple(Server(name, None, "", name in self.denied) for name in servers)
+        return Reference("ntp", Interval(0, 0), time.perf_counter(), own_epoch(), answers)
+
+
+def test_servers_of_others_are_asked_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    servers, now = Servers(), time.perf_counter()
+    ask = SparingReference(["a", "b"], servers)
+    first = ask(1.0)
+    assert ask(1.0) is first
+    monkeypatch.setattr(time, "perf_counter", lambda: now + REFERENCE_AGE + 1)
+    monkeypatch.setattr(periodic, "own_epoch", lambda: first.epoch)
+    assert ask(1.0) is not first
+    assert servers.asked == [["a", "b"]] * 2
+
+
+def test_they_are_asked_again_when_our_own_clock_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    servers = Servers()
+    ask = SparingReference(["a"], servers)
+    epoch = ask(1.0).epoch
+    monkeypatch.setattr(periodic, "own_epoch", lambda: epoch + 2.0)
+    ask(1.0)
+    assert len(servers.asked) == 2
+
+
+def test_a_server_that_wants_to_be_left_alone_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    servers = Servers()
+    servers.denied = {"b"}
+    monkeypatch.setattr(periodic, "REFERENCE_AGE", 0.0)
+    ask = SparingReference(["a", "b", "c"], servers)
+    for _ in range(3):
+        ask(1.0)
+    assert servers.asked == [["a", "b", "c"], ["a", "c"], ["a", "c"]]
+
+
+def test_a_kiss_of_death_is_one_that_wants_to_be_left_alone() -> None:
+    with ntp(stratum=0, reference_id=b"RATE") as rude, ntp() as good:
+        found = SparingReference([rude.name, good.name])(1.0)
+    assert [one.denied for one in found.servers] == [True, False]
+
+
+STATES: dict[str, tuple[list[Status], list[Status]]] = {
+    "as the first check finds it": (["Failed"], ["Failed"]),
+    "one failure is no incident": (["OK", "Failed", "OK"], ["OK", "OK", "OK"]),
+    "two are": (["OK", "Failed", "Failed"], ["OK", "OK", "Failed"]),
+    "one success ends it": (["OK", "Failed", "Failed", "OK"], ["OK", "OK", "Failed", "OK"]),
+    "failures must be in a row": (["OK", "Failed", "OK", "Failed"], ["OK"] * 4),
+    "not knowing is a failure too": (["OK", "Unknown", "Unknown"], ["OK", "OK", "Unknown"]),
+    "but not the worse one": (["OK", "Failed", "Unknown"], ["OK", "OK", "Failed"]),
+}
+
+
+@pytest.mark.parametrize(("checks", "states"), STATES.values(), ids=list(STATES))
+def test_the_state_changes_after_two_failures_and_one_success(
+    checks: list[Status], states: list[Status]
+) -> None:
+    state = State(failures=2, successes=1)
+    changes, found = [], []
+    for status in checks:
+        changes.append(state.after(status))
+        found.append(state.status)
+    assert found == states
+    assert changes == [False] + [now != then for then, now in itertools.pairwise(states)]
+
+
+def test_the_command_checks_again_and_again_and_tells_each_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    errors = iter([0.0, 0.0, 5.0, 5.0, 5.0, 5.0])
+
+    def behave(request: Request) -> None:
+        tells(next(errors))(request)
+
+    with web(behave) as service, ntp() as server:
+        arguments = [service.url, "--ntp", server.name, "--every", "0.05", "--count", "3"]
+        assert main(arguments) == 2
+        assert server.asked == 1
+    out, err = capsys.readouterr()
+    assert [line.split()[0] for line in out.splitlines()] == ["OK", "Failed", "Failed"]
+    assert [line.split()[1:] for line in err.splitlines()] == [["state:", "Failed"]]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_command_well(number: int) -> None:
+    with web(tells(5)) as service, ntp() as server:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [
+                sys.executable,
+                "-m",
+                "healthcheck",
+                service.url,
+                "--ntp",
+                server.name,
+                "--every",
+                "30",
+            ],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=dict(os.environ),
+        )
+        assert process.stdout
+        assert process.stdout.readline().startswith("Failed ")
+        process.send_signal(number)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--count", "3"], ["--every", "0"], ["--every", "60", "--count", "0"]],
+    ids=" ".join,
+)
+def test_wrong_usage_of_periods_is_unknown(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["http://example.org", *arguments])
+    assert ended.value.code == 3
+
+
+def test_two_hundred_checks_leave_no_memory_behind() -> None:
+    with web(tells()) as service, ntp() as server:
+        ask = SparingReference([server.name])
+
+        def checks(number: int) -> int:
+            for _ in range(number):
+                assert check(service.url, ask).verdict.status == "OK"
+                service.requests.clear()
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            checks(20)
+            first = checks(20)
+            assert checks(160) - first < 50_000
+        finally:
+            tracemalloc.stop()
