@@ -34,7 +34,7 @@ def measure(servers: Sequence[str], timeout: float = TIMEOUT) -> Reference:
     def one(name: str) -> None:
         try:
             # A little less, so that what is wrong with an answer is told in time.
-            offset, bound = _ask(name, start + 0.95 * timeout)
+            offset, bound = _ask(name, start + 0.9 * timeout)
         except (sntp.NtpError, OSError, ValueError, OverflowError) as trouble:
             denied = isinstance(trouble, sntp.KissOfDeath)
             answers[name] = Server(name, None, str(trouble), denied)

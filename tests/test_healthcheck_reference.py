@@ -63,7 +63,7 @@ def test_an_answer_that_must_not_be_used_is_refused_with_the_reason(
     fields: dict[str, Any], why: str
 ) -> None:
     with ntp(**fields) as server:
-        found = asked(server)
+        found = asked(server, timeout=1.0)
     assert found.kind == "local"
     assert found.servers[0].offset is None
     assert why in found.servers[0].trouble
