@@ -14,6 +14,7 @@ try:
     read_all()
     settings = Settings.load()
     image, package = archive("image"), archive("package")
+    image_parameter = read("hosts").default("ImageId")
 except (BadTemplate, OutdatedArchive) as wrong:
     raise pulumi.RunError(str(wrong)) from None
 if settings.quota_check:
@@ -21,7 +22,7 @@ if settings.quota_check:
 
 # A release is all that its hosts are made of; a new machine image of Amazon's is a new release too. (The template looks
 # the image up again when the stack is made: should a newer one appear between, the next update is a new release.)
-machine_image = aws.ssm.get_parameter(name=read("hosts").default("ImageId")).value
+machine_image = aws.ssm.get_parameter(name=image_parameter).value
 release = release_digest(
     image.digest, read("hosts").body, settings.instance_type, settings.cpu_credits, machine_image
 )

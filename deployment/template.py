@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 FOLDER = Path(__file__).parent.parent / "cfn"
+PARTS = ("artifacts", "network", "balancer", "hosts", "healthcheck")  # what the program deploys
 
 
 class _Loader(yaml.SafeLoader):
@@ -45,21 +46,39 @@ class Template:
             self.content: dict[str, Any] = yaml.load(self.body, _Loader)  # noqa: S506 - a SafeLoader
         except yaml.YAMLError as wrong:
             raise BadTemplate(f"not YAML: {wrong}") from None
-        if not isinstance(self.content, dict) or "Resources" not in self.content:
+        if not isinstance(self.content, dict) or not self.content.get("Resources"):
             raise BadTemplate("a template has Resources, and this has none")
-        self.parameters: dict[str, dict[str, Any]] = self.content.get("Parameters", {})
-        self.outputs: dict[str, dict[str, Any]] = self.content.get("Outputs", {})
-        self.resources: dict[str, dict[str, Any]] = self.content["Resources"]
+        self.parameters = self._section("Parameters")
+        self.outputs = self._section("Outputs")
+        self.resources = self._section("Resources")
+        for name, one in self.resources.items():
+            if not isinstance(one.get("Type"), str):
+                raise BadTemplate(f"the resource {name} has no Type")
+
+    def _section(self, name: str) -> dict[str, dict[str, Any]]:
+        section = self.content.get(name, {})
+        if not isinstance(section, dict):
+            raise BadTemplate(f"{name} is no mapping")
+        for key, one in section.items():
+            if not isinstance(one, dict):
+                raise BadTemplate(f"{key} in {name} is no mapping")
+        return section
 
     @property
     def makes_roles(self) -> bool:
         return any(one["Type"].startswith("AWS::IAM::") for one in self.resources.values())
 
     def default(self, parameter: str) -> str:
-        return str(self.parameters[parameter]["Default"])
+        """Raises BadTemplate if it declares none."""
+        try:
+            return str(self.parameters[parameter]["Default"])
+        except KeyError:
+            raise BadTemplate(f"no default is declared for the parameter {parameter}") from None
 
     def complaint(self, parameter: str, value: str) -> str | None:
         """What is wrong with the value, in words; None if CloudFormation would take it."""
+        if parameter not in self.parameters:
+            raise BadTemplate(f"the parameter {parameter} is not declared")
         declared = self.parameters[parameter]
         allowed = [str(one) for one in declared.get("AllowedValues", [value])]
         if value not in allowed:
@@ -87,5 +106,6 @@ def read(part: str) -> Template:
 
 
 def read_all() -> dict[str, Template]:
-    """All templates by their part; raises BadTemplate."""
-    return {path.stem: read(path.stem) for path in sorted(FOLDER.glob("*.yaml"))}
+    """All templates by their part; raises BadTemplate, also when one of PARTS is missing."""
+    found = {path.stem for path in FOLDER.glob("*.yaml")}
+    return {part: read(part) for part in sorted(found.union(PARTS))}

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from local.cloud import Busy, down, lock, logs, start, status, up
 from local.containers import DEFAULT, PORT, ROOT, Containers
@@ -26,9 +27,16 @@ def deployment_name(text: str) -> str:
     return text
 
 
+def port(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 65536:
+        raise argparse.ArgumentTypeError(f"{text} is not a port from 1 to 65535")
+    return number
+
+
 def setting(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
-    if not equals:
+    if not equals or not key:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
     return key, value
 
@@ -45,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
         help="of the deployment (default: $NAME, else %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--port", type=int, default=os.environ.get("PORT") or None,
+        "--port", type=port, default=os.environ.get("PORT") or None,
         help=f"on 127.0.0.1 (default: $PORT, else the present one, else {PORT})",
     )  # fmt: skip
     parser.add_argument(
@@ -59,13 +67,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     folder = ROOT / "build" / ("local" if args.name == DEFAULT else f"local-{args.name}")
     try:
-        return run(args, Containers(args.name, args.port), folder)
+        return run(args, Containers(args.name, args.port, remembered(folder)), folder)
+    except BrokenPipeError:  # whoever read has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Busy as busy:
         print(f"\nerror: {busy}", file=sys.stderr)
         return 2
     except CloudError as trouble:
         print(f"\nerror: {trouble}", file=sys.stderr)
         return 1
+
+
+def remembered(folder: Path) -> int | None:
+    """The port that the deployment had when it was last started."""
+    try:
+        return urlsplit((folder / "url").read_text().strip()).port
+    except (OSError, ValueError):
+        return None
 
 
 def run(args: argparse.Namespace, cloud: Containers, folder: Path) -> int:

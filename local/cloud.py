@@ -26,6 +26,7 @@ class Busy(CloudError):
 def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     """Start the local cloud, run the Pulumi program against it, and check the service."""
     began = time.monotonic()
+    program.check(overrides)
     started = start(cloud, folder)
     exports, changes = program.run(cloud.endpoint(), overrides)
     with step("two healthy hosts of this release, and no other"):
@@ -47,6 +48,10 @@ def start(cloud: Containers, folder: Path) -> bool:
     with step("local cloud") as line:
         started = cloud.start(image)
         wait_for_api(cloud.endpoint())
+        if not started and cloud.has_hosts() and not program.stacks(cloud.endpoint()):
+            cloud.remove()  # the API was started again, and has forgotten whose hosts these are
+            started = cloud.start(image)
+            wait_for_api(cloud.endpoint())
         line.outcome = "started" if started else "already up"
     (folder / "url").write_text(f"http://127.0.0.1:{cloud.port}\n")  # the healthcheck looks here
     return started
@@ -64,7 +69,7 @@ def check_owner(cloud: Containers) -> None:
 def check_port(cloud: Containers) -> None:
     """Refuse a busy port before anything is built or started."""
     balancer = cloud.get("balancer")
-    if balancer is not None and balancer.status == "running":
+    if balancer is not None and balancer.status == "running" and cloud.published() == cloud.port:
         return
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -120,15 +125,21 @@ def down(cloud: Containers, folder: Path) -> int:
 
 
 def status(cloud: Containers) -> int:
-    stacks = program.Deployer(cloud.endpoint()).cloudformation.describe_stacks()["Stacks"]
+    if missing := cloud.missing():
+        raise CloudError(
+            f"the local cloud {cloud.name!r} is not up (no {', no '.join(missing)}); `make up` starts or mends it"
+        )
     releases = {}
-    for stack in sorted(stacks, key=lambda one: str(one["CreationTime"])):
+    for stack in sorted(program.stacks(cloud.endpoint()), key=lambda one: str(one["CreationTime"])):
         print(f"stack  {stack['StackName']:<44} {stack['StackStatus']}")
         outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
         if "Group" in outputs:
             releases[outputs["Group"]] = outputs["Release"]
     for host in cloud.hosts():
-        release = releases.get(host["group"], "(going)")
+        # A stack tells its group only when it stands.
+        release = releases.get(
+            host["group"], "(going)" if host["state"] == "draining" else "(coming)"
+        )
         print(
             f"host   {host['instance']}  {host['zone']}  release {release}  {host['state']:<9}  {clock(host)}"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,25 +38,24 @@ DEFAULT_API = "10.213.0.2"
 class Containers:
     """One deployment's containers, networks, volumes and images."""
 
-    def __init__(self, name: str, port: int | None = None) -> None:
-        """port: on 127.0.0.1; by default that of the deployment that is up, else PORT."""
+    def __init__(self, name: str, port: int | None = None, remembered: int | None = None) -> None:
+        """port: on 127.0.0.1; by default that of the deployment that is up, else `remembered`, else PORT."""
         self.name = name
         try:
             self.engine = docker.from_env()
             self.engine.ping()
         except DockerException as trouble:
-            raise CloudError(
-                f"no Docker engine answers ({trouble}); `make up` starts one"
-            ) from None
+            raise CloudError("no Docker engine answers; `make up` starts one") from trouble
         self.filters: Any = {"label": f"{LABEL}={name}"}
         # What scripts/image.sh leaves behind when it is interrupted.
         clone = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
         self.unfinished: Any = {"label": f"timeservice.build={clone}"}
-        self.port = port or self._published() or PORT
+        self.port = port or self.published() or remembered or PORT
 
     # What is there
 
-    def _published(self) -> int | None:
+    def published(self) -> int | None:
+        """The port of the balancer's, whether it runs or not; None if there is no balancer."""
         balancer = self.get("balancer")
         if balancer is None:
             return None
@@ -82,6 +82,15 @@ class Containers:
     def endpoint(self) -> str:
         """URL of the local AWS API."""
         return f"http://{self.address('api')}:4566"
+
+    def missing(self) -> list[str]:
+        """The parts of the local cloud that do not run."""
+        roles = ("api", "time", "balancer", "controller")
+        found = {role: self.get(role) for role in roles}
+        return [role for role, one in found.items() if one is None or one.status != "running"]
+
+    def has_hosts(self) -> bool:
+        return any(one.labels.get("timeservice.role") == "host" for one in self.all())
 
     def hosts(self) -> list[dict[str, Any]]:
         """The hosts as the controller last told them; [] before it has said anything."""
@@ -132,9 +141,12 @@ class Containers:
         zones = [f"{self.name}-{zone}" for zone in ZONES]
         edge, internet = f"{self.name}-edge", f"{self.name}-internet"
         cloud = {"image": image, "restart_policy": {"Name": "unless-stopped"}}
+        # It holds everything in memory: started again by itself, it would know of nothing that runs.
+        once = {"restart_policy": {"Name": "no"}}
         python = {"PYTHONPATH": "/opt:/opt/site-packages"}
         return {
             "api": cloud
+            | once
             | {
                 "command": ["python3", "-m", "ministack"],
                 "environment": python
@@ -247,9 +259,10 @@ class Containers:
     def remove(self) -> None:
         """Remove every container, network and volume of this deployment; done twice, it finds nothing."""
         # The controller first: it would put new hosts in the place of those that go.
-        for container in sorted(self.all(), key=lambda one: one.name != f"{self.name}-controller"):
-            with suppress(NotFound):
-                container.remove(force=True, v=True)
+        deadline = time.monotonic() + 30
+        while (left := self.all()) and time.monotonic() < deadline:
+            for container in sorted(left, key=lambda one: one.name != f"{self.name}-controller"):
+                _remove(container)
         for volume in self.engine.volumes.list(filters=self.filters):
             with suppress(NotFound):
                 volume.remove(force=True)
@@ -278,6 +291,17 @@ class Containers:
             *(f"network {one.name}" for one in self.engine.networks.list(filters=self.filters)),
             *(f"image {one.short_id}" for one in self.images()),
         ]
+
+
+def _remove(container: Container) -> None:
+    try:
+        container.remove(force=True, v=True)
+    except NotFound:
+        pass
+    except APIError as refused:
+        if refused.status_code != 409:  # the controller has begun to remove it
+            raise
+        time.sleep(0.2)
 
 
 def _digest(spec: dict[str, Any]) -> str:

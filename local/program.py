@@ -8,6 +8,7 @@ creates or updates it through boto3. It is a way to run the program, not an engi
 from __future__ import annotations
 
 import logging
+import re
 import runpy
 import threading
 import time
@@ -20,6 +21,9 @@ import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config, set_mocks
 
+from deployment.release import ARCHIVES, OutdatedArchive, archive
+from deployment.settings import Settings
+from deployment.template import BadTemplate, read_all
 from local.steps import CloudError, step
 
 ROOT = Path(__file__).parent.parent
@@ -142,7 +146,8 @@ class Deployer(Mocks):
         name = stack_id.split("/")[1] if "/" in stack_id else stack_id
         raise CloudError(
             f"stack {name} failed and was rolled back: {first.get('LogicalResourceId', '?')}: "
-            f"{first.get('ResourceStatusReason', 'no reason given')}"
+            f"{first.get('ResourceStatusReason', 'no reason given')}\n"
+            "What stood before stands still. Mend the cause and run make up again."
         )
 
     def _object(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -205,7 +210,7 @@ def _named(values: dict[str, Any], key: str, value: str) -> list[dict[str, str]]
 
 def configuration(overrides: dict[str, str]) -> dict[str, str]:
     """The project's configuration: the defaults in Pulumi.yaml, then Pulumi.local.yaml, then `overrides`."""
-    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    project = _project()
     name = project["name"]
     values = {
         key: declared["default"]
@@ -227,10 +232,38 @@ def configuration(overrides: dict[str, str]) -> dict[str, str]:
     } | {"aws:region": REGION}
 
 
+def stacks(endpoint: str) -> list[dict[str, Any]]:
+    """The stacks that there are, as the API tells them."""
+    return list(Deployer(endpoint).cloudformation.describe_stacks()["Stacks"])
+
+
+def check(overrides: dict[str, str]) -> None:
+    """Refuse what the program would refuse, and unknown settings, before anything is built or started; CloudError."""
+    declared = _project()["config"]
+    for key in overrides:
+        if key not in declared:
+            known = ", ".join(declared)
+            raise CloudError(f"there is no setting {key!r}; those in Pulumi.yaml are: {known}")
+    set_mocks(Deployer("http://nowhere.invalid"), project=_project()["name"], stack=STACK)
+    set_all_config(configuration(overrides))
+    try:
+        read_all()
+        Settings.load()
+        for kind in ARCHIVES:
+            archive(kind)
+    except (BadTemplate, OutdatedArchive, pulumi.RunError) as wrong:
+        raise _told(wrong) from None
+
+
+def _project() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    return content
+
+
 def run(endpoint: str, overrides: dict[str, str]) -> tuple[dict[str, Any], int]:
     """Run `__main__.py`; returns its exports and how many things changed. Raises CloudError with the reason."""
     deployer = Deployer(endpoint)
-    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
+    project = _project()["name"]
     # A failure is told at the end, once; asyncio would tell it again, with a traceback, for each future that holds it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     set_mocks(deployer, project=project, stack=STACK, preview=False)
@@ -257,6 +290,7 @@ def run(endpoint: str, overrides: dict[str, str]) -> tuple[dict[str, Any], int]:
 
 def _told(trouble: BaseException) -> BaseException:
     """An error that the program raised for people, in its own words; anything else as it is."""
-    if isinstance(trouble, pulumi.RunError):
-        return CloudError(str(trouble))
+    if isinstance(trouble, pulumi.RunError | BadTemplate | OutdatedArchive):
+        text = re.sub(r"pulumi config set (\w+) VALUE", r'make up CONFIG="\1=VALUE"', str(trouble))
+        return CloudError(text)
     return trouble

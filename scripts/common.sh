@@ -19,7 +19,9 @@ die() {
 
 # step TEXT COMMAND...: runs the command with its output kept in build/log; shows the end of it when it fails.
 step() {
-    local text=$1 start=${EPOCHREALTIME//[.,]/} status
+    local text=$1 start=${EPOCHREALTIME//[.,]/} status before hint=
+    touch "$BUILD/log"
+    before=$(wc -l <"$BUILD/log")
     shift
     printf '  %-58s ' "$text"
     set +e # not in an `if`: that would switch off `set -e` inside of the command as well
@@ -31,8 +33,11 @@ step() {
     set -e
     if [ "$status" != 0 ]; then
         printf 'failed\n\n'
-        tail -n 15 "$BUILD/log" >&2
-        die "\"$text\" failed; the whole output is in build/log. If it was the network, try again: what is done stays done."
+        tail -n +$((before + 1)) "$BUILD/log" | tail -n 15 >&2
+        if tail -n +$((before + 1)) "$BUILD/log" | grep -qiE 'connect|resolv|timed out|fetch'; then
+            hint=" If it was the network, try again: what is done stays done."
+        fi
+        die "\"$text\" failed; the whole output is in build/log.$hint"
     fi
     printf '%6.1f s\n' "$(((${EPOCHREALTIME//[.,]/} - start) / 100000))e-1"
 }

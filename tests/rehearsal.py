@@ -40,11 +40,11 @@ class Clone:
             if (ROOT / "build" / built).exists():
                 shutil.copy2(ROOT / "build" / built, folder / "build" / built)
 
-    def start(self, target: str) -> subprocess.Popen[str]:
-        """Start `make TARGET` in a process group of its own."""
+    def start(self, target: str, **variables: str) -> subprocess.Popen[str]:
+        """Start `make TARGET` in a process group of its own, with these variables set."""
         # This test is run by make too, whose variables are not for that other make.
         environment = {key: value for key, value in os.environ.items() if "MAKE" not in key}
-        environment |= {"NAME": self.name, "PORT": str(self.port)}
+        environment |= {"NAME": self.name, "PORT": str(self.port), **variables}
         return subprocess.Popen(  # noqa: S603 - our own command
             ["make", target],  # noqa: S607
             cwd=self.folder,
@@ -55,8 +55,8 @@ class Clone:
             start_new_session=True,
         )
 
-    def make(self, target: str) -> Done:
-        process = self.start(target)
+    def make(self, target: str, **variables: str) -> Done:
+        process = self.start(target, **variables)
         try:
             output, _ = process.communicate(timeout=600)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,12 +52,89 @@ def test_times_and_thresholds_are_those_of_the_target_group_and_the_balancer(
     assert "option httpchk GET /health" in text
     assert "http-check expect status 200" in text
     assert "timeout client 60s" in text
-    assert "0.0.0.0:80 check" in text
+    assert "server host1 0.0.0.0:80 check disabled" in text
     changed = aws._replace(
         target_group={**aws.target_group, "HealthCheckPath": "/ready", "UnhealthyThresholdCount": 7}
     )
     assert "option httpchk GET /ready" in balancer.configuration(changed)
     assert "fall 7" in balancer.configuration(changed)
+
+
+def test_hosts_that_serve_do_so_from_the_first_moment_of_a_new_configuration(
+    aws: Balancing,
+) -> None:
+    text = balancer.configuration(aws, {"host2": "172.30.0.4"})
+    assert "    server host2 172.30.0.4:80 check\n" in text
+    assert text.count(" disabled") == balancer.SLOTS - 1
+
+
+class Haproxy:
+    """Answers on HAProxy's sockets."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.said: list[str] = []
+        self.answer = "Success=1\n--\n"
+        self.rows = [
+            "host1,172.30.0.4:80,UP,2",
+            "host2,172.29.0.4:80,DOWN 1/2,0",
+            "host3,172.29.0.5:80,DRAIN,1",
+            "host4,0.0.0.0:80,MAINT,0",
+        ]
+
+    def ask(self, path: Path, text: str) -> str:
+        self.said.append(text)
+        if text == "reload":
+            return self.answer
+        if text == "show stat":
+            rows = "".join(f"targets,{row}\n" for row in self.rows)
+            return "# pxname,svname,addr,status,scur\n" + rows
+        return "\n"
+
+
+@pytest.fixture
+def haproxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Haproxy:
+    haproxy = Haproxy(tmp_path)
+    for name, file in {
+        "CONFIG": "haproxy.cfg",
+        "APPLIED": "applied.cfg",
+        "MASTER": "m.sock",
+    }.items():
+        monkeypatch.setattr(balancer, name, tmp_path / file)
+    monkeypatch.setattr(balancer, "_ask", haproxy.ask)
+    return haproxy
+
+
+def test_haproxy_gets_its_first_configuration_before_it_starts(
+    aws: Balancing, haproxy: Haproxy
+) -> None:
+    assert balancer.apply(aws) is False
+    assert (haproxy.folder / "haproxy.cfg").read_text() == balancer.configuration(aws)
+    assert haproxy.said == []
+
+
+def test_a_change_is_loaded_once_and_every_host_keeps_its_place(
+    aws: Balancing, haproxy: Haproxy
+) -> None:
+    balancer.MASTER.touch()
+    assert balancer.apply(aws) is balancer.apply(aws) is True
+    assert haproxy.said.count("reload") == 1
+    written = (haproxy.folder / "haproxy.cfg").read_text()
+    assert "server host1 172.30.0.4:80 check\n" in written  # it serves, and goes on
+    assert "server host2 0.0.0.0:80 check disabled" in written
+    assert haproxy.said[-1].startswith("set server targets/host2 addr 172.29.0.4;")
+    assert "health down" in haproxy.said[-1]
+
+
+def test_a_configuration_that_haproxy_refuses_is_told_and_tried_again(
+    aws: Balancing, haproxy: Haproxy
+) -> None:
+    balancer.MASTER.touch()
+    haproxy.answer = "Success=0\n--\n[ALERT] unknown keyword"
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="unknown keyword"):
+            balancer.apply(aws)
+    assert haproxy.said.count("reload") == 2
 
 
 def test_rules_come_before_the_default_which_answers_by_itself(aws: Balancing) -> None:

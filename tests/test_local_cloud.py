@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from local import __main__ as command
-from local import cloud
+from local import cloud, program
 from local.steps import CloudError, step
 
 
@@ -35,6 +35,9 @@ class Containers:
     def leftovers(self) -> list[str]:
         return self.left
 
+    def missing(self) -> list[str]:
+        return ["api", "balancer"]
+
     def remove(self) -> None:
         self.removed += 1
         self.left = self.left[1:]
@@ -53,8 +56,8 @@ class Containers:
 def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
     found = Containers()
 
-    def make(name: str, port: int | None) -> Containers:
-        found.name, found.port = name, port or 8080
+    def make(name: str, port: int | None, remembered: int | None) -> Containers:
+        found.name, found.port = name, port or remembered or 8080
         return found
 
     monkeypatch.setattr(command, "Containers", make)
@@ -81,8 +84,9 @@ def test_deployments_of_other_names_do_not_wait_for_each_other(
 
 
 def test_a_busy_port_is_refused_with_the_way_out(
-    containers: Containers, capsys: pytest.CaptureFixture[str]
+    containers: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(program, "check", lambda _: None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -91,6 +95,49 @@ def test_a_busy_port_is_refused_with_the_way_out(
     told = capsys.readouterr().err
     assert f"port {port} cannot be used (Address already in use)" in told
     assert "make up PORT=" in told
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        (
+            "instancetype=t3.small",
+            "there is no setting 'instancetype'; those in Pulumi.yaml are: inst",
+        ),
+        ("aws:region=eu-west-1", "there is no setting 'aws:region'"),
+        ("instanceType=m5.large", 'make up CONFIG="instanceType=VALUE"'),
+        ("quotaCheck=maybe", "quotaCheck"),
+    ],
+)
+def test_a_wrong_setting_is_refused_before_anything_is_started(
+    config: str,
+    complaint: str,
+    containers: Containers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(cloud, "start", lambda *_: pytest.fail("it was started"))
+    assert command.main(["up", "--config", config]) == 1
+    assert complaint in capsys.readouterr().err
+
+
+def test_the_port_of_the_last_time_is_remembered(containers: Containers, tmp_path: Path) -> None:
+    folder = tmp_path / "build" / "local"
+    folder.mkdir(parents=True)
+    (folder / "url").write_text("http://127.0.0.1:8093\n")
+    command.main(["down"])
+    assert containers.port == 8093
+
+
+def test_a_reader_that_has_read_enough_is_no_failure(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: Any) -> int:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(command, "logs", closed)
+    monkeypatch.setattr(command.os, "dup2", lambda *_: None)  # type: ignore[attr-defined]
+    assert command.main(["logs"]) == 0
 
 
 def test_another_clone_s_deployment_is_left_alone(
@@ -131,7 +178,9 @@ def test_status_of_what_is_not_up_says_what_starts_it(
     containers: Containers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(["status"]) == 1
-    assert "make up" in capsys.readouterr().err
+    assert (
+        "is not up (no api, no balancer); `make up` starts or mends it" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -161,7 +210,10 @@ def test_an_interrupted_run_ends_at_once_and_says_what_mends_it(number: int) -> 
     ("arguments", "complaint"),
     [
         (["sideways"], "invalid choice"),
-        (["up", "--port", "http"], "invalid int value"),
+        (["up", "--port", "http"], "invalid port value"),
+        (["up", "--port", "70000"], "70000 is not a port from 1 to 65535"),
+        (["up", "--port", "0"], "0 is not a port from 1 to 65535"),
+        (["up", "--config", "=5"], "is not KEY=VALUE"),
         (["up", "--name", "My Name"], "small letters, digits and hyphens"),
         (["up", "--config", "instanceType"], "is not KEY=VALUE"),
     ],

@@ -82,7 +82,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
     monkeypatch.setattr(hosts, "existing", lambda: list(stage.hosts.values()))
     monkeypatch.setattr(hosts, "launch", stage.launch)
     monkeypatch.setattr(hosts, "terminate", stage.terminate)
-    monkeypatch.setattr(balancer, "apply", lambda _: None)
+    monkeypatch.setattr(balancer, "apply", lambda _: True)
     monkeypatch.setattr(balancer, "servers", lambda: dict(stage.servers))
     monkeypatch.setattr(balancer, "register", stage.register)
     monkeypatch.setattr(balancer, "release", stage.release)

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -213,6 +214,36 @@ def test_the_healthcheck_says_ok_and_its_exit_code_too(
     assert capsys.readouterr().out.startswith("OK clock ")
 
 
+def test_a_changed_rule_of_the_balancer_holds_at_once_and_loses_nothing(clone: Clone) -> None:
+    def health() -> int:
+        return requests.get(f"{clone.url}/health", timeout=5).status_code
+
+    def until(status: int) -> None:
+        deadline = time.monotonic() + 10
+        while health() != status and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert health() == status
+
+    with steady_load(f"{clone.url}/now") as load:
+        clone.replace("cfn/balancer.yaml", "Values: [/, /now]", "Values: [/, /now, /health]")
+        assert clone.make("up").status == 0
+        until(200)
+        clone.replace("cfn/balancer.yaml", "Values: [/, /now, /health]", "Values: [/, /now]")
+        assert clone.make("up").status == 0
+        until(404)
+    assert load.failures == []
+
+
+def test_a_busy_port_leaves_alone_what_is_up(clone: Clone) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = clone.make("up", PORT=str(taken.getsockname()[1]))
+    assert done.status != 0
+    assert "choose another" in done.output
+    assert requests.get(f"{clone.url}/now", timeout=5).status_code == 200
+
+
 def test_a_release_under_steady_requests_loses_none(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
@@ -282,6 +313,16 @@ def await_alarm(engine: docker.DockerClient, state: str) -> None:
     raise AssertionError(
         f"the alarm is not {state} but {alarm['StateValue']}: {alarm['StateReason']}"
     )
+
+
+def test_up_mends_a_cloud_whose_api_has_forgotten_everything(
+    clone: Clone, engine: docker.DockerClient
+) -> None:
+    engine.containers.get(f"{NAME}-api").restart(timeout=1)
+    done = clone.make("up")
+    assert done.status == 0
+    assert "Up after" in done.output
+    assert requests.get(f"{clone.url}/now", timeout=5).status_code == 200
 
 
 def test_down_leaves_nothing_and_again_does_nothing(

@@ -29,6 +29,8 @@ TOOLS = [
     "sleep",
     "tail",
     "true",
+    "touch",
+    "wc",
 ]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -122,6 +124,17 @@ def test_a_step_that_fails_ends_the_script_and_shows_why(run: Run) -> None:
     assert "before" in done.stderr
     assert "after" not in done.stderr + done.stdout
     assert '"the step" failed; the whole output is in build/log' in done.stderr
+    assert "network" not in done.stderr
+
+
+def test_a_step_that_fails_shows_its_own_output_alone_and_asks_for_the_network_if_that_was_it(
+    run: Run,
+) -> None:
+    done = run(
+        *source("work() { echo 'Could not connect'; false; }; step one echo mine; step two work")
+    )
+    assert "mine" not in done.stderr
+    assert "If it was the network, try again" in done.stderr
 
 
 def test_two_scripts_of_a_clone_wait_for_each_other(run: Run, clone: Path, tmp_path: Path) -> None:

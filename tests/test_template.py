@@ -60,6 +60,20 @@ def test_a_value_is_allowed_or_the_complaint_says_what_is(
     assert template.complaint(parameter, value) == complaint
 
 
+def test_what_is_not_declared_is_named(template: Template) -> None:
+    with pytest.raises(BadTemplate, match="the parameter Size is not declared"):
+        template.complaint("Size", "1")
+    with pytest.raises(BadTemplate, match="no default is declared for the parameter Any"):
+        template.default("Any")
+
+
+def test_a_missing_template_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    monkeypatch.setattr(module, "PARTS", ("nothing",))
+    with pytest.raises(BadTemplate, match=r"cfn/nothing\.yaml cannot be used: .*No such file"):
+        module.read_all()
+
+
 def test_short_forms_are_read_as_what_they_stand_for(template: Template) -> None:
     properties = template.resources["Bucket"]["Properties"]
     assert properties["BucketName"] == {"Fn::Sub": "${Free}-x"}
@@ -84,6 +98,10 @@ def test_only_iam_resources_ask_for_the_capability(template: Template) -> None:
         ("Parameters: {}", "has Resources, and this has none"),
         ("", "has Resources, and this has none"),
         ("just text", "has Resources, and this has none"),
+        ("Resources: {Oops: hello}", "Oops in Resources is no mapping"),
+        ("Resources: {Oops: {}}", "the resource Oops has no Type"),
+        ("Resources: [Oops]", "Resources is no mapping"),
+        ("Parameters: {A: b}\nResources: {B: {Type: C}}", "A in Parameters is no mapping"),
     ],
 )
 def test_what_is_no_template_is_refused_with_its_file_and_the_reason(

@@ -13,6 +13,8 @@ from local.stage.cloud_api import ENDPOINT, Balancing
 
 RUN = Path("/run/balancer")
 CONFIG = RUN / "haproxy.cfg"
+APPLIED = RUN / "applied.cfg"  # the configuration that HAProxy runs with
+MASTER = RUN / "master.sock"
 SLOTS = 12  # twice two pairs, and room for replacements
 
 # MiniStack's own path for what is a bucket of CloudFormation's on AWS.
@@ -38,17 +40,18 @@ class Server(NamedTuple):
         return self.status.startswith("DOWN")
 
 
-def configuration(aws: Balancing) -> str:
-    """The HAProxy configuration that does what the API's settings say."""
+def configuration(aws: Balancing, serving: dict[str, str] | None = None) -> str:
+    """The HAProxy configuration that does what the API's settings say.
+
+    serving: slot -> address of the hosts that serve from its first moment on; HAProxy learns of others at run time.
+    """
     idle = aws.attributes["idle_timeout.timeout_seconds"]
     target = aws.target_group
     return f"""# Written by the controller from what the AWS API returns; edit the templates instead.
 global
     log stdout format raw local0 info
     stats socket {RUN}/admin.sock level admin mode 600
-    server-state-file {RUN}/servers
     maxconn 4000
-    zero-warning
 
 defaults
     mode http
@@ -60,7 +63,6 @@ defaults
     timeout http-keep-alive {idle}s
     retries 0             # an ALB is not known to ask another target a second time
     option forwardfor
-    load-server-state-from-file global
 
 frontend listener
     bind :80
@@ -73,7 +75,7 @@ backend targets
     timeout check {target["HealthCheckTimeoutSeconds"]}s
     default-server inter {target["HealthCheckIntervalSeconds"]}s \
 fall {target["UnhealthyThresholdCount"]} rise {target["HealthyThresholdCount"]}
-    server-template host 1-{SLOTS} 0.0.0.0:{target["Port"]} check disabled
+{_servers(target["Port"], serving or {})}
 
 {_fixed_responses(aws.rules)}
 # The S3 gateway endpoint: what its policy does not name is refused with 403, as on AWS.
@@ -86,6 +88,17 @@ frontend s3_endpoint
 backend s3
     server api {ENDPOINT.removeprefix("http://")}
 """
+
+
+def _servers(port: int, serving: dict[str, str]) -> str:
+    """A line for each slot: free, or with a host that is taken to be healthy until its checks say otherwise."""
+    slots = [f"host{number}" for number in range(1, SLOTS + 1)]
+    return "\n".join(
+        f"    server {slot} {serving[slot]}:{port} check"
+        if slot in serving
+        else f"    server {slot} 0.0.0.0:{port} check disabled"
+        for slot in slots
+    )
 
 
 def _rules(rules: list[dict[str, Any]]) -> str:
@@ -156,17 +169,34 @@ def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def apply(aws: Balancing) -> None:
-    """Write the configuration and reload HAProxy if it changed; running servers keep their state."""
-    text = configuration(aws)
-    if CONFIG.exists() and CONFIG.read_text() == text:
-        return
-    if CONFIG.exists():
-        (RUN / "servers").write_text(command("show servers state"))
-    part = CONFIG.with_suffix(".part")
+def apply(aws: Balancing) -> bool:
+    """Let HAProxy do what the API says; hosts that serve go on. Returns False while it has not started yet.
+
+    Raises RuntimeError if HAProxy refuses; the next round tries again.
+    """
+    settings = configuration(aws)
+    if not CONFIG.exists():
+        _write(CONFIG, settings)  # what HAProxy waits for
+    if not MASTER.exists():
+        return False
+    if not APPLIED.exists() or APPLIED.read_text() != settings:
+        known = servers().values()
+        _write(CONFIG, configuration(aws, {one.slot: one.address for one in known if one.healthy}))
+        answer = _ask(MASTER, "reload")
+        if "Success=1" not in answer:
+            raise RuntimeError(f"HAProxy refuses its configuration: {answer.strip()}")
+        _write(APPLIED, settings)
+        for one in known:
+            if one.unhealthy:
+                _place(one.slot, one.address)
+    return True
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole, or not at all."""
+    part = path.with_suffix(".part")
     part.write_text(text)
-    part.rename(CONFIG)
-    _ask(RUN / "master.sock", "reload")
+    part.rename(path)
 
 
 def servers() -> dict[str, Server]:
@@ -188,6 +218,10 @@ def register(address: str) -> None:
     """Give a free slot to a host. It starts unhealthy, and serves after its first passed checks."""
     taken = {server.slot for server in servers().values()}
     slot = next(name for i in range(1, SLOTS + 1) if (name := f"host{i}") not in taken)
+    _place(slot, address)
+
+
+def _place(slot: str, address: str) -> None:
     command(
         f"set server targets/{slot} addr {address};"
         f"set server targets/{slot} state ready;"

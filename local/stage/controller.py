@@ -32,7 +32,8 @@ class Controller:
             for host in present:
                 self._remove(host, None)
             return
-        balancer.apply(aws)
+        if not balancer.apply(aws):
+            return
         names.publish(aws.load_balancer["DNSName"])
         groups = {group.name: group for group in cloud_api.groups()}
         servers = balancer.servers()
