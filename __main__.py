@@ -4,19 +4,13 @@ import pulumi
 import pulumi_aws as aws
 
 from deployment import quota
-from deployment.release import OutdatedArchive, archive, release_digest
-from deployment.settings import Settings
+from deployment.inputs import Inputs
+from deployment.release import release_digest
 from deployment.stacks import stack, upload
-from deployment.template import BadTemplate, read, read_all
+from deployment.template import read
 
 # What could not work is refused here, before anything is made.
-try:
-    read_all()
-    settings = Settings.load()
-    image, package = archive("image"), archive("package")
-    image_parameter = read("hosts").default("ImageId")
-except (BadTemplate, OutdatedArchive) as wrong:
-    raise pulumi.RunError(str(wrong)) from None
+settings, image, package, image_parameter = Inputs.load()
 if settings.quota_check:
     quota.check(settings.instance_type)
 

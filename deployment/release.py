@@ -28,12 +28,12 @@ class Archive(NamedTuple):
 # what is made -> (the files and folders it is made from and by, the file, the command that makes it)
 ARCHIVES = {
     "image": (
-        ("service", "sntp", "scripts/image.sh", "scripts/debian.sh"),
+        ("service", "sntp", "scripts/image.sh", "scripts/debian.sh", "scripts/common.sh"),
         "image.tar.gz",
         "make image",
     ),
     "package": (
-        ("healthcheck", "sntp", "scripts/package.sh"),
+        ("healthcheck", "sntp", "scripts/package.sh", "scripts/common.sh"),
         "healthcheck.zip",
         "make package",
     ),

@@ -51,11 +51,8 @@ def _metric(name: str, help_: str, values: Iterable[tuple[Labels, float]]) -> It
     yield f"# HELP {PREFIX}_{name} {help_}\n# TYPE {PREFIX}_{name} gauge\n"
     for labels, value in values:
         listed = ",".join(f'{key}="{_escaped(label)}"' for key, label in labels.items())
-        yield (
-            f"{PREFIX}_{name}{{{listed}}} {float(value)!r}\n"
-            if listed
-            else f"{PREFIX}_{name} {float(value)!r}\n"
-        )
+        braced = f"{{{listed}}}" if listed else ""
+        yield f"{PREFIX}_{name}{braced} {float(value)!r}\n"
 
 
 def _escaped(label: str) -> str:

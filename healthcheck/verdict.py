@@ -73,7 +73,8 @@ def _clocks(reading: Reading, limit: float) -> Verdict:
         if _stands_still(samples):
             detail = f"{name} states the same time again and again{guess}"
             return Verdict("Failed", "frozen", detail, True)
-        offset = _offset(samples, reference.at) if name != UNNAMED else _hull(samples, reference.at)
+        # Without a name, each sample may be another clock's.
+        offset = _offset(samples, reference.at, one_clock=name != UNNAMED)
         if offset.empty:
             return Verdict("Failed", "inconsistent", f"the clock of {name} jumps{guess}", True)
         error = offset.minus(reference.offset)
@@ -94,18 +95,12 @@ def _stands_still(samples: Sequence[Sample]) -> bool:
     )
 
 
-def _offset(samples: Sequence[Sample], at: float) -> Interval:
-    """One instance's clock minus ours at the moment `at` (our steady clock): what all its samples allow."""
-    common = Interval(float("-inf"), float("inf"))
-    for sample in samples:
-        common = common.meet(sample.offset.widened(DRIFT * abs(sample.arrived - at)))
-    return common
-
-
-def _hull(samples: Sequence[Sample], at: float) -> Interval:
-    """What any of the samples allows: without a name, each may be another clock's."""
+def _offset(samples: Sequence[Sample], at: float, one_clock: bool) -> Interval:
+    """The clock's offset to ours at the moment `at` (our steady clock): what all samples allow; what any of them does,
+    unless they are of one clock."""
     offsets = [sample.offset.widened(DRIFT * abs(sample.arrived - at)) for sample in samples]
-    return Interval(min(one.low for one in offsets), max(one.high for one in offsets))
+    lows, highs = [one.low for one in offsets], [one.high for one in offsets]
+    return Interval(max(lows), min(highs)) if one_clock else Interval(min(lows), max(highs))
 
 
 def _compared(instances: list[Instance], reference: Reference, limit: float) -> Verdict:

@@ -29,6 +29,7 @@ STAGE = (
     "deployment/template.py",
     "scripts/stage.sh",
     "scripts/debian.sh",
+    "scripts/common.sh",
 )
 # The default deployment's API keeps one address, so that Pulumi.local.yaml can name it.
 DEFAULT_SUBNET = "10.213.0.0/24"

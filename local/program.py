@@ -21,9 +21,7 @@ import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config, set_mocks
 
-from deployment.release import ARCHIVES, OutdatedArchive, archive
-from deployment.settings import Settings
-from deployment.template import BadTemplate, read_all
+from deployment.inputs import Inputs
 from local.steps import CloudError, step
 
 ROOT = Path(__file__).parent.parent
@@ -247,11 +245,8 @@ def check(overrides: dict[str, str]) -> None:
     set_mocks(Deployer("http://nowhere.invalid"), project=_project()["name"], stack=STACK)
     set_all_config(configuration(overrides))
     try:
-        read_all()
-        Settings.load()
-        for kind in ARCHIVES:
-            archive(kind)
-    except (BadTemplate, OutdatedArchive, pulumi.RunError) as wrong:
+        Inputs.load()
+    except pulumi.RunError as wrong:
         raise _told(wrong) from None
 
 
@@ -290,7 +285,7 @@ def run(endpoint: str, overrides: dict[str, str]) -> tuple[dict[str, Any], int]:
 
 def _told(trouble: BaseException) -> BaseException:
     """An error that the program raised for people, in its own words; anything else as it is."""
-    if isinstance(trouble, pulumi.RunError | BadTemplate | OutdatedArchive):
+    if isinstance(trouble, pulumi.RunError):
         text = re.sub(r"pulumi config set (\w+) VALUE", r'make up CONFIG="\1=VALUE"', str(trouble))
         return CloudError(text)
     return trouble

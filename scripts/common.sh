@@ -4,7 +4,6 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$ROOT/build
 # shellcheck disable=SC2034 # for those who source this
 CLONE=$(printf %s "$ROOT" | sha256sum | cut -c 1-8) # marks what belongs to this clone in a Docker engine
-# shellcheck disable=SC2034 # likewise
 CACHE=$BUILD/cache-$(id -u)                         # of packages; in the clone, so that nothing is left behind outside
 mkdir -p "$BUILD"
 
@@ -85,6 +84,12 @@ unpack_deb() {
         apt-get download "$1" || { as_root apt-get update && apt-get download "$1"; }
         dpkg -x "$1"_*.deb "$folder"
     )
+}
+
+# install_wheels FOLDER PLATFORM REQUIREMENTS: hash-checked, for Python 3.13 on that platform, whatever runs here.
+install_wheels() {
+    "$ROOT/.venv/bin/uv" pip install --cache-dir "$CACHE" --target "$1" --require-hashes --only-binary :all: \
+        --python-version 3.13 --python-platform "x86_64-$2" -r "$3"
 }
 
 # build_image DOCKER-BUILD-ARGUMENT...: without a network, and with the classic builder, which leaves no cache in the engine.

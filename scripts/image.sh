@@ -27,8 +27,7 @@ make_base() {
 make_context() {
     rm -rf "$context"
     mkdir -p "$context"
-    .venv/bin/uv pip install --cache-dir "$CACHE" --target "$context/site-packages" --require-hashes \
-        --python-version 3.13 --python-platform x86_64-manylinux_2_39 --only-binary :all: -r service/requirements.txt
+    install_wheels "$context/site-packages" manylinux_2_39 service/requirements.txt
     rm -rf "$context/site-packages/bin"
     mkdir "$context/service" "$context/sntp"
     cp sntp/*.py "$context/sntp"

@@ -13,8 +13,7 @@ folder=$BUILD/package
 
 make_package() {
     rm -rf "$folder"
-    .venv/bin/uv pip install --cache-dir "$CACHE" --target "$folder" --require-hashes \
-        --python-version 3.13 --python-platform x86_64-manylinux_2_28 --only-binary :all: -r healthcheck/requirements.txt
+    install_wheels "$folder" manylinux_2_28 healthcheck/requirements.txt
     mkdir "$folder/healthcheck" "$folder/sntp"
     cp sntp/*.py "$folder/sntp"
     cp healthcheck/*.py "$folder/healthcheck"

@@ -21,8 +21,7 @@ make_image() {
     local root=$context/root
     rm -rf "$context"
     mkdir -p "$root/opt/local" "$root/opt/deployment" "$root/usr/local/bin"
-    .venv/bin/uv pip install --cache-dir "$CACHE" --target "$root/opt/site-packages" --require-hashes \
-        --python-version 3.13 --python-platform x86_64-manylinux_2_39 --only-binary :all: -r local/requirements.txt
+    install_wheels "$root/opt/site-packages" manylinux_2_39 local/requirements.txt
     cp -r local/stage "$root/opt/local/stage"
     cp deployment/__init__.py deployment/template.py "$root/opt/deployment"
     # dnf and systemctl as the hosts' user data calls them; everything else there is the real tool.

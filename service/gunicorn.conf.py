@@ -18,6 +18,8 @@ wsgi_app = (
     "service.app:create_app()"  # made in the worker, after the fork: threads do not survive one
 )
 control_socket_disable = True
+errorlog = "-"
+accesslog = None  # the balancer counts requests; a line each would cost more than the answer
 
 
 def pre_request(worker: Any, request: Any) -> None:
@@ -32,7 +34,3 @@ def post_request(worker: Any, request: Any, environ: dict[str, Any], response: A
     if response is not None and response.should_close():
         with contextlib.suppress(OSError):  # it has
             environ["gunicorn.socket"].shutdown(socket.SHUT_RD)
-
-
-errorlog = "-"
-accesslog = None  # the balancer counts requests; a line each would cost more than the answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from typing import Any, NamedTuple
@@ -102,11 +103,18 @@ def _endpoint_policy() -> dict[str, Any]:
     name = tags["aws:cloudformation:stack-name"]
     (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     body = cloudformation.get_template(StackName=name)["TemplateBody"]
-    resource = Template(body).resources[tags["aws:cloudformation:logical-id"]]
+    resource = _template(body).resources[tags["aws:cloudformation:logical-id"]]
     values = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
     values |= {"AWS::Region": os.environ["AWS_REGION"], "AWS::Partition": "aws"}
     policy: dict[str, Any] = _resolved(resource["Properties"]["PolicyDocument"], values)
     return policy
+
+
+@functools.lru_cache(
+    maxsize=1
+)  # it is asked for each second, and reading it takes longer than all the rest
+def _template(body: str) -> Template:
+    return Template(body)
 
 
 def _resolved(content: Any, values: dict[str, str]) -> Any:
