@@ -8,11 +8,9 @@ import subprocess
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import docker
-
 from local.stage.cloud_api import ENDPOINT, Group
+from local.stage.engine import engine
 
-ENGINE = docker.from_env()
 DEPLOYMENT = os.environ["DEPLOYMENT"]
 IMAGE = os.environ["STAGE_IMAGE"]
 LABEL = "timeservice.deployment"
@@ -41,7 +39,7 @@ class Host(NamedTuple):
 
 
 def existing() -> list[Host]:
-    found = ENGINE.containers.list(
+    found = engine().containers.list(
         all=True, filters={"label": [f"{LABEL}={DEPLOYMENT}", "timeservice.role=host"]}
     )
     return [_host(container) for container in found]
@@ -79,7 +77,7 @@ def launch(group: Group, zone: str) -> str:
         "AWS_ENDPOINT_URL_S3": ENDPOINT,
         "AWS_CONFIG_FILE": "/opt/local/stage/aws-config",
     }
-    ENGINE.volumes.create(name, labels={LABEL: DEPLOYMENT})
+    engine().volumes.create(name, labels={LABEL: DEPLOYMENT})
     options = [
         f"--name={name}",
         f"--hostname={instance}",
@@ -114,11 +112,11 @@ def _run(name: str, options: list[str]) -> None:
 
 
 def _address_of(container: str, network: str) -> str:
-    networks = ENGINE.containers.get(container).attrs["NetworkSettings"]["Networks"]
+    networks = engine().containers.get(container).attrs["NetworkSettings"]["Networks"]
     return str(networks[network]["IPAddress"])
 
 
 def terminate(host: Host) -> None:
     name = f"{DEPLOYMENT}-{host.instance}"
-    ENGINE.containers.get(name).remove(force=True)
-    ENGINE.volumes.get(name).remove(force=True)
+    engine().containers.get(name).remove(force=True)
+    engine().volumes.get(name).remove(force=True)

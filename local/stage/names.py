@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 
-import docker
+from local.stage.engine import engine
 
-ENGINE = docker.from_env()
 DEPLOYMENT = os.environ["DEPLOYMENT"]
 
 
 def publish(name: str) -> None:
     """Let `name` resolve to the balancer; an earlier name of it no longer does."""
-    network = ENGINE.networks.get(f"{DEPLOYMENT}-internet")
-    balancer = ENGINE.containers.get(f"{DEPLOYMENT}-balancer")
+    network = engine().networks.get(f"{DEPLOYMENT}-internet")
+    balancer = engine().containers.get(f"{DEPLOYMENT}-balancer")
     endpoint = balancer.attrs["NetworkSettings"]["Networks"].get(network.name)
     if endpoint is not None:
         if name in (endpoint["Aliases"] or []):
