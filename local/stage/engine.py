@@ -9,6 +9,6 @@ import docker
 
 @cache
 def engine() -> docker.DockerClient:
-    """A client of it. It is asked for when it is needed, as making one asks the engine: a module that did so while it is
-    imported could not be tested where none runs."""
+    """A client of it, made when it is needed, as making one asks the engine: a module that did so while it is imported
+    could not be tested where none runs."""
     return docker.from_env()
