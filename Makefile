@@ -58,8 +58,8 @@ test: lint unit rehearsal ## everything
 lint: setup ## ruff, mypy, cfn-lint, shellcheck
 	@scripts/lint.sh
 
-unit: setup ## unit, template and program tests
-	@$(PYTHON) -m pytest -q -m 'not rehearsal'
+unit: setup ## unit, template and program tests, as many at a time as there are cores (4 at most)
+	@$(PYTHON) -m pytest -q --numprocesses auto --maxprocesses 4 -m 'not rehearsal'
 
 rehearsal: setup ## deploy, use, release, break and remove it, on this machine, beside what is up
 	@scripts/engine.sh

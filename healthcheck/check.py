@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from healthcheck import reference
+from healthcheck.clock import steady
 from healthcheck.reading import Reading, Reference, Sample, Trouble
 from healthcheck.samples import LATE, Service
-from healthcheck.verdict import LIMIT, Verdict, judge
+from healthcheck.verdict import LIMIT, MAX_TICK, Verdict, judge
 
 SAMPLES = 8
 DEADLINE = 10.0  # seconds
@@ -44,7 +45,7 @@ def check(
 
     ask_reference: measures true time. limit, deadline: in seconds. samples: how many at most, two or more.
     """
-    checked_at, start = time.time(), time.perf_counter()
+    checked_at, start = time.time(), steady()
     run = _Run(url, limit, samples, start + deadline)
     # In a thread of its own, because no timeout of the libraries covers an answer that drips or a DNS that hangs.
     # The servers get half of the time at most: that they are silent must not look like a late service.
@@ -53,7 +54,7 @@ def check(
     thread.start()
     thread.join(deadline)
     late = thread.is_alive()
-    reading, phases = run.reading(), {**run.phases, "total": time.perf_counter() - start}
+    reading, phases = run.reading(), {**run.phases, "total": steady() - start}
     if late:
         run.service.cut()
         if reading.trouble is None:
@@ -83,7 +84,7 @@ class _Run:
         )
 
     def measure(self, ask_reference: AskReference, patience: float) -> None:
-        start = time.perf_counter()
+        start = steady()
         asking = threading.Thread(
             target=self._ask, args=(ask_reference, patience, start), daemon=True
         )
@@ -97,7 +98,7 @@ class _Run:
 
     def _ask(self, ask_reference: AskReference, patience: float, start: float) -> None:
         self.reference = ask_reference(patience)
-        self.phases["reference"] = time.perf_counter() - start
+        self.phases["reference"] = steady() - start
 
     def _sample_twice(self, asking: threading.Thread, start: float) -> None:
         """Sample; if the connection fails, once more on a new one."""
@@ -119,17 +120,23 @@ class _Run:
     def _sample(self, asking: threading.Thread, start: float) -> None:
         with self.service as service:
             self.samples.append(service.sample())
-            self.phases.setdefault("first_answer", time.perf_counter() - start)
+            self.phases.setdefault("first_answer", steady() - start)
             asking.join()
             # Two at least: one answer cannot show a clock that stands still.
             while len(self.samples) < self.most:
                 self._let_it_tick()
                 self.samples.append(service.sample())
-                if judge(self.reading(), self.limit).proven:
+                verdict = judge(self.reading(), self.limit)
+                if verdict.proven and (verdict.reason == "frozen" or not self._repeated()):
                     return
+
+    def _repeated(self) -> bool:
+        """Whether the last time stated was stated before: a clock that stands, or one that ticks slowly."""
+        *before, last = ((one.instance, one.stated.seconds) for one in self.samples)
+        return last in before
 
     def _let_it_tick(self) -> None:
         """Wait until the clock must state another time than it last did, if that is soon."""
         pause = 2.5 * self.samples[-1].stated.resolution
         if pause <= MAX_PAUSE:
-            time.sleep(pause)
+            time.sleep(max(pause, MAX_TICK) if self._repeated() else pause)

@@ -42,6 +42,10 @@ class Interval(NamedTuple):
         """Every difference between a value of this one and a value of the other."""
         return Interval(self.low - other.high, self.high - other.low)
 
+    def moved(self, by: float) -> Interval:
+        """All values, `by` seconds later."""
+        return Interval(self.low + by, self.high + by)
+
     def widened(self, by: float) -> Interval:
         """Longer by `by` seconds at both ends."""
         return Interval(self.low - by, self.high + by)

@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
 from healthcheck import reference
-from healthcheck.reading import MAX_STEP, Reference, own_epoch
+from healthcheck.clock import own, steady
+from healthcheck.reading import Reference
 from healthcheck.verdict import Status
 
 JITTER = 0.1  # of the interval, at most: many checkers must not ask at the same moment for ever
-REFERENCE_AGE = (
-    64.0  # seconds; NTP's own shortest interval that servers of others expect (RFC 5905's MINPOLL)
+# Seconds; NTP's own shortest interval that servers of others expect (RFC 5905's MINPOLL).
+REFERENCE_AGE = 64.0
+POOL_AGE = (
+    1800.0  # seconds; what pool.ntp.org, whose servers are volunteers', asks of simple clients
 )
 
 
@@ -53,17 +56,17 @@ class SparingReference:
 
     def __call__(self, patience: float) -> Reference:
         """What was measured last, if it still holds; `patience` in seconds."""
-        if self._last is None or not self._holds(self._last):
-            self._last = self._measure(self._servers, patience)
-            denied = {one.name for one in self._last.servers if one.denied}
+        last = self._last
+        if last is None or steady() - last.at >= self._age or not last.own.was_awake_until(own()):
+            self._last = last = self._measure(self._servers, patience)
+            denied = {one.name for one in last.servers if one.denied}
             self._servers = [name for name in self._servers if name not in denied]
-        return self._last
+        # Our own clock is read again, as it may have been set meanwhile.
+        return reference.own_clock("local", last.servers) if last.is_own_clock else last
 
-    @staticmethod
-    def _holds(last: Reference) -> bool:
-        # It is an offset to our own clock: when somebody sets that, it says nothing any more.
-        own_clock_was_set = abs(own_epoch() - last.epoch) > MAX_STEP
-        return time.perf_counter() - last.at < REFERENCE_AGE and not own_clock_was_set
+    @property
+    def _age(self) -> float:
+        return POOL_AGE if any("pool.ntp.org" in name for name in self._servers) else REFERENCE_AGE
 
 
 class State:

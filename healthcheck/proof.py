@@ -28,7 +28,7 @@ def _lines(result: Result) -> Iterator[str]:
     yield from _reference(reading.reference)
     yield "answers (the service's clock minus ours, whatever the delay of either way):"
     for number, sample in enumerate(reading.samples, 1):
-        yield f"  {number}  {_sample(sample)}"
+        yield f"  {number}  {_sample(sample, reading.reference)}"
     if reading.trouble:
         yield f"  then: {reading.trouble}"
     if not reading.samples and not reading.trouble:
@@ -50,11 +50,12 @@ def _reference(reference: Reference) -> Iterator[str]:
     yield f"  => {found}{KINDS[reference.kind]}"
 
 
-def _sample(sample: Sample) -> str:
+def _sample(sample: Sample, reference: Reference) -> str:
     took = (sample.arrived - sample.sent) * 1e3
-    unsteady = "" if sample.steady else "  not used: our own clock was set meanwhile"
+    unused = "  not used: our own clock was set, or slept, meanwhile"
+    unsteady = "" if reference.comparable(sample) else unused
     return (
-        f"{sample.instance}  {_interval(sample.offset)}  said {utc(sample.stated.seconds)}, to "
+        f"{sample.instance}  {_interval(reference.offset_to(sample))}  said {utc(sample.stated.seconds)}, to "
         f"{sample.stated.resolution:g} s, within {took:.3f} ms{unsteady}"
     )
 

@@ -1,16 +1,15 @@
-"""What a check has measured, before anybody judges it. Pure data, but for `own_epoch`."""
+"""What a check has measured, before anybody judges it. Pure data."""
 
 from __future__ import annotations
 
-import time
 from typing import Literal, NamedTuple
 
+from healthcheck.clock import Own
 from healthcheck.interval import Interval
 from healthcheck.timestamp import Timestamp
 
 UNNAMED = "?"  # an answer's instance, where the service does not say
 DRIFT = 50e-6  # seconds that two clocks may drift apart in a second while we measure
-MAX_STEP = 0.005  # seconds; what our wall clock moves by more than this, somebody has set it by
 
 
 class Trouble(Exception):
@@ -24,9 +23,8 @@ class Trouble(Exception):
 class Sample(NamedTuple):
     """One answer of the service's.
 
-    instance: which host gave it. offset: its clock minus ours, in seconds. stated: the time it said.
-    sent, arrived: our steady clock (perf_counter) at either end, in seconds. epoch: `own_epoch` before it was sent.
-    steady: False if our own clock was set in the meantime.
+    instance: which host gave it. offset: its clock minus ours (`before.epoch` and the steady clock), in seconds.
+    stated: the time it said. sent, arrived: our steady clock at either end, in seconds. before, after: our clocks then.
     """
 
     instance: str
@@ -34,8 +32,8 @@ class Sample(NamedTuple):
     stated: Timestamp
     sent: float
     arrived: float
-    epoch: float
-    steady: bool = True
+    before: Own
+    after: Own
 
 
 class Server(NamedTuple):
@@ -54,18 +52,35 @@ Kind = Literal["ntp", "single", "local", "chosen", "disagree"]
 
 
 class Reference(NamedTuple):
-    """What true time minus the checker's own clock is.
+    """What true time minus our own clock (`own.epoch` and the steady clock) is.
 
     kind: ntp (a majority of several servers), single (only one answered), local (none did, the own clock
     stands in), chosen (the own clock, because the user said so), disagree (no majority: `offset` means nothing).
-    at: our steady clock (perf_counter) when it was measured, in seconds. epoch: `own_epoch` at that moment.
+    at: our steady clock when it was measured, in seconds. own: our clocks at that moment.
     """
 
     kind: Kind
     offset: Interval
     at: float
-    epoch: float
+    own: Own
     servers: tuple[Server, ...] = ()
+
+    @property
+    def is_own_clock(self) -> bool:
+        return self.kind in ("local", "chosen")
+
+    def comparable(self, sample: Sample) -> bool:
+        """Whether the sample can be measured against this.
+
+        The machine must not have slept in between. That our wall clock was set matters only if it is the reference.
+        """
+        awake = all(self.own.was_awake_until(one) for one in (sample.before, sample.after))
+        same = all(self.own.was_not_set_until(one) for one in (sample.before, sample.after))
+        return awake and (same or not self.is_own_clock)
+
+    def offset_to(self, sample: Sample) -> Interval:
+        """The sample's offset to our clock as it was when this was measured."""
+        return sample.offset.moved(sample.before.epoch - self.own.epoch)
 
 
 class Reading(NamedTuple):
@@ -74,9 +89,3 @@ class Reading(NamedTuple):
     samples: tuple[Sample, ...]
     reference: Reference
     trouble: Trouble | None = None
-
-
-def own_epoch() -> float:
-    """When our steady clock stood at zero, by our wall clock (seconds). It changes only if the wall clock is set."""
-    # An interruption between the two makes the difference smaller; it will not come three times.
-    return max(time.time() - time.perf_counter() for _ in range(3))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import sntp
+from healthcheck.clock import Own, own, steady
 from healthcheck.interval import Interval, majority
-from healthcheck.reading import DRIFT, MAX_STEP, Kind, Reference, Server, own_epoch
+from healthcheck.reading import DRIFT, Kind, Reference, Server
 
 # These smear a leap second alike (linearly, from noon to noon UTC), as the hosts' own time server does; a server that
 # steps would differ from them by up to half a second on such a day.
@@ -22,53 +22,63 @@ LOCAL_ERROR = 0.1  # seconds that a clock which its own system keeps is taken to
 def own_clock(kind: Literal["local", "chosen"], servers: Iterable[Server] = ()) -> Reference:
     """The checker's own clock as its own reference, with a declared error."""
     error = Interval(-LOCAL_ERROR, LOCAL_ERROR)
-    return Reference(kind, error, time.perf_counter(), own_epoch(), tuple(servers))
+    return Reference(kind, error, steady(), own(), tuple(servers))
 
 
 def measure(servers: Sequence[str], timeout: float = TIMEOUT) -> Reference:
     """Ask all the servers ("host" or "host:port") at the same time. Never raises; takes `timeout` seconds at most."""
-    start, epoch = time.perf_counter(), own_epoch()
-    servers = list(dict.fromkeys(servers))  # one server, one vote
+    start, ours = steady(), own()
+    servers = list(dict.fromkeys(servers))
     answers: dict[str, Server] = {}
+    voters: dict[tuple[str, int], str] = {}  # who has voted: one server, one vote
 
     def one(name: str) -> None:
         try:
             # A little less, so that what is wrong with an answer is told in time.
-            offset, bound = _ask(name, start + 0.9 * timeout)
+            address, (offset, bound) = _ask(
+                name, start + 0.9 * timeout, lambda: ours.epoch + steady()
+            )
         except (sntp.NtpError, OSError, ValueError, OverflowError) as trouble:
             denied = isinstance(trouble, sntp.KissOfDeath)
             answers[name] = Server(name, None, str(trouble), denied)
             return
-        if abs(own_epoch() - epoch) > MAX_STEP:
-            answers[name] = Server(name, None, "this machine's own clock was set meanwhile")
+        if (voter := voters.setdefault(address, name)) != name:
+            answers[name] = Server(name, None, f"the same server as {voter}")
             return
-        drift = DRIFT * (time.perf_counter() - start)
+        if not ours.was_awake_until(own()):
+            answers[name] = Server(name, None, "this machine slept meanwhile")
+            return
+        drift = DRIFT * (steady() - start)
         answers[name] = Server(name, Interval(offset, offset).widened(bound + drift))
 
     threads = [threading.Thread(target=one, args=(name,), daemon=True) for name in servers]
     for thread in threads:
         thread.start()
     for thread in threads:  # the DNS knows no timeout: whoever hangs in it is left behind
-        thread.join(max(0.0, start + timeout - time.perf_counter()))
+        thread.join(max(0.0, start + timeout - steady()))
     missing = "no answer in time"
     return combine(
-        [answers.get(name, Server(name, None, missing)) for name in servers], start, epoch
+        [answers.get(name, Server(name, None, missing)) for name in servers], start, ours
     )
 
 
-def _ask(name: str, until: float) -> sntp.Answer:
-    """Ask one server, at each of its addresses in turn until one gives a valid answer (a dead IPv6 route, say).
+def _ask(
+    name: str, until: float, clock: Callable[[], float]
+) -> tuple[tuple[str, int], sntp.Answer]:
+    """Ask one server, at each of its addresses in turn until one gives a valid answer (a dead IPv6 route, say); returns
+    which one did.
 
-    until: on the steady clock, in seconds.
+    until: on the steady clock, in seconds. clock: ours, which the answer is about; seconds since 1970.
     """
     host, port = sntp.split(name)
     found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
     trouble: sntp.NtpError = sntp.NoAnswer("no answer in time")
-    while addresses and (left := until - time.perf_counter()) > 0:
+    while addresses and (left := until - steady()) > 0:
         address = addresses.pop(0)
         try:
-            return sntp.ask(address, port, timeout=left / 2 if addresses else left)
+            answer = sntp.ask(address, port, left / 2 if addresses else left, clock)
+            return (address, port), answer
         except sntp.KissOfDeath:
             raise  # it wants to be left alone, not to be asked at its next door
         except sntp.NtpError as refused:
@@ -76,13 +86,13 @@ def _ask(name: str, until: float) -> sntp.Answer:
     raise trouble
 
 
-def combine(servers: Sequence[Server], at: float, epoch: float) -> Reference:
-    """One reference of several answers: what more than half of the valid ones agree on. at, epoch: as in Reference."""
+def combine(servers: Sequence[Server], at: float, ours: Own) -> Reference:
+    """One reference of several answers: what more than half of the valid ones agree on. at, ours: as in Reference."""
     offsets = [server.offset for server in servers if server.offset is not None]
     if not offsets:
         return own_clock("local", servers)
     common = majority(offsets)
     if common is None:
-        return Reference("disagree", offsets[0], at, epoch, tuple(servers))
+        return Reference("disagree", offsets[0], at, ours, tuple(servers))
     kind: Kind = "single" if len(offsets) == 1 else "ntp"
-    return Reference(kind, common, at, epoch, tuple(servers))
+    return Reference(kind, common, at, ours, tuple(servers))

@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import time
 from http import HTTPStatus
 
 import requests
 import urllib3
 
 from healthcheck import __version__
+from healthcheck.clock import own, steady
 from healthcheck.interval import Interval
-from healthcheck.reading import MAX_STEP, UNNAMED, Sample, Trouble
+from healthcheck.reading import UNNAMED, Sample, Trouble
 from healthcheck.timestamp import BadTimestamp, Timestamp, parse
 from healthcheck.transport import Cuttable, refuse_negative_chunks
 
@@ -42,7 +42,7 @@ class Service:
     """A connection to the service; a context manager."""
 
     def __init__(self, url: str, deadline: float) -> None:
-        """url: what to GET. deadline: on the steady clock (perf_counter), in seconds, for all requests together."""
+        """url: what to GET. deadline: on the steady clock, in seconds, for all requests together."""
         self.url = url
         self.deadline = deadline
         self._transport = Cuttable()
@@ -64,8 +64,8 @@ class Service:
 
     def sample(self) -> Sample:
         """Ask once; raises Trouble. The first call makes the connection, so its interval is wide."""
-        # In this order: were we interrupted between the two, the interval would get wider, and not wrong.
-        sent, wall = time.perf_counter(), time.time()
+        before = own()
+        sent = steady()
         try:
             with self._session.get(
                 self.url, timeout=self._timeouts(), allow_redirects=False, stream=True
@@ -73,24 +73,16 @@ class Service:
                 self._check(answer)
                 body = self._read(answer)
                 # Not before the body: a service may send its headers and look at its clock only then.
-                arrived, wall_arrived = time.perf_counter(), time.time()
+                arrived = steady()
         # ValueError: urllib3 lets some of those through that a malformed answer causes.
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as trouble:
             raise explained(trouble) from None
         stated, instance = understood(body)
-        took = arrived - sent
-        return Sample(
-            instance,
-            Interval(stated.seconds - (wall + took), stated.seconds + stated.resolution - wall),
-            stated,
-            sent,
-            arrived,
-            epoch=wall - sent,
-            steady=abs((wall_arrived - wall) - took) <= MAX_STEP,
-        )
+        offset = Interval(stated.seconds - arrived, stated.seconds + stated.resolution - sent)
+        return Sample(instance, offset.moved(-before.epoch), stated, sent, arrived, before, own())
 
     def _left(self) -> float:
-        left = self.deadline - time.perf_counter()
+        left = self.deadline - steady()
         if left <= 0:
             raise Trouble("timeout", LATE)
         return left

@@ -21,6 +21,7 @@ def completed(url: str) -> str:
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         host, _ = parts.hostname, parts.port
+        (host or "").encode("idna")  # each part of a name has 1 to 63 characters
     except ValueError:
         raise BadUrl("that is not a URL: its host or its port cannot be read") from None
     if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:

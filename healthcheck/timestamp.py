@@ -9,6 +9,7 @@ from typing import NamedTuple
 FORM = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*([Zz]|[+-]\d\d:?\d\d)?", re.ASCII
 )
+FAR_FUTURE = re.compile(r"\+?\d{5,}-\d\d-\d\d", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -17,20 +18,25 @@ class BadTimestamp(ValueError):
 
 
 class Timestamp(NamedTuple):
-    """seconds: since 1970, cut to what was stated. resolution: of the last digit stated, in seconds."""
+    """seconds: since 1970, cut to what was stated. resolution: of the last digit stated that is not 0, in seconds.
+
+    Zeros at the end are more often those of a clock that ticks more coarsely than it is written.
+    """
 
     seconds: float
     resolution: float
 
 
 def parse(text: str) -> Timestamp:
-    """RFC 3339 with `Z` or an offset and 0 to 9 digits; `:60`, a leap second, is the last instant of its minute.
+    """RFC 3339 with `Z` or an offset and 0 to 9 digits; `:60`, a leap second, is the last instant of its minute, with
+    the whole second that it takes as resolution.
 
     Raises BadTimestamp, also for a time without a zone: it could be any of 38 different moments.
     """
     match = FORM.fullmatch(text.strip())
     if not match:
-        raise BadTimestamp(f"{text[:60]!a} is not an RFC 3339 timestamp")
+        likely = ": looks like milliseconds read as seconds" * bool(FAR_FUTURE.match(text.strip()))
+        raise BadTimestamp(f"{text[:60]!a} is not an RFC 3339 timestamp{likely}")
     date, minute, second, fraction, zone = match.groups()
     if zone is None:
         raise BadTimestamp(f"{text[:60]!a} names no time zone (Z or +00:00), so it is no moment")
@@ -39,7 +45,7 @@ def parse(text: str) -> Timestamp:
         moment = datetime.fromisoformat(f"{date}T{minute}:{'59' if leap else second}+00:00")
     except ValueError as wrong:
         raise BadTimestamp(f"{text[:60]!a}: {wrong}") from None
-    digits = fraction or ""
+    digits = "" if leap else (fraction or "").rstrip("0")
     part = 0.999999 if leap else float(f"0.{digits or 0}")
     whole = (moment - EPOCH - _offset(zone)).total_seconds()
     return Timestamp(whole + part, 10.0 ** -len(digits))

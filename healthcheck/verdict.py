@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from healthcheck.interval import Interval
-from healthcheck.reading import DRIFT, MAX_STEP, UNNAMED, Reading, Reference, Sample
+from healthcheck.reading import DRIFT, UNNAMED, Reading, Reference, Sample
 
 LIMIT = 1.0  # seconds
 QUARTER = 900.0  # seconds; offsets of time zones are multiples of it
+MAX_TICK = 0.05  # seconds; a clock may tick more coarsely than it is written (Windows: every 16 ms)
+MAX_SLEW = 0.1  # seconds a second; chrony's fastest is a twelfth
 FARTHEST = 56  # quarters of an hour; the farthest zone is 14 h away from UTC
 
 Status = Literal["OK", "Failed", "Unknown"]
@@ -61,20 +63,23 @@ def _clocks(reading: Reading, limit: float) -> Verdict:
     reference = reading.reference
     by_name: dict[str, list[Sample]] = {}
     for sample in reading.samples:
-        if sample.steady and abs(sample.epoch - reference.epoch) <= MAX_STEP:
+        if reference.comparable(sample):
             by_name.setdefault(sample.instance, []).append(sample)
     if not by_name:
-        detail = "no sample can be used: this machine's own clock was set during the check"
+        detail = (
+            "no sample can be used: this machine's own clock was set, or slept, during the check"
+        )
         return Verdict("Unknown", "own_clock", detail, False)
     instances = []
     for name, samples in by_name.items():
         newest = samples[-1]
-        guess = hint(newest.offset.minus(reference.offset).middle, newest.stated.seconds)
+        error = reference.offset_to(newest).minus(reference.offset)
+        guess = hint(error.middle, newest.stated.seconds)
         if _stands_still(samples):
             detail = f"{name} states the same time again and again{guess}"
             return Verdict("Failed", "frozen", detail, True)
         # Without a name, each sample may be another clock's.
-        offset = _offset(samples, reference.at, one_clock=name != UNNAMED)
+        offset = _offset(samples, reference, one_clock=name != UNNAMED)
         if offset.empty:
             return Verdict("Failed", "inconsistent", f"the clock of {name} jumps{guess}", True)
         error = offset.minus(reference.offset)
@@ -90,17 +95,34 @@ def _stands_still(samples: Sequence[Sample]) -> bool:
     """Whether a stamp was repeated after a time in which a clock that runs must have moved on."""
     return any(
         later.stated.seconds == earlier.stated.seconds
-        and later.sent - earlier.arrived > 2 * later.stated.resolution
+        and later.sent - earlier.arrived > max(2 * later.stated.resolution, MAX_TICK)
         for earlier, later in itertools.combinations(samples, 2)
     )
 
 
-def _offset(samples: Sequence[Sample], at: float, one_clock: bool) -> Interval:
-    """The clock's offset to ours at the moment `at` (our steady clock): what all samples allow; what any of them does,
-    unless they are of one clock."""
-    offsets = [sample.offset.widened(DRIFT * abs(sample.arrived - at)) for sample in samples]
+def _offset(samples: Sequence[Sample], reference: Reference, one_clock: bool) -> Interval:
+    """The clock's offset to ours when the reference was measured; empty if one clock cannot have had all the offsets.
+
+    It is what all samples allow; but what any of them does if they are not of one clock, or of one that is slewed.
+    """
+    offsets = [
+        reference.offset_to(sample).widened(DRIFT * abs(sample.arrived - reference.at))
+        for sample in samples
+    ]
     lows, highs = [one.low for one in offsets], [one.high for one in offsets]
-    return Interval(max(lows), min(highs)) if one_clock else Interval(min(lows), max(highs))
+    common = Interval(max(lows), min(highs))
+    if one_clock and (not common.empty or _jumps(samples, reference)):
+        return common
+    return Interval(min(lows), max(highs))
+
+
+def _jumps(samples: Sequence[Sample], reference: Reference) -> bool:
+    """Whether the clock moved by more than an NTP daemon slews it."""
+    for earlier, later in itertools.combinations(samples, 2):
+        moved = reference.offset_to(later).minus(reference.offset_to(earlier)).least
+        if moved > MAX_SLEW * (later.arrived - earlier.sent) + MAX_TICK:
+            return True
+    return False
 
 
 def _compared(instances: list[Instance], reference: Reference, limit: float) -> Verdict:
@@ -143,8 +165,6 @@ def hint(error: float, stated: float) -> str:
     if 0 < abs(quarters) <= FARTHEST and abs(error - quarters * QUARTER) < 10:
         return f": looks like a time zone or DST error ({quarters * QUARTER / 3600:+g} h)"
     ratio = stated / (stated - error)
-    if 0.99 < ratio / 1000 < 1.01:
-        return ": looks like milliseconds read as seconds"
     if 0.99 < ratio * 1000 < 1.01:
         return ": looks like seconds read as milliseconds"
     return ""

@@ -11,6 +11,7 @@ import re
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import ntplib
@@ -45,10 +46,13 @@ class Answer(NamedTuple):
     bound: float
 
 
-def ask(host: str, port: int = 123, timeout: float = 2.0) -> Answer:
+def ask(
+    host: str, port: int = 123, timeout: float = 2.0, clock: Callable[[], float] = time.time
+) -> Answer:
     """Ask once, at the first of the name's addresses; raises NtpError.
 
-    timeout: for the whole exchange, in seconds; the DNS comes on top. The offset is to our clock at the time we asked.
+    timeout: for the whole exchange, in seconds; the DNS comes on top. clock: ours, in seconds since 1970; the offset is
+    to what it says when we ask.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
@@ -56,7 +60,7 @@ def ask(host: str, port: int = 123, timeout: float = 2.0) -> Answer:
             connection.connect(
                 found[0][4]
             )  # the kernel lets nothing through that comes from elsewhere
-            stats = _exchange(connection, timeout)
+            stats = _exchange(connection, timeout, clock)
     except TimeoutError:
         raise NoAnswer("no answer in time") from None
     except (ntplib.NTPException, OSError, UnicodeError) as trouble:
@@ -65,11 +69,13 @@ def ask(host: str, port: int = 123, timeout: float = 2.0) -> Answer:
     return Answer(stats.offset, root_distance(stats))
 
 
-def _exchange(connection: socket.socket, timeout: float) -> ntplib.NTPStats:
+def _exchange(
+    connection: socket.socket, timeout: float, clock: Callable[[], float]
+) -> ntplib.NTPStats:
     """A question and its answer, with the times of both ends; raises TimeoutError, or InvalidAnswer if it is forged."""
     # Servers return the transmit timestamp as it came. Ours tells nothing of our clock, and cannot be guessed.
     nonce = secrets.token_bytes(8)
-    wall, steady = time.time(), time.monotonic()
+    wall, steady = clock(), time.monotonic()
     connection.send(ntplib.NTPPacket(version=4, mode=3).to_data()[:40] + nonce)
     forged = False
     while (left := steady + timeout - time.monotonic()) > 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import socket
@@ -9,18 +10,19 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from healthcheck import check as checking
 from healthcheck import samples
 from healthcheck.check import Result, check
+from healthcheck.clock import own, steady
 from healthcheck.interval import Interval
-from healthcheck.reading import Reference, own_epoch
-from healthcheck.reference import own_clock
+from healthcheck.reading import Reference
+from healthcheck.reference import measure, own_clock
 from healthcheck.verdict import LIMIT
-from tests.healthcheck_servers import Behaviour, Request, rfc3339, tells, web
+from tests.healthcheck_servers import Behaviour, Request, ntp, rfc3339, tells, web
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +32,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def exact(patience: float) -> Reference:
     """Our own clock is the truth, as it is that of the servers too."""
-    return Reference("ntp", Interval(0.0, 0.0), time.perf_counter(), own_epoch())
+    return Reference("ntp", Interval(0.0, 0.0), steady(), own())
 
 
 def checked(behaviour: Behaviour, deadline: float = 5.0, limit: float = LIMIT) -> Result:
@@ -47,8 +49,13 @@ def states(content: object, status: int = 200, **headers: str) -> Behaviour:
     return lambda request: request.answer(content, status, **headers)
 
 
-def frozen() -> Behaviour:
-    return states({"now": rfc3339(), "instance": "i-1"})
+def ticks(step: float) -> Behaviour:
+    """A right clock that moves on only every `step` seconds, and is written with six digits."""
+    return lambda request: tells(-(time.time_ns() / 1e9 % step))(request)
+
+
+def frozen(age: float = 0.0) -> Behaviour:
+    return states({"now": rfc3339(-age), "instance": "i-1"})
 
 
 def slowly(after: float) -> Behaviour:
@@ -86,6 +93,19 @@ SERVERS: dict[str, tuple[Behaviour, str, str]] = {
         "clock_off",
     ),
     "frozen": (frozen(), "Failed", "frozen"),
+    "frozen for an hour": (frozen(3600), "Failed", "frozen"),
+    "ticks every 16 ms": (ticks(1 / 64), "OK", "ok"),
+    "ticks every 40 ms": (ticks(0.04), "OK", "ok"),
+    "whole seconds with six digits": (
+        lambda request: request.answer({"now": rfc3339()[:19] + ".000000Z"}),
+        "OK",
+        "ok",
+    ),
+    "a leap second that lasts": (
+        lambda request: request.answer({"now": "2026-06-30T23:59:60" + rfc3339()[19:]}),
+        "Failed",
+        "clock_off",
+    ),
     "jumping": (in_turn(tells(), tells(-0.5)), "Failed", "inconsistent"),
     "two instances": (in_turn(tells(0.1, "a"), tells(-0.1, "b")), "OK", "ok"),
     "one of two wrong": (in_turn(tells(0, "a"), tells(3, "b")), "Failed", "clock_off"),
@@ -411,30 +431,36 @@ def stepping(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return lambda by: shift.__setitem__(0, shift[0] + by)
 
 
-@pytest.mark.parametrize("step", [-30.0, -0.02, 0.02, 30.0])
-def test_our_own_clock_may_be_set_during_a_request(
-    monkeypatch: pytest.MonkeyPatch, step: float
+@pytest.mark.parametrize("step", [-86400.0, -30.0, -0.02, 0.02, 30.0, 86400.0])
+@pytest.mark.parametrize(("error", "status"), [(0.0, "OK"), (0.03, "Failed")])
+def test_our_own_clock_may_be_set_at_any_moment(
+    monkeypatch: pytest.MonkeyPatch, step: float, error: float, status: str
 ) -> None:
     set_by = stepping(monkeypatch)
-    steps = iter([0.0, step, -step])
 
     def behave(request: Request) -> None:
-        set_by(next(steps, 0.0))
-        tells()(request)
+        set_by(step)
+        tells(error)(request)
+        set_by(step)
 
-    result = checked(behave, limit=0.015)
-    assert result.verdict.status == "OK", result.verdict.detail
-    assert [sample.steady for sample in result.reading.samples[:2]] == [True, False]
+    with ntp() as server, web(behave) as service:
+        ask = functools.partial(measure, [server.name])
+        result = check(service.url, ask, limit=0.015)
+    assert result.verdict.status == status, result.verdict.detail
 
 
-def test_a_clock_of_ours_that_was_set_makes_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["local", "chosen"])
+def test_a_clock_of_ours_that_is_set_while_it_is_the_reference_makes_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, kind: Literal["local", "chosen"]
+) -> None:
     set_by = stepping(monkeypatch)
 
     def behave(request: Request) -> None:
         set_by(1.0)
         tells()(request)
 
-    verdict = checked(behave).verdict
+    with web(behave) as service:
+        verdict = check(service.url, lambda _: own_clock(kind)).verdict
     assert (verdict.status, verdict.reason) == ("Unknown", "own_clock")
 
 

@@ -175,6 +175,8 @@ def test_a_password_is_used_and_never_printed(
         ["http://[::1"],
         ["http://"],
         ["http://a b/"],
+        ["http://a..b/"],
+        ["http://" + "x" * 64 + ".org/"],
         ["http://a\nb/"],
     ],
     ids=" ".join,
@@ -251,6 +253,11 @@ def test_help_documents_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> No
         ("https://example.org/now?format=json", "https://example.org/now?format=json"),
         ("https://example.org/time", "https://example.org/time"),
         ("http://[::1]:8000", "http://[::1]:8000/now"),
+        (
+            "http://[2001:db8:1111:2222:3333:4444:5555:6666]",
+            "http://[2001:db8:1111:2222:3333:4444:5555:6666]/now",
+        ),
+        ("http://example.org./", "http://example.org./now"),
     ],
 )
 def test_short_forms_of_a_url(given: str, asked: str) -> None:

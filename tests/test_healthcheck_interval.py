@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from healthcheck.clock import Own
 from healthcheck.interval import Interval, majority
 from healthcheck.reading import Reading, Sample, Server
 from healthcheck.reference import combine
@@ -105,7 +106,7 @@ def test_the_truth_lies_inside_the_bound_of_a_whole_check() -> None:
             )
             for number, lies in enumerate([False, False, False, chance.random() < 0.5])
         ]
-        reference = combine(servers, at=0.0, epoch=now + own_error)
+        reference = combine(servers, at=0.0, ours=Own(now + own_error, 0.0))
         resolution = 10.0 ** -chance.randint(0, 6)
         samples, at = [], chance.uniform(0, 1)
         for _ in range(chance.randint(1, 8)):
@@ -115,7 +116,8 @@ def test_the_truth_lies_inside_the_bound_of_a_whole_check() -> None:
             sent, arrived = now + at + own_error, now + at + out + back + own_error
             offset = Interval(said - arrived, said + resolution - sent)
             stamp = Timestamp(said, resolution)
-            samples.append(Sample("a", offset, stamp, at, at + out + back, now + own_error))
+            ours = Own(now + own_error, 0.0)
+            samples.append(Sample("a", offset, stamp, at, at + out + back, ours, ours))
             at += out + back + chance.uniform(0, 0.1)
         verdict = judge(Reading(tuple(samples), reference))
         assert verdict.worst is not None, verdict

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from healthcheck import periodic
+from healthcheck import periodic, reference
 from healthcheck.__main__ import main
 from healthcheck.check import check
+from healthcheck.clock import own, steady
 from healthcheck.interval import Interval
-from healthcheck.periodic import REFERENCE_AGE, SparingReference, State, ticks
-from healthcheck.reading import Reference, Server, own_epoch
+from healthcheck.periodic import SparingReference, State, ticks
+from healthcheck.reading import Reference, Server
 from healthcheck.verdict import Status
 from tests.healthcheck_servers import Request, ntp, tells, web
 
@@ -97,27 +98,54 @@ class Servers:
     def __call__(self, servers: Sequence[str], patience: float) -> Reference:
         self.asked.append(list(servers))
         answers = tuple(Server(name, None, "", name in self.denied) for name in servers)
-        return Reference("ntp", Interval(0, 0), time.perf_counter(), own_epoch(), answers)
+        return Reference("ntp", Interval(0, 0), steady(), own(), answers)
 
 
-def test_servers_of_others_are_asked_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    servers, now = Servers(), time.perf_counter()
-    ask = SparingReference(["a", "b"], servers)
+@pytest.mark.parametrize(
+    ("names", "age"), [(["a", "b"], 64.0), (["a", "2.debian.pool.ntp.org"], 1800.0)]
+)
+def test_servers_of_others_are_asked_seldom(
+    monkeypatch: pytest.MonkeyPatch, names: list[str], age: float
+) -> None:
+    servers, now = Servers(), steady()
+    ask = SparingReference(names, servers)
     first = ask(1.0)
     assert ask(1.0) is first
-    monkeypatch.setattr(time, "perf_counter", lambda: now + REFERENCE_AGE + 1)
-    monkeypatch.setattr(periodic, "own_epoch", lambda: first.epoch)
+    monkeypatch.setattr(periodic, "steady", lambda: now + age - 1)
+    assert ask(1.0) is first
+    monkeypatch.setattr(periodic, "steady", lambda: now + age + 1)
     assert ask(1.0) is not first
-    assert servers.asked == [["a", "b"]] * 2
+    assert servers.asked == [names] * 2
 
 
-def test_they_are_asked_again_when_our_own_clock_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_are_asked_again_when_this_machine_has_slept_and_not_when_its_clock_was_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     servers = Servers()
     ask = SparingReference(["a"], servers)
-    epoch = ask(1.0).epoch
-    monkeypatch.setattr(periodic, "own_epoch", lambda: epoch + 2.0)
+    before = ask(1.0).own
+    monkeypatch.setattr(periodic, "own", lambda: before._replace(epoch=before.epoch + 3600))
+    ask(1.0)
+    assert len(servers.asked) == 1
+    monkeypatch.setattr(periodic, "own", lambda: before._replace(slept=before.slept + 60))
     ask(1.0)
     assert len(servers.asked) == 2
+
+
+def test_our_own_clock_in_place_of_silent_servers_is_read_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def measure(servers: Sequence[str], patience: float) -> Reference:
+        asked.append(servers)
+        return reference.own_clock("local")
+
+    ask = SparingReference(["a"], measure)
+    first, real = ask(1.0), time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 3600)
+    assert ask(1.0).own.epoch - first.own.epoch == pytest.approx(3600, abs=1)
+    assert len(asked) == 1
 
 
 def test_a_server_that_wants_to_be_left_alone_is(monkeypatch: pytest.MonkeyPatch) -> None:

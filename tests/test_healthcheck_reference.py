@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import time
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from healthcheck import reference
 from healthcheck.check import check
+from healthcheck.clock import Own
 from healthcheck.interval import Interval
 from healthcheck.reading import Reference, Server
 from healthcheck.reference import SERVERS, combine, measure
@@ -209,8 +212,13 @@ def test_no_majority_is_no_reference(shifts: tuple[float, ...]) -> None:
 
 
 def test_a_server_that_is_named_twice_has_one_vote() -> None:
+    """Or under several names that lead to the same address."""
     with clocks(0.0, -3.0) as (honest, liar):
         assert asked(honest, liar, liar).kind == "disagree"
+        alias = liar.name.replace("127.0.0.1", "localhost")
+        found = measure([honest.name, liar.name, alias], 0.5)
+    assert found.kind == "disagree"
+    assert found.servers[2].trouble == f"the same server as {liar.name}"
 
 
 def test_an_invalid_answer_has_no_vote() -> None:
@@ -221,7 +229,7 @@ def test_an_invalid_answer_has_no_vote() -> None:
 
 
 def test_our_own_clock_stands_in_with_a_declared_error() -> None:
-    found = combine([Server("ntp.test", None, "no answer in time")], at=0.0, epoch=0.0)
+    found = combine([Server("ntp.test", None, "no answer in time")], at=0.0, ours=Own(0.0, 0.0))
     assert found.kind == "local"
     assert found.offset == Interval(-0.1, 0.1)
     assert found.servers[0].name == "ntp.test"
@@ -249,17 +257,28 @@ def test_the_checkers_own_clock_cancels(
     assert worst.error.low - 1e-5 <= error <= worst.error.high + 1e-5
 
 
-def test_an_answer_during_which_our_own_clock_was_set_has_no_vote(
+def test_an_answer_during_which_our_own_clock_was_set_counts_as_any_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real, shift = time.time, [0.0]
 
     def answer_and_set(request: bytes) -> bytes:
-        shift[0] -= 0.02  # less than the delay, which stays plausible
-        time.sleep(0.03)
+        shift[0] += 3600
         return packet(request)
 
     monkeypatch.setattr(time, "time", lambda: real() + shift[0])
     with udp(answer_and_set) as server:
         found = asked(server)
-    assert found.servers[0].trouble == "this machine's own clock was set meanwhile"
+    assert found.kind == "single"
+    assert found.offset.low <= 0 <= found.offset.high
+    assert found.offset.half_width < 0.1
+
+
+def test_an_answer_during_which_this_machine_slept_has_no_vote(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    states = itertools.chain([Own(0.0, 0.0)], itertools.repeat(Own(0.0, 60.0)))
+    monkeypatch.setattr(reference, "own", lambda: next(states))
+    with ntp() as server:
+        found = asked(server)
+    assert found.servers[0].trouble == "this machine slept meanwhile"
