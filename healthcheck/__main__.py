@@ -51,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         ask = SparingReference(servers)
     if args.reference == "local":
         ask = _own_clock
-    once = functools.partial(check, url, ask, args.limit, args.samples, args.deadline)
+    once = functools.partial(
+        check, url, ask, args.limit, args.samples, args.deadline, args.follow, args.proxy_from_env
+    )
     return told(once(), args) if args.every is None else periodically(once, args)
 
 

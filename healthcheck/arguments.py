@@ -85,6 +85,13 @@ def parser(formats: Iterable[str]) -> Parser:
         help="with --every: checks in a row that make the state OK again (default: 1)",
     )  # fmt: skip
     parser.add_argument(
+        "--follow", action="store_true", help="follow redirects first, and measure where they lead"
+    )
+    parser.add_argument(
+        "--proxy-from-env", action="store_true",
+        help="use the environment's proxies, .netrc and certificates, which are ignored otherwise",
+    )  # fmt: skip
+    parser.add_argument(
         "--verbose", action="store_true", help="explain the verdict, on standard error"
     )
     parser.add_argument("--version", action="version", version=__version__)

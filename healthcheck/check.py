@@ -11,20 +11,28 @@ from typing import NamedTuple
 from healthcheck import reference
 from healthcheck.clock import steady
 from healthcheck.reading import Reading, Reference, Sample, Trouble
+from healthcheck.redirects import destination
 from healthcheck.samples import LATE, Service
 from healthcheck.verdict import LIMIT, MAX_TICK, Verdict, judge
 
 SAMPLES = 8
 DEADLINE = 10.0  # seconds
 RETRY_AFTER = 0.3  # seconds, and as much jitter: not at the same moment as all other checks
-RETRIED = {"dns", "refused", "timeout", "tls", "unreachable"}  # an answer, even a bad one, is not
+RETRIED = {
+    "dns",
+    "proxy",
+    "refused",
+    "timeout",
+    "tls",
+    "unreachable",
+}  # an answer, even a bad one, is not
 MAX_PAUSE = 0.1  # seconds
 
 AskReference = Callable[[float], Reference]  # its argument: how long it may take, in seconds
 
 
 class Result(NamedTuple):
-    """A verdict, what it rests on, and how long the parts took (in seconds)."""
+    """A verdict, what it rests on, and how long the parts took (in seconds). url: what was asked in the end."""
 
     url: str
     verdict: Verdict
@@ -40,13 +48,16 @@ def check(
     limit: float = LIMIT,
     samples: int = SAMPLES,
     deadline: float = DEADLINE,
+    follow: bool = False,
+    environment: bool = False,
 ) -> Result:
     """Check the service at `url`. Never raises for anything that the service or the network does.
 
     ask_reference: measures true time. limit, deadline: in seconds. samples: how many at most, two or more.
+    follow: go where `url` redirects to, and measure there. environment: use the proxies that it names.
     """
     checked_at, start = time.time(), steady()
-    run = _Run(url, limit, samples, start + deadline)
+    run = _Run(url, limit, samples, start + deadline, follow, environment)
     # In a thread of its own, because no timeout of the libraries covers an answer that drips or a DNS that hangs.
     # The servers get half of the time at most: that they are silent must not look like a late service.
     patience = min(reference.TIMEOUT, deadline / 2)
@@ -63,20 +74,28 @@ def check(
         verdict = Verdict("Unknown", "error", f"the check itself failed: {run.defect!a}", False)
     else:
         verdict = judge(reading, limit)
-    return Result(url, verdict, reading, limit, phases, checked_at)
+    return Result(run.url, verdict, reading, limit, phases, checked_at)
 
 
 class _Run:
     """The state of one check, filled by a thread that is left behind if it hangs where it cannot be cut (the DNS)."""
 
-    def __init__(self, url: str, limit: float, samples: int, deadline: float) -> None:
+    def __init__(
+        self, url: str, limit: float, samples: int, deadline: float, follow: bool, environment: bool
+    ) -> None:
         self.url, self.limit, self.most, self.deadline = url, limit, samples, deadline
-        self.service = Service(url, deadline)
+        self.follow, self.environment = follow, environment
+        self.service = self._at(url)
         self.reference: Reference | None = None
         self.samples: list[Sample] = []
         self.trouble: Trouble | None = None
         self.defect: Exception | None = None
         self.phases: dict[str, float] = {}
+
+    def _at(self, url: str) -> Service:
+        """A new connection, which is the one to cut when it is late."""
+        self.service = Service(url, self.deadline, self.environment)
+        return self.service
 
     def reading(self) -> Reading:
         return Reading(
@@ -108,8 +127,10 @@ class _Run:
             self.trouble = trouble
             if trouble.reason not in RETRIED:
                 return
-        time.sleep(RETRY_AFTER * (1 + random.random()))  # noqa: S311 - jitter, no secret
-        self.service = Service(self.url, self.deadline)
+        pause = RETRY_AFTER * (1 + random.random())  # noqa: S311 - jitter, no secret
+        if steady() + pause > self.deadline:
+            return
+        time.sleep(pause)
         try:
             self._sample(asking, start)
         except Trouble as trouble:
@@ -118,7 +139,9 @@ class _Run:
             self.trouble = None
 
     def _sample(self, asking: threading.Thread, start: float) -> None:
-        with self.service as service:
+        if self.follow:
+            self.url = destination(self.url, self._at)
+        with self._at(self.url) as service:
             self.samples.append(service.sample())
             self.phases.setdefault("first_answer", steady() - start)
             asking.join()

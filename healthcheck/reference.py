@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import sntp
@@ -30,20 +30,17 @@ def measure(servers: Sequence[str], timeout: float = TIMEOUT) -> Reference:
     start, ours = steady(), own()
     servers = list(dict.fromkeys(servers))
     answers: dict[str, Server] = {}
-    voters: dict[tuple[str, int], str] = {}  # who has voted: one server, one vote
+    addresses: dict[str, tuple[str, int]] = {}
 
     def one(name: str) -> None:
         try:
             # A little less, so that what is wrong with an answer is told in time.
-            address, (offset, bound) = _ask(
+            addresses[name], (offset, bound) = _ask(
                 name, start + 0.9 * timeout, lambda: ours.epoch + steady()
             )
         except (sntp.NtpError, OSError, ValueError, OverflowError) as trouble:
             denied = isinstance(trouble, sntp.KissOfDeath)
             answers[name] = Server(name, None, str(trouble), denied)
-            return
-        if (voter := voters.setdefault(address, name)) != name:
-            answers[name] = Server(name, None, f"the same server as {voter}")
             return
         if not ours.was_awake_until(own()):
             answers[name] = Server(name, None, "this machine slept meanwhile")
@@ -56,10 +53,23 @@ def measure(servers: Sequence[str], timeout: float = TIMEOUT) -> Reference:
         thread.start()
     for thread in threads:  # the DNS knows no timeout: whoever hangs in it is left behind
         thread.join(max(0.0, start + timeout - steady()))
-    missing = "no answer in time"
-    return combine(
-        [answers.get(name, Server(name, None, missing)) for name in servers], start, ours
-    )
+    found = [answers.get(name, Server(name, None, "no answer in time")) for name in servers]
+    return combine(one_vote_each(found, addresses), start, ours)
+
+
+def one_vote_each(
+    servers: Iterable[Server], addresses: Mapping[str, tuple[str, int]]
+) -> list[Server]:
+    """The servers, of which those are refused that answered at the same address (by name) as one before."""
+    voters: dict[tuple[str, int], str] = {}
+    counted = []
+    for one in servers:
+        if one.offset is not None:
+            voter = voters.setdefault(addresses[one.name], one.name)
+            if voter != one.name:
+                one = Server(one.name, None, f"the same server as {voter}")
+        counted.append(one)
+    return counted
 
 
 def _ask(

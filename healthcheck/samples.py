@@ -30,6 +30,8 @@ HEADERS = {
     "Cache-Control": "no-cache",
     "User-Agent": f"timeservice-healthcheck/{__version__}",
 }
+# ValueError: urllib3 lets some of those through that a malformed answer causes.
+FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, ValueError)
 LATE = "no complete answer before the deadline"
 
 
@@ -41,13 +43,14 @@ class _Session(requests.Session):
 class Service:
     """A connection to the service; a context manager."""
 
-    def __init__(self, url: str, deadline: float) -> None:
-        """url: what to GET. deadline: on the steady clock, in seconds, for all requests together."""
+    def __init__(self, url: str, deadline: float, environment: bool = False) -> None:
+        """url: what to GET. deadline: on the steady clock, in seconds, for all requests together. environment: whether
+        proxies, .netrc and certificates that it names are used."""
         self.url = url
         self.deadline = deadline
         self._transport = Cuttable()
         self._session = _Session()
-        self._session.trust_env = False  # no proxies and no .netrc: whose clock would that be?
+        self._session.trust_env = environment  # a proxy may keep old answers: whose clock is that?
         self._session.headers.update(HEADERS)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, self._transport)
@@ -67,19 +70,29 @@ class Service:
         before = own()
         sent = steady()
         try:
-            with self._session.get(
-                self.url, timeout=self._timeouts(), allow_redirects=False, stream=True
-            ) as answer:
+            with self._get() as answer:
                 self._check(answer)
                 body = self._read(answer)
                 # Not before the body: a service may send its headers and look at its clock only then.
                 arrived = steady()
-        # ValueError: urllib3 lets some of those through that a malformed answer causes.
-        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as trouble:
+        except FAILURES as trouble:
             raise explained(trouble) from None
         stated, instance = understood(body)
         offset = Interval(stated.seconds - arrived, stated.seconds + stated.resolution - sent)
         return Sample(instance, offset.moved(-before.epoch), stated, sent, arrived, before, own())
+
+    def location(self) -> str | None:
+        """Where the service redirects to; None if it answers anything else. Raises Trouble."""
+        try:
+            with self._get() as answer:
+                return answer.headers["Location"] if answer.is_redirect else None
+        except FAILURES as trouble:
+            raise explained(trouble) from None
+
+    def _get(self) -> requests.Response:
+        return self._session.get(
+            self.url, timeout=self._timeouts(), allow_redirects=False, stream=True
+        )
 
     def _left(self) -> float:
         left = self.deadline - steady()
@@ -135,6 +148,10 @@ def understood(body: bytes) -> tuple[Timestamp, str]:
 
 # The first that fits wins.
 CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
+    (requests.exceptions.ProxyError, "proxy", "the proxy of the environment gives no connection"),
+    (requests.exceptions.InvalidProxyURL, "proxy", "the proxy of the environment is no URL"),
+    (requests.exceptions.InvalidSchema, "proxy", "proxies of that kind are not supported"),
+    (urllib3.exceptions.ProxySchemeUnknown, "proxy", "proxies of that kind are not supported"),
     (socket.gaierror, "dns", "the service's name does not resolve"),
     (ConnectionRefusedError, "refused", "the connection is refused"),
     (ssl.SSLCertVerificationError, "tls", "the service's certificate is not valid"),

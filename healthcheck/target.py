@@ -18,15 +18,21 @@ class BadUrl(ValueError):
 
 def completed(url: str) -> str:
     """`url` with a scheme, and with /now where it has no path; raises BadUrl."""
+    parts = urlsplit(checked(url if "://" in url else f"http://{url}"))
+    return urlunsplit(parts._replace(path=parts.path if parts.path.strip("/") else "/now"))
+
+
+def checked(url: str) -> str:
+    """`url` if it is one of HTTP; raises BadUrl."""
     try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
         (host or "").encode("idna")  # each part of a name has 1 to 63 characters
     except ValueError:
         raise BadUrl("that is not a URL: its host or its port cannot be read") from None
     if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
         raise BadUrl("that is not a URL such as http://example.org or http://[::1]:8080/now")
-    return urlunsplit(parts._replace(path=parts.path if parts.path.strip("/") else "/now"))
+    return url
 
 
 def without_credentials(url: str) -> str:

@@ -7,6 +7,7 @@ Whoever keeps the deadline cuts the connection instead, and the thread that wait
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 from typing import Any, cast
 
@@ -15,27 +16,39 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse
 from urllib3.exceptions import InvalidChunkLength
 
+INTERIM = (102, 103)  # Processing, Early Hints; http.client itself passes over 100 alone
+
 
 class Cuttable(HTTPAdapter):
     """The transport of a requests session; remembers the sockets that it opens."""
 
     def __init__(self) -> None:
         self._sockets: list[socket.socket] = []
+        self._is_cut = False
         super().__init__()
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> HTTPConnectionPool:
         """What requests calls for each request; the connections that come of it are ours."""
         found = super().get_connection_with_tls_context(*args, **options)
         pool = cast(HTTPConnectionPool, found)
-        sockets, plain = self._sockets, type(pool).ConnectionCls
+        keep, plain = self._keep, type(pool).ConnectionCls
 
         class Connection(plain):  # type: ignore[misc, valid-type]  # HTTP or HTTPS
-            def connect(self) -> None:
-                super().connect()
-                sockets.append(self.sock)
+            response_class = _FinalResponse
+
+            def _new_conn(self) -> socket.socket:
+                connection: socket.socket = super()._new_conn()
+                keep(connection)
+                return connection
 
         pool.ConnectionCls = Connection
         return pool
+
+    def _keep(self, connection: socket.socket) -> None:
+        # A duplicate, which ends with the original, as that is given up for another when TLS begins.
+        self._sockets.append(connection.dup())
+        if self._is_cut:
+            self.cut()
 
     def build_response(self, request: Any, answer: Any) -> Response:
         """Without cookies: a checker has no use for them, and reading malformed ones can fail."""
@@ -43,11 +56,27 @@ class Cuttable(HTTPAdapter):
         return super().build_response(request, answer)
 
     def cut(self) -> None:
-        """End what is read or written on any of the connections, at once."""
+        """End what is read or written on any of the connections, at once, and any that is made later on."""
+        self._is_cut = True
         for one in self._sockets:
             with contextlib.suppress(OSError):  # closed already
-                # Not the method of an SSLSocket: it would drop the TLS state under the reader's feet.
-                socket.socket.shutdown(one, socket.SHUT_RDWR)
+                one.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        super().close()
+        for one in self._sockets:
+            one.close()
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """Passes over interim answers (1xx): what they announce is still to come."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if status not in INTERIM:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
 
 
 def refuse_negative_chunks(answer: HTTPResponse) -> None:
