@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import argparse
 import functools
-import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from healthcheck import exposition, plugin, proof, reference, telling
+from healthcheck import reference
 from healthcheck.arguments import Exit, parser
 from healthcheck.check import AskReference, Result, check
+from healthcheck.output import FORMATS, Teller
 from healthcheck.periodic import SparingReference, State, ticks
 from healthcheck.reading import Reference
 from healthcheck.target import BadUrl, completed, default
 from healthcheck.timestamp import utc
-
-EXITS = {"OK": Exit.OK, "Failed": Exit.FAILED, "Unknown": Exit.UNKNOWN}
-
-PLUGIN_EXITS = {"OK": Exit.OK, "CRITICAL": Exit.FAILED, "UNKNOWN": Exit.UNKNOWN}
-FORMATS: dict[str, Callable[[Result], str]] = {
-    "text": telling.text,
-    "json": telling.record,
-    "nagios": plugin.line,
-    "prometheus": exposition.text,
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,19 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     once = functools.partial(
         check, url, ask, args.limit, args.samples, args.deadline, args.follow, args.proxy_from_env
     )
-    return told(once(), args) if args.every is None else periodically(once, args)
-
-
-def told(result: Result, args: argparse.Namespace) -> Exit:
-    """Tell it as the arguments say; returns the exit code."""
-    if args.verbose:
-        print(proof.text(result), file=sys.stderr)
-    text = FORMATS[args.format](result)
-    if not (written(text, args.output) if args.output else printed(text)):
-        return Exit.UNKNOWN
-    if args.format == "nagios":
-        return PLUGIN_EXITS[plugin.status(result)]
-    return EXITS[result.verdict.status]
+    return Teller(args).told(once()) if args.every is None else periodically(once, args)
 
 
 def periodically(once: Callable[[], Result], args: argparse.Namespace) -> Exit:
@@ -76,11 +53,11 @@ def periodically(once: Callable[[], Result], args: argparse.Namespace) -> Exit:
         number: signal.signal(number, lambda *_: stop.set())
         for number in (signal.SIGINT, signal.SIGTERM)
     }
-    state, code = State(args.failures, args.successes), Exit.UNKNOWN
+    state, code, teller = State(args.failures, args.successes), Exit.UNKNOWN, Teller(args)
     try:
         for _ in ticks(args.every, stop, args.count):
             result = once()
-            code = told(result, args)
+            code = teller.told(result)
             if state.after(result.verdict.status):
                 print(
                     f"{utc(result.checked_at)} state: {state.status}", file=sys.stderr, flush=True
@@ -88,32 +65,9 @@ def periodically(once: Callable[[], Result], args: argparse.Namespace) -> Exit:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if not teller.drawn():
+        code = Exit.UNKNOWN
     return Exit.OK if stop.is_set() else code
-
-
-def written(text: str, path: Path) -> bool:
-    """Write the file whole, then put it in its place; False if that fails."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_text(f"{text}\n")
-        part.replace(path)
-    except OSError as trouble:
-        part.unlink(missing_ok=True)
-        print(f"healthcheck: {path} cannot be written: {trouble.strerror}", file=sys.stderr)
-        return False
-    return True
-
-
-def printed(line: str) -> bool:
-    """Print it; False if nobody can read it (a closed pipe, a full disk)."""
-    try:
-        print(line, flush=True)
-    except OSError as trouble:
-        print(f"healthcheck: nothing can be printed: {trouble.strerror}", file=sys.stderr)
-        # Python would try once more at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return False
-    return True
 
 
 def _own_clock(patience: float) -> Reference:
@@ -125,6 +79,10 @@ def command() -> int:
     try:
         return main()
     except KeyboardInterrupt:
+        return Exit.UNKNOWN
+    # No thread to be had, no memory, a defect of ours: whatever it is, nothing can be said then.
+    except Exception as defect:
+        print(f"healthcheck: the check itself failed: {defect!a}", file=sys.stderr)
         return Exit.UNKNOWN
 
 

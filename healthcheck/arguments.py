@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import sntp
-from healthcheck import __version__, reference
+from healthcheck import __version__, plot, reference
 from healthcheck.check import DEADLINE, SAMPLES
 from healthcheck.verdict import LIMIT
 
@@ -92,6 +92,10 @@ def parser(formats: Iterable[str]) -> Parser:
         help="use the environment's proxies, .netrc and certificates, which are ignored otherwise",
     )  # fmt: skip
     parser.add_argument(
+        "--plot", type=picture, metavar="FILE",
+        help=f"draw offsets and bounds over time ({' or '.join(plot.FORMS)})",
+    )  # fmt: skip
+    parser.add_argument(
         "--verbose", action="store_true", help="explain the verdict, on standard error"
     )
     parser.add_argument("--version", action="version", version=__version__)
@@ -118,6 +122,15 @@ def times(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number of times")
     return value
+
+
+def picture(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in plot.FORMS:
+        raise argparse.ArgumentTypeError(f"{text} does not end in {' or '.join(plot.FORMS)}")
+    if not plot.available():
+        raise argparse.ArgumentTypeError(plot.NEEDED)
+    return path
 
 
 def server(text: str) -> str:

@@ -1,0 +1,82 @@
+"""Tells results in the form, and to the place, that the arguments name."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from healthcheck import exposition, plugin, proof, telling
+from healthcheck.arguments import Exit
+from healthcheck.check import Result
+from healthcheck.plot import Plot
+
+DRAWN_EVERY = 10.0  # seconds at least, as it takes a second of CPU when there are many points
+EXITS = {"OK": Exit.OK, "Failed": Exit.FAILED, "Unknown": Exit.UNKNOWN}
+PLUGIN_EXITS = {"OK": Exit.OK, "CRITICAL": Exit.FAILED, "UNKNOWN": Exit.UNKNOWN}
+FORMATS: dict[str, Callable[[Result], str]] = {
+    "text": telling.text,
+    "json": telling.record,
+    "nagios": plugin.line,
+    "prometheus": exposition.text,
+}
+
+
+class Teller:
+    """Tells results as the arguments say."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+        self._plot = Plot()
+        self._drawn_at = -math.inf
+
+    def told(self, result: Result) -> Exit:
+        """Returns the exit code."""
+        args = self._args
+        if args.verbose:
+            print(proof.text(result), file=sys.stderr)
+        text = FORMATS[args.format](result)
+        if not (written(f"{text}\n".encode(), args.output) if args.output else printed(text)):
+            return Exit.UNKNOWN
+        if args.plot:
+            self._plot.add(result)
+            if time.monotonic() - self._drawn_at > DRAWN_EVERY and not self.drawn():
+                return Exit.UNKNOWN
+        if args.format == "nagios":
+            return PLUGIN_EXITS[plugin.status(result)]
+        return EXITS[result.verdict.status]
+
+    def drawn(self) -> bool:
+        """Draw what there is, if a picture is asked for; False if that fails."""
+        self._drawn_at = time.monotonic()
+        path: Path | None = self._args.plot
+        return path is None or written(self._plot.drawn(path.suffix), path)
+
+
+def written(content: bytes, path: Path) -> bool:
+    """Write the file whole, then put it in its place; False if that fails."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as trouble:
+        part.unlink(missing_ok=True)
+        print(f"healthcheck: {path} cannot be written: {trouble.strerror}", file=sys.stderr)
+        return False
+    return True
+
+
+def printed(line: str) -> bool:
+    """Print it; False if nobody can read it (a closed pipe, a full disk)."""
+    try:
+        print(line, flush=True)
+    except OSError as trouble:
+        print(f"healthcheck: nothing can be printed: {trouble.strerror}", file=sys.stderr)
+        # Python would try once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
