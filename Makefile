@@ -12,7 +12,7 @@ ROOT = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id
 export NAME PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up cloud down status test lint unit rehearsal run image package bench lock clean logs
+.PHONY: help setup up cloud down status test lint unit rehearsal run image package bench fuzz lock clean logs
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ rehearsal: setup ## deploy, use, release, break and remove it, on this machine, 
 	@scripts/image.sh
 	@scripts/package.sh
 	@$(ROOT) $(PYTHON) -m pytest -q -m rehearsal
+
+fuzz: setup ## try to break the parsers, the intervals and the verdicts, for EACH= seconds (20) each
+	@scripts/fuzz.sh --seconds $(or $(EACH),20)
 
 bench: setup ## time what a newcomer waits for, in a fresh clone of what is committed
 	@$(PYTHON) scripts/bench.py

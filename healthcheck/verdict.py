@@ -164,7 +164,7 @@ def hint(error: float, stated: float) -> str:
     quarters = round(error / QUARTER)
     if 0 < abs(quarters) <= FARTHEST and abs(error - quarters * QUARTER) < 10:
         return f": looks like a time zone or DST error ({quarters * QUARTER / 3600:+g} h)"
-    ratio = stated / (stated - error)
-    if 0.99 < ratio * 1000 < 1.01:
+    true = stated - error
+    if abs(stated * 1000 - true) < 0.01 * abs(true):
         return ": looks like seconds read as milliseconds"
     return ""

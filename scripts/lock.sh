@@ -14,3 +14,4 @@ for folder in service healthcheck local; do
 done
 step "requirements.txt" lock --universal --python-version 3.11 requirements.in -o requirements.txt
 step "scripts/uv.txt" lock --universal --python-version 3.11 scripts/uv.in -o scripts/uv.txt
+step "scripts/fuzz.txt" lock --universal --python-version 3.11 scripts/fuzz.in -o scripts/fuzz.txt

@@ -57,25 +57,24 @@ def ask(
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         with socket.socket(found[0][0], socket.SOCK_DGRAM) as connection:
-            connection.connect(
-                found[0][4]
-            )  # the kernel lets nothing through that comes from elsewhere
-            stats = _exchange(connection, timeout, clock)
+            # The kernel lets nothing through then that comes from elsewhere.
+            connection.connect(found[0][4])
+            return read(*_exchange(connection, timeout, clock))
     except TimeoutError:
         raise NoAnswer("no answer in time") from None
-    except (ntplib.NTPException, OSError, UnicodeError) as trouble:
+    except (OSError, UnicodeError) as trouble:
         raise NoAnswer(str(trouble) or type(trouble).__name__) from None
-    validate(stats)
-    return Answer(stats.offset, root_distance(stats))
 
 
 def _exchange(
     connection: socket.socket, timeout: float, clock: Callable[[], float]
-) -> ntplib.NTPStats:
-    """A question and its answer, with the times of both ends; raises TimeoutError, or InvalidAnswer if it is forged."""
+) -> tuple[bytes, float, float]:
+    """What `read` needs of a question and its answer; raises TimeoutError, or InvalidAnswer if it is forged."""
     # Servers return the transmit timestamp as it came. Ours tells nothing of our clock, and cannot be guessed.
     nonce = secrets.token_bytes(8)
-    wall, steady = clock(), time.monotonic()
+    # In this order: an interruption between the two makes the delay longer, and the bound with it.
+    steady = time.monotonic()
+    sent = clock()
     connection.send(ntplib.NTPPacket(version=4, mode=3).to_data()[:40] + nonce)
     forged = False
     while (left := steady + timeout - time.monotonic()) > 0:
@@ -88,15 +87,27 @@ def _exchange(
         if data[24:32] != nonce:
             forged = True
             continue
-        stats = ntplib.NTPStats()
-        stats.from_data(data)
-        stats.orig_timestamp = ntplib.system_to_ntp_time(wall)
-        # By the steady clock: a step of ours in the meantime must not look like a delay.
-        stats.dest_timestamp = stats.orig_timestamp + elapsed
-        return stats
+        return data, sent, elapsed
     if forged:
         raise InvalidAnswer("not an answer to this question (wrong origin)")
     raise TimeoutError
+
+
+def read(data: bytes, sent: float, elapsed: float) -> Answer:
+    """What a packet says that came `elapsed` seconds after our question; raises InvalidAnswer.
+
+    sent: when that left, by our clock; seconds since 1970.
+    """
+    stats = ntplib.NTPStats()
+    try:
+        stats.from_data(data)
+    except ntplib.NTPException as trouble:
+        raise InvalidAnswer(str(trouble)) from None
+    stats.orig_timestamp = ntplib.system_to_ntp_time(sent)
+    # By the steady clock: a step of ours in the meantime must not look like a delay.
+    stats.dest_timestamp = stats.orig_timestamp + elapsed
+    validate(stats)
+    return Answer(stats.offset, root_distance(stats))
 
 
 def root_distance(stats: ntplib.NTPStats) -> float:

@@ -144,6 +144,28 @@ def packet(
     request: bytes,
     *,
     shift: float = 0.0,
+    origin: bytes | None = None,
+    received: float | None = None,
+    **fields: Any,
+) -> bytes:
+    """An answer to the request that differs from a good one in these fields (of `packet_at`).
+
+    shift: how fast the server's clock is, in seconds.
+    """
+    now = time.time_ns() / 1e9 + shift
+    return packet_at(
+        now if received is None else received,
+        now,
+        request[40:48] if origin is None else origin,
+        **fields,
+    )
+
+
+def packet_at(
+    received: float,
+    sent: float,
+    origin: bytes = bytes(8),
+    *,
     leap: int = 0,
     version: int = 4,
     mode: int = 4,
@@ -153,11 +175,8 @@ def packet(
     root_dispersion: float = 0.001,
     reference_id: bytes = b"\x7f\x00\x00\x01",
     reference_age: float = 60.0,
-    origin: bytes | None = None,
-    received: float | None = None,
 ) -> bytes:
-    """An answer to the request (RFC 5905, figure 8). Seconds; `shift`: how fast the server's clock is."""
-    now = time.time_ns() / 1e9 + shift
+    """An answer (RFC 5905, figure 8) with these receive and transmit times, in seconds since 1970."""
     return struct.pack(
         "!BBBbII4s8s8s8s8s",
         leap << 6 | version << 3 | mode,
@@ -167,10 +186,10 @@ def packet(
         round(root_delay * 2**16),
         round(root_dispersion * 2**16),
         reference_id,
-        timestamp(now - reference_age),
-        request[40:48] if origin is None else origin,
-        timestamp(now if received is None else received),
-        timestamp(now),
+        timestamp(sent - reference_age),
+        origin,
+        timestamp(received),
+        timestamp(sent),
     )
 
 
