@@ -79,6 +79,9 @@ healthcheck = stack(
         "AlertTopic": balancer.outputs["AlertTopic"],
         "ArtifactsBucket": bucket,
         "PackageKey": packaged.key,
+        "Limit": settings.limit,
+        "NtpServers": settings.ntp_servers,
+        "EveryMinutes": str(settings.check_every),
     },
     after=hosts,  # else it would fail its checks while the first hosts boot, and while the last ones go
 )
@@ -88,4 +91,4 @@ pulumi.export("release", release)
 pulumi.export("group", hosts.outputs["Group"])
 pulumi.export("function", healthcheck.outputs["Function"])
 pulumi.export("alarm", healthcheck.outputs["Alarm"])
-pulumi.export("dashboard", balancer.outputs["Dashboard"])
+pulumi.export("dashboards", [balancer.outputs["Dashboard"], healthcheck.outputs["Dashboard"]])

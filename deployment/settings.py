@@ -16,6 +16,9 @@ FEEDS = {
     "zoneIndexA": ("network", "ZoneIndexA"),
     "zoneIndexB": ("network", "ZoneIndexB"),
     "alertEmail": ("balancer", "AlertEmail"),
+    "limit": ("healthcheck", "Limit"),
+    "ntpServers": ("healthcheck", "NtpServers"),
+    "checkEvery": ("healthcheck", "EveryMinutes"),
 }
 
 
@@ -26,6 +29,9 @@ class Settings(NamedTuple):
     zone_index_a: int
     zone_index_b: int
     alert_email: str
+    limit: str
+    ntp_servers: str
+    check_every: int
     quota_check: bool
     protect: bool
 
@@ -52,6 +58,9 @@ class Settings(NamedTuple):
             zone_index_a=config.require_int("zoneIndexA"),
             zone_index_b=config.require_int("zoneIndexB"),
             alert_email=config.get("alertEmail") or "",
+            limit=config.require("limit"),
+            ntp_servers=config.get("ntpServers") or "",
+            check_every=config.require_int("checkEvery"),
             quota_check=config.require_bool("quotaCheck"),
             protect=config.require_bool("protect"),
         )

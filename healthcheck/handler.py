@@ -1,7 +1,7 @@
 """The check as an AWS Lambda function: tells the log and CloudWatch, and never raises (Lambda would retry).
 
-Environment: TIMESERVICE_URL, METRIC_NAMESPACE, DEPLOYMENT (the metrics' dimension), HEALTHCHECK_NTP (optional,
-comma-separated servers).
+Environment: TIMESERVICE_URL, METRIC_NAMESPACE, DEPLOYMENT (the metrics' dimension), HEALTHCHECK_LIMIT (seconds, 1 by
+default), HEALTHCHECK_NTP (servers with commas between; those that the check knows by default).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from healthcheck import reference, telling
 from healthcheck.check import Result, check
 from healthcheck.reading import Reference
 from healthcheck.target import completed
+from healthcheck.verdict import LIMIT
 
 
 def handler(event: object, context: object) -> str:
@@ -25,15 +26,29 @@ def handler(event: object, context: object) -> str:
     clock, and no third one can be asked) returns Failed, but writes no metric `Healthy`: 0 is kept for what the
     service did, and the alarm counts missing data as a failure.
     """
-    listed = os.environ.get("HEALTHCHECK_NTP", "").split(",")
-    servers = [name.strip() for name in listed if name.strip()] or reference.SERVERS
-    result = check(completed(os.environ["TIMESERVICE_URL"]), functools.partial(decisive, servers))
+    # Whatever is raised, a wrong setting or an error of boto3's: the metric that is missing then raises the alarm.
+    try:
+        result = checked()
+    except Exception as trouble:
+        print(f"no check was made: {trouble!a}", flush=True)
+        return "Failed"
     print(telling.record(result), flush=True)
     try:
         report(metrics(result))
-    except Exception as trouble:  # whatever boto3 raises: the missing metric raises the alarm
+    except Exception as trouble:
         print(f"metrics not written: {trouble}", flush=True)
     return "OK" if result.verdict.status == "OK" else "Failed"
+
+
+def checked() -> Result:
+    """Check as the environment says; raises KeyError or ValueError if it is wrong."""
+    listed = os.environ.get("HEALTHCHECK_NTP", "").split(",")
+    servers = [name.strip() for name in listed if name.strip()] or reference.SERVERS
+    return check(
+        completed(os.environ["TIMESERVICE_URL"]),
+        functools.partial(decisive, servers),
+        float(os.environ.get("HEALTHCHECK_LIMIT") or LIMIT),
+    )
 
 
 def decisive(servers: Sequence[str], timeout: float) -> Reference:

@@ -17,7 +17,8 @@ make_package() {
     mkdir "$folder/healthcheck" "$folder/sntp"
     cp sntp/*.py "$folder/sntp"
     cp healthcheck/*.py "$folder/healthcheck"
-    rm -rf "${folder:?}/bin" "$folder/.lock"
+    # The commands in bin hold the path of this folder, and the RECORDs their digests: other bytes in each clone.
+    rm -rf "${folder:?}/bin" "$folder/.lock" "$folder"/*.dist-info/RECORD
     .venv/bin/python - "$folder" build/healthcheck.zip <<'PYTHON'
 import sys, zipfile
 from pathlib import Path

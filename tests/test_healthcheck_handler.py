@@ -126,6 +126,32 @@ def test_a_metric_that_cannot_be_written_is_told_and_not_raised(
     assert capsys.readouterr().out.endswith("metrics not written: CloudWatch is away\n")
 
 
+@pytest.mark.parametrize(("limit", "word"), [("0.2", "Failed"), ("0.5", "OK"), ("", "OK")])
+def test_the_limit_is_the_stacks(
+    monkeypatch: pytest.MonkeyPatch, cloudwatch: CloudWatch, limit: str, word: str
+) -> None:
+    monkeypatch.setenv("HEALTHCHECK_LIMIT", limit)
+    with deployed(monkeypatch, tells(0.3), 0, 0, 0):
+        assert handler({}, None) == word
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("TIMESERVICE_URL", "ftp://x"), ("HEALTHCHECK_LIMIT", "one")]
+)
+def test_a_wrong_setting_is_told_and_not_raised(
+    monkeypatch: pytest.MonkeyPatch,
+    cloudwatch: CloudWatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+) -> None:
+    with deployed(monkeypatch, tells(), 0):
+        monkeypatch.setenv(name, value)
+        assert handler({}, None) == "Failed"
+    assert capsys.readouterr().out.startswith("no check was made: ")
+    assert cloudwatch.metrics == {}
+
+
 def test_importing_the_check_does_not_need_boto3() -> None:
     code = (
         "import sys; sys.modules['boto3'] = None; import healthcheck.handler, healthcheck.__main__"

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
-from tests.templates import RESOURCES, attributes, launch_template, of_type, statements, the
+import pytest
+
+from tests.templates import (
+    RESOURCES,
+    TEMPLATES,
+    attributes,
+    launch_template,
+    of_type,
+    statements,
+    the,
+)
 
 ROOT = Path(__file__).parent.parent
+SCHEDULES: dict[str, dict[str, Any]] = TEMPLATES["healthcheck"].content["Mappings"]["Schedules"]
+MONTH = 44_640  # minutes
 
 
 def test_the_release_waits_for_every_host() -> None:
@@ -94,8 +108,32 @@ def test_the_check_writes_the_metric_that_its_alarm_reads() -> None:
         == allowed["Condition"]["StringEquals"]["cloudwatch:namespace"]
     )
     assert alarm["Dimensions"] == [{"Name": "Deployment", "Value": variables["DEPLOYMENT"]}]
-    body = the("CloudWatch::Dashboard")["DashboardBody"]["Fn::Sub"]
-    assert f"{{{alarm['Namespace']},Deployment}}" in body
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=list(SCHEDULES))
+def test_the_dashboard_draws_the_offset_with_its_bound_and_the_limit(
+    schedule: dict[str, Any],
+) -> None:
+    body, _ = of_type("CloudWatch::Dashboard")["healthcheck.Dashboard"]["DashboardBody"]["Fn::Sub"]
+    values = {"AWS::Region": "r", "AWS::StackName": "s", "Limit": "0.5", "Alarm.Arn": "a"}
+    for key, value in {**values, "Seconds": str(schedule["Seconds"])}.items():
+        body = body.replace(f"${{{key}}}", value)
+    clock, healthy = (one["properties"] for one in json.loads(body)["widgets"])
+    assert clock["metrics"][0][:4] == ["timeservice", "ClockOffset", "Deployment", "s"]
+    assert clock["metrics"][1][:4] == ["timeservice", "ClockBound", "Deployment", "s"]
+    drawn = {one[0]["expression"] for one in clock["metrics"][2:]}
+    assert drawn == {"offset + bound", "offset - bound"}
+    assert [one["value"] for one in clock["annotations"]["horizontal"]] == [0.5, -0.5]
+    assert healthy["annotations"]["alarms"] == ["a"]
+
+
+def test_a_month_of_checks_is_free_even_if_each_took_all_its_time() -> None:
+    function = the("Lambda::Function")
+    assert MONTH <= 1_000_000  # runs, and as many requests to CloudWatch
+    assert MONTH * function["MemorySize"] / 1024 * function["Timeout"] <= 400_000  # GB-s
+    assert (
+        MONTH * 2_000 <= 5e9
+    )  # bytes of log, as a verdict and Lambda's own lines have less than 2,000
 
 
 def test_the_alarm_allows_one_failed_check_and_no_silence() -> None:
@@ -105,13 +143,25 @@ def test_the_alarm_allows_one_failed_check_and_no_silence() -> None:
         "Minimum",
         1,
     )
-    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (60, 2)
+    assert alarm["EvaluationPeriods"] == 2
+    assert alarm["Period"] == {"Fn::FindInMap": ["Schedules", {"Ref": "EveryMinutes"}, "Seconds"]}
 
 
-def test_the_function_is_run_each_minute_by_its_own_rule_and_not_again() -> None:
-    assert the("Events::Rule")["ScheduleExpression"] == "rate(1 minute)"
+def test_the_function_is_run_by_its_own_rule_and_not_again() -> None:
+    rate = {"Fn::FindInMap": ["Schedules", {"Ref": "EveryMinutes"}, "Rate"]}
+    assert the("Events::Rule")["ScheduleExpression"] == rate
+    assert TEMPLATES["healthcheck"].default("EveryMinutes") == "1"
     assert the("Lambda::Permission")["SourceArn"] == {"Fn::GetAtt": "Schedule.Arn"}
     assert the("Lambda::EventInvokeConfig")["MaximumRetryAttempts"] == 0
+
+
+def test_each_schedule_s_alarm_counts_as_its_rule_does() -> None:
+    assert set(SCHEDULES) == {
+        str(one) for one in TEMPLATES["healthcheck"].parameters["EveryMinutes"]["AllowedValues"]
+    }
+    for minutes, one in SCHEDULES.items():
+        unit = "minute" if minutes == "1" else "minutes"
+        assert one == {"Rate": f"rate({minutes} {unit})", "Seconds": 60 * int(minutes)}
 
 
 def test_the_function_s_handler_exists() -> None:

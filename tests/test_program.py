@@ -142,7 +142,7 @@ def test_exports_are_what_people_and_the_healthcheck_need() -> None:
         "group": "hosts.Group",
         "function": "healthcheck.Function",
         "alarm": "healthcheck.Alarm",
-        "dashboard": "balancer.Dashboard",
+        "dashboards": ["balancer.Dashboard", "healthcheck.Dashboard"],
     }
 
 
@@ -160,6 +160,10 @@ def test_a_preview_works_while_no_output_is_known() -> None:
         ("secondOctet", "ten", "from 0 to 255"),
         ("zoneIndexA", "6", "from 0 to 5"),
         ("alertEmail", "nobody", "ops@example.org"),
+        ("limit", "0", "above 0"),
+        ("limit", "soon", "above 0"),
+        ("ntpServers", "time.aws.com time1.google.com", "commas"),
+        ("checkEvery", "2", "one of 1, 5, 15"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_is_made(
@@ -183,6 +187,9 @@ def test_a_wrong_setting_is_refused_before_anything_is_made(
         ("zoneIndexA", "2", "network.ZoneIndexA"),
         ("zoneIndexB", "3", "network.ZoneIndexB"),
         ("alertEmail", "ops@example.org", "balancer.AlertEmail"),
+        ("limit", "0.5", "healthcheck.Limit"),
+        ("ntpServers", "time.aws.com,[2001:db8::1]:123", "healthcheck.NtpServers"),
+        ("checkEvery", "5", "healthcheck.EveryMinutes"),
     ],
 )
 def test_a_setting_reaches_its_parameter(key: str, value: str, parameter: str) -> None:

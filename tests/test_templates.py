@@ -18,6 +18,7 @@ SECTIONS = [
     "Metadata",
     "Parameters",
     "Rules",
+    "Mappings",
     "Conditions",
     "Resources",
     "Outputs",
