@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import signal
 import sys
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from healthcheck import reference
 from healthcheck.arguments import Exit, parser
@@ -17,6 +17,7 @@ from healthcheck.periodic import SparingReference, State, ticks
 from healthcheck.reading import Reference
 from healthcheck.target import BadUrl, completed, default
 from healthcheck.timestamp import utc
+from healthcheck.waiting import Bell
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,13 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def periodically(once: Callable[[], Result], args: argparse.Namespace) -> Exit:
     """Check until it was done `--count` times, or until a signal; a check that has begun is ended first."""
-    stop = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: stop.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
     state, code, teller = State(args.failures, args.successes), Exit.UNKNOWN, Teller(args)
-    try:
+    with Bell() as stop, signals(stop):
         for _ in ticks(args.every, stop, args.count):
             result = once()
             code = teller.told(result)
@@ -62,12 +58,23 @@ def periodically(once: Callable[[], Result], args: argparse.Namespace) -> Exit:
                 print(
                     f"{utc(result.checked_at)} state: {state.status}", file=sys.stderr, flush=True
                 )
+        if not teller.drawn():
+            code = Exit.UNKNOWN
+        return Exit.OK if stop.rung else code
+
+
+@contextlib.contextmanager
+def signals(bell: Bell) -> Iterator[None]:
+    """Let SIGINT and SIGTERM ring, while the context lasts."""
+    before = {
+        number: signal.signal(number, lambda *_: bell.ring())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if not teller.drawn():
-        code = Exit.UNKNOWN
-    return Exit.OK if stop.is_set() else code
 
 
 def _own_clock(patience: float) -> Reference:

@@ -14,6 +14,7 @@ from healthcheck.reading import Reading, Reference, Sample, Trouble
 from healthcheck.redirects import destination
 from healthcheck.samples import LATE, Service
 from healthcheck.verdict import LIMIT, MAX_TICK, Verdict, judge
+from healthcheck.waiting import Bell, pause
 
 SAMPLES = 8
 DEADLINE = 10.0  # seconds
@@ -61,10 +62,12 @@ def check(
     # In a thread of its own, because no timeout of the libraries covers an answer that drips or a DNS that hangs.
     # The servers get half of the time at most: that they are silent must not look like a late service.
     patience = min(reference.TIMEOUT, deadline / 2)
-    thread = threading.Thread(target=run.measure, args=(ask_reference, patience), daemon=True)
-    thread.start()
-    thread.join(deadline)
-    late = thread.is_alive()
+    with Bell() as bell:
+        thread = threading.Thread(
+            target=run.measure, args=(ask_reference, patience, bell), daemon=True
+        )
+        thread.start()
+        late = not bell.heard(deadline)
     reading, phases = run.reading(), {**run.phases, "total": steady() - start}
     if late:
         run.service.cut()
@@ -102,7 +105,8 @@ class _Run:
             tuple(self.samples), self.reference or reference.own_clock("local"), self.trouble
         )
 
-    def measure(self, ask_reference: AskReference, patience: float) -> None:
+    def measure(self, ask_reference: AskReference, patience: float, bell: Bell) -> None:
+        """Measure all that it takes; rings at the end."""
         start = steady()
         asking = threading.Thread(
             target=self._ask, args=(ask_reference, patience, start), daemon=True
@@ -114,6 +118,7 @@ class _Run:
             self.defect = defect
         # Also if the service failed: whether anybody else answers tells its failure from one of our network.
         asking.join()
+        bell.ring()
 
     def _ask(self, ask_reference: AskReference, patience: float, start: float) -> None:
         self.reference = ask_reference(patience)
@@ -127,10 +132,10 @@ class _Run:
             self.trouble = trouble
             if trouble.reason not in RETRIED:
                 return
-        pause = RETRY_AFTER * (1 + random.random())  # noqa: S311 - jitter, no secret
-        if steady() + pause > self.deadline:
+        wait = RETRY_AFTER * (1 + random.random())  # noqa: S311 - jitter, no secret
+        if steady() + wait > self.deadline:
             return
-        time.sleep(pause)
+        pause(wait)
         try:
             self._sample(asking, start)
         except Trouble as trouble:
@@ -160,6 +165,6 @@ class _Run:
 
     def _let_it_tick(self) -> None:
         """Wait until the clock must state another time than it last did, if that is soon."""
-        pause = 2.5 * self.samples[-1].stated.resolution
-        if pause <= MAX_PAUSE:
-            time.sleep(max(pause, MAX_TICK) if self._repeated() else pause)
+        wait = 2.5 * self.samples[-1].stated.resolution
+        if wait <= MAX_PAUSE:
+            pause(max(wait, MAX_TICK) if self._repeated() else wait)

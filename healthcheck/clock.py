@@ -11,7 +11,10 @@ import time
 from typing import NamedTuple
 
 RAW = getattr(time, "CLOCK_MONOTONIC_RAW", None)  # not on Windows
-MAX_STEP = 0.005  # seconds; a clock that moves by more than this against another was set
+# Seconds. What two clocks move against each other by more than this, one of them was set by, or the machine slept; less
+# may be a thread that is interrupted between reading one and the other.
+MAX_STEP = 0.02
+MIN_SLEEP = 0.1
 
 
 class Own(NamedTuple):
@@ -26,7 +29,7 @@ class Own(NamedTuple):
 
     def was_awake_until(self, later: Own) -> bool:
         """Whether the two can be measured against each other: no time is missing in between."""
-        return abs(later.slept - self.slept) <= MAX_STEP
+        return abs(later.slept - self.slept) <= MIN_SLEEP
 
     def was_not_set_until(self, later: Own) -> bool:
         """Whether the wall clock is the same at both."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
@@ -12,6 +10,7 @@ from healthcheck import reference
 from healthcheck.clock import own, steady
 from healthcheck.reading import Reference
 from healthcheck.verdict import Status
+from healthcheck.waiting import Bell
 
 JITTER = 0.1  # of the interval, at most: many checkers must not ask at the same moment for ever
 # Seconds; NTP's own shortest interval that servers of others expect (RFC 5905's MINPOLL).
@@ -21,21 +20,21 @@ POOL_AGE = (
 )
 
 
-def ticks(every: float, stop: threading.Event, number: int | None = None) -> Iterator[None]:
-    """Yield at once, and then every `every` seconds by the steady clock, `number` times; ends early when `stop` is set.
+def ticks(every: float, stop: Bell, number: int | None = None) -> Iterator[None]:
+    """Yield at once, and then every `every` seconds by the steady clock, `number` times; ends early when `stop` rings.
 
     A fixed rate: what a check takes, and its jitter, do not add up. A check that takes longer than the interval costs
     the turns that it missed; they are not made up for.
     """
-    start = time.monotonic()
+    start = steady()
     turn = 0
     for done in count(1):
         yield
         if done == number:
             return
-        turn = max(turn + 1, int((time.monotonic() - start) / every) + 1)
+        turn = max(turn + 1, int((steady() - start) / every) + 1)
         due = start + every * (turn + JITTER * random.random())  # noqa: S311 - no secret
-        if stop.wait(max(0.0, due - time.monotonic())):
+        if stop.heard(max(0.0, due - steady())) or stop.rung:
             return
 
 

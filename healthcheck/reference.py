@@ -11,6 +11,7 @@ import sntp
 from healthcheck.clock import Own, own, steady
 from healthcheck.interval import Interval, majority
 from healthcheck.reading import DRIFT, Kind, Reference, Server
+from healthcheck.waiting import Bell
 
 # These smear a leap second alike (linearly, from noon to noon UTC), as the hosts' own time server does; a server that
 # steps would differ from them by up to half a second on such a day.
@@ -33,6 +34,10 @@ def measure(servers: Sequence[str], timeout: float = TIMEOUT) -> Reference:
     addresses: dict[str, tuple[str, int]] = {}
 
     def one(name: str) -> None:
+        answer(name)
+        bell.ring()
+
+    def answer(name: str) -> None:
         try:
             # A little less, so that what is wrong with an answer is told in time.
             addresses[name], (offset, bound) = _ask(
@@ -48,11 +53,11 @@ def measure(servers: Sequence[str], timeout: float = TIMEOUT) -> Reference:
         drift = DRIFT * (steady() - start)
         answers[name] = Server(name, Interval(offset, offset).widened(bound + drift))
 
-    threads = [threading.Thread(target=one, args=(name,), daemon=True) for name in servers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:  # the DNS knows no timeout: whoever hangs in it is left behind
-        thread.join(max(0.0, start + timeout - steady()))
+    with Bell() as bell:
+        for name in servers:
+            threading.Thread(target=one, args=(name,), daemon=True).start()
+        # The DNS knows no timeout: whoever hangs in it is left behind.
+        bell.heard(start + timeout - steady(), len(servers))
     found = [answers.get(name, Server(name, None, "no answer in time")) for name in servers]
     return combine(one_vote_each(found, addresses), start, ours)
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,35 +24,35 @@ from healthcheck.interval import Interval
 from healthcheck.periodic import SparingReference, State, ticks
 from healthcheck.reading import Reference, Server
 from healthcheck.verdict import Status
+from healthcheck.waiting import Bell, pause
 from tests.healthcheck_servers import Request, ntp, tells, web
 
 ROOT = Path(__file__).parent.parent
 
 
-class Clock:
-    """A steady clock that moves only when somebody waits."""
+class Clock(Bell):
+    """A steady clock that moves only when somebody waits, for a ring that never comes."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.now = 1000.0
 
-    def wait(self, seconds: float) -> bool:
-        self.now += seconds
+    def heard(self, timeout: float, times: int = 1) -> bool:
+        self.now += timeout
         return False
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(periodic.time, "monotonic", lambda: clock.now)  # type: ignore[attr-defined]
-    return clock
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    with Clock() as clock:
+        monkeypatch.setattr(periodic, "steady", lambda: clock.now)
+        yield clock
 
 
 def begun(clock: Clock, takes: Sequence[float], every: float = 10.0) -> list[float]:
     """When checks that take so long begin, in seconds after the first."""
-    stop = threading.Event()
-    stop.wait = clock.wait  # type: ignore[assignment, method-assign]
     times = []
-    for _, took in zip(ticks(every, stop), takes, strict=False):
+    for _, took in zip(ticks(every, clock), takes, strict=False):
         times.append(clock.now - 1000.0)
         clock.now += took
     return times
@@ -72,20 +72,27 @@ def test_a_slow_check_costs_its_turns_and_no_more(clock: Clock) -> None:
 
 
 def test_it_ends_after_its_number_and_without_waiting_for_another_turn(clock: Clock) -> None:
-    stop = threading.Event()
-    stop.wait = clock.wait  # type: ignore[assignment, method-assign]
-    assert len(list(ticks(10, stop, 3))) == 3
+    assert len(list(ticks(10, clock, 3))) == 3
     assert clock.now < 1000 + 22
 
 
 def test_a_signal_ends_the_waiting() -> None:
-    stop = threading.Event()
-    turns = ticks(60, stop)
-    next(turns)
-    threading.Timer(0.05, stop.set).start()
-    start = time.perf_counter()
-    assert list(turns) == []
-    assert time.perf_counter() - start < 5
+    with Bell() as stop:
+        turns = ticks(60, stop)
+        next(turns)
+        threading.Timer(0.05, stop.ring).start()
+        start = time.perf_counter()
+        assert list(turns) == []
+        assert time.perf_counter() - start < 5
+
+
+def test_a_signal_during_a_check_ends_it_after_that() -> None:
+    with Bell() as stop:
+        turns = ticks(0.001, stop)
+        next(turns)
+        stop.ring()
+        pause(0.01)
+        assert list(turns) == []
 
 
 class Servers:
