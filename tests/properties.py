@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, TypeVar
 
-from hypothesis import assume, event, given
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 import sntp
@@ -25,6 +26,11 @@ from tests.healthcheck_servers import packet_at
 Given = TypeVar("Given")
 Found = TypeVar("Found")
 Refusal = TypeVar("Refusal", bound=Exception)
+
+# The same examples each time in `make unit`, so that nobody's commit fails by chance; new and many more in `make fuzz`.
+settings.register_profile("unit", derandomize=True, max_examples=200, deadline=None, database=None)
+settings.register_profile("fuzz", max_examples=20_000, deadline=None, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
 
 NOW = 1_795_348_800.0  # 2026-11-22T12:00:00Z
 TICK = 1e-6  # seconds; what floats can tell apart at today's number of seconds, twice

@@ -10,8 +10,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from matplotlib.container import ErrorbarContainer
-from matplotlib.figure import Figure
 
 from healthcheck import output, plot
 from healthcheck.__main__ import main
@@ -22,22 +20,27 @@ from tests.test_healthcheck_forms import RESULTS, result
 from tests.test_healthcheck_verdict import NTP, REFUSED, sample
 
 
+def drawn_on_axes(drawing: Plot) -> Any:
+    """The axes of matplotlib that it draws on; imported here, as that takes seconds."""
+    from matplotlib.figure import Figure
+
+    axes = Figure().add_subplot()
+    drawing.draw(axes)
+    return axes
+
+
 def test_each_instance_has_its_offset_with_its_bound_at_its_time() -> None:
     checked = result([sample(0.1), sample(-0.2, 1, "b"), sample(0.1, 2)])
     drawing = Plot()
     drawing.add(checked)
-    axes = Figure().add_subplot()
-    drawing.draw(axes)
-    bars = {one.get_label(): one for one in axes.containers if isinstance(one, ErrorbarContainer)}
+    bars = {one.get_label(): one for one in drawn_on_axes(drawing).containers}
     assert set(bars) == {one.name for one in checked.verdict.instances} == {"a", "b"}
     for one in checked.verdict.instances:
-        lines: Any
         points, _, (lines,) = bars[one.name].lines
         ((low, high),) = ([y for _, y in ends] for ends in lines.get_segments())
         assert (low, high) == pytest.approx((one.error.low * 1e3, one.error.high * 1e3))
         last = max(sent.arrived for sent in checked.reading.samples if sent.instance == one.name)
-        days: Any = points.get_xdata()
-        seconds = days[0] * 86_400 - checked.reading.samples[0].before.epoch
+        seconds = points.get_xdata()[0] * 86_400 - checked.reading.samples[0].before.epoch
         assert seconds == pytest.approx(last, abs=1e-3)
 
 
@@ -45,9 +48,7 @@ def test_a_check_without_an_offset_is_a_line() -> None:
     drawing = Plot()
     for checked in (result([], NTP, REFUSED), result([sample()])):
         drawing.add(checked)
-    axes = Figure().add_subplot()
-    drawing.draw(axes)
-    assert "tab:red" in [line.get_color() for line in axes.lines]
+    assert "tab:red" in [line.get_color() for line in drawn_on_axes(drawing).lines]
 
 
 @pytest.mark.parametrize(
@@ -80,9 +81,7 @@ def test_it_does_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     drawing = Plot()
     for _ in range(9):
         drawing.add(result([sample(), sample(at=1)]))
-    axes = Figure().add_subplot()
-    drawing.draw(axes)
-    assert len(axes.collections[0].get_segments()) == 3  # type: ignore[attr-defined]
+    assert len(drawn_on_axes(drawing).collections[0].get_segments()) == 3
 
 
 def test_the_command_draws_a_png(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
