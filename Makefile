@@ -69,7 +69,7 @@ rehearsal: setup ## deploy, use, release, break and remove it, on this machine, 
 	@$(ROOT) $(PYTHON) -m pytest -q -m rehearsal
 
 bench: setup ## time what a newcomer waits for, in a fresh clone of what is committed
-	@$(PYTHON) scripts/bench.py
+	@$(PYTHON) -m bench.deployment
 
 lock: setup ## renew the locks from the *.in files
 	@scripts/lock.sh
