@@ -12,10 +12,10 @@ ROOT = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id
 export NAME PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up cloud down status test lint unit rehearsal run image package bench fuzz lock clean logs
+.PHONY: help setup up cloud down status test lint unit rehearsal run image package bench bench-healthcheck fuzz lock clean logs
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 setup: ## install the Python packages, hash-checked, into .venv
 	@scripts/setup.sh
@@ -72,7 +72,11 @@ fuzz: setup ## try to break the parsers, the intervals and the verdicts, for EAC
 	@scripts/fuzz.sh --seconds $(or $(EACH),20)
 
 bench: setup ## time what a newcomer waits for, in a fresh clone of what is committed
-	@$(PYTHON) scripts/bench.py
+	@$(PYTHON) -m bench.deployment
+
+bench-healthcheck: setup ## how well the healthcheck measures, over known paths, beside other methods (5 minutes)
+	-@source scripts/common.sh; step "htpdate from Debian, to compare with" unpack_deb htpdate
+	@$(PYTHON) -m bench.healthcheck
 
 lock: setup ## renew the locks from the *.in files
 	@scripts/lock.sh

@@ -39,14 +39,17 @@ class Request(http.server.BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):  # the checker may leave at any moment
             self.server.behaviour(self)
 
+    do_HEAD = do_GET
+
     def answer(self, content: object, status: int = 200, **headers: str) -> None:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        self.send_response(status)
-        for name, value in headers.items():
+        self.send_response_only(status)
+        for name, value in {"Date": self.date_time_string(), **headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def drip(self, data: bytes) -> None:
         """Send a byte of it now and then, again and again, until nobody listens any more."""
