@@ -12,10 +12,10 @@ ROOT = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id
 export NAME PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up cloud down status test lint unit rehearsal run image package bench lock clean logs
+.PHONY: help setup up cloud down status test lint unit rehearsal run image check-image package bench lock clean logs
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: ## install the Python packages, hash-checked, into .venv
 	@scripts/setup.sh
@@ -45,6 +45,10 @@ logs: setup ## show the last words of each container of the local cloud
 image: setup ## build/image.tar.gz, which the hosts load
 	@scripts/engine.sh
 	@scripts/image.sh
+
+check-image: setup ## the healthcheck as a container image, timeservice-healthcheck:VERSION, in the Docker engine
+	@scripts/engine.sh
+	@scripts/check-image.sh
 
 package: setup ## build/healthcheck.zip, the Lambda function's package
 	@scripts/package.sh
