@@ -63,6 +63,7 @@ lint: setup ## ruff, mypy, cfn-lint, shellcheck
 	@scripts/lint.sh
 
 unit: setup ## unit, template and program tests, as many at a time as there are cores (4 at most)
+	@scripts/tools.sh
 	@$(PYTHON) -m pytest -q --numprocesses auto --maxprocesses 4 -m 'not rehearsal'
 
 rehearsal: setup ## deploy, use, release, break and remove it, on this machine, beside what is up
