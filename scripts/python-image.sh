@@ -28,7 +28,7 @@ make_context() {
     rm -rf "$context"
     mkdir -p "$context"
     install_wheels "$context/site-packages" manylinux_2_39 "$folder/requirements.txt"
-    rm -rf "$context/site-packages/bin"
+    rm -rf "$context/site-packages/"{bin,.lock}
     mkdir "$context/$folder" "$context/sntp"
     cp sntp/*.py "$context/sntp"
     cp "$folder"/*.py "$folder/Dockerfile" "$context/$folder"
