@@ -12,7 +12,8 @@ ROOT = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id
 export NAME PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up cloud down status test lint unit rehearsal run image package bench bench-healthcheck fuzz lock clean logs
+.PHONY: help setup up cloud down status test lint unit rehearsal run image check-image package bench bench-healthcheck \
+	fuzz lock clean logs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -46,6 +47,10 @@ image: setup ## build/image.tar.gz, which the hosts load
 	@scripts/engine.sh
 	@scripts/image.sh
 
+check-image: setup ## the healthcheck as a container image, timeservice-healthcheck:VERSION, in the Docker engine
+	@scripts/engine.sh
+	@scripts/check-image.sh
+
 package: setup ## build/healthcheck.zip, the Lambda function's package
 	@scripts/package.sh
 
@@ -59,6 +64,7 @@ lint: setup ## ruff, mypy, cfn-lint, shellcheck
 	@scripts/lint.sh
 
 unit: setup ## unit, template and program tests, as many at a time as there are cores (4 at most)
+	@scripts/tools.sh
 	@$(PYTHON) -m pytest -q --numprocesses auto --maxprocesses 4 --dist worksteal -m 'not rehearsal'
 
 rehearsal: setup ## deploy, use, release, break and remove it, on this machine, beside what is up

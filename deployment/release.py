@@ -28,7 +28,14 @@ class Archive(NamedTuple):
 # what is made -> (the files and folders it is made from and by, the file, the command that makes it)
 ARCHIVES = {
     "image": (
-        ("service", "sntp", "scripts/image.sh", "scripts/debian.sh", "scripts/common.sh"),
+        (
+            "service",
+            "sntp",
+            "scripts/image.sh",
+            "scripts/python-image.sh",
+            "scripts/debian.sh",
+            "scripts/common.sh",
+        ),
         "image.tar.gz",
         "make image",
     ),

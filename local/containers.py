@@ -48,7 +48,7 @@ class Containers:
         except DockerException as trouble:
             raise CloudError("no Docker engine answers; `make up` starts one") from trouble
         self.filters: Any = {"label": f"{LABEL}={name}"}
-        # What scripts/image.sh leaves behind when it is interrupted.
+        # What scripts/python-image.sh leaves behind when it is interrupted.
         clone = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
         self.unfinished: Any = {"label": f"timeservice.build={clone}"}
         self.port = port or self.published() or remembered or PORT

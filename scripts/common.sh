@@ -74,7 +74,7 @@ as_docker() {
 }
 
 # unpack_deb PACKAGE: unpacks a Debian package into build/debian instead of installing it, so that nothing of it
-# stays on the machine when the clone is deleted.
+# stays on the machine when the clone is deleted. Its folder is there only if it is whole.
 unpack_deb() {
     local folder=$BUILD/debian/$1
     [ -d "$folder" ] && return
@@ -82,7 +82,8 @@ unpack_deb() {
     (
         cd "$BUILD/debian/archives"
         apt-get download "$1" || { as_root apt-get update && apt-get download "$1"; }
-        dpkg -x "$1"_*.deb "$folder"
+        dpkg -x "$1"_*.deb "$folder.part"
+        mv "$folder.part" "$folder"
     )
 }
 

@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # What the scripts need of a machine; the rest of its commands is not there for them.
 TOOLS = [
+    "awk",
     "bash",
     "cat",
     "cut",
@@ -24,6 +25,7 @@ TOOLS = [
     "grep",
     "id",
     "mkdir",
+    "mv",
     "rm",
     "sha256sum",
     "sleep",
@@ -156,3 +158,46 @@ def test_a_script_without_root_and_sudo_says_so(run: Run) -> None:
     done = run(*source("as_root true"), id="echo 1000")
     assert done.returncode == 1
     assert "must run as root, and there is no sudo" in done.stderr
+
+
+# The package's archive holds its name.
+APT_GET = """
+case "$1" in
+download) echo "$2" >"$2_1_amd64.deb" ;;
+--simulate) printf 'Inst library (1)\nInst systemd (2)\nConf systemd (2)\n' ;;
+esac"""
+DPKG = 'mkdir -p "$3"; mv "$2" "$3"'
+
+
+def test_what_tests_use_of_debian_s_is_unpacked_with_what_it_needs_and_only_once(
+    run: Run, clone: Path
+) -> None:
+    done = run("scripts/tools.sh", **{"apt-get": APT_GET, "dpkg": DPKG})
+    assert done.stdout.startswith("  Debian packages that tests use ")
+    archives = {str(path.relative_to(clone)) for path in clone.glob("build/debian/*/*.deb")}
+    assert archives == {
+        f"build/debian/{name}/{name}_1_amd64.deb"
+        for name in ("cron", "libfakechroot", "libfaketime", "library", "systemd")
+    }
+    again = run("scripts/tools.sh", **{"apt-get": "exit 1"})
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+
+
+def test_systemd_is_not_unpacked_where_the_machine_has_it(run: Run, clone: Path) -> None:
+    stubs = {"apt-get": APT_GET, "dpkg": DPKG, "systemd-analyze": "exit 0"}
+    assert run("scripts/tools.sh", **stubs).returncode == 0
+    assert (clone / "build/debian/cron").exists()
+    assert not (clone / "build/debian/systemd").exists()
+
+
+def test_a_package_that_was_unpacked_by_half_is_unpacked_again(run: Run, clone: Path) -> None:
+    half = {"apt-get": APT_GET, "dpkg": 'mkdir "$3"; exit 1', "systemd-analyze": "exit 0"}
+    assert run("scripts/tools.sh", **half).returncode == 1
+    assert not (clone / "build/debian/cron").exists()
+    assert run("scripts/tools.sh", **half | {"dpkg": DPKG}).returncode == 0
+
+
+def test_where_no_package_can_be_had_it_says_how_to_do_without(run: Run) -> None:
+    done = run("scripts/tools.sh")
+    assert done.returncode == 1
+    assert "needs a Debian machine" in done.stderr

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# check-image.sh [TAG]: makes the healthcheck's image in this machine's Docker engine, unless it is there and current.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/common.sh"
+cd "$ROOT"
+one_at_a_time
+
+version=$(.venv/bin/python -c 'import healthcheck; print(healthcheck.__version__)')
+tag=${1:-timeservice-healthcheck:$version}
+digest=$(sha256sum healthcheck/*.py healthcheck/Dockerfile healthcheck/requirements.txt sntp/*.py \
+    scripts/{check-image,python-image,debian,common}.sh | sha256sum | cut -c 1-12)
+
+of_image() { as_docker docker image inspect --format "$1" "$tag" 2>/dev/null || true; }
+
+[ "$(of_image '{{index .Config.Labels "timeservice.sources"}}')" = "$digest" ] && exit
+before=$(of_image '{{.Id}}')
+# timeservice.build marks what an interrupted build leaves for make down to remove. This image is to stay.
+scripts/python-image.sh healthcheck "$tag" --label timeservice.build= --label timeservice.sources="$digest" \
+    --label org.opencontainers.image.version="$version"
+# Nameless by now; a container that still runs keeps it.
+[ -z "$before" ] || as_docker docker image rm "$before" >/dev/null 2>&1 || true
+echo "  $tag: $(($(of_image '{{.Size}}') / 1000000)) MB, from sources $digest"

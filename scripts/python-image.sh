@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# python-image.sh FOLDER TAG DOCKER-BUILD-ARGUMENT...: builds the image of that folder's code, by its Dockerfile.
+#
+# The base holds Debian's Python and what it links to: no shell, no package manager, nothing to log in with. It is
+# made from signed Debian packages, so neither a registry nor an image by somebody else has to be trusted.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/common.sh"
+cd "$ROOT"
+one_at_a_time
+
+folder=$1 tag=$2
+shift 2
+[ "$(uname -m)" = x86_64 ] || die "images are for x86_64, and are made on it: this machine is $(uname -m)"
+context=$BUILD/context
+# Named after the clone as well: two of them may build at once.
+base=timeservice-$CLONE-base:$folder
+
+make_base() {
+    # debconf comes with a dependency of Python's and needs perl, which is not there: it would be dead weight.
+    # (An extract hook, as nothing is installed, and mmdebstrap runs its customize hooks after that.)
+    # shellcheck disable=SC2016 # the hook's argument, not ours
+    scripts/debian.sh "$BUILD/base.tar" --variant=extract --include=python3.13 \
+        --extract-hook='cd "$1" && rm -rf usr/bin/debconf* usr/sbin/dpkg-* usr/share/debconf usr/share/perl5 var/lib/dpkg var/lib/apt var/cache'
+}
+
+make_context() {
+    rm -rf "$context"
+    mkdir -p "$context"
+    install_wheels "$context/site-packages" manylinux_2_39 "$folder/requirements.txt"
+    rm -rf "$context/site-packages/"{bin,.lock}
+    mkdir "$context/$folder" "$context/sntp"
+    cp sntp/*.py "$context/sntp"
+    cp "$folder"/*.py "$folder/Dockerfile" "$context/$folder"
+}
+
+make_image() {
+    as_docker docker import --change "LABEL timeservice.build=$CLONE" "$BUILD/base.tar" "$base"
+    build_image --build-arg BASE="$base" --tag "$tag" --file "$context/$folder/Dockerfile" "$@" "$context"
+    # Its name alone; it goes with the last image that is made from it.
+    as_docker docker image rm "$base"
+    rm -rf "$context"
+}
+
+[ build/base.tar -nt scripts/python-image.sh ] || step "$folder image: base from Debian packages" make_base
+step "$folder image: wheels, hash-checked" make_context
+step "$folder image: build" make_image "$@"

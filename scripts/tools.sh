@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Unpacks what the unit tests use of Debian's (tests/tools.py finds it): systemd-analyze where the machine has none, and
+# cron's parser, libfakechroot and libfaketime in any case, as an installed crontab would look at the machine's own jobs.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "$0")/common.sh"
+
+# Where no systemd runs, systemd-analyze would make it, which root alone can.
+[ -d /run/systemd ] || as_root mkdir -m 755 /run/systemd
+
+packages=(cron libfakechroot libfaketime)
+command -v systemd-analyze >/dev/null || packages+=(systemd)
+missing=()
+for package in "${packages[@]}"; do
+    [ -d "$BUILD/debian/$package" ] || missing+=("$package")
+done
+[ "${#missing[@]}" != 0 ] || exit 0
+command -v apt-get >/dev/null ||
+    die "tests use parts of the Debian packages ${missing[*]}: this needs a Debian machine. (Without them: .venv/bin/python -m pytest -m 'not rehearsal')"
+one_at_a_time
+
+# needed_by PACKAGE: what it needs, if that is not installed.
+needed_by() {
+    apt-get --simulate -qq install --no-install-recommends "$1" | awk -v package="$1" '$1 == "Inst" && $2 != package { print $2 }'
+}
+
+unpack() {
+    local package needed
+    for package in "${missing[@]}"; do
+        if [ "$package" = systemd ]; then # the others need libc alone
+            needed=$(needed_by "$package")
+            for needed in $needed; do unpack_deb "$needed"; done
+        fi
+        unpack_deb "$package" # after what it needs: next time, that it is there will be enough
+    done
+}
+step "Debian packages that tests use" unpack

@@ -1,0 +1,35 @@
+"""What tests use of Debian's packages: scripts/tools.sh has unpacked it, unless the machine has it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+DEBIAN = Path(__file__).parent.parent / "build" / "debian"
+RUNTIME = Path("/run/systemd")
+LIBRARIES = ("usr/lib/*-linux-gnu", "lib/*-linux-gnu", "usr/lib/*-linux-gnu/systemd")
+
+
+def unpacked(package: str, pattern: str) -> Path:
+    """The file of that package."""
+    for path in (DEBIAN / package).glob(pattern):
+        return path
+    missing(f"{pattern} of Debian's {package} in build/debian")
+
+
+def systemd_analyze() -> list[str]:
+    """The command."""
+    if not RUNTIME.is_dir():
+        missing(f"{RUNTIME}, which systemd-analyze needs")
+    if own := shutil.which("systemd-analyze"):
+        return [own]
+    command = unpacked("systemd", "usr/bin/systemd-analyze")
+    folders = [str(path) for pattern in LIBRARIES for path in DEBIAN.glob(f"*/{pattern}")]
+    return ["env", f"LD_LIBRARY_PATH={':'.join(folders)}", str(command)]
+
+
+def missing(what: str) -> NoReturn:
+    pytest.fail(f"there is no {what}: `make unit` sees to it (scripts/tools.sh)", pytrace=False)
