@@ -17,8 +17,8 @@ from tests.tools import unpacked
 
 ROOT = Path(__file__).parent.parent
 
-# libfaketime replaces the clocks of the process that it is loaded into; the monotonic ones as well, unless it is told not
-# to: then only the wall clock is wrong, as on a machine that somebody has set.
+# libfaketime replaces the clocks of the process that it is loaded into; the monotonic ones as well, unless it is told
+# not to: then only the wall clock is wrong, as on a machine that somebody has set.
 MODES = {"the wall clock": {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}, "all clocks": {}}
 each_mode = pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
 
