@@ -81,7 +81,8 @@ bench: setup ## time what a newcomer waits for, in a fresh clone of what is comm
 	@$(PYTHON) -m bench.deployment
 
 bench-healthcheck: setup ## how well the healthcheck measures, over known paths, beside other methods (5 minutes)
-	-@source scripts/common.sh; step "htpdate from Debian, to compare with" unpack_deb htpdate
+	-@source scripts/common.sh; for tool in htpdate monitoring-plugins-basic prometheus-blackbox-exporter; do \
+		[ -d build/debian/$$tool ] || step "$$tool from Debian, to compare with" unpack_deb $$tool; done
 	@$(PYTHON) -m bench.healthcheck
 
 lock: setup ## renew the locks from the *.in files

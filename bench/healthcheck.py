@@ -21,6 +21,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path as File
 
 from bench import tables
+from bench.cases import Said, compared
 from bench.deployment import machine
 from bench.goals import Goal, goals
 from bench.memory import Usage, measured
@@ -61,6 +62,8 @@ def main(argv: list[str] | None = None) -> int:
     found = list(run(jobs(each, options.seed)))
     trials = sorted(one for one in found if isinstance(one, Trial))
     rivals = [one for one in found if isinstance(one, Estimate)]
+    say("cases: what several tools say of services that are right or wrong")
+    said = list(compared())
     say("memory: 10,000 checks one after the other")
     usages = list(measured())
     reached = goals(PATHS, trials, usages)
@@ -69,15 +72,19 @@ def main(argv: list[str] | None = None) -> int:
         ("The healthcheck (ms)", tables.ours(PATHS, trials)),
         ("How far off each method is, mean / worst (ms)", tables.beside(PATHS, trials, rivals)),
         ("A trial of each path (s)", tables.examples(PATHS, trials, rivals)),
+        (
+            "What tools say of services that are right or wrong in their own ways",
+            tables.cases(said),
+        ),
         ("A process that checks again and again", tables.memory(usages)),
         ("Targets", tables.targets(reached)),
     ):
         print(f"\n{title}\n\n{table}")
-    keep(trials=trials, rivals=rivals, memory=usages, goals=reached)
+    keep(trials=trials, rivals=rivals, cases=said, memory=usages, goals=reached)
     return 0 if all(one.held for one in reached) else 1
 
 
-def keep(**parts: Sequence[Trial | Estimate | Usage | Goal]) -> None:
+def keep(**parts: Sequence[Trial | Estimate | Said | Usage | Goal]) -> None:
     """In a file, for programs."""
     found = {name: [one._asdict() for one in part] for name, part in parts.items()}
     RESULTS.parent.mkdir(exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import fmean, median
 
+from bench.cases import TOOLS, Said
 from bench.goals import Goal
 from bench.memory import Usage
 from bench.paths import Path
@@ -84,6 +85,15 @@ def examples(paths: Sequence[Path], trials: Sequence[Trial], rivals: Sequence[Es
             ]
         )
     return table(head, rows)
+
+
+def cases(said: Iterable[Said]) -> str:
+    """A line for each case: what each tool said of it, and whether that was wrong."""
+    rows: dict[str, list[str]] = {}
+    for one in said:
+        wrong = " (wrong)" if one.right is False else ""
+        rows.setdefault(one.case, []).append(f"{one.word}{wrong}")
+    return table(["the service is", *TOOLS], ([name, *words] for name, words in rows.items()))
 
 
 def memory(usages: Iterable[Usage]) -> str:

@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 from bench import healthcheck, rivals
+from bench.cases import CASES, TOOLS, Case, Said
+from bench.cases import said as said_of
 from bench.goals import goals
 from bench.memory import Usage, usage
 from bench.network import HERE, network
 from bench.paths import Path, Way
 from bench.rivals import Estimate
-from bench.tables import table
+from bench.tables import cases, table
 from bench.trials import Draw, Trial, outcome, states, trial
 from healthcheck.interval import Interval
 from healthcheck.verdict import Instance, Verdict
@@ -216,6 +218,22 @@ def test_bounds_that_are_too_wide_or_trials_that_are_too_few_miss_a_target() -> 
     assert [one.held for one in goals([QUIET], few, USAGES)] == [False, True, True, True, True]
 
 
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_of_no_case_the_healthcheck_says_what_is_not_so(case: Case) -> None:
+    one = said_of(case, "ours")
+    if "1.5 s" in case.name:
+        assert (one.word, one.right) == ("not proven", None)
+    else:
+        assert one.right
+
+
+def test_what_a_tool_says_that_is_not_so_is_seen() -> None:
+    wrong = next(case for case in CASES if case.name == "5 s fast, and the checker's own clock too")
+    one = said_of(wrong, "midpoint")
+    assert (one.word, one.right) == ("OK", False)
+    assert "OK (wrong)" in cases([one] * len(TOOLS))
+
+
 def test_tables_are_straight() -> None:
     assert table(["path", "s"], [["a", "1.5"], ["longer", "10"]]).splitlines() == [
         "| path   |   s |",
@@ -232,6 +250,9 @@ def test_the_command_prints_all_tables_keeps_the_results_and_fails_with_a_target
     monkeypatch.setattr(healthcheck, "RESULTS", tmp_path / "build/results.json")
     monkeypatch.setattr(healthcheck, "run", lambda todo: map(made_up, range(len(todo))))
     monkeypatch.setattr(healthcheck, "measured", lambda: USAGES)
+    monkeypatch.setattr(
+        healthcheck, "compared", lambda: [Said("right", "ours", "OK", True)] * len(TOOLS)
+    )
     assert healthcheck.main(["--trials", "10"]) == 1
     assert "| 20/20    | 40.0 |" in capsys.readouterr().out
     assert '"goals"' in (tmp_path / "build/results.json").read_text()

@@ -268,7 +268,6 @@ LATE: dict[str, Behaviour] = {
     "endless interim answers": lambda request: request.drip(b"HTTP/1.1 100 Continue\r\n\r\n"),
     "dripping body": drip_body,
     "dripping body without a length": drip_until_closed,
-    "each answer slow": slowly(0.25),
 }
 
 
@@ -286,6 +285,14 @@ def test_the_deadline_holds_and_nothing_is_left_behind(behaviour: Behaviour) -> 
         assert not any(thread.is_alive() for thread in ours)
     assert (result.verdict.status, result.verdict.reason) == ("Failed", "timeout")
     assert 0.5 < took < 1.2
+
+
+def test_a_slow_service_is_not_asked_until_it_looks_dead() -> None:
+    with web(slowly(0.25)) as server:
+        result = check(server.url, exact, limit=1e-6, deadline=0.9)
+        assert len(server.requests) == 3
+    assert result.verdict.reason == "undetermined"
+    assert result.phases["total"] < 0.9
 
 
 def test_an_endless_body_ends_at_the_cap() -> None:
