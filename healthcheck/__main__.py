@@ -6,13 +6,12 @@ import argparse
 import contextlib
 import functools
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from healthcheck import reference
 from healthcheck.arguments import Exit, parser
 from healthcheck.check import AskReference, Result, check
-from healthcheck.output import FORMATS, Teller
+from healthcheck.output import FORMATS, Teller, complain
 from healthcheck.periodic import SparingReference, State, ticks
 from healthcheck.reading import Reference
 from healthcheck.target import BadUrl, completed, default
@@ -55,9 +54,7 @@ def periodically(once: Callable[[], Result], args: argparse.Namespace) -> Exit:
             result = once()
             code = teller.told(result)
             if state.after(result.verdict.status):
-                print(
-                    f"{utc(result.checked_at)} state: {state.status}", file=sys.stderr, flush=True
-                )
+                complain(f"{utc(result.checked_at)} state: {state.status}")
         if not teller.drawn():
             code = Exit.UNKNOWN
         return Exit.OK if stop.rung else code
@@ -89,7 +86,7 @@ def command() -> int:
         return Exit.UNKNOWN
     # No thread to be had, no memory, a defect of ours: whatever it is, nothing can be said then.
     except Exception as defect:
-        print(f"healthcheck: the check itself failed: {defect!a}", file=sys.stderr)
+        complain(f"healthcheck: the check itself failed: {defect!a}")
         return Exit.UNKNOWN
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable
 from enum import IntEnum
@@ -38,7 +39,9 @@ With --format nagios, a clock that is not proven to be right or wrong is UNKNOWN
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(Exit.UNKNOWN, f"{self.prog}: error: {message}\n")
+        # It may repeat a URL.
+        safe = re.sub(r"//[^\s/]*@", "//", message)
+        self.exit(Exit.UNKNOWN, f"{self.prog}: error: {safe}\n")
 
 
 def parser(formats: Iterable[str]) -> Parser:
@@ -72,7 +75,7 @@ def parser(formats: Iterable[str]) -> Parser:
     )  # fmt: skip
     parser.add_argument("--format", choices=list(formats), default="text", help="(default: text)")
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="write there instead; the file is always whole"
+        "--output", type=file, metavar="FILE", help="write there instead; the file is always whole"
     )
     parser.add_argument("--every", type=seconds, metavar="SECONDS", help="check again and again")
     parser.add_argument("--count", type=times, help="with --every: how often (default: for ever)")
@@ -105,7 +108,7 @@ def parser(formats: Iterable[str]) -> Parser:
 def seconds(text: str) -> float:
     """A type for argparse, as the next two; their names are in its messages."""
     value = float(text)
-    if not 0 < value < 1e6:
+    if not 1e-9 <= value < 1e6:
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
     return value
 
@@ -124,8 +127,19 @@ def times(text: str) -> int:
     return value
 
 
-def picture(text: str) -> Path:
+def file(text: str) -> Path:
     path = Path(text)
+    try:
+        fine = bool(path.name) and not path.is_dir()
+    except (OSError, ValueError):  # a name too long, a NUL in it
+        fine = False
+    if not fine:
+        raise argparse.ArgumentTypeError(f"{text[:60]!a} is not a file")
+    return path
+
+
+def picture(text: str) -> Path:
+    path = file(text)
     if path.suffix not in plot.FORMS:
         raise argparse.ArgumentTypeError(f"{text} does not end in {' or '.join(plot.FORMS)}")
     if not plot.available():

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from healthcheck import reference
 from healthcheck.clock import steady
+from healthcheck.failures import LATE
 from healthcheck.reading import Reading, Reference, Sample, Trouble
 from healthcheck.redirects import destination
-from healthcheck.samples import LATE, Service
+from healthcheck.samples import Service
 from healthcheck.verdict import LIMIT, MAX_TICK, Verdict, judge
 from healthcheck.waiting import Bell, pause
 
@@ -111,17 +112,22 @@ class _Run:
         asking = threading.Thread(
             target=self._ask, args=(ask_reference, patience, start), daemon=True
         )
-        asking.start()
+        # What is raised is ours, or says that there are no more threads or files: it belongs into the verdict.
         try:
+            asking.start()
             self._sample_twice(asking, start)
-        except Exception as defect:  # ours: it belongs into the verdict, not into a traceback
+            # Also if the service failed: whether anybody else answers tells its failure from one of our network.
+            asking.join()
+        except Exception as defect:
             self.defect = defect
-        # Also if the service failed: whether anybody else answers tells its failure from one of our network.
-        asking.join()
-        bell.ring()
+        finally:
+            bell.ring()
 
     def _ask(self, ask_reference: AskReference, patience: float, start: float) -> None:
-        self.reference = ask_reference(patience)
+        try:
+            self.reference = ask_reference(patience)
+        except Exception as defect:
+            self.defect = defect
         self.phases["reference"] = steady() - start
 
     def _sample_twice(self, asking: threading.Thread, start: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
 import sys
@@ -38,7 +39,7 @@ class Teller:
         """Returns the exit code."""
         args = self._args
         if args.verbose:
-            print(proof.text(result), file=sys.stderr)
+            complain(proof.text(result))
         text = FORMATS[args.format](result)
         if not (written(f"{text}\n".encode(), args.output) if args.output else printed(text)):
             return Exit.UNKNOWN
@@ -58,25 +59,40 @@ class Teller:
 
 
 def written(content: bytes, path: Path) -> bool:
-    """Write the file whole, then put it in its place; False if that fails."""
+    """Write the file whole, then put it in its place; False if that fails. What is no file is written to as it is."""
+    path = path.resolve()  # where a link leads to: it stays one
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        if path.exists() and not path.is_file():  # a device, a pipe
+            path.write_bytes(content)
+            return True
         part.write_bytes(content)
         part.replace(path)
     except OSError as trouble:
-        part.unlink(missing_ok=True)
-        print(f"healthcheck: {path} cannot be written: {trouble.strerror}", file=sys.stderr)
+        with contextlib.suppress(OSError):
+            part.unlink()
+        complain(f"healthcheck: {path} cannot be written: {trouble.strerror}")
         return False
     return True
 
 
 def printed(line: str) -> bool:
-    """Print it; False if nobody can read it (a closed pipe, a full disk)."""
+    """Print it; False if nobody can read it (a closed pipe, a full disk, no output at all)."""
+    if sys.stdout is None:
+        complain("healthcheck: nothing can be printed: the output is closed")
+        return False
     try:
         print(line, flush=True)
     except OSError as trouble:
-        print(f"healthcheck: nothing can be printed: {trouble.strerror}", file=sys.stderr)
+        complain(f"healthcheck: nothing can be printed: {trouble.strerror}")
         # Python would try once more at its end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     return True
+
+
+def complain(line: str) -> None:
+    """Say it on standard error, if that is open: without one, print would take standard output."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr, flush=True)

@@ -13,11 +13,15 @@ DRIFT = 50e-6  # seconds that two clocks may drift apart in a second while we me
 
 
 class Trouble(Exception):
-    """The service gave no usable answer. `reason` is a stable identifier, the text says it for people."""
+    """The service gave no usable answer. `reason` is a stable identifier, the text says it for people.
 
-    def __init__(self, reason: str, text: str) -> None:
+    by_own_clock: whether our wall clock has judged it (a certificate's dates).
+    """
+
+    def __init__(self, reason: str, text: str, by_own_clock: bool = False) -> None:
         super().__init__(text)
         self.reason = reason
+        self.by_own_clock = by_own_clock
 
 
 class Sample(NamedTuple):
@@ -76,7 +80,7 @@ class Reference(NamedTuple):
         """
         awake = all(self.own.was_awake_until(one) for one in (sample.before, sample.after))
         same = all(self.own.was_not_set_until(one) for one in (sample.before, sample.after))
-        return awake and (same or not self.is_own_clock)
+        return awake and (same or not self.is_own_clock) and sample.arrived >= sample.sent
 
     def offset_to(self, sample: Sample) -> Interval:
         """The sample's offset to our clock as it was when this was measured."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -93,12 +94,21 @@ def _ask(
         address = addresses.pop(0)
         try:
             answer = sntp.ask(address, port, left / 2 if addresses else left, clock)
-            return (address, port), answer
+            return (canonical(address), port), answer
         except sntp.KissOfDeath:
             raise  # it wants to be left alone, not to be asked at its next door
         except sntp.NtpError as refused:
             trouble = refused
     raise trouble
+
+
+def canonical(address: str) -> str:
+    """The one of several forms of an address that all others are written as here."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    if parsed.is_unspecified:  # it leads to this machine
+        return "127.0.0.1" if parsed.version == 4 else "::1"
+    return str(parsed)
 
 
 def combine(servers: Sequence[Server], at: float, ours: Own) -> Reference:

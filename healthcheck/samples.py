@@ -7,16 +7,15 @@ the way back took, its offset to ours lies in
 
 from __future__ import annotations
 
+import hashlib
 import json
-import socket
-import ssl
 from http import HTTPStatus
 
 import requests
-import urllib3
 
 from healthcheck import __version__
-from healthcheck.clock import own, steady
+from healthcheck.clock import Own, own, steady
+from healthcheck.failures import FAILURES, LATE, explained
 from healthcheck.interval import Interval
 from healthcheck.reading import UNNAMED, Sample, Trouble
 from healthcheck.timestamp import BadTimestamp, Timestamp, parse
@@ -30,9 +29,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
     "User-Agent": f"timeservice-healthcheck/{__version__}",
 }
-# ValueError: urllib3 lets some of those through that a malformed answer causes.
-FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, ValueError)
-LATE = "no complete answer before the deadline"
+LONGEST_NAME = 64  # characters of an instance's name that are told
 
 
 class _Session(requests.Session):
@@ -67,10 +64,9 @@ class Service:
 
     def sample(self) -> Sample:
         """Ask once; raises Trouble. The first call makes the connection, so its interval is wide."""
-        before = own()
-        sent = steady()
         try:
-            with self._get() as answer:
+            before, sent, answer = self._asked()
+            with answer:
                 self._check(answer)
                 body = self._read(answer)
                 # Not before the body: a service may send its headers and look at its clock only then.
@@ -88,6 +84,22 @@ class Service:
                 return answer.headers["Location"] if answer.is_redirect else None
         except FAILURES as trouble:
             raise explained(trouble) from None
+
+    def _asked(self) -> tuple[Own, float, requests.Response]:
+        """Our clocks before the request, and the answer as far as its headers.
+
+        A server may close a connection that is kept open at any moment, also while a request is under way to it; that
+        request is made again on a new one (RFC 9112, section 9.3.1).
+        """
+        connections = self._transport.opened
+        before, sent = own(), steady()
+        try:
+            return before, sent, self._get()
+        except requests.ConnectionError as trouble:
+            if isinstance(trouble, requests.Timeout) or self._transport.opened > connections:
+                raise
+        before, sent = own(), steady()
+        return before, sent, self._get()
 
     def _get(self) -> requests.Response:
         return self._session.get(
@@ -138,43 +150,16 @@ def understood(body: bytes) -> tuple[Timestamp, str]:
         raise Trouble("body", f"the answer is not JSON: {start!a}") from None
     if not isinstance(content, dict) or not isinstance(content.get("now"), str):
         raise Trouble("body", 'the answer has no text called "now"')
-    # Printed later on: a name must not break the line, or speak to the terminal.
-    instance = ascii(str(content.get("instance") or UNNAMED))[1:-1][:64]
     try:
-        return parse(content["now"]), instance
+        return parse(content["now"]), _named(content.get("instance"))
     except BadTimestamp as wrong:
         raise Trouble("body", str(wrong)) from None
 
 
-# The first that fits wins.
-CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
-    (requests.exceptions.ProxyError, "proxy", "the proxy of the environment gives no connection"),
-    (requests.exceptions.InvalidProxyURL, "proxy", "the proxy of the environment is no URL"),
-    (requests.exceptions.InvalidSchema, "proxy", "proxies of that kind are not supported"),
-    (urllib3.exceptions.ProxySchemeUnknown, "proxy", "proxies of that kind are not supported"),
-    (socket.gaierror, "dns", "the service's name does not resolve"),
-    (ConnectionRefusedError, "refused", "the connection is refused"),
-    (ssl.SSLCertVerificationError, "tls", "the service's certificate is not valid"),
-    (ssl.SSLError, "tls", "the connection cannot be encrypted (TLS)"),
-    (TimeoutError, "timeout", LATE),
-    (requests.Timeout, "timeout", LATE),
-    (urllib3.exceptions.TimeoutError, "timeout", LATE),
-)
-
-
-def explained(trouble: BaseException) -> Trouble:
-    """A transport failure in words, by what is behind it."""
-    chain: list[BaseException] = []
-    cause: BaseException | None = trouble
-    while cause is not None and cause not in chain:
-        chain.append(cause)
-        inner = getattr(cause, "reason", None) or next(
-            (arg for arg in cause.args if isinstance(arg, BaseException)), None
-        )
-        cause = inner if isinstance(inner, BaseException) else cause.__context__
-    for kind, reason, text in CAUSES:
-        for one in chain:
-            if isinstance(one, kind):
-                why = getattr(one, "verify_message", "")
-                return Trouble(reason, f"{text}: {why}" if why else text)
-    return Trouble("unreachable", f"the connection broke ({type(chain[-1]).__name__})")
+def _named(instance: object) -> str:
+    """An instance's name as it can be printed: it must not break the line, speak to the terminal, or be another's."""
+    name = ascii(str(instance or UNNAMED))[1:-1]
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{name[: LONGEST_NAME - 1 - len(digest)]}~{digest}"

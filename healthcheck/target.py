@@ -8,8 +8,11 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import requests
+
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build"  # where local deployments that are up write their URL
+PATIENCE = 15.0  # seconds; that pulumi may take
 
 
 class BadUrl(ValueError):
@@ -28,10 +31,16 @@ def checked(url: str) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
         (host or "").encode("idna")  # each part of a name has 1 to 63 characters
-    except ValueError:
+        requests.Request("GET", url).prepare()  # else it would be refused when it is asked
+    except (ValueError, requests.RequestException):
         raise BadUrl("that is not a URL: its host or its port cannot be read") from None
     if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
         raise BadUrl("that is not a URL such as http://example.org or http://[::1]:8080/now")
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        # More often than a part of a path it is the rest of a password, which then would be printed.
+        raise BadUrl(
+            "that is not a URL: an @ behind the host must be written as %40, and # or / in a password too"
+        )
     return url
 
 
@@ -56,10 +65,12 @@ def default() -> str | None:
                 else None,  # None: it was installed alone
                 capture_output=True,
                 text=True,
-                timeout=30,
+                errors="replace",
+                timeout=PATIENCE,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired):
             return None
-        return answer.stdout.strip() or None
+        if answer.returncode == 0:
+            return answer.stdout.strip() or None
     return None

@@ -16,6 +16,9 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse
 from urllib3.exceptions import InvalidChunkLength
 
+MAX_HEADERS = (
+    64 * 1024
+)  # bytes, all together; http.client would take a hundred of that size, and urllib3 take them apart
 INTERIM = (102, 103)  # Processing, Early Hints; http.client itself passes over 100 alone
 
 
@@ -41,8 +44,20 @@ class Cuttable(HTTPAdapter):
                 keep(connection)
                 return connection
 
+            @property
+            def is_connected(self) -> bool:
+                """Whether it can be used again; not if an answer waits in it (in TLS's own buffer) to a question that
+                is yet to be asked."""
+                pending = getattr(self.sock, "pending", int)
+                return bool(super().is_connected) and not pending()
+
         pool.ConnectionCls = Connection
         return pool
+
+    @property
+    def opened(self) -> int:
+        """How many connections there were so far."""
+        return len(self._sockets)
 
     def _keep(self, connection: socket.socket) -> None:
         # A duplicate, which ends with the original, as that is given up for another when TLS begins.
@@ -68,8 +83,17 @@ class Cuttable(HTTPAdapter):
             one.close()
 
 
+class TooLong(http.client.HTTPException):
+    """More headers than any answer needs."""
+
+
 class _FinalResponse(http.client.HTTPResponse):
-    """Passes over interim answers (1xx): what they announce is still to come."""
+    """Passes over interim answers (1xx), as what they announce is still to come; raises TooLong."""
+
+    def begin(self) -> None:
+        super().begin()
+        if sum(len(name) + len(value) for name, value in self.headers.items()) > MAX_HEADERS:
+            raise TooLong
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:

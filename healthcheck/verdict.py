@@ -53,7 +53,17 @@ def judge(reading: Reading, limit: float = LIMIT) -> Verdict:
     A clock that is proven wrong stays so, whatever became of the connection afterwards.
     """
     verdict = _clocks(reading, limit)
-    trouble = reading.trouble
+    trouble, reference = reading.trouble, reading.reference
+    if (
+        trouble
+        and trouble.by_own_clock
+        and reference.kind != "disagree"
+        and reference.offset.least > limit
+    ):
+        detail = (
+            f"{trouble}; but this machine's own clock is {described(reference.offset.negative)}"
+        )
+        return Verdict("Unknown", "own_clock", detail, True, verdict.instances)
     if trouble and not (verdict.status == "Failed" and verdict.proven):
         return Verdict("Failed", trouble.reason, str(trouble), True, verdict.instances)
     return verdict
@@ -140,7 +150,8 @@ def _compared(instances: list[Instance], reference: Reference, limit: float) -> 
     if worst.error.most <= limit:
         return Verdict("OK", "ok", f"clock {described(worst.error)}", True, order)
     detail = f"{clock}: not proven to be within the limit"
-    return Verdict("Failed", "undetermined", detail, False, order)
+    status: Status = "Unknown" if reference.kind == "local" else "Failed"
+    return Verdict(status, "undetermined", detail, False, order)
 
 
 def described(error: Interval) -> str:

@@ -19,6 +19,9 @@ class Bell:
     def __init__(self) -> None:
         self.rung = False
         self._here, self._there = socket.socketpair()
+        self._there.setblocking(
+            False
+        )  # a signal's handler that waited for the reader would wait for itself
 
     def __enter__(self) -> Self:
         return self
@@ -29,7 +32,9 @@ class Bell:
 
     def ring(self) -> None:
         self.rung = True
-        with contextlib.suppress(OSError):  # nobody listens any more
+        with contextlib.suppress(
+            OSError
+        ):  # nobody listens any more, or it is rung already, some hundred times
             self._there.send(b"!")
 
     def heard(self, timeout: float, times: int = 1) -> bool:

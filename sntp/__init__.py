@@ -7,6 +7,7 @@ out. The service and the healthcheck both ask through here.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import secrets
 import socket
@@ -20,6 +21,9 @@ MAX_ROOT_DISTANCE = (
     0.5  # seconds; a server that knows the time no better than this cannot judge anybody
 )
 MAX_REFERENCE_AGE = 36 * 3600  # seconds since the server itself was last set
+# Seconds; NTP counts them in 32 bits, and began anew on 7 February 2036. What would be before 2020 is after that.
+ERA = 2**32
+PIVOT = 3_786_825_600
 TICK = 0.001  # seconds of slack between clocks that are read one after the other
 
 
@@ -103,6 +107,9 @@ def read(data: bytes, sent: float, elapsed: float) -> Answer:
         stats.from_data(data)
     except ntplib.NTPException as trouble:
         raise InvalidAnswer(str(trouble)) from None
+    for stamp in ("recv_timestamp", "tx_timestamp", "ref_timestamp"):
+        if 0 < (seconds := getattr(stats, stamp)) < PIVOT:
+            setattr(stats, stamp, seconds + ERA)
     stats.orig_timestamp = ntplib.system_to_ntp_time(sent)
     # By the steady clock: a step of ours in the meantime must not look like a delay.
     stats.dest_timestamp = stats.orig_timestamp + elapsed
@@ -114,7 +121,7 @@ def root_distance(stats: ntplib.NTPStats) -> float:
     """How far off the answer may be, in seconds (RFC 5905, section 11.2.1): half of the way to the primary source, what
     has crept in on it, and what the server's clock can tell apart."""
     return float(
-        (stats.delay + stats.root_delay) / 2 + stats.root_dispersion + 2.0**stats.precision
+        (max(stats.delay, 0) + stats.root_delay) / 2 + stats.root_dispersion + 2.0**stats.precision
     )
 
 
@@ -122,7 +129,7 @@ def validate(stats: ntplib.NTPStats) -> None:
     """Raise InvalidAnswer unless the answer may be used."""
     if stats.stratum == 0:
         code = stats.ref_id.to_bytes(4, "big").decode("ascii", "replace").rstrip("\0")
-        raise KissOfDeath(f"kiss of death ({code})")
+        raise KissOfDeath(f"kiss of death ({ascii(code)[1:-1]})")
     distance = root_distance(stats)
     rules = [
         (stats.mode == 4, f"mode {stats.mode} is not a server's"),
@@ -155,9 +162,19 @@ def split(server: str) -> tuple[str, int]:
             host = ""
     elif server.count(":") == 1:
         host, _, port = server.rpartition(":")
+    elif ":" in server and not _is_ipv6(server):
+        host = ""
     number = port.removeprefix(":") or "123"
     if not host or not re.fullmatch("[0-9]{1,5}", number) or not 0 < int(number) < 65536:
         raise ValueError(
             f"{server!a} is not a server such as ntp.example.org:123 or [2001:db8::1]:123"
         )
     return host, int(number)
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True

@@ -10,6 +10,7 @@ import contextlib
 import http.server
 import json
 import socketserver
+import ssl
 import struct
 import threading
 import time
@@ -85,11 +86,14 @@ class WebServer(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def web(behaviour: Behaviour) -> Iterator[WebServer]:
+def web(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator[WebServer]:
     """A web server that behaves so, while the context lasts."""
-    with WebServer(behaviour) as server, serving(server):
-        yield server
-        server.closing.set()
+    with WebServer(behaviour) as server:
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        with serving(server):
+            yield server
+            server.closing.set()
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import functools
 import itertools
 import json
 import socket
+import struct
 import threading
 import time
 import tracemalloc
@@ -108,6 +109,16 @@ SERVERS: dict[str, tuple[Behaviour, str, str]] = {
     ),
     "jumping": (in_turn(tells(), tells(-0.5)), "Failed", "inconsistent"),
     "two instances": (in_turn(tells(0.1, "a"), tells(-0.1, "b")), "OK", "ok"),
+    "two instances with long names": (
+        in_turn(tells(0.4, "i" * 90 + "a"), tells(-0.4, "i" * 90 + "b")),
+        "OK",
+        "ok",
+    ),
+    "long names, one wrong": (
+        in_turn(tells(0.0, "東" * 30 + "a"), tells(1.2, "東" * 30 + "b")),
+        "Failed",
+        "clock_off",
+    ),
     "one of two wrong": (in_turn(tells(0, "a"), tells(3, "b")), "Failed", "clock_off"),
     "cached": (states({"now": rfc3339()}, Age="7"), "Failed", "cached"),
     "redirect": (states(b"", 302, Location="/elsewhere"), "Failed", "redirect"),
@@ -199,6 +210,7 @@ def raw(data: bytes) -> Behaviour:
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+GZIP = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 20\r\n\r\n"
 MALFORMED: dict[str, tuple[Behaviour, str]] = {
     "redirect without end": (
         endless(b"HTTP/1.1 302 F\r\nLocation: /x\r\nContent-Length: 99999999999\r\n\r\n"),
@@ -209,6 +221,11 @@ MALFORMED: dict[str, tuple[Behaviour, str]] = {
         raw(b"HTTP/1.1 302 F\r\nLocation: /\xff\xfe\r\nContent-Length: 0\r\n\r\n"),
         "redirect",
     ),
+    "more headers than anybody reads": (
+        raw(b"HTTP/1.1 200 OK\r\n" + (b"Content-Encoding: " + b"gzip," * 12_000 + b"\r\n") * 20),
+        "body",
+    ),
+    "not what it says it is compressed with": (raw(GZIP + b"x" * 20), "body"),
     "a chunk of all the rest": (endless(CHUNKED + b"-1\r\n"), "unreachable"),
     "a chunk of less than nothing": (raw(CHUNKED + b"-5\r\nabc"), "unreachable"),
     "a chunk of no number": (raw(CHUNKED + b"many\r\nabc"), "unreachable"),
@@ -366,6 +383,25 @@ def test_an_unclear_clock_gets_all_its_samples_and_no_more() -> None:
     assert len(result.reading.samples) == len(server.requests) == 5
 
 
+@pytest.mark.parametrize("end", [socket.SHUT_RDWR, None], ids=["closed", "reset"])
+def test_a_kept_connection_may_end_at_any_moment(end: int | None) -> None:
+    """With its second request already under way, as a server may that has been idle for too long."""
+
+    def behave(request: Request) -> None:
+        if hasattr(request, "asked"):
+            request.close_connection = True
+            if end is None:
+                linger = struct.pack("ii", 1, 0)
+                request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            return
+        request.asked = True  # type: ignore[attr-defined]  # one handler for each connection
+        tells()(request)
+
+    result = checked(behave)
+    assert result.verdict.status == "OK", result.verdict.detail
+    assert len(result.reading.samples) == 2
+
+
 def test_an_answer_is_not_asked_for_again_but_a_connection_is() -> None:
     for behaviour, requests in [(states({}, 500), 1), (without_an_answer, 2)]:
         with web(behaviour) as server:
@@ -469,6 +505,24 @@ def test_a_clock_of_ours_that_is_set_while_it_is_the_reference_makes_no_verdict(
     with web(behave) as service:
         verdict = check(service.url, lambda _: own_clock(kind)).verdict
     assert (verdict.status, verdict.reason) == ("Unknown", "own_clock")
+
+
+def test_without_another_thread_there_is_no_verdict_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    start = threading.Thread.start
+
+    def limited(thread: threading.Thread) -> None:
+        if "_ask" in thread.name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with web(tells()) as service:
+        monkeypatch.setattr(threading.Thread, "start", limited)
+        result = check(service.url, exact)
+    assert (result.verdict.status, result.verdict.reason) == ("Unknown", "error")
+    assert result.phases["total"] < 2
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_defect_of_our_own_is_told_and_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:

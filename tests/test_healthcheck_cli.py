@@ -176,6 +176,12 @@ def test_a_password_is_used_and_never_printed(
         ["http://"],
         ["http://a b/"],
         ["http://a..b/"],
+        ["http://*.example.org/"],
+        ["http:/me:hush@x"],
+        ["http://me:12#hush@x"],
+        ["http://x", "http://me:hush@y"],
+        ["http://x", "--limit", "http://me:hush@y"],
+        ["http://x", "--ntp", "http://host:123"],
         ["http://" + "x" * 64 + ".org/"],
         ["http://a\nb/"],
     ],
@@ -223,6 +229,23 @@ def test_a_verdict_that_nobody_can_read_is_unknown(output: str) -> None:
         )
     assert done.returncode == 3
     assert "nothing can be printed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("closed", "code"), [("1", 3), ("2", 0)])
+def test_what_is_closed_takes_nothing_and_the_other_takes_no_more(closed: str, code: int) -> None:
+    with service(tells(), 0) as arguments:
+        command = [sys.executable, "-m", "healthcheck", "--verbose", *arguments]
+        done = subprocess.run(  # noqa: S603 - our own command
+            ["/bin/sh", "-c", f'exec "$@" {closed}>&-', "sh", *command],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    assert done.returncode == code
+    assert done.stdout.count("\n") == (closed == "2")
     assert "Traceback" not in done.stderr
 
 
@@ -293,8 +316,11 @@ def test_the_default_is_the_variable_then_the_local_deployment_then_pulumis(
     assert default() == "http://variable"
 
 
-def test_a_pulumi_without_a_stack_is_no_default(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "script", ["echo 'error: no stack selected' >&2; exit 255", "echo http://p; exit 1"]
+)
+def test_a_pulumi_that_fails_is_no_default(tmp_path: Path, script: str) -> None:
     pulumi = tmp_path / "pulumi"
-    pulumi.write_text("#!/bin/sh\necho 'error: no stack selected' >&2\nexit 255\n")
+    pulumi.write_text(f"#!/bin/sh\n{script}\n")
     pulumi.chmod(0o755)
     assert default() is None

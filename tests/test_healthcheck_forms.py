@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -198,6 +200,28 @@ def test_output_goes_to_a_file_that_is_always_whole(
     assert file.read_text().endswith("\n")
     assert list(tmp_path.iterdir()) == [file]
     assert capsys.readouterr().out == ""
+
+
+def test_a_link_stays_one_and_a_pipe_is_written_to(tmp_path: Path) -> None:
+    link, pipe, there = tmp_path / "link", tmp_path / "pipe", tmp_path / "there"
+    link.symlink_to(there)
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    for file in (link, pipe):
+        assert main(["127.0.0.1:9", "--reference", "local", "--output", str(file)]) == 2
+    assert link.is_symlink()
+    assert there.read_text().startswith("Failed ")
+    assert os.read(reading, 100).startswith(b"Failed ")
+    os.close(reading)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["", "/", ".", "x" * 300])
+def test_what_can_be_no_file_is_wrong_usage(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["127.0.0.1:9", "--output", name])
+    assert ended.value.code == 3
+    assert "is not a file" in capsys.readouterr().err
 
 
 def test_a_file_that_cannot_be_written_is_unknown(

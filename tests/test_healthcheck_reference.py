@@ -5,19 +5,31 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+import sntp
 from healthcheck import reference
 from healthcheck.check import check
 from healthcheck.clock import Own
 from healthcheck.interval import Interval
 from healthcheck.reading import Reference, Server
-from healthcheck.reference import SERVERS, combine, measure
-from tests.healthcheck_servers import UdpServer, ntp, packet, serving, tells, timestamp, udp, web
+from healthcheck.reference import SERVERS, canonical, combine, measure
+from tests.healthcheck_servers import (
+    UdpServer,
+    ntp,
+    packet,
+    packet_at,
+    serving,
+    tells,
+    timestamp,
+    udp,
+    web,
+)
 
 
 def asked(*servers: UdpServer, timeout: float = 0.3) -> Reference:
@@ -140,6 +152,43 @@ def test_a_server_that_says_stop_is_asked_once(monkeypatch: pytest.MonkeyPatch) 
         found = measure([server.name.replace("127.0.0.1", "ntp.test")], 0.3)
     assert "RATE" in found.servers[0].trouble
     assert server.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("127.0.0.1", "::ffff:127.0.0.1", True),
+        ("127.0.0.1", "0.0.0.0", True),  # noqa: S104 - it is asked, not bound to
+        ("::1", "::", True),
+        ("2001:db8::1", "2001:0db8:0:0::1", True),
+        ("fe80::1%eth0", "fe80::1", True),
+        ("127.0.0.1", "127.0.0.2", False),
+        ("::1", "127.0.0.1", False),
+    ],
+)
+def test_an_address_is_one_in_all_its_forms(one: str, other: str, same: bool) -> None:
+    assert (canonical(one) == canonical(other)) is same
+
+
+def test_the_32_bits_of_ntp_s_seconds_began_anew_in_2036() -> None:
+    march_2036 = 2_088_000_000.0
+    data = bytearray(packet_at(march_2036 - 2**32, march_2036 - 2**32))
+    for start in (16, 32, 40):  # reference, receive and transmit timestamps
+        seconds = round(march_2036 + 2_208_988_800) % 2**32
+        data[start : start + 8] = struct.pack("!II", seconds, 0)
+    offset, _ = sntp.read(bytes(data), march_2036 - 3600, 0.01)
+    assert offset == pytest.approx(3600, abs=0.1)
+
+
+def test_a_kiss_says_nothing_to_the_terminal() -> None:
+    with ntp(stratum=0, reference_id=b"\x1b[2J") as server:
+        trouble = asked(server).servers[0].trouble
+    assert trouble == r"kiss of death (\x1b[2J)"
+
+
+def test_a_server_that_answers_sooner_than_it_was_asked_has_a_bound_all_the_same() -> None:
+    data = packet_at(1_795_348_800.0, 1_795_348_800.0012, root_delay=0, root_dispersion=0)
+    assert sntp.read(data, 1_795_348_800.0, 0.0005).bound > 0
 
 
 @pytest.mark.parametrize("dead", ["127.0.0.2", "2001:db8::1"])

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import socket
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import trustme
 
 from healthcheck.__main__ import main
-from healthcheck.check import check
+from healthcheck.check import Result, check
 from healthcheck.clock import own, steady
 from healthcheck.interval import Interval
 from healthcheck.reading import Reference
@@ -189,3 +193,68 @@ def test_the_deadline_holds_for_a_handshake_and_nothing_is_left_behind() -> None
             if "measure" in thread.name:
                 thread.join(0.3)
                 assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@contextlib.contextmanager
+def encrypted(
+    authority: trustme.CA, behaviour: Behaviour, not_after: datetime | None = None
+) -> Iterator[str]:
+    """The URL of a server that speaks TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", not_after=not_after).configure_cert(context)
+    with web(behaviour, context) as server:
+        yield server.url.replace("http://", "https://")
+
+
+@pytest.fixture
+def trusting(
+    environment: pytest.MonkeyPatch, authority: trustme.CA, tmp_path: Path
+) -> Callable[[str], Result]:
+    """A check that trusts the authority."""
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    environment.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    return lambda url: check(url, exact, environment=True)
+
+
+def test_https_is_asked_if_its_certificate_is_right(
+    authority: trustme.CA, trusting: Callable[[str], Result]
+) -> None:
+    with encrypted(authority, tells()) as url:
+        assert trusting(url).verdict.status == "OK"
+        verdict = check(url, exact).verdict
+    assert (verdict.status, verdict.reason) == ("Failed", "tls")
+    assert "self-signed" in verdict.detail or "issuer" in verdict.detail
+
+
+def test_an_expired_certificate_fails_and_is_judged_by_our_own_clock(
+    authority: trustme.CA, trusting: Callable[[str], Result]
+) -> None:
+    with encrypted(authority, tells(), not_after=datetime(2020, 1, 1, tzinfo=UTC)) as url:
+        result = trusting(url)
+    assert (result.verdict.status, result.verdict.reason) == ("Failed", "tls")
+    assert "expired" in result.verdict.detail
+    assert result.reading.trouble
+    assert result.reading.trouble.by_own_clock
+
+
+def test_an_answer_that_was_there_before_the_question_is_not_one(
+    authority: trustme.CA, trusting: Callable[[str], Result]
+) -> None:
+    """In the same TLS record as the one before, where no look at the socket finds it."""
+
+    def behave(request: Request) -> None:
+        answers = []
+        for padding in (b" " * 8000, b""):
+            body = json.dumps({"now": rfc3339(), "instance": "i-1"}).encode() + padding
+            answers.append(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        request.wfile.write(b"".join(answers))
+        request.server.closing.wait(0.1)
+
+    with encrypted(authority, behave) as url:
+        verdict = trusting(url).verdict
+    assert verdict.status == "OK", verdict.detail

@@ -120,6 +120,13 @@ CASES = [
     ("one server, wrong", [sample(2)], against("single"), "Failed", "clock_off"),
     ("no server", [sample()], against("local", bound=0.1), "OK", "ok"),
     ("no server, wrong", [sample(2)], against("local", bound=0.1), "Unknown", "clock_off"),
+    (
+        "no server, perhaps wrong",
+        [sample(0.95)],
+        against("local", bound=0.1),
+        "Unknown",
+        "undetermined",
+    ),
     ("own clock asked for", [sample(2)], against("chosen", bound=0.1), "Failed", "clock_off"),
     ("no majority", [sample()], DISAGREE, "Unknown", "reference_disagree"),
     (
@@ -161,6 +168,29 @@ def test_trouble_fails_unless_worse_was_proven(
 ) -> None:
     verdict = judge(Reading(tuple(samples), reference, REFUSED))
     assert (verdict.status, verdict.reason) == (status, reason)
+
+
+@pytest.mark.parametrize(
+    ("reference", "status", "reason"),
+    [
+        (against(own_error=0.5), "Failed", "tls"),
+        (against(own_error=-10_800.0), "Unknown", "own_clock"),
+        (against("local", bound=0.1), "Failed", "tls"),
+    ],
+)
+def test_a_certificate_is_not_judged_by_a_clock_that_is_wrong(
+    reference: Reference, status: str, reason: str
+) -> None:
+    dated = Trouble("tls", "the certificate is not yet valid", by_own_clock=True)
+    verdict = judge(Reading((), reference, dated))
+    assert (verdict.status, verdict.reason) == (status, reason)
+    assert ("this machine's own clock is -10,800 s" in verdict.detail) is (status == "Unknown")
+
+
+def test_a_sample_that_ends_before_it_begins_counts_for_nothing() -> None:
+    backwards = sample()._replace(arrived=-3600.0)
+    assert judge(Reading((backwards,), NTP)).status == "Unknown"
+    assert judge(Reading((backwards, sample(at=1)), NTP)).status == "OK"
 
 
 @pytest.mark.parametrize("error", [1.0, -1.0])

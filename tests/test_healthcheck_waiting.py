@@ -28,6 +28,13 @@ def test_as_many_rings_are_waited_for_as_are_asked_for() -> None:
         assert bell.heard(5.0, times=3)
 
 
+def test_a_thousand_rings_that_nobody_hears_hold_up_nobody() -> None:
+    with Bell() as bell:
+        for _ in range(10_000):
+            bell.ring()
+        assert bell.heard(0.0 + 1.0)
+
+
 def test_whoever_rings_too_late_is_not_told_so() -> None:
     with Bell() as bell:
         pass
