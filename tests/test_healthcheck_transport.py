@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -214,15 +216,15 @@ def encrypted(
 @pytest.fixture
 def trusting(
     environment: pytest.MonkeyPatch, authority: trustme.CA, tmp_path: Path
-) -> Callable[[str], Result]:
+) -> Callable[..., Result]:
     """A check that trusts the authority."""
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     environment.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
-    return lambda url: check(url, exact, environment=True)
+    return functools.partial(check, ask_reference=exact, environment=True)
 
 
 def test_https_is_asked_if_its_certificate_is_right(
-    authority: trustme.CA, trusting: Callable[[str], Result]
+    authority: trustme.CA, trusting: Callable[..., Result]
 ) -> None:
     with encrypted(authority, tells()) as url:
         assert trusting(url).verdict.status == "OK"
@@ -232,7 +234,7 @@ def test_https_is_asked_if_its_certificate_is_right(
 
 
 def test_an_expired_certificate_fails_and_is_judged_by_our_own_clock(
-    authority: trustme.CA, trusting: Callable[[str], Result]
+    authority: trustme.CA, trusting: Callable[..., Result]
 ) -> None:
     with encrypted(authority, tells(), not_after=datetime(2020, 1, 1, tzinfo=UTC)) as url:
         result = trusting(url)
@@ -243,18 +245,24 @@ def test_an_expired_certificate_fails_and_is_judged_by_our_own_clock(
 
 
 def test_an_answer_that_was_there_before_the_question_is_not_one(
-    authority: trustme.CA, trusting: Callable[[str], Result]
+    authority: trustme.CA, trusting: Callable[..., Result]
 ) -> None:
     """In the same TLS record as the one before, where no look at the socket finds it."""
 
+    def answer(size: int) -> bytes:
+        body = json.dumps({"now": rfc3339(), "instance": "i-1"}).encode()
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+        body += b" " * (size - len(head % size) - len(body))
+        return head % len(body) + body
+
     def behave(request: Request) -> None:
-        answers = []
-        for padding in (b" " * 8000, b""):
-            body = json.dumps({"now": rfc3339(), "instance": "i-1"}).encode() + padding
-            answers.append(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-        request.wfile.write(b"".join(answers))
-        request.server.closing.wait(0.1)
+        # What http.client reads at once, so that the second one is left where it is.
+        request.wfile.write(answer(io.DEFAULT_BUFFER_SIZE) + answer(200))
+
+    def slow(patience: float) -> Reference:
+        time.sleep(0.2)
+        return exact(patience)
 
     with encrypted(authority, behave) as url:
-        verdict = trusting(url).verdict
+        verdict = trusting(url, ask_reference=slow).verdict
     assert verdict.status == "OK", verdict.detail
