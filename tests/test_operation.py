@@ -128,12 +128,23 @@ def test_the_dashboard_draws_the_offset_with_its_bound_and_the_limit(
 
 
 def test_a_month_of_checks_is_free_even_if_each_took_all_its_time() -> None:
+    """And the documentation's sum is this one."""
     function = the("Lambda::Function")
-    assert MONTH <= 1_000_000  # runs, and as many requests to CloudWatch
-    assert MONTH * function["MemorySize"] / 1024 * function["Timeout"] <= 400_000  # GB-s
-    assert (
-        MONTH * 2_000 <= 5e9
-    )  # bytes of log, as a verdict and Lambda's own lines have less than 2,000
+    gigabytes, timeout = function["MemorySize"] / 1024, function["Timeout"]
+    sums = {  # what -> (used, free)
+        "Lambda: runs": (MONTH, 1_000_000),
+        "Lambda: GB-s, at a second for each run": (MONTH * gigabytes, 400_000),
+        f"Lambda: GB-s, if each took its {timeout} s": (MONTH * gigabytes * timeout, 400_000),
+        "CloudWatch: requests": (MONTH, 1_000_000),
+        "CloudWatch: metrics of our own": (3, 10),
+        "CloudWatch: dashboards, with the balancer's": (len(of_type("CloudWatch::Dashboard")), 3),
+        "CloudWatch: logs, at 2,000 bytes for each run (GB)": (MONTH * 2_000 / 1e9, 5),
+    }
+    document = (ROOT / "docs" / "healthcheck.md").read_text()
+    for what, (used, free) in sums.items():
+        assert used <= free
+        told = f"{used:,.2f}" if used < 1 else f"{used:,.0f}"
+        assert f"| {what} | {told} | {free:,} |" in document
 
 
 def test_the_alarm_allows_one_failed_check_and_no_silence() -> None:
