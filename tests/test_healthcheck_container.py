@@ -46,13 +46,6 @@ def make() -> str:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[docker.DockerClient]:
-    client = docker.from_env()
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
 def image(engine: docker.DockerClient) -> Iterator[Image]:
     of_image: Any = {"ancestor": TAG}
     for left in engine.containers.list(all=True, filters=of_image):  # by a test that was killed

@@ -31,13 +31,6 @@ LABEL: Any = {"label": f"timeservice.deployment={NAME}"}
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[docker.DockerClient]:
-    client = docker.from_env()
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     clone = Clone(tmp_path_factory.mktemp("rehearsal") / "clone", NAME)
     Containers(NAME).remove()  # what a rehearsal that was killed has left
