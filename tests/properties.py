@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 Refusal = TypeVar("Refusal", bound=Exception)
 
 # The same examples each time in `make unit`, so that nobody's commit fails by chance; new and many more in `make fuzz`.
-settings.register_profile("unit", derandomize=True, max_examples=200, deadline=None, database=None)
+settings.register_profile("unit", derandomize=True, max_examples=100, deadline=None, database=None)
 settings.register_profile("fuzz", max_examples=20_000, deadline=None, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unit"))
 

@@ -263,7 +263,8 @@ def test_a_clock_that_is_read_after_the_headers_are_sent_is_not_blamed_for_the_d
         body = json.dumps({"now": rfc3339(), "instance": "i-1"}).encode()
         request.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
 
-    verdict = checked(behave, limit=0.2).verdict
+    with web(behave) as server:
+        verdict = check(server.url, exact, limit=0.2, samples=2).verdict
     assert verdict.reason == "undetermined"
     assert verdict.worst
     assert verdict.worst.error.low <= 0 <= verdict.worst.error.high
