@@ -85,11 +85,12 @@ def _clocks(reading: Reading, limit: float) -> Verdict:
         newest = samples[-1]
         error = reference.offset_to(newest).minus(reference.offset)
         guess = hint(error.middle, newest.stated.seconds)
-        if _stands_still(samples):
+        # Without a name, each sample may be another clock's.
+        one_clock = name != UNNAMED
+        if _stands_still(samples, one_clock):
             detail = f"{name} states the same time again and again{guess}"
             return Verdict("Failed", "frozen", detail, True)
-        # Without a name, each sample may be another clock's.
-        offset = _offset(samples, reference, one_clock=name != UNNAMED)
+        offset = _offset(samples, reference, one_clock)
         if offset.empty:
             return Verdict("Failed", "inconsistent", f"the clock of {name} jumps{guess}", True)
         error = offset.minus(reference.offset)
@@ -101,8 +102,13 @@ def _clocks(reading: Reading, limit: float) -> Verdict:
     return _compared(instances, reference, limit)
 
 
-def _stands_still(samples: Sequence[Sample]) -> bool:
-    """Whether a stamp was repeated after a time in which a clock that runs must have moved on."""
+def _stands_still(samples: Sequence[Sample], one_clock: bool) -> bool:
+    """Whether a stamp was repeated after a time in which a clock that runs must have moved on.
+
+    Of several clocks, one can come to say what another said before: of those, none must have said anything else.
+    """
+    if not one_clock and len({one.stated.seconds for one in samples}) > 1:
+        return False
     return any(
         later.stated.seconds == earlier.stated.seconds
         and later.sent - earlier.arrived > max(2 * later.stated.resolution, MAX_TICK)

@@ -94,6 +94,24 @@ CASES = [
         "OK",
         "ok",
     ),
+    (
+        "two hosts without names may come to say the same",
+        [
+            sample(0.4, instance="?", resolution=0.01, stated=NOON + 0.42),
+            sample(0.1, at=0.2, instance="?", resolution=0.01, stated=NOON + 0.32),
+            sample(0.1, at=0.3, instance="?", resolution=0.01, stated=NOON + 0.42),
+        ],
+        NTP,
+        "OK",
+        "ok",
+    ),
+    (
+        "hosts without names all say the same",
+        [sample(at=at, instance="?", stated=NOON + RTT / 2) for at in (0, 0.2, 0.3)],
+        NTP,
+        "Failed",
+        "frozen",
+    ),
     # Our own clock cancels, even if somebody sets it.
     ("ours is 100 s slow", [sample(100.0)], against(own_error=-100.0), "OK", "ok"),
     ("ours is 100 s fast", [sample(-100.0)], against(own_error=100.0), "OK", "ok"),
