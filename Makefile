@@ -63,9 +63,10 @@ test: lint unit rehearsal ## everything
 lint: setup ## ruff, mypy, cfn-lint, shellcheck
 	@scripts/lint.sh
 
-unit: setup ## unit, template and program tests, as many at a time as there are cores (4 at most)
+# One more at a time than there are cores, as many tests wait for something.
+unit: setup ## unit, template and program tests
 	@scripts/tools.sh
-	@$(PYTHON) -m pytest -q --numprocesses auto --maxprocesses 4 --dist worksteal -m 'not rehearsal'
+	@$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5 --dist worksteal -m 'not rehearsal'
 
 rehearsal: setup ## deploy, use, release, break and remove it, on this machine, beside what is up
 	@scripts/engine.sh

@@ -165,7 +165,7 @@ def test_the_command_explains_on_standard_error_why_a_server_was_refused(
     ("error", "form", "code", "start"),
     [
         (0.0, "nagios", 0, "TIME OK: clock "),
-        (3.0, "nagios", 2, "TIME CRITICAL: the clock of i-1 is +3.00 s"),
+        (3.0, "nagios", 2, "TIME CRITICAL: the clock of i-1 is +"),
         (1.0, "nagios", 3, "TIME UNKNOWN: the clock of i-1 is +"),
         (1.0, "text", 2, "Failed the clock of i-1 is +"),
         (3.0, "prometheus", 2, "# HELP timeservice_healthcheck_success "),
