@@ -1,9 +1,10 @@
 """Is the service up, and is its clock within a second of true time? Measured with a proven bound, not guessed.
 
-`samples` and `reference` measure, `reading` holds what they measured, `verdict` judges it; `telling` puts it in words,
-`plugin` and `exposition` in the forms of monitoring systems, and `proof` explains it;
-`periodic` says when to check again. `__main__` with its `arguments` is for a person, `handler` for AWS;
-`schedules/` has what systemd and cron read, and the `Dockerfile` makes a container of it.
+`samples` (by way of `transport`, `redirects` and `failures`) and `reference` measure, on the `clock` that nobody sets;
+`reading` holds what they measured, `verdict` judges it. `telling` puts it in words, `plugin` and `exposition` in the
+forms of monitoring systems, `plot` in a picture, and `proof` explains it. `check` is one check of all this, `periodic`
+says when to make another. `__main__` with its `arguments` and `output` is for a person, `handler` for AWS, and
+`schedules/` and `Dockerfile` are for machines that check by themselves.
 """
 
 __version__ = "0.1.0"
