@@ -60,20 +60,28 @@ class Teller:
 
 def written(content: bytes, path: Path) -> bool:
     """Write the file whole, then put it in its place; False if that fails. What is no file is written to as it is."""
-    path = path.resolve()  # where a link leads to: it stays one
-    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        if path.exists() and not path.is_file():  # a device, a pipe
+        # A device, a pipe; /dev/stdout may lead to a file, which is another's to replace.
+        if path.exists() and (not path.is_file() or Path("/dev") in path.absolute().parents):
             path.write_bytes(content)
-            return True
-        part.write_bytes(content)
-        part.replace(path)
+        else:
+            replaced(path.resolve(), content)  # where a link leads to: it stays one
     except OSError as trouble:
-        with contextlib.suppress(OSError):
-            part.unlink()
         complain(f"healthcheck: {path} cannot be written: {trouble.strerror}")
         return False
     return True
+
+
+def replaced(path: Path, content: bytes) -> None:
+    """Put a file with that content in the place of `path`; raises OSError, and then leaves nothing behind."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
 
 
 def printed(line: str) -> bool:

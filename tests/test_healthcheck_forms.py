@@ -6,6 +6,8 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -214,6 +216,18 @@ def test_a_link_stays_one_and_a_pipe_is_written_to(tmp_path: Path) -> None:
     assert os.read(reading, 100).startswith(b"Failed ")
     os.close(reading)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_standard_output_may_be_named_as_a_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "healthcheck", "127.0.0.1:9", "--reference", "local"]
+    command += ["--output", "/dev/stdout"]
+    root = Path(__file__).parent.parent
+    piped = subprocess.run(command, cwd=root, capture_output=True, check=False)  # noqa: S603
+    with (tmp_path / "told").open("wb") as file:
+        subprocess.run(command, cwd=root, stdout=file, check=False)  # noqa: S603
+    assert piped.stdout.startswith(b"Failed ")
+    assert (tmp_path / "told").read_bytes() == piped.stdout
+    assert [one.name for one in tmp_path.iterdir()] == ["told"]
 
 
 @pytest.mark.parametrize("name", ["", "/", ".", "x" * 300])
