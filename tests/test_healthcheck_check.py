@@ -475,8 +475,8 @@ def stepping(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return lambda by: shift.__setitem__(0, shift[0] + by)
 
 
-@pytest.mark.parametrize("step", [-86400.0, -30.0, -0.02, 0.02, 30.0, 86400.0])
-@pytest.mark.parametrize(("error", "status"), [(0.0, "OK"), (0.03, "Failed")])
+@pytest.mark.parametrize("step", [-86400.0, -30.0, -0.2, 0.2, 30.0, 86400.0])
+@pytest.mark.parametrize(("error", "status"), [(0.0, "OK"), (0.3, "Failed")])
 def test_our_own_clock_may_be_set_at_any_moment(
     monkeypatch: pytest.MonkeyPatch, step: float, error: float, status: str
 ) -> None:
@@ -489,7 +489,7 @@ def test_our_own_clock_may_be_set_at_any_moment(
 
     with ntp() as server, web(behave) as service:
         ask = functools.partial(measure, [server.name])
-        result = check(service.url, ask, limit=0.015)
+        result = check(service.url, ask, limit=0.15)
     assert result.verdict.status == status, result.verdict.detail
 
 

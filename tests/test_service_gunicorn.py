@@ -114,7 +114,7 @@ def test_slow_bodies_do_not_keep_the_balancer_from_its_answer(
                     client.sendall(b"x")
         start = time.monotonic()
         requests.get(f"{running.url}/health", timeout=10)
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 4
         answer = clients[0].recv(4096)
     assert answer.startswith(b"HTTP/1.1 405 " if method == "POST" else b"HTTP/1.1 200 OK")
     assert "Traceback" not in running.log.read_text()
@@ -128,7 +128,7 @@ def test_clients_that_do_not_hang_up_keep_nobody_waiting(running: Running) -> No
         time.sleep(0.1)
         start = time.monotonic()
         assert requests.get(f"{running.url}/now", timeout=20).status_code == 200
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 4
 
 
 def connected(running: Running) -> socket.socket:
