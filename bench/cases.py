@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 import requests
 
+from bench.deployment import free_port
 from bench.network import HERE
 from bench.rivals import METHODS
 from healthcheck import reference
@@ -138,9 +138,7 @@ def blackbox(port: int, own: float) -> str:
 @contextlib.contextmanager
 def blackbox_exporter() -> Iterator[str]:
     """Its URL, while it runs."""
-    with socket.socket() as free:
-        free.bind((HERE, 0))
-        address = f"{HERE}:{free.getsockname()[1]}"
+    address = f"{HERE}:{free_port()}"
     config = DEBIAN / f"blackbox-{address}.yml"
     config.write_text(BLACKBOX_CONFIG)
     command = [str(BLACKBOX), f"--config.file={config}", f"--web.listen-address={address}"]

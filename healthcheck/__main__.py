@@ -13,7 +13,6 @@ from healthcheck.arguments import Exit, parser
 from healthcheck.check import AskReference, Result, check
 from healthcheck.output import FORMATS, Teller, complain
 from healthcheck.periodic import SparingReference, State, ticks
-from healthcheck.reading import Reference
 from healthcheck.target import BadUrl, completed, default
 from healthcheck.timestamp import utc
 from healthcheck.waiting import Bell
@@ -33,17 +32,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         url = completed(url)
     except BadUrl as wrong:
         usage.error(str(wrong))
-    servers = args.ntp or reference.SERVERS
-    if args.every is None:
-        ask: AskReference = functools.partial(reference.measure, servers)
-    else:
-        ask = SparingReference(servers)
-    if args.reference == "local":
-        ask = _own_clock
     once = functools.partial(
-        check, url, ask, args.limit, args.samples, args.deadline, args.follow, args.proxy_from_env
+        check,
+        url,
+        asking(args),
+        args.limit,
+        args.samples,
+        args.deadline,
+        args.follow,
+        args.proxy_from_env,
     )
     return Teller(args).told(once()) if args.every is None else periodically(once, args)
+
+
+def asking(args: argparse.Namespace) -> AskReference:
+    """How true time is measured."""
+    if args.reference == "local":
+        return lambda patience: reference.own_clock("chosen")
+    servers = args.ntp or reference.SERVERS
+    if args.every is None:
+        return functools.partial(reference.measure, servers)
+    return SparingReference(servers)
 
 
 def periodically(once: Callable[[], Result], args: argparse.Namespace) -> Exit:
@@ -72,10 +81,6 @@ def signals(bell: Bell) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _own_clock(patience: float) -> Reference:
-    return reference.own_clock("chosen")
 
 
 def command() -> int:

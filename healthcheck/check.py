@@ -71,7 +71,8 @@ def check(
         late = not bell.heard(deadline)
     reading, phases = run.reading(), {**run.phases, "total": steady() - start}
     if late:
-        run.service.cut()
+        if run.service:
+            run.service.cut()
         if reading.trouble is None:
             reading = reading._replace(trouble=Trouble("timeout", LATE))
     if run.defect:
@@ -89,7 +90,7 @@ class _Run:
     ) -> None:
         self.url, self.limit, self.most, self.deadline = url, limit, samples, deadline
         self.follow, self.environment = follow, environment
-        self.service = self._at(url)
+        self.service: Service | None = None
         self.reference: Reference | None = None
         self.samples: list[Sample] = []
         self.trouble: Trouble | None = None
@@ -98,8 +99,8 @@ class _Run:
 
     def _at(self, url: str) -> Service:
         """A new connection, which is the one to cut when it is late."""
-        self.service = Service(url, self.deadline, self.environment)
-        return self.service
+        self.service = service = Service(url, self.deadline, self.environment)
+        return service
 
     def reading(self) -> Reading:
         return Reading(

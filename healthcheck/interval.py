@@ -34,11 +34,6 @@ class Interval(NamedTuple):
         """The distance from zero to its farthest value."""
         return max(-self.low, self.high)
 
-    @property
-    def negative(self) -> Interval:
-        """All values with the other sign."""
-        return Interval(-self.high, -self.low)
-
     def meet(self, other: Interval) -> Interval:
         """What is in both; empty if nothing is."""
         return Interval(max(self.low, other.low), min(self.high, other.high))

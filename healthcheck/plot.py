@@ -51,8 +51,7 @@ class Plot:
         for one in result.reading.samples:
             latest[one.instance] = at = one.before.epoch + one.arrived
             if reference.comparable(one):
-                error = reference.offset_to(one).minus(reference.offset)
-                self._answers.append(Point(one.instance, at, error))
+                self._answers.append(Point(one.instance, at, reference.error_of(one)))
         self._verdicts.extend(
             Point(one.name, latest[one.name], one.error) for one in verdict.instances
         )

@@ -86,6 +86,10 @@ class Reference(NamedTuple):
         """The sample's offset to our clock as it was when this was measured."""
         return sample.offset.moved(sample.before.epoch - self.own.epoch)
 
+    def error_of(self, sample: Sample) -> Interval:
+        """The service's clock minus true time, by that sample alone."""
+        return self.offset_to(sample).minus(self.offset)
+
 
 class Reading(NamedTuple):
     """All that one check has measured; trouble: what ended it early, if anything did."""

@@ -11,6 +11,7 @@ from healthcheck.reading import DRIFT, UNNAMED, Reading, Reference, Sample
 
 LIMIT = 1.0  # seconds
 QUARTER = 900.0  # seconds; offsets of time zones are multiples of it
+EXACT = Interval(0.0, 0.0)
 MAX_TICK = 0.05  # seconds; a clock may tick more coarsely than it is written (Windows: every 16 ms)
 MAX_SLEW = 0.1  # seconds a second; chrony's fastest is a twelfth
 FARTHEST = 56  # quarters of an hour; the farthest zone is 14 h away from UTC
@@ -61,7 +62,7 @@ def judge(reading: Reading, limit: float = LIMIT) -> Verdict:
         and reference.offset.least > limit
     ):
         detail = (
-            f"{trouble}; but this machine's own clock is {described(reference.offset.negative)}"
+            f"{trouble}; but this machine's own clock is {described(EXACT.minus(reference.offset))}"
         )
         return Verdict("Unknown", "own_clock", detail, True, verdict.instances)
     if trouble and not (verdict.status == "Failed" and verdict.proven):
@@ -83,8 +84,7 @@ def _clocks(reading: Reading, limit: float) -> Verdict:
     instances = []
     for name, samples in by_name.items():
         newest = samples[-1]
-        error = reference.offset_to(newest).minus(reference.offset)
-        guess = hint(error.middle, newest.stated.seconds)
+        guess = hint(reference.error_of(newest).middle, newest.stated.seconds)
         # Without a name, each sample may be another clock's.
         one_clock = name != UNNAMED
         if _stands_still(samples, one_clock):

@@ -19,15 +19,9 @@ import trustme
 
 from healthcheck.__main__ import main
 from healthcheck.check import Result, check
-from healthcheck.clock import own, steady
-from healthcheck.interval import Interval
 from healthcheck.reading import Reference
 from tests.healthcheck_servers import Behaviour, Request, ntp, rfc3339, tells, web
-
-
-def exact(patience: float) -> Reference:
-    """Our own clock is the truth, as it is that of the servers too."""
-    return Reference("ntp", Interval(0.0, 0.0), steady(), own())
+from tests.test_healthcheck_check import exact
 
 
 def redirects(location: str, code: int = 302, after: float = 0.0) -> Behaviour:
