@@ -1,7 +1,8 @@
 # make up       the whole deployment on this machine: hosts, balancer, time server, AWS API
 # make test     everything: lint, types, unit tests, templates, program, and the rehearsal of the deployment
 # `make help` lists the rest. PORT= and NAME= choose another port, or a second deployment beside the first; CONFIG= sets
-# configuration values of Pulumi.yaml: make up CONFIG="instanceType=t3.small cpuCredits=unlimited"
+# configuration values of Pulumi.yaml: make up CONFIG="instanceType=t3.small cpuCredits=unlimited". HOST_CPUS=0.2 and
+# HOST_MEMORY=1g make each host as slow as a t3.micro without CPU credits.
 
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
@@ -9,10 +10,16 @@ PYTHON := .venv/bin/python
 # file shall belong to root. Looked at when it is needed: the engine may have to be installed first.
 ROOT = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id -u)" = 0 ] || \
 	echo sudo -E env PYTHONDONTWRITEBYTECODE=1)
-export NAME PORT
+export NAME PORT HOST_CPUS HOST_MEMORY
+
+# make drill NAME ...: what follows are names of drills, and nothing to make.
+ifeq (drill,$(firstword $(MAKECMDGOALS)))
+DRILLS := $(or $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS)),$(NAME))
+$(eval $(filter-out drill,$(DRILLS)):;@:)
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up cloud down status test lint unit rehearsal run image check-image package bench bench-healthcheck \
+.PHONY: help setup up cloud down status test lint unit rehearsal drill run image check-image package bench bench-healthcheck \
 	fuzz lock clean logs
 
 help: ## list the targets
@@ -74,6 +81,13 @@ rehearsal: setup ## deploy, use, release, break and remove it, on this machine, 
 	@scripts/image.sh
 	@scripts/package.sh
 	@$(ROOT) $(PYTHON) -m pytest -q -m rehearsal
+
+drill: setup ## break it in every way that it must survive, under load, beside what is up; make drill NAME: one way
+	@scripts/engine.sh
+	@scripts/stage.sh
+	@scripts/image.sh
+	@scripts/package.sh
+	@$(ROOT) $(PYTHON) -m drills $(DRILLS)
 
 fuzz: setup ## try to break the parsers, the intervals and the verdicts, for EACH= seconds (20) each
 	@scripts/fuzz.sh --seconds $(or $(EACH),20)

@@ -60,6 +60,14 @@ def parser() -> argparse.ArgumentParser:
         "--config", type=setting, action="append", default=[], metavar="KEY=VALUE",
         help="a Pulumi configuration value (Pulumi.yaml lists them); repeatable",
     )  # fmt: skip
+    parser.add_argument(
+        "--host-cpus", default=os.environ.get("HOST_CPUS") or None,
+        help="of each host from now on (default: $HOST_CPUS, else all); 0.2 is a t3.micro without CPU credits",
+    )  # fmt: skip
+    parser.add_argument(
+        "--host-memory", default=os.environ.get("HOST_MEMORY") or None,
+        help="of each host from now on, such as 1g (default: $HOST_MEMORY, else all)",
+    )  # fmt: skip
     return parser
 
 
@@ -67,7 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     folder = ROOT / "build" / ("local" if args.name == DEFAULT else f"local-{args.name}")
     try:
-        return run(args, Containers(args.name, args.port, remembered(folder)), folder)
+        limits = {"HOST_CPUS": args.host_cpus, "HOST_MEMORY": args.host_memory}
+        given = {variable: value for variable, value in limits.items() if value}
+        return run(args, Containers(args.name, args.port, remembered(folder), given), folder)
     except BrokenPipeError:  # whoever read has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,17 @@ DEFAULT_API = "10.213.0.2"
 class Containers:
     """One deployment's containers, networks, volumes and images."""
 
-    def __init__(self, name: str, port: int | None = None, remembered: int | None = None) -> None:
-        """port: on 127.0.0.1; by default that of the deployment that is up, else `remembered`, else PORT."""
+    def __init__(
+        self,
+        name: str,
+        port: int | None = None,
+        remembered: int | None = None,
+        limits: Mapping[str, str] | None = None,
+    ) -> None:
+        """port: on 127.0.0.1; by default that of the deployment that is up, else `remembered`, else PORT.
+        limits: HOST_CPUS and HOST_MEMORY, which hosts get from now on; all of the machine by default."""
         self.name = name
+        self.limits = dict(limits or {})
         try:
             self.engine = docker.from_env()
             self.engine.ping()
@@ -184,7 +193,8 @@ class Containers:
                     "DEPLOYMENT": self.name,
                     "STAGE_IMAGE": image,
                     "AWS_REGION": "us-east-1",
-                },
+                }
+                | self.limits,
                 "networks": {edge: []},
             },
         }

@@ -56,7 +56,9 @@ class Containers:
 def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
     found = Containers()
 
-    def make(name: str, port: int | None, remembered: int | None) -> Containers:
+    def make(
+        name: str, port: int | None, remembered: int | None, limits: dict[str, str]
+    ) -> Containers:
         found.name, found.port = name, port or remembered or 8080
         return found
 

@@ -35,6 +35,7 @@ class Stage:
         self.hosts: dict[str, Host] = {}
         self.servers: dict[str, Server] = {}
         self.launched = 0
+        self.closed: set[str] = set()  # zones
 
     def balancing(self) -> Balancing | None:
         delay = {"deregistration_delay.timeout_seconds": "30"}
@@ -42,6 +43,8 @@ class Stage:
         return Balancing(empty, {}, {}, delay, [], {}) if self.deployed else None
 
     def launch(self, group: Group, zone: str) -> str:
+        if zone in self.closed:
+            raise hosts.LaunchError(zone)
         self.launched += 1
         instance = f"i-{self.launched}"
         address = f"10.0.0.{self.launched}"
@@ -67,6 +70,10 @@ class Stage:
             self.hosts[instance] = host._replace(**changes)
         else:
             self.servers[host.address] = self.servers[host.address]._replace(**changes)
+
+    def end(self, instance: str) -> None:
+        """The engine does not tell where a host was that has ended."""
+        self.set(instance, running=False, address="")
 
     @property
     def zones(self) -> list[str]:
@@ -103,14 +110,69 @@ def test_a_pair_is_launched_in_two_zones_and_registered_once(stage: Stage) -> No
     assert stage.launched == len(stage.servers) == 2
 
 
-def test_a_host_that_has_ended_is_replaced_in_its_zone(stage: Stage) -> None:
+def test_a_host_that_has_ended_is_missed_when_its_checks_fail_and_replaced_in_its_zone(
+    stage: Stage,
+) -> None:
     controller = Controller()
     steps(controller)
-    stage.set("i-1", running=False)
+    stage.set("i-1", status="UP")
+    stage.end("i-1")
+    steps(controller)
+    assert "i-1" in stage.hosts  # EC2 has not noticed, and neither has the balancer
+    assert stage.launched == 2
+    stage.servers["10.0.0.1"] = stage.servers["10.0.0.1"]._replace(status="DOWN")
     steps(controller)
     assert "i-1" not in stage.hosts
     assert stage.zones == ["zone-a", "zone-b"]
     assert stage.launched == 3
+
+
+def test_the_balancer_forgets_a_host_that_has_ended(stage: Stage) -> None:
+    controller = Controller()
+    for number in range(1, 30):  # many more than it has places
+        steps(controller)
+        stage.end(f"i-{number}")
+    steps(controller)
+    assert set(stage.servers) == {host.address for host in stage.hosts.values()}
+
+
+def test_a_controller_that_starts_again_forgets_what_ended_meanwhile(stage: Stage) -> None:
+    steps(Controller())
+    stage.end("i-1")
+    steps(Controller())
+    assert set(stage.servers) == {"10.0.0.2", "10.0.0.3"}
+
+
+def test_an_address_that_the_next_host_has_got_stays_with_it(stage: Stage) -> None:
+    controller = Controller()
+    steps(controller)
+    stage.set("i-1", status="UP")
+    stage.end("i-1")
+    stage.hosts["i-9"] = stage.hosts["i-2"]._replace(instance="i-9", address="10.0.0.1")
+    steps(controller)
+    assert "10.0.0.1" in stage.servers
+    assert "i-1" not in stage.hosts
+
+
+def test_a_zone_that_can_have_no_host_leaves_it_to_the_other(stage: Stage) -> None:
+    stage.closed = {"zone-b"}
+    controller = Controller()
+    steps(controller)
+    assert stage.zones == ["zone-a", "zone-a"]
+    stage.closed = set()
+    stage.end("i-1")
+    steps(controller)
+    assert stage.zones == ["zone-a", "zone-b"]
+
+
+def test_without_any_zone_the_next_round_tries_again(stage: Stage) -> None:
+    stage.closed = {"zone-a", "zone-b"}
+    controller = Controller()
+    with pytest.raises(hosts.LaunchError, match="no zone"):
+        controller.step()
+    stage.closed = set()
+    steps(controller)
+    assert len(stage.hosts) == 2
 
 
 @pytest.mark.parametrize(("age", "replaced"), [(899.0, False), (901.0, True)])

@@ -18,9 +18,10 @@ import pytest
 import requests
 from docker.models.containers import Container
 
+from drills.clone import ROOT, Clone
 from healthcheck.__main__ import main as healthcheck
 from local.containers import Containers
-from tests.rehearsal import ROOT, Clone, steady_load
+from tests.rehearsal import steady_load
 
 pytestmark = pytest.mark.rehearsal
 

@@ -1,7 +1,8 @@
 """The part of Auto Scaling and of Elastic Load Balancing that acts: hosts as many as wanted, unhealthy ones replaced.
 
 Every second: read what the API wants, look at what runs, and do the least that brings them together. It keeps no
-state but which hosts are draining, so it can be killed and started again at any moment.
+state but which hosts are draining and where those that have ended were, so it can be killed and started again at any
+moment.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ METRICS_PERIOD = 60  # seconds, as Elastic Load Balancing reports
 class Controller:
     def __init__(self) -> None:
         self.draining: dict[str, float] = {}  # instance -> monotonic time at which patience ends
+        self.addresses: dict[str, str] = {}  # instance -> address, also of a host that has ended
         self.metrics_at = 0.0
 
     def step(self) -> None:
@@ -37,18 +39,35 @@ class Controller:
         names.publish(aws.load_balancer["DNSName"])
         groups = {group.name: group for group in cloud_api.groups()}
         servers = balancer.servers()
+        self._remember(present, servers)
         for host in present:
-            self._tend(host, groups.get(host.group), servers.get(host.address), aws)
+            server = servers.get(self.addresses.get(host.instance, ""))
+            self._tend(host, groups.get(host.group), server, aws)
         for group in groups.values():
-            self._fill(group, [host for host in present if host.group == group.name])
+            self._fill(group, [host for host in hosts.existing() if host.group == group.name])
         self._tell(aws, present, servers)
+
+    def _remember(self, present: list[Host], servers: dict[str, balancer.Server]) -> None:
+        """Learn where the hosts are, and let go of addresses at which there is none any more."""
+        known = {host.instance: host.address for host in present if host.running}
+        taken = set(known.values())
+        for host in present:
+            # The engine gives the address of a host that has ended to the next one.
+            if not host.running and (address := self.addresses.get(host.instance)) not in taken:
+                known[host.instance] = address or ""
+        self.addresses = known
+        for address, server in servers.items():
+            if address not in known.values():
+                balancer.release(server)
 
     def _tend(
         self, host: Host, group: Group | None, server: balancer.Server | None, aws: Balancing
     ) -> None:
         if not host.running:
-            print(f"{host.instance} has ended", flush=True)
-            self._remove(host, server)
+            # EC2 takes minutes to notice that a host is gone: it gets requests until the balancer's checks have failed.
+            if server is None or not server.healthy:
+                print(f"{host.instance} has ended", flush=True)
+                self._remove(host, server)
         elif host.instance in self.draining:
             over = time.monotonic() > self.draining[host.instance]
             if server is None or server.sessions == 0 or over:
@@ -74,24 +93,28 @@ class Controller:
         self.draining.pop(host.instance, None)
 
     def _fill(self, group: Group, present: list[Host]) -> None:
-        counted = Counter(
-            host.zone for host in present if host.running and host.instance not in self.draining
-        )
+        counted = Counter(host.zone for host in present if host.instance not in self.draining)
         for _ in range(group.desired - counted.total()):
-            zone = min(group.zones, key=lambda zone: counted[zone])
+            zone = self._launch(group, sorted(group.zones, key=lambda zone: counted[zone]))
             counted[zone] += 1
-            print(f"{hosts.launch(group, zone)} is launched in {zone}", flush=True)
+
+    def _launch(self, group: Group, zones: list[str]) -> str:
+        """Launch a host in the first of the zones that can have one, as a group does; returns the zone."""
+        for zone in zones:
+            try:
+                print(f"{hosts.launch(group, zone)} is launched in {zone}", flush=True)
+            except hosts.LaunchError as refused:
+                print(f"no host can be launched in {zone}: {refused}", flush=True)
+            else:
+                return zone
+        raise hosts.LaunchError("no zone can have a host")
 
     def _tell(
         self, aws: Balancing, present: list[Host], servers: dict[str, balancer.Server]
     ) -> None:
         told = []
         for host in present:
-            server = servers.get(host.address)
-            state = "draining" if host.instance in self.draining else "initial"
-            if state == "initial" and server:
-                state = "healthy" if server.healthy else "unhealthy"
-            told.append({**host._asdict(), "state": state})
+            told.append({**host._asdict(), "state": self._state(host, servers.get(host.address))})
         part = STATUS.with_suffix(".part")
         part.write_text(json.dumps(told))
         part.rename(STATUS)
@@ -99,6 +122,15 @@ class Controller:
             self.metrics_at = time.monotonic()
             counts = Counter(host["state"] for host in told)
             cloud_api.put_target_metrics(aws, counts["healthy"], counts["unhealthy"])
+
+    def _state(self, host: Host, server: balancer.Server | None) -> str:
+        if not host.running:
+            return "ended"
+        if host.instance in self.draining:
+            return "draining"
+        if server is None:
+            return "initial"
+        return "healthy" if server.healthy else "unhealthy"
 
 
 def main() -> None:

@@ -27,13 +27,25 @@ UNPRIVILEGED = [
 ]
 
 
+# What of the machine a host has, as options of docker run; all of it by default.
+LIMITS = [
+    f"--{option}={value}"
+    for option, variable in (("cpus", "HOST_CPUS"), ("memory", "HOST_MEMORY"))
+    if (value := os.environ.get(variable))
+]
+
+
+class LaunchError(RuntimeError):
+    """A host does not start; the text says why."""
+
+
 class Host(NamedTuple):
     """A running or ended host of this deployment."""
 
     instance: str
     group: str
     zone: str
-    address: str  # "" when it has ended
+    address: str  # "" when it has ended, or its network is gone
     running: bool
     started: float  # Unix seconds
 
@@ -51,7 +63,7 @@ def _host(container: Any) -> Host:
         instance=container.labels["timeservice.instance"],
         group=container.labels["timeservice.group"],
         zone=container.labels["timeservice.zone"],
-        address=next(iter(networks.values()))["IPAddress"],
+        address=next((one["IPAddress"] for one in networks.values()), ""),
         running=container.status == "running",
         started=datetime.fromisoformat(container.attrs["Created"][:19] + "+00:00").timestamp(),
     )
@@ -83,6 +95,7 @@ def launch(group: Group, zone: str) -> str:
         f"--hostname={instance}",
         f"--network={DEPLOYMENT}-{zone}",
         f"--volume={name}:/var/lib/docker",
+        *LIMITS,
         *(f"--label={key}={value}" for key, value in labels.items()),
         *(f"--env={key}={value}" for key, value in environment.items()),
     ]
@@ -108,11 +121,13 @@ def _run(name: str, options: list[str]) -> None:
         subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)  # noqa: S603, S607
         if "operation not permitted" not in result.stderr:
             break
-    raise RuntimeError(f"a host does not start: {result.stderr.strip()}")
+    raise LaunchError(f"a host does not start: {result.stderr.strip()}")
 
 
 def _address_of(container: str, network: str) -> str:
     networks = engine().containers.get(container).attrs["NetworkSettings"]["Networks"]
+    if network not in networks:
+        raise LaunchError(f"{container} is not on the network {network}")
     return str(networks[network]["IPAddress"])
 
 

@@ -1,0 +1,56 @@
+"""In the time server's place: tells a time that is wrong, or refuses to tell one. Runs in that container's network.
+
+Usage: time_server.py lie SECONDS | time_server.py kiss. Ends with SIGTERM, and lets the true server be asked again.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+PORT = 1123
+UNIX = 2_208_988_800  # seconds from 1900, where NTP begins, to 1970
+REDIRECT = f"PREROUTING -p udp --dport 123 -j REDIRECT --to-ports {PORT}".split()
+
+
+def iptables(action: str) -> None:
+    command = ["iptables", "-t", "nat", action, *REDIRECT]
+    subprocess.run(command, check=True)  # noqa: S603 - our own words
+
+
+def stamp(seconds: float) -> bytes:
+    whole = int(seconds)
+    return struct.pack("!II", (whole + UNIX) & 0xFFFFFFFF, int((seconds - whole) * 2**32))
+
+
+def answer(question: bytes, lie: float | None) -> bytes:
+    """An answer of RFC 5905, figure 8; without a `lie` (seconds), the kiss of death `DENY` of its section 7.4."""
+    now = time.time() + (lie or 0.0)
+    origin = question[40:48]
+    if lie is None:
+        return struct.pack("!BBbbII4s", 0xE4, 0, 4, -20, 0, 0, b"DENY") + bytes(8) + origin * 3
+    head = struct.pack("!BBbbII4s", 0x24, 2, 4, -20, 0, 66, bytes(4))
+    return head + stamp(now) + origin + stamp(now) * 2
+
+
+def main() -> None:
+    lie = float(sys.argv[2]) if sys.argv[1] == "lie" else None
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("0.0.0.0", PORT))  # noqa: S104 - in a container
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        iptables("-A")
+        try:
+            while True:
+                question, client = server.recvfrom(1024)
+                if len(question) >= 48:
+                    server.sendto(answer(question, lie), client)
+        finally:
+            iptables("-D")
+
+
+if __name__ == "__main__":
+    main()
