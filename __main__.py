@@ -73,7 +73,7 @@ hosts = stack(
         "PrivateSubnets": network.outputs["PrivateSubnets"],
         "HostSecurityGroup": network.outputs["HostSecurityGroup"],
         "TargetGroup": balancer.outputs["TargetGroup"],
-        "RequestCountLabel": balancer.outputs["RequestCountLabel"],
+        "LoadBalancer": balancer.outputs["LoadBalancer"],
         "ArtifactsBucket": bucket,
         "ImageKey": archived.key,
         "Release": release,

@@ -55,24 +55,24 @@ def test_the_policy_tracks_the_requests_to_the_group_that_the_hosts_register_wit
     policy = the("AutoScaling::ScalingPolicy")
     tracking = policy["TargetTrackingConfiguration"]
     assert policy["PolicyType"] == "TargetTrackingScaling"
-    assert tracking["PredefinedMetricSpecification"] == {
-        "PredefinedMetricType": "ALBRequestCountPerTarget",
-        "ResourceLabel": {"Ref": "RequestCountLabel"},
-    }
+    metric = tracking["PredefinedMetricSpecification"]
+    assert metric["PredefinedMetricType"] == "ALBRequestCountPerTarget"
+    group = {"Fn::Select": [5, {"Fn::Split": [":", {"Ref": "TargetGroup"}]}]}
+    assert metric["ResourceLabel"] == {"Fn::Sub": ["${LoadBalancer}/${Group}", {"Group": group}]}
+    arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/name/0123456789abcdef"
+    assert arn.split(":")[5] == "targetgroup/name/0123456789abcdef"
+    assert the("AutoScaling::AutoScalingGroup")["TargetGroupARNs"] == [{"Ref": "TargetGroup"}]
     assert tracking["TargetValue"] == {"Ref": "RequestsPerMinute"}
     assert not tracking.get("DisableScaleIn", False)
 
 
-def test_the_label_of_the_requests_is_made_as_cloudwatch_wants_it() -> None:
-    label = TEMPLATES["balancer"].outputs["RequestCountLabel"]["Value"]["Fn::Sub"]
-    for name, value in {
-        "LoadBalancer.LoadBalancerFullName": "app/name/0123456789abcdef",
-        "TargetGroup.TargetGroupFullName": "targetgroup/name/fedcba9876543210",
-    }.items():
-        label = label.replace(f"${{{name}}}", value)
-    assert label == "app/name/0123456789abcdef/targetgroup/name/fedcba9876543210"
-    assert TEMPLATES["hosts"].complaint("RequestCountLabel", label) is None
-    assert TEMPLATES["hosts"].complaint("RequestCountLabel", label.split("/target")[0])
+def test_the_balancer_gives_its_name_as_the_label_wants_it() -> None:
+    output = TEMPLATES["balancer"].outputs["LoadBalancer"]["Value"]
+    assert output == {"Fn::GetAtt": "LoadBalancer.LoadBalancerFullName"}
+    hosts = TEMPLATES["hosts"]
+    assert hosts.complaint("LoadBalancer", "app/name/0123456789abcdef") is None
+    assert hosts.complaint("LoadBalancer", "loadbalancer/app/name/0123456789abcdef")
+    assert hosts.complaint("LoadBalancer", "net/name/0123456789abcdef")
 
 
 def test_a_host_that_boots_slowly_is_not_counted_before_it_serves() -> None:

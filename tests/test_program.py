@@ -61,7 +61,7 @@ def test_outputs_are_wired_into_parameters_of_the_same_meaning() -> None:
         "hosts.PrivateSubnets": "network.PrivateSubnets",
         "hosts.HostSecurityGroup": "network.HostSecurityGroup",
         "hosts.TargetGroup": "balancer.TargetGroup",
-        "hosts.RequestCountLabel": "balancer.RequestCountLabel",
+        "hosts.LoadBalancer": "balancer.LoadBalancer",
         "hosts.ArtifactsBucket": "artifacts.Bucket",
         "healthcheck.Url": "balancer.Url",
         "healthcheck.AlertTopic": "balancer.AlertTopic",
