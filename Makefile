@@ -20,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up cloud down status test lint unit rehearsal drill run image check-image package bench bench-healthcheck \
-	fuzz lock clean logs
+	capacity fuzz lock clean logs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -99,6 +99,9 @@ bench-healthcheck: setup ## how well the healthcheck measures, over known paths,
 	-@source scripts/common.sh; for tool in htpdate monitoring-plugins-basic prometheus-blackbox-exporter; do \
 		[ -d build/debian/$$tool ] || step "$$tool from Debian, to compare with" unpack_deb $$tool; done
 	@$(PYTHON) -m bench.healthcheck
+
+capacity: setup ## what a rate of requests takes and costs; renews the tables of docs/capacity.md
+	@$(PYTHON) -m bench.capacity --write
 
 lock: setup ## renew the locks from the *.in files
 	@scripts/lock.sh

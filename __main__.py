@@ -12,13 +12,24 @@ from deployment.template import read
 # What could not work is refused here, before anything is made.
 settings, image, package, image_parameter = Inputs.load()
 if settings.quota_check:
-    quota.check(settings.instance_type)
+    quota.check(settings.instance_type, settings.min_hosts, settings.max_hosts)
 
-# A release is all that its hosts are made of; a new machine image of Amazon's is a new release too. (The template looks
-# the image up again when the stack is made: should a newer one appear between, the next update is a new release.)
+# A release is all that its hosts are made of, and how many they may be, as their stack is never updated. A new machine
+# image of Amazon's is a new release too. (The template looks the image up again when the stack is made: should a newer
+# one appear between, the next update is a new release.)
 machine_image = aws.ssm.get_parameter(name=image_parameter).value
+size = {
+    "MinHosts": str(settings.min_hosts),
+    "MaxHosts": str(settings.max_hosts),
+    "RequestsPerMinute": str(settings.requests_per_minute),
+}
 release = release_digest(
-    image.digest, read("hosts").body, settings.instance_type, settings.cpu_credits, machine_image
+    image.digest,
+    read("hosts").body,
+    settings.instance_type,
+    settings.cpu_credits,
+    *size.values(),
+    machine_image,
 )
 
 artifacts = stack("artifacts", {})
@@ -47,6 +58,7 @@ balancer = stack(
         "PublicSubnets": network.outputs["PublicSubnets"],
         "BalancerSecurityGroup": network.outputs["BalancerSecurityGroup"],
         "AlertEmail": settings.alert_email,
+        "MinHosts": size["MinHosts"],
     },
     protect=settings.protect,
 )
@@ -61,11 +73,13 @@ hosts = stack(
         "PrivateSubnets": network.outputs["PrivateSubnets"],
         "HostSecurityGroup": network.outputs["HostSecurityGroup"],
         "TargetGroup": balancer.outputs["TargetGroup"],
+        "LoadBalancer": balancer.outputs["LoadBalancer"],
         "ArtifactsBucket": bucket,
         "ImageKey": archived.key,
         "Release": release,
         "InstanceType": settings.instance_type,
         "CpuCredits": settings.cpu_credits,
+        **size,
     },
     release=release,
     minutes=45,  # a slow boot (the wait condition's 25), and what is rolled back after it

@@ -10,12 +10,16 @@ import pulumi_aws as aws
 
 QUOTA = "L-1216C47A"  # Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances
 VCPUS = {"t3.micro": 2, "t3.small": 2}
-HOSTS = 4  # for a moment, the old and the new pair
 
 
-def check(instance_type: str) -> None:
-    """Raises pulumi.RunError when the quota is too small; warns when it cannot be read."""
-    needed = HOSTS * VCPUS[instance_type]
+def check(instance_type: str, min_hosts: int, max_hosts: int) -> None:
+    """Raises pulumi.RunError when the quota is too small; warns when it cannot be read.
+
+    For a moment, the old hosts, which may have grown to their maximum, stand beside as many new ones as a release
+    starts with. The old ones are taken to be of the same settings: what they really are is not asked for.
+    """
+    first = min_hosts * VCPUS[instance_type]
+    needed = first + max_hosts * VCPUS[instance_type]
     try:
         allowed = aws.servicequotas.get_service_quota(service_code="ec2", quota_code=QUOTA).value
     except Exception as refused:  # no permission to ask, or an API without quotas
@@ -23,8 +27,8 @@ def check(instance_type: str) -> None:
         return
     if allowed < needed:
         raise pulumi.RunError(
-            f"a release needs {needed} vCPUs for some minutes (old and new pair), and this account may run "
-            f"{allowed:g}. Ask for more: aws service-quotas request-service-quota-increase --service-code ec2 "
-            f"--quota-code {QUOTA} --desired-value {needed}. For a first deployment alone, which needs half: "
-            "pulumi config set quotaCheck false"
+            f"a release needs {needed} vCPUs for some minutes ({max_hosts} old and {min_hosts} new hosts), and this "
+            f"account may run {allowed:g}. Ask for more: aws service-quotas request-service-quota-increase "
+            f"--service-code ec2 --quota-code {QUOTA} --desired-value {needed}. For a first deployment alone, which "
+            f"needs {first}: pulumi config set quotaCheck false"
         )

@@ -12,6 +12,9 @@ from deployment.template import read
 FEEDS = {
     "instanceType": ("hosts", "InstanceType"),
     "cpuCredits": ("hosts", "CpuCredits"),
+    "minHosts": ("hosts", "MinHosts"),
+    "maxHosts": ("hosts", "MaxHosts"),
+    "requestsPerMinute": ("hosts", "RequestsPerMinute"),
     "secondOctet": ("network", "SecondOctet"),
     "zoneIndexA": ("network", "ZoneIndexA"),
     "zoneIndexB": ("network", "ZoneIndexB"),
@@ -25,6 +28,9 @@ FEEDS = {
 class Settings(NamedTuple):
     instance_type: str
     cpu_credits: str
+    min_hosts: int
+    max_hosts: int
+    requests_per_minute: int  # for each host
     second_octet: int
     zone_index_a: int
     zone_index_b: int
@@ -51,9 +57,18 @@ class Settings(NamedTuple):
                 f"configuration {config.name}:zoneIndexA and {config.name}:zoneIndexB are the same zone; one that "
                 "fails would take both hosts with it"
             )
+        least, most = config.require_int("minHosts"), config.require_int("maxHosts")
+        if most < least:
+            raise pulumi.RunError(
+                f"configuration {config.name}:maxHosts is {most}, which is less than {config.name}:minHosts, {least}. "
+                "Set it with: pulumi config set maxHosts VALUE"
+            )
         return cls(
             instance_type=config.require("instanceType"),
             cpu_credits=config.require("cpuCredits"),
+            min_hosts=least,
+            max_hosts=most,
+            requests_per_minute=config.require_int("requestsPerMinute"),
             second_octet=config.require_int("secondOctet"),
             zone_index_a=config.require_int("zoneIndexA"),
             zone_index_b=config.require_int("zoneIndexB"),

@@ -26,11 +26,11 @@ class Busy(CloudError):
 def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     """Start the local cloud, run the Pulumi program against it, and check the service."""
     began = time.monotonic()
-    program.check(overrides)
+    settings = program.check(overrides)
     started = start(cloud, folder)
     exports, changes = program.run(cloud.endpoint(), overrides)
-    with step("two healthy hosts of this release, and no other"):
-        wait_for_hosts(cloud, str(exports["group"]))
+    with step(f"{settings.min_hosts} healthy hosts of this release, and no other"):
+        wait_for_hosts(cloud, str(exports["group"]), settings.min_hosts)
     if not started and changes == 0:
         print("\nNothing changed: this release was up already.")
     else:
@@ -94,17 +94,19 @@ def wait_for_api(endpoint: str) -> None:
     )
 
 
-def wait_for_hosts(cloud: Containers, group: str) -> None:
+def wait_for_hosts(cloud: Containers, group: str, number: int) -> None:
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         hosts = cloud.hosts()
-        if [(host["group"], host["state"]) for host in hosts] == [(group, "healthy")] * 2:
+        if [(host["group"], host["state"]) for host in hosts] == [(group, "healthy")] * number:
             return
         time.sleep(0.5)
     states = (
         ", ".join(f"{host['instance']} {host['state']}" for host in cloud.hosts()) or "no hosts"
     )
-    raise CloudError(f"no two healthy hosts within 180 s ({states}); make logs shows what they say")
+    raise CloudError(
+        f"not {number} healthy hosts within 180 s ({states}); make logs shows what they say"
+    )
 
 
 def down(cloud: Containers, folder: Path) -> int:

@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config, set_mocks
 
 from deployment.inputs import Inputs
+from deployment.settings import Settings
 from local.steps import CloudError, step
 
 ROOT = Path(__file__).parent.parent
@@ -235,8 +236,8 @@ def stacks(endpoint: str) -> list[dict[str, Any]]:
     return list(Deployer(endpoint).cloudformation.describe_stacks()["Stacks"])
 
 
-def check(overrides: dict[str, str]) -> None:
-    """Refuse what the program would refuse, and unknown settings, before anything is built or started; CloudError."""
+def check(overrides: dict[str, str]) -> Settings:
+    """The settings, or CloudError for what the program would refuse, before anything is built or started."""
     declared = _project()["config"]
     for key in overrides:
         if key not in declared:
@@ -245,7 +246,7 @@ def check(overrides: dict[str, str]) -> None:
     set_mocks(Deployer("http://nowhere.invalid"), project=_project()["name"], stack=STACK)
     set_all_config(configuration(overrides))
     try:
-        Inputs.load()
+        return Inputs.load().settings
     except pulumi.RunError as wrong:
         raise _told(wrong) from None
 

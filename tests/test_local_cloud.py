@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import socket
 import subprocess
@@ -78,6 +79,33 @@ def test_a_second_run_at_the_same_time_is_refused(
     assert command.main(["down"]) == 0
 
 
+def host(group: str, state: str) -> dict[str, str]:
+    return {"instance": "i-1", "group": group, "state": state}
+
+
+def test_up_waits_for_as_many_hosts_as_there_should_be_and_no_other(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At first the third is missing, then one of the release before is still there."""
+    healthy = host("new", "healthy")
+    seen = [[healthy] * 2, [healthy] * 3 + [host("old", "draining")], [healthy] * 3]
+    monkeypatch.setattr(containers, "hosts", lambda: seen.pop(0), raising=False)
+    monkeypatch.setattr(cloud.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
+    cloud.wait_for_hosts(containers, "new", 3)  # type: ignore[arg-type]
+    assert seen == []
+
+
+def test_up_says_how_many_hosts_it_missed(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = itertools.count(0, 100)
+    monkeypatch.setattr(containers, "hosts", lambda: [host("new", "initial")], raising=False)
+    monkeypatch.setattr(cloud.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(cloud.time, "monotonic", lambda: next(times))  # type: ignore[attr-defined]
+    with pytest.raises(CloudError, match=r"not 3 healthy hosts within 180 s \(i-1 initial\)"):
+        cloud.wait_for_hosts(containers, "new", 3)  # type: ignore[arg-type]
+
+
 def test_deployments_of_other_names_do_not_wait_for_each_other(
     containers: Containers, tmp_path: Path
 ) -> None:
@@ -109,6 +137,7 @@ def test_a_busy_port_is_refused_with_the_way_out(
         ("aws:region=eu-west-1", "there is no setting 'aws:region'"),
         ("instanceType=m5.large", 'make up CONFIG="instanceType=VALUE"'),
         ("quotaCheck=maybe", "quotaCheck"),
+        ("minHosts=3", 'make up CONFIG="maxHosts=VALUE"'),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_is_started(

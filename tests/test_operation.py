@@ -27,9 +27,57 @@ MONTH = 44_640  # minutes
 
 def test_the_release_waits_for_every_host() -> None:
     group, condition = the("AutoScaling::AutoScalingGroup"), the("CloudFormation::WaitCondition")
-    assert group["MinSize"] == group["MaxSize"] == group["DesiredCapacity"] == "2"
-    assert condition["Count"] == 2
+    assert condition["Count"] == group["MinSize"] == {"Ref": "MinHosts"}
+    assert "DesiredCapacity" not in group  # so that it is the minimum
     assert RESOURCES["hosts.HostsReady"]["DependsOn"] == "HostGroup"
+
+
+def test_there_are_never_fewer_than_two_hosts_and_by_default_never_more() -> None:
+    assert the("AutoScaling::AutoScalingGroup")["MaxSize"] == {"Ref": "MaxHosts"}
+    for key in ("MinHosts", "MaxHosts"):
+        assert TEMPLATES["hosts"].parameters[key]["MinValue"] == 2
+        assert TEMPLATES["hosts"].default(key) == "2"
+
+
+def test_a_policy_is_made_only_for_a_group_that_may_grow_and_acts_only_when_it_serves() -> None:
+    assert len(of_type("AutoScaling::ScalingPolicy")) == 1
+    policy = RESOURCES["hosts.ScalingPolicy"]
+    assert policy["Condition"] == "Scales"
+    assert TEMPLATES["hosts"].content["Conditions"]["Scales"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "MinHosts"}, {"Ref": "MaxHosts"}]}]
+    }
+    assert policy["DependsOn"] == "HostsReady"
+    assert policy["Properties"]["AutoScalingGroupName"] == {"Ref": "HostGroup"}
+
+
+def test_the_policy_tracks_the_requests_to_the_group_that_the_hosts_register_with() -> None:
+    """Not their CPU, which without credits cannot rise."""
+    policy = the("AutoScaling::ScalingPolicy")
+    tracking = policy["TargetTrackingConfiguration"]
+    assert policy["PolicyType"] == "TargetTrackingScaling"
+    metric = tracking["PredefinedMetricSpecification"]
+    assert metric["PredefinedMetricType"] == "ALBRequestCountPerTarget"
+    group = {"Fn::Select": [5, {"Fn::Split": [":", {"Ref": "TargetGroup"}]}]}
+    assert metric["ResourceLabel"] == {"Fn::Sub": ["${LoadBalancer}/${Group}", {"Group": group}]}
+    arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/name/0123456789abcdef"
+    assert arn.split(":")[5] == "targetgroup/name/0123456789abcdef"
+    assert the("AutoScaling::AutoScalingGroup")["TargetGroupARNs"] == [{"Ref": "TargetGroup"}]
+    assert tracking["TargetValue"] == {"Ref": "RequestsPerMinute"}
+    assert not tracking.get("DisableScaleIn", False)
+
+
+def test_the_balancer_gives_its_name_as_the_label_wants_it() -> None:
+    output = TEMPLATES["balancer"].outputs["LoadBalancer"]["Value"]
+    assert output == {"Fn::GetAtt": "LoadBalancer.LoadBalancerFullName"}
+    hosts = TEMPLATES["hosts"]
+    assert hosts.complaint("LoadBalancer", "app/name/0123456789abcdef") is None
+    assert hosts.complaint("LoadBalancer", "loadbalancer/app/name/0123456789abcdef")
+    assert hosts.complaint("LoadBalancer", "net/name/0123456789abcdef")
+
+
+def test_a_host_that_boots_slowly_is_not_counted_before_it_serves() -> None:
+    warm_up = the("AutoScaling::ScalingPolicy")["EstimatedInstanceWarmup"]
+    assert 900 <= warm_up <= the("AutoScaling::AutoScalingGroup")["HealthCheckGracePeriod"]
 
 
 def test_a_slow_boot_is_survived_and_its_end_awaited() -> None:
@@ -95,7 +143,12 @@ def test_every_alarm_tells_somebody_and_decides_what_silence_means() -> None:
 def test_too_few_hosts_is_fewer_than_there_should_be() -> None:
     alarm = of_type("CloudWatch::Alarm")["balancer.HealthyHostsTooFewAlarm"]
     assert alarm["ComparisonOperator"] == "LessThanThreshold"
-    assert alarm["Threshold"] == int(the("AutoScaling::AutoScalingGroup")["DesiredCapacity"])
+    assert alarm["Threshold"] == the("AutoScaling::AutoScalingGroup")["MinSize"]
+    balancer, hosts = (
+        {**TEMPLATES[part].parameters["MinHosts"], "Description": ""}
+        for part in ("balancer", "hosts")
+    )
+    assert balancer == hosts  # one setting feeds both
 
 
 def test_the_check_writes_the_metric_that_its_alarm_reads() -> None:

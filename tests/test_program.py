@@ -61,6 +61,7 @@ def test_outputs_are_wired_into_parameters_of_the_same_meaning() -> None:
         "hosts.PrivateSubnets": "network.PrivateSubnets",
         "hosts.HostSecurityGroup": "network.HostSecurityGroup",
         "hosts.TargetGroup": "balancer.TargetGroup",
+        "hosts.LoadBalancer": "balancer.LoadBalancer",
         "hosts.ArtifactsBucket": "artifacts.Bucket",
         "healthcheck.Url": "balancer.Url",
         "healthcheck.AlertTopic": "balancer.AlertTopic",
@@ -155,6 +156,10 @@ def test_a_preview_works_while_no_output_is_known() -> None:
     [
         ("instanceType", "m5.24xlarge", "one of t3.micro, t3.small"),
         ("cpuCredits", "infinite", "one of standard, unlimited"),
+        ("minHosts", "1", "from 2 to 100"),
+        ("maxHosts", "101", "from 2 to 100"),
+        ("maxHosts", "many", "from 2 to 100"),
+        ("requestsPerMinute", "0", "from 1 to 10000000"),
         ("secondOctet", "256", "from 0 to 255"),
         ("secondOctet", "-1", "from 0 to 255"),
         ("secondOctet", "ten", "from 0 to 255"),
@@ -183,6 +188,8 @@ def test_a_wrong_setting_is_refused_before_anything_is_made(
     [
         ("instanceType", "t3.small", "hosts.InstanceType"),
         ("cpuCredits", "unlimited", "hosts.CpuCredits"),
+        ("maxHosts", "6", "hosts.MaxHosts"),
+        ("requestsPerMinute", "24000", "hosts.RequestsPerMinute"),
         ("secondOctet", "7", "network.SecondOctet"),
         ("zoneIndexA", "2", "network.ZoneIndexA"),
         ("zoneIndexB", "3", "network.ZoneIndexB"),
@@ -196,6 +203,31 @@ def test_a_setting_reaches_its_parameter(key: str, value: str, parameter: str) -
     part, name = parameter.split(".")
     assert FEEDS[key] == (part, name)
     assert Engine().run({key: value}).stacks()[part]["parameters"][name] == value
+
+
+def test_the_minimum_reaches_the_group_and_the_alarm() -> None:
+    stacks = Engine().run({"minHosts": "3", "maxHosts": "3"}).stacks()
+    assert FEEDS["minHosts"] == ("hosts", "MinHosts")
+    for part in ("hosts", "balancer"):
+        assert stacks[part]["parameters"]["MinHosts"] == "3", part
+
+
+@pytest.mark.parametrize(
+    "config", [{"minHosts": "3"}, {"minHosts": "10", "maxHosts": "9"}], ids=str
+)
+def test_a_maximum_below_the_minimum_is_refused_before_anything_is_made(
+    config: dict[str, str],
+) -> None:
+    """As numbers, not as texts."""
+    engine = Engine()
+    with pytest.raises(pulumi.RunError) as refused:
+        engine.run(config)
+    most, least = config.get("maxHosts", "2"), config["minHosts"]
+    assert (
+        f"timeservice:maxHosts is {most}, which is less than timeservice:minHosts, {least}. "
+        "Set it with: pulumi config set maxHosts VALUE"
+    ) in str(refused.value)
+    assert engine.made == {}
 
 
 def test_both_zones_may_not_be_the_same() -> None:
@@ -256,6 +288,22 @@ def test_a_quota_that_is_just_enough_is_enough() -> None:
     assert "hosts" in Engine(quota=8).run().stacks()
 
 
+@pytest.mark.parametrize(("vcpus", "enough"), [(17, False), (18, True)])
+def test_the_quota_must_hold_the_old_hosts_at_their_most_and_the_new_ones_at_their_least(
+    vcpus: int, enough: bool
+) -> None:
+    engine = Engine(quota=vcpus)
+    config = {"minHosts": "3", "maxHosts": "6"}
+    if enough:
+        assert "hosts" in engine.run(config).stacks()
+        return
+    with pytest.raises(pulumi.RunError) as refused:
+        engine.run(config)
+    assert "needs 18 vCPUs for some minutes (6 old and 3 new hosts)" in str(refused.value)
+    assert "For a first deployment alone, which needs 6:" in str(refused.value)
+    assert engine.made == {}
+
+
 def test_a_quota_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     warned: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warned.append)
@@ -303,9 +351,17 @@ def test_the_same_ingredients_make_the_same_release() -> None:
 
 
 @pytest.mark.parametrize(
-    "config", [{"instanceType": "t3.small"}, {"cpuCredits": "unlimited"}], ids=str
+    "config",
+    [
+        {"instanceType": "t3.small"},
+        {"cpuCredits": "unlimited"},
+        {"maxHosts": "3"},
+        {"minHosts": "3", "maxHosts": "3"},
+        {"requestsPerMinute": "6000"},
+    ],
+    ids=str,
 )
-def test_a_change_of_what_hosts_are_makes_a_new_release(config: dict[str, str]) -> None:
+def test_a_change_of_what_hosts_are_or_how_many_makes_a_new_release(config: dict[str, str]) -> None:
     assert release(config) != release()
 
 
