@@ -90,13 +90,12 @@ class Connection(asyncio.Protocol):
         if not separator:
             return None
         lines = head.lower().split(b"\r\n")
-        length = next(
-            (int(one[15:]) for one in lines if one.startswith(b"content-length:")), len(body)
-        )
-        if len(body) >= length:
+        length = next((int(one[15:]) for one in lines if one.startswith(b"content-length:")), None)
+        if length is None or len(body) >= length:
             pending, self.pending = self.pending, None
             self.load.answered(pending, int(head[9:12]), body)
-            if b"connection: close" in lines:
+            lasts = length is not None and head.startswith(b"HTTP/1.1")
+            if not lasts or b"connection: close" in lines:
                 self.abort()
             elif self.transport and not self.transport.is_closing():
                 self.load.idle.append(self)
