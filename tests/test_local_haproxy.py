@@ -42,6 +42,7 @@ class Host(ThreadingHTTPServer):
         super().__init__((address, port), Answer)
         self.address = address
         self.healthy = False
+        self.status = 200  # of all but checks
         self.asked: list[Any] = []  # headers
         self.cuts = False  # each connection, instead of an answer
         self.hold: threading.Event | None = None  # until when answers wait
@@ -64,7 +65,8 @@ class Answer(BaseHTTPRequestHandler):
             if self.server.cuts:
                 self.close_connection = True
                 return
-        self.send_response(503 if check and not self.server.healthy else 200)
+        healthy = 200 if self.server.healthy else 503
+        self.send_response(healthy if check else self.server.status)
         self.send_header("Content-Length", str(len(self.server.address)))
         self.end_headers()
         self.wfile.write(self.server.address.encode())
@@ -241,6 +243,14 @@ def test_a_host_that_refuses_is_a_502(haproxy: Haproxy) -> None:
     balancer.register(NOBODY)
     answer = haproxy.get()
     assert (answer.status_code, answer.text) == (502, "the target does not accept connections")
+
+
+def test_what_a_host_says_itself_is_passed_on(haproxy: Haproxy, hosts: list[Host]) -> None:
+    haproxy.start()
+    balancer.register(hosts[0].address)
+    hosts[0].status = 503
+    answer = haproxy.get()
+    assert (answer.status_code, answer.text) == (503, hosts[0].address)
 
 
 def test_a_host_that_does_not_accept_is_a_504(

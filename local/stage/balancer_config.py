@@ -39,8 +39,8 @@ def configuration(
 global
     log stdout format raw local0 info
     stats socket {RUN}/admin.sock level admin mode 600
-    # As many connections as files may be open, for an ALB knows no limit; but no table of a billion entries where the
-    # machine knows none either.
+    # No maxconn: as many connections as open files allow, for an ALB knows no limit. But where the machine knows none
+    # either, HAProxy would make itself a table of a billion entries.
     fd-hard-limit 20000
     tune.bufsize 66560 # the 64 K of headers that an ALB takes, and room to add some
 
@@ -88,8 +88,9 @@ def _targets(aws: Balancing, hosts: Mapping[str, str], healthy: Collection[str])
 {_headers(aws.attributes)}
     http-request set-var(txn.asked) date(0,ms)
     http-response unset-var(txn.asked) # it has answered: its own 503 stays one
-    http-after-response set-status 504 if {{ status 503 }} {{ date(0,ms),sub(txn.asked) ge {CONNECT_MS - 100} }}
-    http-after-response set-status 502 if {{ status 503 }} {{ var(txn.asked) -m found }}
+    acl too_late date(0,ms),sub(txn.asked) ge {CONNECT_MS - 100} # for a timer may be early
+    http-after-response set-status 504 if {{ status 503 }} too_late
+    http-after-response set-status 502 reason "Bad Gateway" if {{ status 503 }} {{ var(txn.asked) -m found }}
     http-error status 503 content-type text/plain string "the target does not accept connections"
     option httpchk GET {target["HealthCheckPath"]}
     http-check expect status {target["Matcher"]["HttpCode"]}
