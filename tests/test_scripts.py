@@ -162,9 +162,10 @@ def test_a_script_without_root_and_sudo_says_so(run: Run) -> None:
 
 # The package's archive holds its name.
 APT_GET = """
-case "$1" in
-download) echo "$2" >"$2_1_amd64.deb" ;;
---simulate) printf 'Inst library (1)\nInst systemd (2)\nConf systemd (2)\n' ;;
+case "$*" in
+download*) echo "$2" >"$2_1_amd64.deb" ;;
+--simulate*systemd) printf 'Inst library (1)\nInst systemd (2)\nConf systemd (2)\n' ;;
+--simulate*haproxy) printf 'Inst lua (1)\nInst haproxy (2)\nConf haproxy (2)\n' ;;
 esac"""
 DPKG = 'mkdir -p "$3"; mv "$2" "$3"'
 
@@ -177,7 +178,15 @@ def test_what_tests_use_of_debian_s_is_unpacked_with_what_it_needs_and_only_once
     archives = {str(path.relative_to(clone)) for path in clone.glob("build/debian/*/*.deb")}
     assert archives == {
         f"build/debian/{name}/{name}_1_amd64.deb"
-        for name in ("cron", "libfakechroot", "libfaketime", "library", "systemd")
+        for name in (
+            "cron",
+            "haproxy",
+            "libfakechroot",
+            "libfaketime",
+            "library",
+            "lua",
+            "systemd",
+        )
     }
     again = run("scripts/tools.sh", **{"apt-get": "exit 1"})
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")

@@ -26,7 +26,15 @@ def systemd_analyze() -> list[str]:
         missing(f"{RUNTIME}, which systemd-analyze needs")
     if own := shutil.which("systemd-analyze"):
         return [own]
-    command = unpacked("systemd", "usr/bin/systemd-analyze")
+    return _with_libraries(unpacked("systemd", "usr/bin/systemd-analyze"))
+
+
+def haproxy() -> list[str]:
+    """The command."""
+    return _with_libraries(unpacked("haproxy", "usr/sbin/haproxy"))
+
+
+def _with_libraries(command: Path) -> list[str]:
     folders = [str(path) for pattern in LIBRARIES for path in DEBIAN.glob(f"*/{pattern}")]
     return ["env", f"LD_LIBRARY_PATH={':'.join(folders)}", str(command)]
 

@@ -1,0 +1,391 @@
+"""The local balancer does to requests what an ALB does: HAProxy itself, with hosts of ours on loopback."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from local.stage import balancer, balancer_config
+from local.stage.cloud_api import Balancing
+from tests import tools
+from tests.balancing import balancing
+
+ADDRESSES = ("127.0.0.2", "127.0.0.3")
+NOBODY = "127.0.0.4"  # nothing listens there
+PATIENCE = 20.0  # seconds; on an idle machine, nothing takes half of one
+
+
+def until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.01)
+
+
+class Host(ThreadingHTTPServer):
+    """A host that is unhealthy at first; it keeps the requests that it gets, but for its checks."""
+
+    daemon_threads = True
+
+    def __init__(self, address: str, port: int) -> None:
+        super().__init__((address, port), Answer)
+        self.address = address
+        self.healthy = False
+        self.status = 200  # of all but checks
+        self.asked: list[Any] = []  # headers
+        self.cuts = False  # each connection, instead of an answer
+        self.hold: threading.Event | None = None  # until when answers wait
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}).start()
+
+    def handle_error(self, *_: Any) -> None:
+        """HAProxy ends checks with a reset: no news."""
+
+
+class Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Host
+
+    def do_GET(self) -> None:
+        check = self.path == "/health"
+        if not check:
+            self.server.asked.append(self.headers)
+            if self.server.hold:
+                self.server.hold.wait(PATIENCE)
+            if self.server.cuts:
+                self.close_connection = True
+                return
+        healthy = 200 if self.server.healthy else 503
+        self.send_response(healthy if check else self.server.status)
+        self.send_header("Content-Length", str(len(self.server.address)))
+        self.end_headers()
+        self.wfile.write(self.server.address.encode())
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def hosts() -> Iterator[list[Host]]:
+    """Two, on the same port."""
+    with ExitStack() as stack:
+        found: list[Host] = []
+        while not found:
+            first = Host(ADDRESSES[0], 0)
+            with suppress(OSError):
+                found = [first, Host(ADDRESSES[1], first.server_port)]
+            for one in found or [first]:
+                stack.callback(one.server_close)
+                stack.callback(one.shutdown)
+        yield found
+
+
+class Haproxy:
+    """A HAProxy with the configuration that our templates make, and what the controller does with it."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.aws = balancing()
+        self.aws = self.aws._replace(target_group={**self.aws.target_group, "Port": port})
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """As balancer.sh does."""
+        assert balancer.apply(self.aws) is False
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603 - our own command
+                [*tools.haproxy(), "-W", "-S", str(balancer.MASTER), "-f", str(balancer.CONFIG)],
+                stdout=log,
+                stderr=log,
+            )
+        self.apply()
+
+    def apply(self) -> None:
+        """As the controller does: again, while one of HAProxy's processes does not listen yet."""
+        until(self._takes_it)
+
+    def _takes_it(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        with suppress(OSError):
+            return balancer.apply(self.aws)
+        return False
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.kill()  # the workers see it, and go
+            self.process.wait()
+            self.process = None
+        for path in [*self.folder.glob("*.sock"), *self.folder.glob("*.cfg")]:
+            path.unlink()
+
+    def change(self, **attributes: str) -> None:
+        """Of the load balancer's; `_` is a dot."""
+        changed = {key.replace("__", "."): value for key, value in attributes.items()}
+        self.aws = self.aws._replace(attributes=self.aws.attributes | changed)
+
+    def check(self, *hosts: Host) -> None:
+        """Register hosts, and wait for the verdict of their checks."""
+        for host in hosts:
+            balancer.register(host.address)
+        until(lambda: all(self.server(host).healthy is host.healthy for host in hosts))
+
+    def server(self, host: Host) -> balancer.Server:
+        return balancer.servers()[host.address]
+
+    def get(self, path: str = "/now", **options: Any) -> requests.Response:
+        return requests.get(self.url + path, timeout=PATIENCE, **options)
+
+    @property
+    def url(self) -> str:
+        return f"http://{balancer_config.LISTENER}"
+
+    def answers(self, number: int = 6) -> set[str]:
+        """Who answers, of that many requests in a row."""
+        return {self.get().text for _ in range(number)}
+
+
+ASK = balancer._ask
+
+
+def ask(path: Path, text: str) -> str:
+    """HAProxy 3.0, which the stage has, says how a reload went; Debian 12's 2.6 says nothing, and does it later."""
+    before = worker() if text == "reload" else ""
+    answer = ASK(path, text)
+    if text == "reload" and not answer:
+        until(lambda: worker() not in ("", before))
+        answer = "Success=1"
+    return answer
+
+
+def worker() -> str:
+    """Its process id; "" while none answers."""
+    with suppress(OSError):
+        return ASK(balancer.ADMIN, "show info").partition("\nPid: ")[2].partition("\n")[0]
+    return ""
+
+
+@pytest.fixture
+def haproxy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hosts: list[Host]
+) -> Iterator[Haproxy]:
+    for name in ("CONFIG", "APPLIED", "MASTER", "ADMIN"):
+        monkeypatch.setattr(balancer, name, tmp_path / getattr(balancer, name).name)
+    monkeypatch.setattr(balancer_config, "RUN", tmp_path)
+    monkeypatch.setattr(balancer_config, "ENDPOINT", "http://127.0.0.1:1")
+    with socket.socket() as one, socket.socket() as other:
+        for name, free in {"LISTENER": one, "S3_ENDPOINT": other}.items():
+            free.bind(("127.0.0.1", 0))
+            monkeypatch.setattr(balancer_config, name, f"127.0.0.1:{free.getsockname()[1]}")
+
+    def quick(aws: Balancing, *arguments: Any) -> str:
+        text = balancer_config.configuration(aws, *arguments)
+        assert "inter 5s" in text
+        return text.replace("inter 5s", "inter 50ms")
+
+    monkeypatch.setattr(balancer, "configuration", quick)
+    monkeypatch.setattr(balancer, "_ask", ask)
+    haproxy = Haproxy(tmp_path, hosts[0].server_port)
+    try:
+        yield haproxy
+    finally:
+        haproxy.stop()
+
+
+def test_requests_go_to_the_healthy_and_to_all_when_none_is(
+    haproxy: Haproxy, hosts: list[Host]
+) -> None:
+    one, other = hosts
+    haproxy.start()
+    haproxy.check(one, other)
+    assert haproxy.answers() == set(ADDRESSES)
+    one.healthy = True
+    until(lambda: haproxy.server(one).healthy)
+    assert haproxy.answers() == {one.address}
+    one.healthy, other.healthy = False, True
+    until(lambda: haproxy.server(one).unhealthy and haproxy.server(other).healthy)
+    assert haproxy.answers() == {other.address}
+    other.healthy = False
+    until(lambda: haproxy.server(other).unhealthy)
+    assert haproxy.answers() == set(ADDRESSES)
+
+
+def test_without_a_target_the_answer_is_503_and_other_paths_are_answered_all_the_same(
+    haproxy: Haproxy,
+) -> None:
+    haproxy.start()
+    assert [haproxy.get(path).status_code for path in ("/now", "/", "/health")] == [503, 503, 404]
+
+
+def test_a_request_that_a_host_drops_is_not_asked_again_of_another(
+    haproxy: Haproxy, hosts: list[Host]
+) -> None:
+    haproxy.start()
+    hosts[0].cuts = True
+    haproxy.check(*hosts)
+    statuses = sorted(haproxy.get().status_code for _ in range(4))
+    assert statuses == [200, 200, 502, 502]
+    assert [len(host.asked) for host in hosts] == [2, 2]
+
+
+def test_a_host_that_refuses_is_a_502(haproxy: Haproxy) -> None:
+    haproxy.start()
+    balancer.register(NOBODY)
+    answer = haproxy.get()
+    assert (answer.status_code, answer.text) == (502, "the target does not accept connections")
+
+
+def test_what_a_host_says_itself_is_passed_on(haproxy: Haproxy, hosts: list[Host]) -> None:
+    haproxy.start()
+    balancer.register(hosts[0].address)
+    hosts[0].status = 503
+    answer = haproxy.get()
+    assert (answer.status_code, answer.text) == (503, hosts[0].address)
+
+
+def test_a_host_that_does_not_accept_is_a_504(
+    haproxy: Haproxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(balancer_config, "CONNECT_MS", 300)
+    haproxy.start()
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind((NOBODY, haproxy.aws.target_group["Port"]))
+        full.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        balancer.register(NOBODY)
+        assert haproxy.get().status_code == 504
+
+
+def test_a_host_that_does_not_answer_within_the_idle_timeout_is_a_504(
+    haproxy: Haproxy, hosts: list[Host]
+) -> None:
+    haproxy.change(idle_timeout__timeout_seconds="1")
+    haproxy.start()
+    hosts[0].hold = threading.Event()
+    balancer.register(hosts[0].address)
+    assert haproxy.get().status_code == 504
+    hosts[0].hold.set()
+
+
+TRACE = "1-[0-9a-f]{8}-[0-9a-f]{24}"
+PORT = r"[1-9]\d+"
+HEADERS: list[tuple[dict[str, str], dict[str, str | None]]] = [  # sent; received, as patterns
+    ({}, {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http", "X-Forwarded-Port": PORT}),
+    ({"X-Forwarded-For": "192.0.2.1, ::1"}, {"X-Forwarded-For": "192.0.2.1, ::1, 127.0.0.1"}),
+    ({"X-Forwarded-Proto": "https"}, {"X-Forwarded-Proto": "http"}),
+    ({"X-Forwarded-Port": "0"}, {"X-Forwarded-Port": PORT}),
+    ({}, {"X-Amzn-Trace-Id": f"Root={TRACE}"}),
+    (
+        {"X-Amzn-Trace-Id": "Root=1-2-3;App=4"},
+        {"X-Amzn-Trace-Id": f"Self={TRACE};Root=1-2-3;App=4"},
+    ),
+    ({"X-Amzn-Trace-Id": "Self=5;Root=1-2-3"}, {"X-Amzn-Trace-Id": f"Self={TRACE};Root=1-2-3"}),
+    ({"Content_Length": "7", "X.Y": "8", "X-1": "9"}, {"Content_Length": None, "X.Y": None, "X-1": "9"}),
+    ({"X-Large": "x" * 40_000}, {"X-Large": "x{40000}"}),
+]  # fmt: skip
+
+
+def test_headers_reach_the_host_as_from_an_alb(haproxy: Haproxy, hosts: list[Host]) -> None:
+    haproxy.start()
+    balancer.register(hosts[0].address)
+    for sent, received in HEADERS:
+        assert haproxy.get(headers=sent).status_code == 200
+        for name, pattern in received.items():
+            (value,) = hosts[0].asked[-1].get_all(name, [None])
+            assert value is None if pattern is None else re.fullmatch(pattern, value), (sent, value)
+
+
+def test_more_than_thirty_addresses_in_x_forwarded_for_are_refused(
+    haproxy: Haproxy, hosts: list[Host]
+) -> None:
+    haproxy.start()
+    balancer.register(hosts[0].address)
+    for number, status in {30: 200, 31: 463}.items():
+        addresses = ", ".join(["192.0.2.1"] * number)
+        assert haproxy.get(headers={"X-Forwarded-For": addresses}).status_code == status
+
+
+def test_an_old_connection_is_closed_after_its_answer(haproxy: Haproxy) -> None:
+    haproxy.start()
+    assert "Connection" not in haproxy.get("/other").headers
+    haproxy.change(client_keep_alive__seconds="0")
+    haproxy.apply()
+    assert haproxy.get("/other").headers["Connection"] == "close"
+
+
+def test_a_host_that_leaves_finishes_what_it_has_and_gets_nothing_new(
+    haproxy: Haproxy, hosts: list[Host]
+) -> None:
+    leaving, staying = hosts
+    leaving.hold = threading.Event()
+    haproxy.start()
+    haproxy.check(leaving)
+    answers: list[requests.Response] = []
+    client = threading.Thread(target=lambda: answers.append(haproxy.get()))
+    client.start()
+    until(lambda: leaving.asked)
+    balancer.register(staying.address)
+    balancer.drain(haproxy.server(leaving))
+    assert haproxy.server(leaving).draining
+    assert haproxy.answers() == {staying.address}
+    assert haproxy.server(leaving).sessions == 1
+    leaving.hold.set()
+    client.join()
+    assert answers[0].text == leaving.address
+    until(lambda: haproxy.server(leaving).sessions == 0)
+    balancer.release(haproxy.server(leaving))
+    assert list(balancer.servers()) == [staying.address]
+
+
+def test_a_host_that_leaves_gets_nothing_when_it_is_the_last_one(
+    haproxy: Haproxy, hosts: list[Host]
+) -> None:
+    haproxy.start()
+    haproxy.check(hosts[0])
+    balancer.drain(haproxy.server(hosts[0]))
+    assert haproxy.get().status_code == 503
+
+
+def test_a_new_configuration_leaves_every_host_what_it_is(
+    haproxy: Haproxy, hosts: list[Host]
+) -> None:
+    haproxy.start()
+    hosts[0].healthy = True
+    haproxy.check(*hosts)
+    before = {host.address: haproxy.server(host).slot for host in hosts}
+    haproxy.change(idle_timeout__timeout_seconds="61")
+    haproxy.apply()
+    assert haproxy.answers() == {hosts[0].address}
+    assert {host.address: haproxy.server(host).slot for host in hosts} == before
+    hosts[0].healthy = False
+    until(lambda: haproxy.server(hosts[0]).unhealthy)
+    assert haproxy.answers() == set(ADDRESSES)
+
+
+def test_a_balancer_that_was_killed_serves_as_soon_as_it_knows_of_hosts(
+    haproxy: Haproxy, hosts: list[Host]
+) -> None:
+    haproxy.start()
+    haproxy.check(*hosts)
+    haproxy.stop()
+    haproxy.start()
+    assert balancer.servers() == {}
+    hosts[0].healthy = hosts[1].healthy = True
+    for host in hosts:
+        balancer.register(host.address)
+    assert haproxy.answers() == set(ADDRESSES)
+    until(lambda: all(haproxy.server(host).healthy for host in hosts))
