@@ -36,6 +36,8 @@ class Stage:
         self.servers: dict[str, Server] = {}
         self.launched = 0
         self.closed: set[str] = set()  # zones
+        self.errors = {"HTTPCode_ELB_5XX_Count": 0}
+        self.reported: list[dict[str, int]] = []
 
     def balancing(self) -> Balancing | None:
         delay = {"deregistration_delay.timeout_seconds": "30"}
@@ -63,6 +65,9 @@ class Stage:
     def drain(self, server: Server) -> None:
         self.servers[server.address] = server._replace(status="DRAIN", sessions=1)
 
+    def put_metrics(self, _: Balancing, hosts: dict[str, int], answers: dict[str, int]) -> None:
+        self.reported.append(hosts | answers)
+
     def set(self, instance: str, **changes: Any) -> None:
         """Change a host, or its server where the host has no such field."""
         host = self.hosts[instance]
@@ -85,7 +90,8 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
     stage = Stage()
     monkeypatch.setattr(cloud_api, "balancing", stage.balancing)
     monkeypatch.setattr(cloud_api, "groups", lambda: stage.groups)
-    monkeypatch.setattr(cloud_api, "put_target_metrics", lambda *_: None)
+    monkeypatch.setattr(cloud_api, "put_metrics", stage.put_metrics)
+    monkeypatch.setattr(balancer, "errors", lambda: dict(stage.errors))
     monkeypatch.setattr(hosts, "existing", lambda: list(stage.hosts.values()))
     monkeypatch.setattr(hosts, "launch", stage.launch)
     monkeypatch.setattr(hosts, "terminate", stage.terminate)
@@ -239,6 +245,20 @@ def test_the_state_of_each_host_is_told(stage: Stage) -> None:
     controller.step()
     told = json.loads(controller_module.STATUS.read_text())
     assert {one["instance"]: one["state"] for one in told} == {"i-1": "healthy", "i-2": "unhealthy"}
+
+
+def test_each_minute_the_hosts_and_the_new_errors_are_reported(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller_module, "METRICS_PERIOD", -1)  # each round
+    controller = Controller()
+    steps(controller, 2)
+    stage.set("i-1", status="UP")
+    for count in (5, 7, 3):  # the last after HAProxy has begun to count again
+        stage.errors = {"HTTPCode_ELB_5XX_Count": count}
+        controller.step()
+    assert [one["HTTPCode_ELB_5XX_Count"] for one in stage.reported[-3:]] == [5, 2, 3]
+    assert stage.reported[-1]["HealthyHostCount"] == stage.reported[-1]["UnHealthyHostCount"] == 1
 
 
 def test_a_host_is_privileged_where_the_machine_allows_it_and_else_almost(

@@ -253,6 +253,24 @@ def test_what_a_host_says_itself_is_passed_on(haproxy: Haproxy, hosts: list[Host
     assert (answer.status_code, answer.text) == (503, hosts[0].address)
 
 
+def test_errors_are_counted_as_the_host_s_or_as_the_balancer_s(
+    haproxy: Haproxy, hosts: list[Host]
+) -> None:
+    haproxy.start()
+    for path in (
+        "/now",
+        "/nowhere",
+    ):  # no target is registered: an error of the balancer's; a 404 is none
+        haproxy.get(path)
+    balancer.register(hosts[0].address)
+    haproxy.get()
+    hosts[0].status = 500
+    assert [haproxy.get().status_code for _ in range(3)] == [500] * 3
+    hosts[0].cuts = True
+    assert haproxy.get().status_code == 502
+    assert balancer.errors() == {"HTTPCode_Target_5XX_Count": 3, "HTTPCode_ELB_5XX_Count": 2}
+
+
 def test_a_host_that_does_not_accept_is_a_504(
     haproxy: Haproxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import socket
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,6 +85,19 @@ def servers() -> dict[str, Server]:
             draining = unchecked["status"] == "DRAIN"
             found[address] = Server(slot, address, checked["status"], sessions, draining)
     return found
+
+
+def errors() -> dict[str, int]:
+    """How many answers with a 5xx there were since HAProxy read its configuration, by CloudWatch's names for them."""
+    rows = list(csv.DictReader(io.StringIO(command("show stat").removeprefix("# "))))
+
+    def count(proxy: str, names: Collection[str]) -> int:
+        found = [one for one in rows if one["pxname"] == proxy and one["svname"] in names]
+        return sum(int(one["hrsp_5xx"] or 0) for one in found)
+
+    hosts = count("targets", {*SLOTS, *map(fail_open, SLOTS)})
+    everything = count("listener", {"FRONTEND"})
+    return {"HTTPCode_Target_5XX_Count": hosts, "HTTPCode_ELB_5XX_Count": everything - hosts}
 
 
 def register(address: str) -> None:

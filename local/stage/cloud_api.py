@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import boto3
@@ -136,20 +137,25 @@ def _pairs(answer: dict[str, Any]) -> dict[str, str]:
     return {pair["Key"]: pair["Value"] for pair in answer["Attributes"]}
 
 
-def put_target_metrics(balancing: Balancing, healthy: int, unhealthy: int) -> None:
-    """What Elastic Load Balancing reports each minute, for the alarms to look at."""
-    dimensions = [
-        {
-            "Name": "LoadBalancer",
-            "Value": balancing.load_balancer["LoadBalancerArn"].split("loadbalancer/")[1],
-        },
-        {"Name": "TargetGroup", "Value": balancing.target_group["TargetGroupArn"].split(":")[-1]},
-    ]
-    counts = {"HealthyHostCount": healthy, "UnHealthyHostCount": unhealthy}
+def put_metrics(balancing: Balancing, hosts: Mapping[str, int], answers: Mapping[str, int]) -> None:
+    """What Elastic Load Balancing reports each minute, for the alarms to look at: metric -> value.
+
+    It leaves out metrics of answers that are 0; here an alarm would never come back, as the emulator looks at one only
+    when there is a value.
+    """
+    balancer = {
+        "Name": "LoadBalancer",
+        "Value": balancing.load_balancer["LoadBalancerArn"].split("loadbalancer/")[1],
+    }
+    targets = {
+        "Name": "TargetGroup",
+        "Value": balancing.target_group["TargetGroupArn"].split(":")[-1],
+    }
     client("cloudwatch").put_metric_data(
         Namespace="AWS/ApplicationELB",
         MetricData=[
             {"MetricName": name, "Value": value, "Dimensions": dimensions}
-            for name, value in counts.items()
+            for metrics, dimensions in ((hosts, [balancer, targets]), (answers, [balancer]))
+            for name, value in metrics.items()
         ],
     )

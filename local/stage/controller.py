@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from local.stage import balancer, cloud_api, hosts, names
@@ -25,6 +26,7 @@ class Controller:
         self.draining: dict[str, float] = {}  # instance -> monotonic time at which patience ends
         self.addresses: dict[str, str] = {}  # instance -> address, also of a host that has ended
         self.metrics_at = 0.0
+        self.errors: dict[str, int] = {}  # 5xx that were reported already
 
     def step(self) -> None:
         """One round; raises whatever the API or the engine raises, and the next round tries again."""
@@ -120,8 +122,18 @@ class Controller:
         part.rename(STATUS)
         if time.monotonic() - self.metrics_at > METRICS_PERIOD:
             self.metrics_at = time.monotonic()
-            counts = Counter(host["state"] for host in told)
-            cloud_api.put_target_metrics(aws, counts["healthy"], counts["unhealthy"])
+            self._report(aws, Counter(host["state"] for host in told))
+
+    def _report(self, aws: Balancing, states: Mapping[str, int]) -> None:
+        hosts = {"HealthyHostCount": states["healthy"], "UnHealthyHostCount": states["unhealthy"]}
+        errors, before = balancer.errors(), self.errors
+        # HAProxy counts from 0 again when it was started again, or has read a new configuration.
+        new = {
+            name: count - (past if (past := before.get(name, 0)) <= count else 0)
+            for name, count in errors.items()
+        }
+        cloud_api.put_metrics(aws, hosts, new)
+        self.errors = errors
 
     def _state(self, host: Host, server: balancer.Server | None) -> str:
         if not host.running:
