@@ -19,7 +19,7 @@ $(eval $(filter-out drill,$(DRILLS)):;@:)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up cloud down status test lint unit rehearsal drill run image check-image package bench bench-healthcheck \
+.PHONY: help setup up cloud down status test lint unit rehearsal drill drill-settings run image check-image package bench bench-healthcheck \
 	capacity fuzz lock clean logs
 
 help: ## list the targets
@@ -88,6 +88,13 @@ drill: setup ## break it in every way that it must survive, under load, beside w
 	@scripts/image.sh
 	@scripts/package.sh
 	@$(ROOT) $(PYTHON) -m drills $(DRILLS)
+
+drill-settings: setup ## drill other values of the settings as well, to show what ours are for
+	@scripts/engine.sh
+	@scripts/stage.sh
+	@scripts/image.sh
+	@scripts/package.sh
+	@$(ROOT) $(PYTHON) -m drills.settings
 
 fuzz: setup ## try to break the parsers, the intervals and the verdicts, for EACH= seconds (20) each
 	@scripts/fuzz.sh --seconds $(or $(EACH),20)

@@ -16,6 +16,7 @@ from drills.faults import time_server
 from drills.load import Request
 from drills.outcome import Outcome, Seen
 from drills.scene import two_checks
+from drills.settings import SETTINGS, Setting
 from tests.templates import the
 
 ROOT = Path(__file__).parent.parent
@@ -111,6 +112,14 @@ def test_two_checks_are_counted_with_the_template_s_own_times() -> None:
     target = the("ElasticLoadBalancingV2::TargetGroup")
     each = target["HealthCheckIntervalSeconds"] + target["HealthCheckTimeoutSeconds"]
     assert two_checks(ROOT) == each * target["UnhealthyThresholdCount"] + 1
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda one: one.name)
+def test_a_setting_that_is_drilled_has_the_value_that_is_called_ours(setting: Setting) -> None:
+    ours, *others = (setting.line.format(value) for value in setting.values)
+    text = (ROOT / setting.file).read_text()
+    assert text.count(ours) == 1
+    assert not any(other in text for other in others)
 
 
 def test_a_picture_is_drawn_of_a_drill(tmp_path: Path) -> None:

@@ -1,0 +1,201 @@
+"""Shows what each setting is for: other values of it, each drilled: `make drill-settings`.
+
+Each value is put into a copy's template or configuration, deployed, and drilled; the table says what came of it beside
+the value that is ours. Results are in build/drills/settings.json too. Exit codes: 0 done, 1 it could not be done.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from bench.deployment import machine
+from drills import hosts, outcome, releases
+from drills.catalogue import Drill
+from drills.clone import Clone
+from drills.outcome import Outcome
+from drills.scene import Scene
+from drills.stage import RESULTS, deploy, play, stage
+from local.steps import CloudError, step
+
+HOSTS, BALANCER, GUNICORN = "cfn/hosts.yaml", "cfn/balancer.yaml", "service/gunicorn.conf.py"
+
+
+class Setting(NamedTuple):
+    """line: as it stands in the file, `{}` for the value. values: ours first. play: what shows the difference.
+    told: that, in words."""
+
+    name: str
+    file: str
+    line: str
+    values: Sequence[str]
+    play: Callable[[Scene], None]
+    told: Sequence[Callable[[Outcome], str]]
+
+
+def errors(result: Outcome) -> str:
+    ended = outcome.errors_ended(result.requests, result.fault_at)
+    return "no errors" if ended is None else f"errors for {ended:.1f} s"
+
+
+def failures(result: Outcome) -> str:
+    return f"{len(outcome.failures(result.requests)):,} of {len(result.requests):,} fail"
+
+
+def latency(result: Outcome) -> str:
+    p50, p99 = (outcome.percentile(result.requests, share) or 0.0 for share in (0.5, 0.99))
+    return f"p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms; {failures(result)}"
+
+
+def took(result: Outcome) -> str:
+    held = "" if result.held else f", and fails: {result.broken[0]}"
+    return f"takes {result.seconds:.0f} s, {failures(result)}{held}"
+
+
+def notes(result: Outcome) -> str:
+    return "; ".join(result.notes)
+
+
+# What is drilled
+
+
+def steady(scene: Scene) -> None:
+    """Half a minute at 500 requests per second."""
+    with scene.load(500.0):
+        time.sleep(30)
+
+
+def rare(scene: Scene) -> None:
+    """Clients that come back every few seconds, just when an idle connection may be closed by the service."""
+    with scene.load(0.5):
+        time.sleep(90)
+
+
+def slow(scene: Scene) -> None:
+    """Hosts that are launched from now on are as slow as a t3.micro without CPU credits."""
+    done = scene.clone.make("up", HOST_CPUS="0.2", HOST_MEMORY="1g")
+    scene.hold(done.status == 0, "make up succeeds")
+
+
+def slow_release(scene: Scene) -> None:
+    """A release whose hosts are slow."""
+    scene.new_release()
+    with scene.load(20.0):
+        scene.fault()
+        slow(scene)
+
+
+def slow_replacement(scene: Scene) -> None:
+    """A host dies, and its successors are slow."""
+    slow(scene)
+    before = set(scene.states())
+    with scene.load(20.0):
+        scene.fault()
+        scene.hosts()[0].kill()
+        deadline = time.monotonic() + 120
+        launched: set[str] = set()
+        while time.monotonic() < deadline:
+            launched |= set(scene.states()) - before
+            time.sleep(1)
+    served = [one for one in launched if scene.states().get(one) == "healthy"]
+    scene.note(f"within 2 minutes {len(launched)} launched, {len(served)} of them healthy")
+
+
+def slow_hosts_under_load(scene: Scene) -> None:
+    """A pair of slow hosts with nearly as many requests as it can serve: is one of them taken out for that?"""
+    slow_release(scene)
+    scene.until_two_healthy()
+    scene.requests.clear()
+    began = time.time()
+    with scene.load(250.0):
+        time.sleep(60)
+    out = sum(one.healthy < outcome.PAIR for one in scene.seen if one.at > began)
+    scene.note(f"a host was out in {out} of {sum(one.at > began for one in scene.seen)} looks")
+
+
+def unaware(scene: Scene) -> None:
+    """A release; were there moments at which the balancer knew of no healthy host?"""
+    releases.good_release(scene)
+    blind = sum(not one.healthy for one in scene.seen)
+    scene.note(f"no healthy host in {blind} of {len(scene.seen)} looks")
+
+
+SETTINGS = [
+    Setting(
+        "HealthCheckIntervalSeconds", BALANCER, "HealthCheckIntervalSeconds: {}\n", ("5", "10", "30"),
+        hosts.host_dies, (errors, failures),
+    ),
+    Setting(
+        "UnhealthyThresholdCount", BALANCER, "UnhealthyThresholdCount: {}\n", ("2", "3", "5"),
+        hosts.host_dies, (errors, failures),
+    ),
+    Setting(
+        "HealthCheckTimeoutSeconds", BALANCER, "HealthCheckTimeoutSeconds: {}\n", ("4", "2"),
+        hosts.host_dies, (errors, failures),
+    ),
+    Setting(
+        "HealthCheckTimeoutSeconds, slow hosts", BALANCER, "HealthCheckTimeoutSeconds: {}\n", ("4", "2"),
+        slow_hosts_under_load, (latency, notes),
+    ),
+    Setting(
+        "sleep before the signal", HOSTS, "sleep {}\n\n            signal SUCCESS", ("15", "0", "60"),
+        unaware, (failures, took, notes),
+    ),
+    Setting(
+        "HealthyThresholdCount", BALANCER, "HealthyThresholdCount: {} ", ("2", "5"),
+        unaware, (failures, took, notes),
+    ),
+    Setting(
+        "deregistration_delay", BALANCER, 'deregistration_delay.timeout_seconds, Value: "{}"', ("30", "0"),
+        releases.good_release, (failures, took),
+    ),
+    Setting(
+        "HealthCheckGracePeriod", HOSTS, "HealthCheckGracePeriod: {}\n", ("1500", "20"),
+        slow_replacement, (notes,),
+    ),
+    Setting(
+        "wait condition's Timeout", HOSTS, 'Timeout: "{}"', ("1500", "20"),
+        slow_release, (failures, took),
+    ),
+    Setting("keepalive", GUNICORN, "keepalive = {}\n", ("75", "2"), rare, (failures,)),
+    Setting("threads", GUNICORN, "threads = {}\n", ("8", "1", "32"), steady, (latency,)),
+    Setting("workers", GUNICORN, "workers = {} ", ("1", "2"), steady, (latency,)),
+]  # fmt: skip
+
+
+def tried(setting: Setting, value: str, clone: Clone) -> str:
+    """What came of that value."""
+    ours = setting.values[0]
+    if value != ours:
+        clone.replace(setting.file, setting.line.format(ours), setting.line.format(value))
+    try:
+        deploy(clone)
+        result = play(Drill(setting.name, "", setting.play), clone)
+        return "; ".join(told(result) for told in setting.told)
+    finally:
+        if value != ours:
+            clone.replace(setting.file, setting.line.format(value), setting.line.format(ours))
+
+
+def main() -> int:
+    rows: list[dict[str, str]] = []
+    try:
+        with stage() as clone:
+            for setting in SETTINGS:
+                for value in setting.values:
+                    with step(f"{setting.name} {value}") as line:
+                        line.outcome = tried(setting, value, clone)
+                    rows.append({"setting": setting.name, "value": value, "found": line.outcome})
+    except CloudError as trouble:
+        print(f"\nerror: {trouble}", file=sys.stderr)
+        return 1
+    told = {"machine": machine(), "settings": rows}
+    (RESULTS / "settings.json").write_text(json.dumps(told, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
