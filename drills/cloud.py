@@ -47,7 +47,7 @@ def api_away(scene: Scene) -> None:
 @drill("the controller is killed, and a host right after")
 def controller_dies(scene: Scene) -> None:
     with scene.load(RATE):
-        scene.run(scene.part("controller"), "kill", "-KILL", "-1")
+        scene.run(scene.part("controller"), "kill", "-KILL", "--", "-1")
         lose(scene, scene.hosts()[0])
     scene.errors_end()
     scene.never_wrong()
@@ -78,7 +78,8 @@ def zone_gone(scene: Scene) -> None:
     )
     network.connect(parts[0], aliases=["cloud.internal"])
     network.connect(parts[1])
-    scene.hosts()[0].kill()  # its successor goes where there are fewer
-    scene.until_two_healthy(90)
+    last = scene.hosts()[0]
+    last.kill()  # its successor goes where there are fewer
+    scene.until_two_healthy(90, beside={instance_of(last)})
     zones = {host.labels["timeservice.zone"] for host in scene.hosts()}
     scene.hold(len(zones) == 2, "when the zone is back, the next host goes there")

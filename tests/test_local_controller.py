@@ -42,7 +42,12 @@ class Stage:
     def balancing(self) -> Balancing | None:
         delay = {"deregistration_delay.timeout_seconds": "30"}
         empty: dict[str, Any] = {"DNSName": "balancer.example"}
-        return Balancing(empty, {}, {}, delay, [], {}) if self.deployed else None
+        checks = {
+            "HealthCheckIntervalSeconds": 5,
+            "HealthCheckTimeoutSeconds": 4,
+            "HealthyThresholdCount": 2,
+        }
+        return Balancing(empty, {}, checks, delay, [], {}) if self.deployed else None
 
     def launch(self, group: Group, zone: str) -> str:
         if zone in self.closed:
@@ -183,13 +188,37 @@ def test_without_any_zone_the_next_round_tries_again(stage: Stage) -> None:
 
 @pytest.mark.parametrize(("age", "replaced"), [(899.0, False), (901.0, True)])
 def test_an_unhealthy_host_is_replaced_after_its_grace_period(
-    stage: Stage, age: float, replaced: bool
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, age: float, replaced: bool
 ) -> None:
     controller = Controller()
     steps(controller)
     stage.set("i-1", started=time.time() - age)
+    later(monkeypatch, 19)
     steps(controller)
     assert (stage.launched == 3) is replaced
+
+
+def test_old_hosts_are_not_ill_because_the_balancer_has_forgotten_them(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller = Controller()
+    steps(controller)
+    for instance in ("i-1", "i-2"):
+        stage.set(instance, started=time.time() - 10_000)
+    stage.servers.clear()
+    later(monkeypatch, 60)
+    steps(controller)
+    assert stage.launched == 2
+    assert {one.status for one in stage.servers.values()} == {"DOWN"}  # until they are checked
+    later(monkeypatch, 19)
+    steps(controller)
+    assert stage.launched == 4  # they are still down, so they are ill
+
+
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """It is so many seconds later."""
+    now = time.monotonic() + seconds
+    monkeypatch.setattr(time, "monotonic", lambda: now)
 
 
 def test_a_leaving_host_finishes_its_requests_first(stage: Stage) -> None:

@@ -25,6 +25,7 @@ class Controller:
     def __init__(self) -> None:
         self.draining: dict[str, float] = {}  # instance -> monotonic time at which patience ends
         self.addresses: dict[str, str] = {}  # instance -> address, also of a host that has ended
+        self.registered: dict[str, float] = {}  # instance -> monotonic time
         self.metrics_at = 0.0
         self.errors: dict[str, int] = {}  # 5xx that were reported already
 
@@ -78,8 +79,17 @@ class Controller:
             self._drain(host, server, aws, "its group is gone")
         elif server is None:
             balancer.register(host.address)
-        elif server.unhealthy and time.time() - host.started > group.grace_period:
+            self.registered[host.instance] = time.monotonic()
+        elif server.unhealthy and self._was_checked(host, aws) and _age(host) > group.grace_period:
             self._drain(host, server, aws, "it is unhealthy")
+
+    def _was_checked(self, host: Host, aws: Balancing) -> bool:
+        """Whether it has had the time to be found healthy. A balancer that was started again begins with every host being
+        down."""
+        target = aws.target_group
+        each = target["HealthCheckIntervalSeconds"] + target["HealthCheckTimeoutSeconds"]
+        needed = float(each * target["HealthyThresholdCount"])
+        return time.monotonic() - self.registered.get(host.instance, 0.0) > needed
 
     def _drain(self, host: Host, server: balancer.Server | None, aws: Balancing, why: str) -> None:
         delay = float(aws.target_attributes["deregistration_delay.timeout_seconds"])
@@ -93,6 +103,7 @@ class Controller:
             balancer.release(server)
         hosts.terminate(host)
         self.draining.pop(host.instance, None)
+        self.registered.pop(host.instance, None)
 
     def _fill(self, group: Group, present: list[Host]) -> None:
         counted = Counter(host.zone for host in present if host.instance not in self.draining)
@@ -143,6 +154,10 @@ class Controller:
         if server is None:
             return "initial"
         return "healthy" if server.healthy else "unhealthy"
+
+
+def _age(host: Host) -> float:
+    return time.time() - host.started
 
 
 def main() -> None:
