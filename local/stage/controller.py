@@ -84,8 +84,7 @@ class Controller:
             self._drain(host, server, aws, "it is unhealthy")
 
     def _was_checked(self, host: Host, aws: Balancing) -> bool:
-        """Whether it has had the time to be found healthy. A balancer that was started again begins with every host being
-        down."""
+        """Whether it has had the time to be found healthy: a balancer that starts again begins with all hosts down."""
         target = aws.target_group
         each = target["HealthCheckIntervalSeconds"] + target["HealthCheckTimeoutSeconds"]
         needed = float(each * target["HealthyThresholdCount"])
