@@ -182,13 +182,17 @@ class Scene:
 
     def past_grace(self) -> None:
         """Let all hosts be older than their grace period, which is 25 minutes, by making that a minute."""
+        self.grace(GRACE)
+        young = GRACE - min(_age(host) for host in self.hosts())
+        time.sleep(max(0.0, young + 2))
+
+    def grace(self, seconds: int) -> None:
+        """Give each group that grace period."""
         scaling = self.aws("autoscaling")
         for group in scaling.describe_auto_scaling_groups()["AutoScalingGroups"]:
             scaling.update_auto_scaling_group(
-                AutoScalingGroupName=group["AutoScalingGroupName"], HealthCheckGracePeriod=GRACE
+                AutoScalingGroupName=group["AutoScalingGroupName"], HealthCheckGracePeriod=seconds
             )
-        young = GRACE - min(_age(host) for host in self.hosts())
-        time.sleep(max(0.0, young + 2))
 
     def new_release(self) -> None:
         """Change the sources, so that the next `make up` is a release."""
@@ -281,11 +285,21 @@ class Scene:
         )
 
 
+def _properties(folder: Path, part: str, resource: str) -> dict[str, Any]:
+    """Of a resource in a clone's template."""
+    text = (folder / f"cfn/{part}.yaml").read_text()
+    return dict(Template(text).resources[resource]["Properties"])
+
+
+def grace_period(folder: Path) -> int:
+    """What a clone's template says, in seconds."""
+    return int(_properties(folder, "hosts", "HostGroup")["HealthCheckGracePeriod"])
+
+
 def two_checks(folder: Path) -> float:
     """The longest time in seconds that two failing health checks take: here each begins when the interval since the end
     of the one before is over, and takes its time-out. One second more, as the controller looks once a second."""
-    text = (folder / "cfn/balancer.yaml").read_text()
-    target = Template(text).resources["TargetGroup"]["Properties"]
+    target = _properties(folder, "balancer", "TargetGroup")
     each = target["HealthCheckIntervalSeconds"] + target["HealthCheckTimeoutSeconds"]
     return float(each * target["UnhealthyThresholdCount"] + 1)
 

@@ -14,7 +14,7 @@ from drills import outcome
 from drills.catalogue import Drill
 from drills.clone import ROOT, Clone
 from drills.outcome import Outcome
-from drills.scene import Scene
+from drills.scene import Scene, grace_period
 from local.containers import LABEL, Containers
 from local.steps import CloudError, step
 
@@ -87,3 +87,4 @@ def mend(scene: Scene) -> None:
     if not whole or scene.cloud.get("reference") is None or len(scene.stacks()) != STACKS:
         deploy(scene.clone)
         scene.until_two_healthy(120)
+    scene.grace(grace_period(scene.clone.folder))
