@@ -25,6 +25,7 @@ class Containers:
     def __init__(self, name: str = "timeservice", port: int = 8080, owner: str | None = None):
         self.name, self.port, self._owner = name, port, owner
         self.left: list[str] = []
+        self.limits: dict[str, str] = {}
         self.removed = 0
 
     def owner(self) -> str | None:
@@ -60,7 +61,7 @@ def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
     def make(
         name: str, port: int | None, remembered: int | None, limits: dict[str, str]
     ) -> Containers:
-        found.name, found.port = name, port or remembered or 8080
+        found.name, found.port, found.limits = name, port or remembered or 8080, limits
         return found
 
     monkeypatch.setattr(command, "Containers", make)
@@ -104,6 +105,17 @@ def test_up_says_how_many_hosts_it_missed(
     monkeypatch.setattr(cloud.time, "monotonic", lambda: next(times))  # type: ignore[attr-defined]
     with pytest.raises(CloudError, match=r"not 3 healthy hosts within 180 s \(i-1 initial\)"):
         cloud.wait_for_hosts(containers, "new", 3)  # type: ignore[arg-type]
+
+
+def test_hosts_get_the_share_of_the_machine_that_is_asked_for(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOST_CPUS", raising=False)
+    assert command.main(["down"]) == 0
+    assert containers.limits == {}
+    monkeypatch.setenv("HOST_CPUS", "0.2")
+    assert command.main(["down", "--host-memory", "1g"]) == 0
+    assert containers.limits == {"HOST_CPUS": "0.2", "HOST_MEMORY": "1g"}
 
 
 def test_deployments_of_other_names_do_not_wait_for_each_other(

@@ -290,6 +290,17 @@ def test_each_minute_the_hosts_and_the_new_errors_are_reported(
     assert stage.reported[-1]["HealthyHostCount"] == stage.reported[-1]["UnHealthyHostCount"] == 1
 
 
+def test_a_host_is_as_small_as_it_is_asked_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[list[str]] = []
+    monkeypatch.setattr(hosts, "_run", lambda _, options: runs.append(options))
+    monkeypatch.setattr(hosts, "_address_of", lambda *_: "10.0.0.9")
+    volumes = SimpleNamespace(create=lambda *_, **__: None)
+    monkeypatch.setattr(hosts, "engine", lambda: SimpleNamespace(volumes=volumes))
+    monkeypatch.setattr(hosts, "LIMITS", ["--cpus=0.2", "--memory=1g"])
+    hosts.launch(GROUP, "zone-a")
+    assert {"--cpus=0.2", "--memory=1g", "--network=test-zone-a"} <= set(runs[0])
+
+
 def test_a_host_is_privileged_where_the_machine_allows_it_and_else_almost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
