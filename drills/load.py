@@ -14,9 +14,12 @@ import asyncio
 import csv
 import json
 import os
+import subprocess
 import sys
+import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 from urllib.parse import urlsplit
@@ -53,6 +56,42 @@ def read(log: Path) -> list[Request]:
     """The requests of a load that has ended, in the order in which they were due."""
     with log.open(newline="") as file:
         return sorted(Request.read(row) for row in csv.reader(file))
+
+
+class Running:
+    """A load in its own process. requests: what came of it, once it has ended."""
+
+    def __init__(self, url: str, rate: float, log: Path) -> None:
+        command = [sys.executable, "-m", "drills.load", url, str(log), str(rate)]
+        self.log = log
+        self.requests: list[Request] = []
+        self._process = subprocess.Popen(  # noqa: S603 - our own command
+            command, cwd=Path(__file__).parent.parent, stdin=subprocess.PIPE, text=True
+        )
+
+    def rate(self, rate: float) -> None:
+        """From now on, in requests per second."""
+        assert self._process.stdin is not None  # noqa: S101 - for the type checker
+        self._process.stdin.write(f"{rate}\n")
+        self._process.stdin.flush()
+
+    def end(self) -> None:
+        """Send no more, and wait for the answers."""
+        self._process.communicate(timeout=60)
+        self.requests = read(self.log)
+
+
+@contextmanager
+def running(url: str, rate: float, around: float = 2.0) -> Iterator[Running]:
+    """GET `url`, `rate` times a second, while the block runs, and for `around` seconds before and after."""
+    with tempfile.TemporaryDirectory() as folder:
+        load = Running(url, rate, Path(folder) / "load.csv")
+        time.sleep(around)
+        try:
+            yield load
+            time.sleep(around)
+        finally:
+            load.end()
 
 
 class Pending:

@@ -19,7 +19,7 @@ from docker.models.containers import Container
 from deployment.template import Template
 from drills import load, outcome
 from drills.clone import ROOT, Clone, Done
-from drills.load import Request
+from drills.load import Request, Running
 from drills.outcome import PAIR, Outcome, Seen
 from local.containers import LABEL, Containers
 
@@ -41,7 +41,6 @@ class Scene:
         self.alarms: list[str] = []
         self.broken: list[str] = []
         self.notes: list[str] = []
-        self._load: subprocess.Popen[str] | None = None
 
     # What a drill says
 
@@ -200,34 +199,15 @@ class Scene:
         path.write_text(f"{path.read_text()}# {time.time_ns()}\n")
 
     @contextmanager
-    def load(self, rate: float) -> Iterator[None]:
+    def load(self, rate: float) -> Iterator[Running]:
         """Ask for the time, `rate` times a second, while the block runs; then its requests are known."""
-        log = self.clone.folder / "build/load.csv"
-        command = [
-            sys.executable,
-            "-m",
-            "drills.load",
-            f"{self.clone.url}/now",
-            str(log),
-            str(rate),
-        ]
-        self._load = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, text=True)  # noqa: S603
-        time.sleep(2)
+        running = None
         try:
-            yield
-            time.sleep(2)
+            with load.running(f"{self.clone.url}/now", rate) as running:
+                yield running
         finally:
-            assert self._load.stdin  # noqa: S101
-            self._load.stdin.close()
-            self._load.wait()
-            self.requests += load.read(log)
-
-    def rate(self, rate: float) -> None:
-        """Change the rate of the load that runs."""
-        assert self._load is not None  # noqa: S101
-        assert self._load.stdin is not None  # noqa: S101
-        self._load.stdin.write(f"{rate}\n")
-        self._load.stdin.flush()
+            if running:
+                self.requests += running.requests
 
     # The record
 

@@ -22,13 +22,13 @@ LIMIT = 0.010  # seconds, of the 99th percentile
 @drill("5 minutes at 500/s, 10 s at 5,000/s, and 500/s again")
 def burst(scene: Scene) -> None:
     pair = set(scene.states())
-    with scene.load(STEADY):
+    with scene.load(STEADY) as load:
         began = time.time()
         time.sleep(STEADY_SECONDS)
         scene.fault()
-        scene.rate(BURST)
+        load.rate(BURST)
         time.sleep(BURST_SECONDS)
-        scene.rate(STEADY)
+        load.rate(STEADY)
         over = time.time()
         time.sleep(AFTER_SECONDS)
         scene.until_two_healthy()

@@ -18,16 +18,18 @@ import pytest
 import requests
 from docker.models.containers import Container
 
+from drills import load
 from drills.clone import ROOT, Clone
+from drills.load import Request
 from healthcheck.__main__ import main as healthcheck
 from local.containers import Containers
-from tests.rehearsal import steady_load
 
 pytestmark = pytest.mark.rehearsal
 
 # One for each clone: a rehearsal in another one, or a deployment that is up, is not disturbed, and what a rehearsal of
 # this one has left behind is found.
 NAME = f"rehearsal-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+RATE = 50.0  # requests per second
 LABEL: Any = {"label": f"timeservice.deployment={NAME}"}
 
 
@@ -80,6 +82,14 @@ def aws(engine: docker.DockerClient, service: str) -> Any:
 def stacks(engine: docker.DockerClient) -> dict[str, str]:
     found = aws(engine, "cloudformation").describe_stacks()["Stacks"]
     return {one["StackName"].split("-", 2)[2]: one["StackStatus"] for one in found}
+
+
+def failures(requests: list[Request]) -> list[Request]:
+    return [one for one in requests if one.failed]
+
+
+def versions(requests: list[Request]) -> set[str]:
+    return {one.version for one in requests}
 
 
 def release(clone: Clone) -> str:
@@ -218,14 +228,14 @@ def test_a_changed_rule_of_the_balancer_holds_at_once_and_loses_nothing(clone: C
             time.sleep(0.2)
         assert health() == status
 
-    with steady_load(f"{clone.url}/now") as load:
+    with load.running(f"{clone.url}/now", RATE) as running:
         clone.replace("cfn/balancer.yaml", "Values: [/, /now]", "Values: [/, /now, /health]")
         assert clone.make("up").status == 0
         until(200)
         clone.replace("cfn/balancer.yaml", "Values: [/, /now, /health]", "Values: [/, /now]")
         assert clone.make("up").status == 0
         until(404)
-    assert load.failures == []
+    assert failures(running.requests) == []
 
 
 def test_a_busy_port_leaves_alone_what_is_up(clone: Clone) -> None:
@@ -243,12 +253,12 @@ def test_a_release_under_steady_requests_loses_none(
 ) -> None:
     before, old_hosts = release(clone), {one.id for one in hosts(engine)}
     clone.replace("service/app.py", "<title>Time service</title>", "<title>Time</title>")
-    with steady_load(f"{clone.url}/now") as load:
+    with load.running(f"{clone.url}/now", RATE) as running:
         assert clone.make("up").status == 0
         time.sleep(2)
-    assert load.failures == []
-    assert set(load.versions) == {before, release(clone)}
-    assert load.versions.total() > 500
+    assert failures(running.requests) == []
+    assert versions(running.requests) == {before, release(clone)}
+    assert len(running.requests) > 500
     assert old_hosts.isdisjoint(one.id for one in hosts(engine))
     assert [one for one in stacks(engine) if one.startswith("hosts")] == [f"hosts-{release(clone)}"]
     assert "<title>Time</title>" in requests.get(clone.url, timeout=5).text
@@ -261,14 +271,14 @@ def test_a_broken_release_rolls_back_and_tells_why(
     clone.replace(
         "service/Dockerfile", '["/usr/bin/python3.13", "-m", "gunicorn"', '["/usr/bin/pyhton"'
     )
-    with steady_load(f"{clone.url}/now") as load:
+    with load.running(f"{clone.url}/now", RATE) as running:
         done = clone.make("up")
     assert done.status != 0
     assert "failed while starting the service" in done.output
     assert "/usr/bin/pyhton" in done.output.split("last error:")[1]
     assert "Traceback" not in done.output
-    assert load.failures == []
-    assert set(load.versions) == {before}
+    assert failures(running.requests) == []
+    assert versions(running.requests) == {before}
     assert stacks(engine) == standing
     assert old_hosts <= {one.id for one in hosts(engine)}
 
