@@ -59,7 +59,7 @@ def read(log: Path) -> list[Request]:
 
 
 class Running:
-    """A load in its own process. requests: what came of it, once it has ended."""
+    """A load in its own process, from its first request on. requests: what came of it, once it has ended."""
 
     def __init__(self, url: str, rate: float, log: Path) -> None:
         command = [sys.executable, "-m", "drills.load", url, str(log), str(rate)]
@@ -68,6 +68,9 @@ class Running:
         self._process = subprocess.Popen(  # noqa: S603 - our own command
             command, cwd=Path(__file__).parent.parent, stdin=subprocess.PIPE, text=True
         )
+        deadline = time.monotonic() + 30
+        while not log.exists() and self._process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def rate(self, rate: float) -> None:
         """From now on, in requests per second."""
