@@ -1,6 +1,6 @@
-"""In the time server's place: tells a time that is wrong, or refuses to tell one. Runs in that container's network.
+"""In the time server's place: tells a time that is wrong, or none. Runs in that container's network.
 
-Usage: time_server.py lie SECONDS | time_server.py kiss. Ends with SIGTERM, and lets the true server be asked again.
+Usage: time_server.py lie SECONDS | kiss | mute. Ends with SIGTERM, and lets the true server be asked again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
         try:
             while True:
                 question, client = server.recvfrom(1024)
-                if len(question) >= 48:
+                if len(question) >= 48 and sys.argv[1] != "mute":
                     server.sendto(answer(question, lie), client)
         finally:
             iptables("-D")
