@@ -13,15 +13,14 @@ import sys
 from collections.abc import Sequence
 
 from bench.deployment import machine
-from drills import clocks, cloud, hosts, outcome, releases, traffic
-from drills.catalogue import DRILLS, Drill
+from drills import outcome
+from drills.catalogue import DRILLS
 from drills.clone import Clone
 from drills.outcome import Outcome
 from drills.picture import draw
+from drills.registry import Drill
 from drills.stage import RESULTS, play, stage
 from local.steps import CloudError, step
-
-MODULES = (releases, hosts, clocks, cloud, traffic)  # they add their drills to the catalogue
 
 
 def main(argv: Sequence[str] | None = None) -> int:

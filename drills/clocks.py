@@ -11,8 +11,8 @@ from typing import Any
 import requests
 from docker.models.containers import Container
 
-from drills.catalogue import drill
 from drills.clone import ROOT, Done
+from drills.registry import drill
 from drills.scene import Scene
 
 RATE = 200.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from drills import outcome
-from drills.catalogue import drill
 from drills.clocks import instance_of
 from drills.hosts import lose
+from drills.registry import drill
 from drills.scene import Scene
 from local.containers import LABEL
 

@@ -7,7 +7,7 @@ import time
 from docker.models.containers import Container
 
 from drills import outcome
-from drills.catalogue import drill
+from drills.registry import drill
 from drills.scene import Scene
 
 RATE = 200.0

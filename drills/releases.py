@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from drills import outcome
-from drills.catalogue import drill
 from drills.clocks import false_time
+from drills.registry import drill
 from drills.scene import REPLACEMENT, Scene
 
 RATE = 200.0

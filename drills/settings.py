@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from bench.deployment import machine
 from drills import hosts, outcome, releases
-from drills.catalogue import Drill
 from drills.clone import Clone
 from drills.outcome import Outcome
+from drills.registry import Drill
 from drills.scene import Scene
 from drills.stage import RESULTS, deploy, play, stage
 from local.steps import CloudError, step

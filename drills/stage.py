@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from drills import outcome
-from drills.catalogue import Drill
 from drills.clone import ROOT, Clone
 from drills.outcome import Outcome
+from drills.registry import Drill
 from drills.scene import Scene, grace_period
 from local.containers import LABEL, Containers
 from local.steps import CloudError, step
@@ -48,7 +48,7 @@ def deploy(clone: Clone) -> None:
     done = clone.make("up")
     if done.status:
         raise CloudError(f"there is nothing to drill, as make up failed:\n{done.output[-2000:]}")
-    start_reference(Containers(NAME))
+    start_reference(Containers(clone.name))
 
 
 def start_reference(cloud: Containers) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from drills import outcome
-from drills.catalogue import drill
+from drills.registry import drill
 from drills.scene import Scene
 
 STEADY = 500.0  # requests per second

@@ -19,8 +19,10 @@ import requests
 from docker.models.containers import Container
 
 from drills import load
+from drills.catalogue import DRILLS
 from drills.clone import ROOT, Clone
 from drills.load import Request
+from drills.stage import play
 from healthcheck.__main__ import main as healthcheck
 from local.containers import Containers
 
@@ -290,6 +292,14 @@ def test_going_back_to_the_release_that_serves_changes_nothing(clone: Clone) -> 
     done = clone.make("up")
     assert done.status == 0
     assert "Nothing changed" in done.output
+
+
+@pytest.mark.parametrize("name", ["host-dies", "container-dies", "balancer-restarts"])
+def test_what_breaks_is_mended_by_itself(clone: Clone, name: str) -> None:
+    """A few of the drills; `make drill` plays them all."""
+    result = play(DRILLS[name], clone)
+    assert result.broken == []
+    assert len(result.requests) > 1000
 
 
 def test_the_alarm_fires_when_the_service_stops_and_recovers_with_it(
