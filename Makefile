@@ -12,8 +12,8 @@ ROOT = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id
 export NAME PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up cloud down status test lint unit rehearsal run image check-image package bench bench-healthcheck \
-	fuzz lock clean logs
+.PHONY: help setup up cloud down status test lint unit rehearsal run image check-image package bench bench-speed \
+	bench-healthcheck fuzz lock clean logs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -78,8 +78,18 @@ rehearsal: setup ## deploy, use, release, break and remove it, on this machine, 
 fuzz: setup ## try to break the parsers, the intervals and the verdicts, for EACH= seconds (20) each
 	@scripts/fuzz.sh --seconds $(or $(EACH),20)
 
-bench: setup ## time what a newcomer waits for, in a fresh clone of what is committed
+bench: setup ## time what a newcomer waits for, in a fresh clone of what is committed; then bench-speed
 	@$(PYTHON) -m bench.deployment
+	@echo
+	@$(MAKE) --no-print-directory bench-speed
+
+bench-speed: setup ## requests per second, beside Flask's development server and nginx (5 minutes)
+	@scripts/engine.sh
+	@scripts/image.sh
+	@source scripts/common.sh; for tool in libluajit-5.1-2 wrk nginx; do [ -d build/debian/$$tool ] || { \
+		command -v apt-get >/dev/null || die "wrk and nginx come from Debian packages: this needs a Debian machine"; \
+		step "$$tool from Debian, to measure" unpack_deb $$tool; }; done
+	@$(ROOT) $(PYTHON) -m bench.speed
 
 bench-healthcheck: setup ## how well the healthcheck measures, over known paths, beside other methods (5 minutes)
 	-@source scripts/common.sh; for tool in htpdate monitoring-plugins-basic prometheus-blackbox-exporter; do \
