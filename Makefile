@@ -19,8 +19,8 @@ $(eval $(filter-out drill,$(DRILLS)):;@:)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up cloud down status test lint unit rehearsal drill drill-settings run image check-image package bench bench-healthcheck \
-	capacity fuzz lock clean logs
+.PHONY: help setup up cloud down status test lint unit rehearsal drill drill-settings run image check-image package bench \
+	bench-speed bench-healthcheck capacity fuzz lock clean logs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -99,8 +99,18 @@ drill-settings: setup ## drill other values of the settings as well, to show wha
 fuzz: setup ## try to break the parsers, the intervals and the verdicts, for EACH= seconds (20) each
 	@scripts/fuzz.sh --seconds $(or $(EACH),20)
 
-bench: setup ## time what a newcomer waits for, in a fresh clone of what is committed
+bench: setup ## time what a newcomer waits for, in a fresh clone of what is committed; then bench-speed
 	@$(PYTHON) -m bench.deployment
+	@echo
+	@$(MAKE) --no-print-directory bench-speed
+
+bench-speed: setup ## requests per second, beside Flask's development server and nginx (5 minutes)
+	@scripts/engine.sh
+	@scripts/image.sh
+	@source scripts/common.sh; for tool in libluajit-5.1-2 wrk nginx; do [ -d build/debian/$$tool ] || { \
+		command -v apt-get >/dev/null || die "wrk and nginx come from Debian packages: this needs a Debian machine"; \
+		step "$$tool from Debian, to measure" unpack_deb $$tool; }; done
+	@$(ROOT) $(PYTHON) -m bench.speed
 
 bench-healthcheck: setup ## how well the healthcheck measures, over known paths, beside other methods (5 minutes)
 	-@source scripts/common.sh; for tool in htpdate monitoring-plugins-basic prometheus-blackbox-exporter; do \

@@ -73,7 +73,9 @@ class Containers:
         return int(binding["HostPort"])
 
     def all(self) -> list[Container]:
-        return list(self.engine.containers.list(all=True, filters=self.filters))
+        # One that goes while they are listed is left out; it would be an error otherwise.
+        found = self.engine.containers.list(all=True, filters=self.filters, ignore_removed=True)
+        return list(found)
 
     def get(self, role: str) -> Container | None:
         try:
@@ -282,7 +284,9 @@ class Containers:
                 network.remove()
 
     def remove_images(self) -> None:
-        for container in self.engine.containers.list(all=True, filters=self.unfinished):
+        for container in self.engine.containers.list(
+            all=True, filters=self.unfinished, ignore_removed=True
+        ):
             container.remove(force=True)
         for image in self.images():
             with suppress(NotFound):

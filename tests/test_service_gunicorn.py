@@ -131,6 +131,20 @@ def test_clients_that_do_not_hang_up_keep_nobody_waiting(running: Running) -> No
         assert time.monotonic() - start < 4
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_answer_comes_in_one_piece_and_is_not_held_back(method: str, running: Running) -> None:
+    """The kernel would let go of what is held after 200 ms by itself."""
+    takes = []
+    with connected(running) as client:
+        for _ in range(5):
+            start = time.monotonic()
+            client.sendall(f"{method} /now HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            answer = client.recv(4096)
+            takes.append(time.monotonic() - start)
+            assert answer.endswith(b"}\n" if method == "GET" else b"\r\n\r\n")
+    assert min(takes) < 0.15
+
+
 def connected(running: Running) -> socket.socket:
     host, port = running.url.removeprefix("http://").split(":")
     return socket.create_connection((host, int(port)), timeout=5)

@@ -52,7 +52,9 @@ class Host(NamedTuple):
 
 def existing() -> list[Host]:
     found = engine().containers.list(
-        all=True, filters={"label": [f"{LABEL}={DEPLOYMENT}", "timeservice.role=host"]}
+        all=True,
+        filters={"label": [f"{LABEL}={DEPLOYMENT}", "timeservice.role=host"]},
+        ignore_removed=True,
     )
     return [_host(container) for container in found]
 
