@@ -62,7 +62,7 @@ package: setup ## build/healthcheck.zip, the Lambda function's package
 	@scripts/package.sh
 
 run: setup ## the service alone on http://127.0.0.1:8000 (or PORT=), without Docker
-	@TIMESERVICE_BIND=127.0.0.1:$(or $(PORT),8000) TIMESERVICE_TIME_SERVER=$${TIMESERVICE_TIME_SERVER:-time.aws.com} \
+	@TIMESERVICE_WORKERS=1 TIMESERVICE_BIND=127.0.0.1:$(or $(PORT),8000) TIMESERVICE_TIME_SERVER=$${TIMESERVICE_TIME_SERVER:-time.aws.com} \
 		$(PYTHON) -m gunicorn --config service/gunicorn.conf.py
 
 test: lint unit rehearsal ## everything

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from drills import clocks, cloud, hosts, releases, traffic
-from drills.registry import DRILLS
+from drills.registry import DRILLS as FOUND
 
-MODULES = (hosts, clocks, cloud, traffic, releases)  # that add theirs when they are imported
-
-__all__ = ["DRILLS", "MODULES"]
+MODULES = [one.__name__ for one in (hosts, clocks, cloud, traffic, releases)]
+DRILLS = dict(sorted(FOUND.items(), key=lambda item: MODULES.index(item[1].play.__module__)))

@@ -161,8 +161,8 @@ SETTINGS = [
         slow_release, (failures, took),
     ),
     Setting("keepalive", GUNICORN, "keepalive = {}\n", ("75", "2"), rare, (failures,)),
-    Setting("threads", GUNICORN, "threads = {}\n", ("8", "1", "32"), steady, (latency,)),
-    Setting("workers", GUNICORN, "workers = {} ", ("1", "2"), steady, (latency,)),
+    Setting("threads", GUNICORN, "threads = {} ", ("4", "1", "32"), steady, (latency,)),
+    Setting("workers", GUNICORN, '"TIMESERVICE_WORKERS", "{}"', ("2", "1"), steady, (latency,)),
 ]  # fmt: skip
 
 

@@ -41,6 +41,7 @@ def silent_server() -> Iterator[str]:
 def start(log: IO[bytes], server: str, *arguments: str) -> subprocess.Popen[bytes]:
     environment = os.environ | {
         "TIMESERVICE_BIND": "127.0.0.1:0",
+        "TIMESERVICE_WORKERS": "1",
         "TIMESERVICE_TIME_SERVER": server,
         "PYTHONUNBUFFERED": "1",
     }
@@ -152,10 +153,32 @@ def connected(running: Running) -> socket.socket:
 
 def test_it_is_configured_for_one_small_host_behind_a_balancer() -> None:
     config = runpy.run_path(str(ROOT / CONFIG))
-    assert (config["workers"], config["worker_class"], config["threads"]) == (1, "gthread", 8)
+    assert (config["workers"], config["worker_class"], config["threads"]) == (2, "gthread", 4)
     assert (config["keepalive"], config["graceful_timeout"]) == (75, 20)
     assert config["worker_tmp_dir"] == "/dev/shm"  # noqa: S108
     assert not config.get("preload_app")
+
+
+def test_two_processes_share_a_port(tmp_path: Path, silent_server: str) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        process = start(file, silent_server, "--workers", "2", "--reuse-port", "--bind", address)
+        try:
+            deadline = time.monotonic() + 30
+            while log.read_text().count("Booting worker") < 2 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            statuses = []
+            while len(statuses) < 20 and time.monotonic() < deadline:
+                with contextlib.suppress(requests.ConnectionError):  # not yet
+                    statuses.append(requests.get(f"http://{address}/now", timeout=5).status_code)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+    assert log.read_text().count("Booting worker") == 2
+    assert statuses == [200] * 20
 
 
 def test_it_listens_where_it_is_told_and_on_the_container_s_port_otherwise(
