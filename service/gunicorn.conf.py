@@ -7,11 +7,11 @@ import socket
 from typing import Any
 
 bind = os.environ.get("TIMESERVICE_BIND", "0.0.0.0:8080")
-# A single one, whose threads hand one GIL from CPU to CPU, answers less than half as much and spends more on each answer.
-# The price: 30 MB, and each asks the time server for itself.
+# A single one, whose threads hand one GIL from CPU to CPU, answers less than half as much and spends more on each. The
+# price: 30 MB, and each asks the time server for itself.
 workers = int(os.environ.get("TIMESERVICE_WORKERS", "2"))
-# A listener for each, between which the kernel shares connections; else one may get them all. A single one does without,
-# so that a port that is taken is refused.
+# A listener for each, between which the kernel shares connections; else one may get them all. A single one does
+# without, so that a port that is taken is refused.
 reuse_port = workers > 1
 worker_class = "gthread"
 threads = 4  # in each: a few more than can work, as one that sends to a slow client waits

@@ -170,7 +170,7 @@ def test_two_processes_share_a_port(tmp_path: Path, silent_server: str) -> None:
             deadline = time.monotonic() + 30
             while log.read_text().count("Booting worker") < 2 and time.monotonic() < deadline:
                 time.sleep(0.05)
-            statuses = []
+            statuses: list[int] = []
             while len(statuses) < 20 and time.monotonic() < deadline:
                 with contextlib.suppress(requests.ConnectionError):  # not yet
                     statuses.append(requests.get(f"http://{address}/now", timeout=5).status_code)
