@@ -38,7 +38,7 @@ ONCE = Clients(1, 0.2)  # a new connection for each request, as curl does it
 PERIOD = KEPT.seconds / KEPT.requests  # from one question of a client to its next
 NTP_PERIOD = 64  # seconds, the least that well-behaved NTP clients start with
 NTP_PACKET = 76  # bytes, with UDP and IP
-NTP_RATE = 2 / 16  # packets a second of a host: its service and its chronyd ask every 16 s each
+NTP_RATE = 3 / 16  # packets a second of a host: two processes and its chronyd ask every 16 s each
 
 
 class Step(NamedTuple):
