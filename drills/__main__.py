@@ -1,7 +1,7 @@
 """Plays drills, and tells what came of them: `make drill`, or `make drill NAME ...`.
 
 Each plays on one deployment in the local cloud, which is brought up first and removed at the end, beside what is up.
-Results are in build/drills: drills.json, a picture of each drill, and what each make printed (log).
+Results are in build/drills: drills.json, a picture and a JSON file of each drill, and what each make printed (log).
 Exit codes: 0 all held, 1 some did not, 2 wrong usage, 130 interrupted.
 """
 
@@ -59,6 +59,7 @@ def played(drill: Drill, clone: Clone) -> Outcome:
     for broken in result.broken:
         print(f"    does not hold: {broken}", flush=True)
     draw(result, RESULTS / f"{drill.name}.svg")
+    (RESULTS / f"{drill.name}.json").write_text(json.dumps(result.summary(), indent=1) + "\n")
     return result
 
 
