@@ -51,7 +51,7 @@ def latency(result: Outcome) -> str:
 
 
 def took(result: Outcome) -> str:
-    held = "" if result.held else f", and fails: {result.broken[0]}"
+    held = "" if result.held else f"; what does not hold: {result.broken[0]}"
     return f"takes {result.seconds:.0f} s, {failures(result)}{held}"
 
 
@@ -153,11 +153,11 @@ SETTINGS = [
         releases.good_release, (failures, took),
     ),
     Setting(
-        "HealthCheckGracePeriod", HOSTS, "HealthCheckGracePeriod: {}\n", ("1500", "20"),
+        "HealthCheckGracePeriod", HOSTS, "HealthCheckGracePeriod: {}\n", ("1500", "30"),
         slow_replacement, (notes,),
     ),
     Setting(
-        "wait condition's Timeout", HOSTS, 'Timeout: "{}"', ("1500", "20"),
+        "wait condition's Timeout", HOSTS, 'Timeout: "{}"', ("1500", "35"),
         slow_release, (failures, took),
     ),
     Setting("keepalive", GUNICORN, "keepalive = {}\n", ("75", "2"), rare, (failures,)),
@@ -172,7 +172,10 @@ def tried(setting: Setting, value: str, clone: Clone) -> str:
     if value != ours:
         clone.replace(setting.file, setting.line.format(ours), setting.line.format(value))
     try:
-        deploy(clone)
+        try:
+            deploy(clone)
+        except CloudError:
+            return "nothing is deployed with it"
         result = play(Drill(setting.name, "", setting.play), clone)
         return "; ".join(told(result) for told in setting.told)
     finally:
