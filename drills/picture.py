@@ -44,8 +44,13 @@ def draw(result: Outcome, path: Path) -> None:
         )
         latencies.set_yscale("log")
         latencies.set_ylabel("worst, ms")
-        times = [one.at - zero for one in result.seen]
-        hosts.step(times, [one.healthy for one in result.seen], where="post", color="tab:purple")
+        changes = [
+            one
+            for number, one in enumerate(result.seen)
+            if number in (0, len(result.seen) - 1) or one.healthy != result.seen[number - 1].healthy
+        ]
+        times, healthy = [one.at - zero for one in changes], [one.healthy for one in changes]
+        hosts.step(times, healthy, where="post", color="tab:purple")
         hosts.set_ylim(0, outcome.PAIR * 2.2)
         hosts.set_ylabel("healthy hosts")
         hosts.set_xlabel("seconds since the fault" if result.fault_at else "seconds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import tempfile
 import time
@@ -27,7 +28,7 @@ STACKS = 5
 def stage() -> Iterator[Clone]:
     """A copy of this clone whose deployment is up while the block runs; raises CloudError if it does not get up."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, (RESULTS / "log").open("w") as log:
+    with alone(), tempfile.TemporaryDirectory() as folder, (RESULTS / "log").open("w") as log:
         Containers(NAME).remove()  # what drills that were killed have left
 
         def keep(output: str) -> None:
@@ -41,6 +42,19 @@ def stage() -> Iterator[Clone]:
             yield clone
         finally:
             clone.make("down")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One run of drills at a time in a clone; raises CloudError if there is another."""
+    with (RESULTS / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CloudError(
+                "drills are being played in this clone already; wait for them"
+            ) from None
+        yield
 
 
 def deploy(clone: Clone) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from drills import __main__ as command
-from drills import outcome, picture
+from drills import outcome, picture, stage
 from drills.catalogue import DRILLS
 from drills.faults import time_server
 from drills.load import Request
@@ -120,6 +120,15 @@ def test_a_setting_that_is_drilled_has_the_value_that_is_called_ours(setting: Se
     text = (ROOT / setting.file).read_text()
     assert text.count(ours) == 1
     assert not any(other in text for other in others)
+
+
+def test_drills_are_not_played_beside_others_of_the_same_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stage, "RESULTS", tmp_path)
+    with stage.alone():
+        assert command.main(["host-dies"]) == 1
+    assert "are being played in this clone already" in capsys.readouterr().err
 
 
 def test_a_picture_is_drawn_of_a_drill(tmp_path: Path) -> None:
