@@ -11,12 +11,12 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from bench.deployment import machine
 from drills import outcome
 from drills.catalogue import DRILLS
 from drills.clone import Clone
-from drills.outcome import Outcome
 from drills.picture import draw
 from drills.registry import Drill
 from drills.stage import RESULTS, play, stage
@@ -33,7 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "names", nargs="*", metavar="NAME", help="of a drill; all of them by default"
     )
     parser.add_argument("--list", action="store_true", help="tell the drills and what they break")
+    parser.add_argument(
+        "--again", action="store_true", help="tell what the last run of each drill said"
+    )
     options = parser.parse_args(argv)
+    if options.again:
+        return report(kept())
     if options.list:
         for drill in DRILLS.values():
             print(f"{drill.name:<24} {drill.what}")
@@ -51,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def played(drill: Drill, clone: Clone) -> Outcome:
+def played(drill: Drill, clone: Clone) -> dict[str, Any]:
     """One drill, from a healthy pair on, in a line and a picture."""
     with step(drill.name) as line:
         result = play(drill, clone)
@@ -59,20 +64,28 @@ def played(drill: Drill, clone: Clone) -> Outcome:
     for broken in result.broken:
         print(f"    does not hold: {broken}", flush=True)
     draw(result, RESULTS / f"{drill.name}.svg")
-    (RESULTS / f"{drill.name}.json").write_text(json.dumps(result.summary(), indent=1) + "\n")
-    return result
+    summary = result.summary()
+    (RESULTS / f"{drill.name}.json").write_text(json.dumps(summary, indent=1) + "\n")
+    return summary
 
 
-def report(outcomes: Sequence[Outcome]) -> int:
-    told = {"machine": machine(), "drills": [one.summary() for one in outcomes]}
-    (RESULTS / "drills.json").write_text(json.dumps(told, indent=1) + "\n")
-    print(f"\nDrilled on {machine()}.\n\n{outcome.table(outcomes)}\n")
-    for one in outcomes:
-        for note in one.notes:
-            print(f"{one.name}: {note}")
-    held = sum(one.held for one in outcomes)
-    print(f"\n{held} of {len(outcomes)} drills held")
-    return 0 if held == len(outcomes) else 1
+def report(summaries: Sequence[dict[str, Any]]) -> int:
+    (RESULTS / "drills.json").write_text(
+        json.dumps({"machine": machine(), "drills": summaries}, indent=1) + "\n"
+    )
+    print(f"\nDrilled on {machine()}.\n\n{outcome.table(summaries)}\n")
+    for one in summaries:
+        for note in one["notes"]:
+            print(f"{one['drill']}: {note}")
+    held = sum(one["held"] for one in summaries)
+    print(f"\n{held} of {len(summaries)} drills held")
+    return 0 if held == len(summaries) else 1
+
+
+def kept() -> list[dict[str, Any]]:
+    """What the last run of each drill said."""
+    files = [RESULTS / f"{name}.json" for name in DRILLS]
+    return [json.loads(file.read_text()) for file in files if file.exists()]
 
 
 if __name__ == "__main__":

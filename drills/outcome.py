@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from drills.load import Request
 
@@ -41,7 +41,7 @@ class Outcome(NamedTuple):
     def held(self) -> bool:
         return not self.broken
 
-    def summary(self) -> dict[str, object]:
+    def summary(self) -> dict[str, Any]:
         """For JSON: everything but the single requests."""
         return {
             "drill": self.name,
@@ -115,23 +115,23 @@ def between(requests: Sequence[Request], start: float, end: float) -> list[Reque
     return [one for one in requests if start <= one.due < end]
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """In Markdown."""
+def table(summaries: Sequence[dict[str, Any]]) -> str:
+    """In Markdown, from what `summary` says of each drill."""
     rows = [
-        "| drill | sent | failed | errors ended after | two healthy hosts after | worst latency | alarms | verdict |",
-        "|---|--:|--:|--:|--:|--:|---|---|",
+        "| drill | what happens | sent | failed | errors ended after | two healthy hosts after | worst latency | alarms | verdict |",  # noqa: E501
+        "|---|---|--:|--:|--:|--:|--:|---|---|",
     ]
-    for outcome in outcomes:
-        told = outcome.summary()
+    for told in summaries:
         cells = [
-            outcome.name,
+            told["drill"],
+            told["what"],
             f"{told['sent']:,}",
             f"{told['failed']:,}",
-            _seconds(errors_ended(outcome.requests, outcome.fault_at), "no errors"),
-            _seconds(two_healthy(outcome.seen, outcome.fault_at), "there all the time"),
-            _seconds(percentile(outcome.requests, 1.0), ""),
-            "; ".join(outcome.alarms) or "silent",
-            "held" if outcome.held else "**failed**",
+            _seconds(told["errors_ended_after"], "no errors"),
+            _seconds(told["two_healthy_after"], "there all the time"),
+            _seconds(told["latency"]["worst"], ""),
+            "; ".join(told["alarms"]) or "silent",
+            "held" if told["held"] else "**failed**",
         ]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)

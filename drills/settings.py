@@ -197,6 +197,10 @@ def main() -> int:
         return 1
     told = {"machine": machine(), "settings": rows}
     (RESULTS / "settings.json").write_text(json.dumps(told, indent=1) + "\n")
+    print(f"\nDrilled on {machine()}; the first value of each is ours.\n")
+    print("| setting | value | what came of it |\n|---|---|---|")
+    for row in rows:
+        print(f"| {row['setting']} | {row['value']} | {row['found']} |")
     return 0
 
 

@@ -83,11 +83,11 @@ def test_a_drill_that_did_not_hold_says_so_in_table_and_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "RESULTS", tmp_path)
-    assert command.report([result(), result(broken=["errors end"])]) == 1
+    assert command.report([result().summary(), result(broken=["errors end"]).summary()]) == 1
     told = capsys.readouterr().out
     assert "| **failed** |" in told
     assert told.endswith("1 of 2 drills held\n")
-    assert command.report([result()]) == 0
+    assert command.report([result().summary()]) == 0
     assert capsys.readouterr().out.endswith("1 of 1 drills held\n")
     assert '"failed": 2' in (tmp_path / "drills.json").read_text()
 
