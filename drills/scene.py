@@ -278,10 +278,11 @@ def grace_period(folder: Path) -> int:
 
 def two_checks(folder: Path) -> float:
     """The longest time in seconds that two failing health checks take: here each begins when the interval since the end
-    of the one before is over, and takes its time-out. One second more, as the controller looks once a second."""
+    of the one before is over, may connect for as long as that (HAProxy's rule), and may then wait for its time-out. One
+    second more, as the controller looks once a second."""
     target = _properties(folder, "balancer", "TargetGroup")
-    each = target["HealthCheckIntervalSeconds"] + target["HealthCheckTimeoutSeconds"]
-    return float(each * target["UnhealthyThresholdCount"] + 1)
+    interval, timeout = target["HealthCheckIntervalSeconds"], target["HealthCheckTimeoutSeconds"]
+    return float((interval + max(interval, timeout)) * target["UnhealthyThresholdCount"] + 1)
 
 
 def _age(host: Container) -> float:

@@ -110,8 +110,8 @@ def test_every_drill_is_listed_with_what_it_breaks(capsys: pytest.CaptureFixture
 
 def test_two_checks_are_counted_with_the_template_s_own_times() -> None:
     target = the("ElasticLoadBalancingV2::TargetGroup")
-    each = target["HealthCheckIntervalSeconds"] + target["HealthCheckTimeoutSeconds"]
-    assert two_checks(ROOT) == each * target["UnhealthyThresholdCount"] + 1
+    longest = 2 * target["HealthCheckIntervalSeconds"] * target["UnhealthyThresholdCount"]
+    assert two_checks(ROOT) == longest + 1 == 21
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda one: one.name)
