@@ -20,7 +20,8 @@ DOCUMENT = Path(__file__).parent.parent / "docs/capacity.md"
 
 # Measured. `make drill slow-hosts`: a pair of hosts with 0.2 CPU each answers 700 requests a second without an error.
 CPU_SECONDS = 2 * 0.2 / 700  # of a host, for one request, with all that kernel and Docker do for it
-ANSWER, REQUEST = 685, 120  # bytes, headers included: `curl -si URL/now | wc -c`, and what curl sends
+# Bytes, headers included: `curl -si URL/now | wc -c`, and what curl sends.
+ANSWER, REQUEST = 685, 120
 
 # Decided.
 BUSY = 0.7  # of the CPUs that a host may use for ever: what is left is for peaks, health checks and the system
