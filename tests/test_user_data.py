@@ -138,7 +138,14 @@ def test_everything_happens_in_order(boot: Booting) -> None:
     # `aws` and `docker load` are two ends of one pipe: either may start first.
     assert steps[:2] == ["dnf install", "systemctl enable"]
     assert sorted(steps[2:4]) == ["aws s3", "docker load"]
-    assert steps[4:] == ["docker run", "chronyc waitsync", "sleep 1", "sleep 15"]
+    assert steps[4:] == ["chronyc waitsync", "docker run", "sleep 1", "sleep 15"]
+
+
+def test_a_host_whose_clock_was_never_right_serves_nobody(boot: Booting) -> None:
+    done = boot(CHRONYC_STATUS="1")
+    assert done.signals[0]["Status"] == "FAILURE"
+    assert "waiting for the clock to be synchronised" in done.signals[0]["Reason"]
+    assert not any(call.startswith("docker run") for call in done.calls)
 
 
 def test_the_image_is_asked_for_in_the_region_that_the_endpoint_carries(boot: Booting) -> None:
