@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -80,13 +81,13 @@ def errors_ended(requests: Sequence[Request], since: float | None) -> float | No
 
 
 def two_healthy(seen: Sequence[Seen], since: float | None) -> float | None:
-    """Seconds from `since` until there were two healthy hosts for good; None if there were all the time, or never
-    again."""
+    """Seconds from `since` until there were two healthy hosts for good: infinite if never, None if they were there all
+    the time."""
     short = [one.at for one in seen if since is not None and one.at >= since and one.healthy < PAIR]
     if not short or since is None:
         return None
     again = [one.at for one in seen if one.at > short[-1]]
-    return round(again[0] - since, 1) if again else None
+    return round(again[0] - since, 1) if again else math.inf
 
 
 def longest_short(seen: Sequence[Seen]) -> float:
@@ -140,4 +141,6 @@ def table(summaries: Sequence[dict[str, Any]]) -> str:
 def _seconds(value: float | None, none: str) -> str:
     if value is None:
         return none
+    if math.isinf(value):
+        return "never"
     return f"{value * 1e3:.0f} ms" if value < 1 else f"{value:.1f} s"

@@ -222,6 +222,7 @@ class Scene:
             thread.start()
         try:
             yield
+            self._look()  # how it ends
         finally:
             ended.set()
             for thread in threads:

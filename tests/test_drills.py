@@ -58,7 +58,7 @@ def test_an_error_before_the_fault_is_still_an_error() -> None:
         ((2, 2, 2, 2), None),
         ((2, 2, 1, 1, 2, 2), 3.0),
         ((2, 2, 1, 2, 1, 2), 4.0),  # for good
-        ((2, 2, 1, 1), None),
+        ((2, 2, 1, 1), float("inf")),
     ],
 )
 def test_two_healthy_hosts_count_when_they_are_there_for_good(
@@ -89,6 +89,8 @@ def test_a_drill_that_did_not_hold_says_so_in_table_and_exit_code(
     assert told.endswith("1 of 2 drills held\n")
     assert command.report([result().summary()]) == 0
     assert capsys.readouterr().out.endswith("1 of 1 drills held\n")
+    command.report([result(seen=[*seen(2), Seen(11.0, {})]).summary()])
+    assert "| never |" in capsys.readouterr().out
     assert '"failed": 2' in (tmp_path / "drills.json").read_text()
 
 
