@@ -44,6 +44,7 @@ class Outcome(NamedTuple):
 
     def summary(self) -> dict[str, Any]:
         """For JSON: everything but the single requests."""
+        again = two_healthy(self.seen, self.fault_at)
         return {
             "drill": self.name,
             "what": self.what,
@@ -54,7 +55,8 @@ class Outcome(NamedTuple):
             "failed": sum(one.failed for one in self.requests),
             "troubles": dict(Counter(trouble(one) for one in self.requests if one.failed)),
             "errors_ended_after": errors_ended(self.requests, self.fault_at),
-            "two_healthy_after": two_healthy(self.seen, self.fault_at),
+            # Infinity is no JSON.
+            "two_healthy_after": "never" if again == math.inf else again,
             "latency": {name: percentile(self.requests, at) for name, at in PERCENTILES.items()},
             "worst_wrong": round(max((one.wrong for one in self.requests), default=0.0), 3),
             "alarms": list(self.alarms),
@@ -138,9 +140,9 @@ def table(summaries: Sequence[dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
-def _seconds(value: float | None, none: str) -> str:
+def _seconds(value: float | str | None, none: str) -> str:
     if value is None:
         return none
-    if math.isinf(value):
-        return "never"
+    if isinstance(value, str):
+        return value
     return f"{value * 1e3:.0f} ms" if value < 1 else f"{value:.1f} s"
