@@ -79,8 +79,10 @@ class Running:
         self._process.stdin.flush()
 
     def end(self) -> None:
-        """Send no more, and wait for the answers."""
+        """Send no more, and wait for the answers; raises RuntimeError if the load has not run until now."""
         self._process.communicate(timeout=60)
+        if self._process.returncode:
+            raise RuntimeError(f"the load ended with status {self._process.returncode}")
         self.requests = read(self.log)
 
 

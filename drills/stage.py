@@ -92,6 +92,7 @@ def play(drill: Drill, clone: Clone) -> Outcome:
         except Exception as trouble:
             clone.say(traceback.format_exc())
             scene.hold(False, f"the drill itself ends ({type(trouble).__name__}: {trouble})")
+    scene.hold(bool(scene.requests), "there is a load")
     return scene.outcome(drill.name, drill.what, began)
 
 

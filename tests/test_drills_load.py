@@ -156,3 +156,11 @@ def test_a_client_waits_so_long_and_no_longer(monkeypatch: pytest.MonkeyPatch) -
     waiting.give_up()
     assert not waiting.pending
     assert "no answer within" in told.getvalue()
+
+
+def test_a_load_that_cannot_run_is_no_load_without_failures() -> None:
+    with (
+        pytest.raises(RuntimeError, match="the load ended"),
+        load.running("http://[", 50.0, around=0.1),
+    ):
+        pass
