@@ -53,7 +53,7 @@ def controller_dies(scene: Scene) -> None:
     scene.never_wrong()
 
 
-@drill("a zone is gone: its host and its subnet")
+@drill("a zone is gone: its host and its subnet; when it is back, a host of the other one dies")
 def zone_gone(scene: Scene) -> None:
     cloud = scene.cloud
     lost = scene.hosts()[-1]
