@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import floor
 from pathlib import Path
 
 from drills import outcome
@@ -21,8 +22,8 @@ def draw(result: Outcome, path: Path) -> None:
         rates.set_title(
             f"{result.name}: {result.what}: {'held' if result.held else 'failed'}", fontsize=10
         )
-        good = Counter(int(one.due - zero) for one in result.requests if not one.failed)
-        bad = Counter(int(one.due - zero) for one in result.requests if one.failed)
+        good = Counter(floor(one.due - zero) for one in result.requests if not one.failed)
+        bad = Counter(floor(one.due - zero) for one in result.requests if one.failed)
         seconds = range(min([*good, *bad], default=0), max([*good, *bad], default=0) + 1)
         answered, failed = ([of[one] for one in seconds] for of in (good, bad))
         rates.stackplot(
@@ -37,7 +38,7 @@ def draw(result: Outcome, path: Path) -> None:
         rates.set_ylabel("requests / s")
         worst: dict[int, float] = {}
         for one in result.requests:
-            second = int(one.due - zero)
+            second = floor(one.due - zero)
             worst[second] = max(worst.get(second, 0.0), one.latency * 1e3)
         latencies.step(
             list(worst), list(worst.values()), where="post", color="tab:blue", linewidth=1
