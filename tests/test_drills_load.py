@@ -57,8 +57,8 @@ def server(behaviour: Behaviour = good) -> Iterator[str]:
 
 
 def loaded(url: str) -> list[Request]:
-    """What came of 50 requests a second for some two seconds."""
-    with load.running(url, 50.0, around=1.0) as running:
+    """What came of 50 requests a second for a good second."""
+    with load.running(url, 50.0, around=0.6) as running:
         pass
     return running.requests
 
@@ -89,7 +89,7 @@ def test_a_stall_is_charged_to_all_that_would_have_been_asked_meanwhile() -> Non
     began = time.monotonic()
 
     def stalls(connection: socket.socket, number: int) -> bool:
-        time.sleep(max(0.0, began + 3.0 - time.monotonic()))
+        time.sleep(max(0.0, began + 2.0 - time.monotonic()))
         return good(connection, number)
 
     with server(stalls) as url:
