@@ -76,6 +76,7 @@ def main() -> int:
                 ("up", "make up again, nothing to change", ""),
                 ("down", "make down", ""),
                 ("up", "make up, warm (images and packages are there)", "45 s"),
+                ("unit", "make unit, its first time (fetches what tests use)", ""),
                 ("unit", "make unit", "60 s"),
             ):
                 print(f"  {what} ...", file=sys.stderr, flush=True)
