@@ -19,7 +19,7 @@ $(eval $(filter-out drill,$(DRILLS)):;@:)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up cloud down status test lint unit rehearsal drill drill-settings run image check-image package bench \
+.PHONY: help setup built up cloud down status test lint unit rehearsal drill drill-settings run image check-image package bench \
 	bench-speed bench-healthcheck capacity fuzz lock clean logs
 
 help: ## list the targets
@@ -75,25 +75,20 @@ unit: setup ## unit, template and program tests
 	@scripts/tools.sh
 	@$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5 --dist worksteal -m 'not rehearsal'
 
-rehearsal: setup ## deploy, use, release, break and remove it, on this machine, beside what is up
+# An engine, and all that a deployment is made from; for those who deploy copies of this clone.
+built: setup
 	@scripts/engine.sh
 	@scripts/stage.sh
 	@scripts/image.sh
 	@scripts/package.sh
+
+rehearsal: built ## deploy, use, release, break and remove it, on this machine, beside what is up
 	@$(ROOT) $(PYTHON) -m pytest -q -m rehearsal
 
-drill: setup ## break it in every way that it must survive, under load, beside what is up; make drill NAME: one way
-	@scripts/engine.sh
-	@scripts/stage.sh
-	@scripts/image.sh
-	@scripts/package.sh
+drill: built ## break it in every way that it must survive, under load, beside what is up; make drill NAME: one way
 	@$(ROOT) $(PYTHON) -m drills $(DRILLS)
 
-drill-settings: setup ## drill other values of the settings as well, to show what ours are for
-	@scripts/engine.sh
-	@scripts/stage.sh
-	@scripts/image.sh
-	@scripts/package.sh
+drill-settings: built ## drill other values of the settings as well, to show what ours are for
 	@$(ROOT) $(PYTHON) -m drills.settings
 
 fuzz: setup ## try to break the parsers, the intervals and the verdicts, for EACH= seconds (20) each

@@ -13,9 +13,8 @@ from docker.models.containers import Container
 
 from drills.clone import ROOT, Done
 from drills.registry import drill
-from drills.scene import Scene
+from drills.scene import RATE, Scene, instance_of
 
-RATE = 200.0
 POLL = 16.0  # seconds between two questions of a host's to its time server
 NOTICE = (
     150.0  # seconds within which all hosts have asked; after a kiss of death they ask less often
@@ -31,9 +30,7 @@ def clock_step(scene: Scene) -> None:
         scene.fault()
         bend(scene, host, step=2.0)
         said = scene.healthcheck()
-        scene.until(
-            lambda: scene.states().get(instance) != "healthy", scene.two_checks, "it is taken out"
-        )
+        scene.until_out(instance, scene.two_checks)
         out = time.time()
         scene.until_two_healthy(beside={instance})
     names(scene, said, instance)
@@ -55,7 +52,7 @@ def clock_drift(scene: Scene) -> None:
         bend(scene, host, step=0.45, drift=1000e-6)
         # It is 0.05 s from the limit, and asks every 16 s.
         taken = 50 + POLL + 2 * scene.two_checks
-        scene.until(lambda: scene.states().get(instance) != "healthy", taken, "it is taken out")
+        scene.until_out(instance, taken)
         scene.until_two_healthy(beside={instance})
     worst = max(one.wrong for one in scene.requests)
     scene.note(f"its clock was {worst:.3f} s off at most when it last served")
@@ -120,7 +117,7 @@ def boot_under_a_lie(scene: Scene) -> None:
             scene.fault()
             lost = scene.hosts()[0]
             lost.kill()
-            dead = lost.labels["timeservice.instance"]
+            dead = instance_of(lost)
             scene.until(
                 lambda: dead not in scene.states() and len(scene.hosts()) == 2,
                 60,
@@ -167,10 +164,6 @@ def told(scene: Scene) -> list[dict[str, Any]]:
 
 def clocks(scene: Scene) -> set[str]:
     return {str(one["state"]) for one in told(scene)}
-
-
-def instance_of(host: Container) -> str:
-    return str(host.labels["timeservice.instance"])
 
 
 # Faults

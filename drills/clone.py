@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+from bench.deployment import free_port
 
 ROOT = Path(__file__).parent.parent
 BUILT = ("base.tar", "stage-base.tar", "image.tar.gz", "image.digest")
@@ -18,12 +19,6 @@ NOT_CLONED = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*
 class Done(NamedTuple):
     status: int
     output: str
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Clone:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import time
 
 from drills import outcome
-from drills.clocks import instance_of
 from drills.hosts import lose
 from drills.registry import drill
-from drills.scene import Scene
+from drills.scene import RATE, Scene, instance_of
 from local.containers import LABEL
-
-RATE = 200.0
 
 
 @drill("the balancer restarts")

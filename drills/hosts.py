@@ -8,9 +8,9 @@ from docker.models.containers import Container
 
 from drills import outcome
 from drills.registry import drill
-from drills.scene import Scene
+from drills.scene import RATE, Scene, instance_of
 
-RATE = 200.0
+SLOW = {"HOST_CPUS": "0.2", "HOST_MEMORY": "1g"}  # a t3.micro without CPU credits
 
 
 @drill("a host dies: its container is killed")
@@ -46,7 +46,7 @@ def late_replacement(scene: Scene) -> None:
 def both_hosts_die(scene: Scene) -> None:
     with scene.load(RATE):
         pair = scene.hosts()
-        dead = {one.labels["timeservice.instance"] for one in pair}
+        dead = {instance_of(one) for one in pair}
         scene.fault()
         for host in pair:
             host.kill()
@@ -60,7 +60,7 @@ def both_hosts_die(scene: Scene) -> None:
 
 
 def lose(scene: Scene, host: Container) -> None:
-    instance = host.labels["timeservice.instance"]
+    instance = instance_of(host)
     scene.fault()
     host.kill()
     scene.until_two_healthy(beside={instance})
@@ -107,13 +107,11 @@ def container_out_of_memory(scene: Scene) -> None:
 def container_hangs(scene: Scene) -> None:
     scene.past_grace()
     host = scene.hosts()[0]
-    instance = host.labels["timeservice.instance"]
+    instance = instance_of(host)
     with scene.load(RATE):
         scene.fault()
         scene.run(host, "kill", "-STOP", *processes(scene, host))
-        scene.until(
-            lambda: scene.states().get(instance) != "healthy", scene.two_checks, "it is taken out"
-        )
+        scene.until_out(instance, scene.two_checks)
         # It is drained, for 30 s at most, while its successor starts.
         scene.until_two_healthy(beside={instance})
     scene.errors_end()
@@ -134,13 +132,12 @@ def restarts(scene: Scene, host: Container) -> str:
     "slow hosts, 0.2 CPU and 1 GiB each, from their first boot on: a release, a replacement, and what they serve"
 )
 def slow_hosts(scene: Scene) -> None:
-    slow = {"HOST_CPUS": "0.2", "HOST_MEMORY": "1g"}
     old = set(scene.states())
     try:
         with scene.load(20.0):
             scene.new_release()
             began = time.time()
-            done = scene.clone.make("up", **slow)
+            done = scene.clone.make("up", **SLOW)
             scene.hold(done.status == 0, "a release succeeds")
             scene.note(f"a release of slow hosts: {time.time() - began:.0f} s")
             scene.until_two_healthy(beside=old)
@@ -148,7 +145,7 @@ def slow_hosts(scene: Scene) -> None:
             lost = scene.hosts()[0]
             lost.kill()
             # Nobody promises a minute here: the template allows 25.
-            scene.until_two_healthy(300, beside={lost.labels["timeservice.instance"]})
+            scene.until_two_healthy(300, beside={instance_of(lost)})
         scene.errors_end()
         scene.never_wrong()
         scene.note(

@@ -13,9 +13,7 @@ from contextlib import contextmanager
 from drills import outcome
 from drills.clocks import false_time
 from drills.registry import drill
-from drills.scene import REPLACEMENT, Scene
-
-RATE = 200.0
+from drills.scene import RATE, REPLACEMENT, Scene
 
 
 @drill("a good release")

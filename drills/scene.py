@@ -26,6 +26,7 @@ from local.containers import LABEL, Containers
 PERIOD = 0.5  # seconds between two looks at the hosts
 ALARMS_PERIOD = 5.0
 GRACE = 60  # seconds; what a drill puts in the place of the group's 25 minutes, so as not to wait for these
+RATE = 200.0  # requests per second, where a drill does not need another
 REPLACEMENT = 60.0  # seconds within which a host's successor serves
 
 
@@ -77,6 +78,10 @@ class Scene:
             return gone and list(states.values()) == ["healthy"] * PAIR
 
         self.until(happened, seconds, "two healthy hosts, and no other")
+
+    def until_out(self, instance: str, seconds: float) -> None:
+        """Wait until the balancer asks that host no more."""
+        self.until(lambda: self.states().get(instance) != "healthy", seconds, "it is taken out")
 
     def none_failed(self) -> None:
         failed = outcome.failures(self.requests)
@@ -284,6 +289,10 @@ def two_checks(folder: Path) -> float:
     target = _properties(folder, "balancer", "TargetGroup")
     interval, timeout = target["HealthCheckIntervalSeconds"], target["HealthCheckTimeoutSeconds"]
     return float((interval + max(interval, timeout)) * target["UnhealthyThresholdCount"] + 1)
+
+
+def instance_of(host: Container) -> str:
+    return str(host.labels["timeservice.instance"])
 
 
 def _age(host: Container) -> float:

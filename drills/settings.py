@@ -76,7 +76,7 @@ def rare(scene: Scene) -> None:
 
 def slow(scene: Scene) -> None:
     """Hosts that are launched from now on are as slow as a t3.micro without CPU credits."""
-    done = scene.clone.make("up", HOST_CPUS="0.2", HOST_MEMORY="1g")
+    done = scene.clone.make("up", **hosts.SLOW)
     scene.hold(done.status == 0, "make up succeeds")
 
 

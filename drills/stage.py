@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import tempfile
 import time
@@ -17,7 +16,7 @@ from drills.outcome import Outcome
 from drills.registry import Drill
 from drills.scene import Scene, grace_period
 from local.containers import LABEL, Containers
-from local.steps import CloudError, step
+from local.steps import CloudError, alone, step
 
 RESULTS = ROOT / "build/drills"
 NAME = f"drill-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"  # one for each clone
@@ -28,7 +27,12 @@ STACKS = 5
 def stage() -> Iterator[Clone]:
     """A copy of this clone whose deployment is up while the block runs; raises CloudError if it does not get up."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    with alone(), tempfile.TemporaryDirectory() as folder, (RESULTS / "log").open("w") as log:
+    busy = CloudError("drills are being played in this clone already; wait for them")
+    with (
+        alone(RESULTS / "lock", busy),
+        tempfile.TemporaryDirectory() as folder,
+        (RESULTS / "log").open("w") as log,
+    ):
         Containers(NAME).remove()  # what drills that were killed have left
 
         def keep(output: str) -> None:
@@ -42,19 +46,6 @@ def stage() -> Iterator[Clone]:
             yield clone
         finally:
             clone.make("down")
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """One run of drills at a time in a clone; raises CloudError if there is another."""
-    with (RESULTS / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CloudError(
-                "drills are being played in this clone already; wait for them"
-            ) from None
-        yield
 
 
 def deploy(clone: Clone) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import socket
 import time
@@ -16,7 +15,7 @@ import requests
 from healthcheck.__main__ import main as healthcheck
 from local import program
 from local.containers import ROOT, Containers
-from local.steps import CloudError, step
+from local.steps import CloudError, alone, step
 
 
 class Busy(CloudError):
@@ -173,12 +172,7 @@ def clock(host: dict[str, Any]) -> str:
 def lock(folder: Path) -> Iterator[None]:
     """One run at a time on a deployment."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with Path(f"{folder}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(
-                "another make up or make down is at work on this deployment; wait for it"
-            ) from None
+    busy = Busy("another make up or make down is at work on this deployment; wait for it")
+    with alone(Path(f"{folder}.lock"), busy):
         folder.mkdir(exist_ok=True)
         yield

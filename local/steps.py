@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class CloudError(Exception):
@@ -29,3 +31,14 @@ def step(text: str) -> Iterator[Step]:
         print("failed", flush=True)
         raise
     print(f"{time.monotonic() - start:6.1f} s  {line.outcome}".rstrip(), flush=True)
+
+
+@contextmanager
+def alone(file: Path, busy: CloudError) -> Iterator[None]:
+    """Hold a lock on the file while the block runs; raises `busy` if another process holds it."""
+    with file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise busy from None
+        yield

@@ -17,6 +17,7 @@ from drills.load import Request
 from drills.outcome import Outcome, Seen
 from drills.scene import two_checks
 from drills.settings import SETTINGS, Setting
+from local.steps import CloudError, alone
 from tests.templates import the
 
 ROOT = Path(__file__).parent.parent
@@ -128,7 +129,7 @@ def test_drills_are_not_played_beside_others_of_the_same_clone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(stage, "RESULTS", tmp_path)
-    with stage.alone():
+    with alone(tmp_path / "lock", CloudError("")):
         assert command.main(["host-dies"]) == 1
     assert "are being played in this clone already" in capsys.readouterr().err
 

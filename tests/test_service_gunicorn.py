@@ -18,6 +18,8 @@ from typing import IO, NamedTuple
 import pytest
 import requests
 
+from bench.deployment import free_port
+
 ROOT = Path(__file__).parent.parent
 CONFIG = "service/gunicorn.conf.py"
 
@@ -160,9 +162,7 @@ def test_it_is_configured_for_one_small_host_behind_a_balancer() -> None:
 
 
 def test_two_processes_share_a_port(tmp_path: Path, silent_server: str) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     log = tmp_path / "log"
     with log.open("wb") as file:
         process = start(file, silent_server, "--workers", "2", "--reuse-port", "--bind", address)

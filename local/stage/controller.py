@@ -46,8 +46,9 @@ class Controller:
         for host in present:
             server = servers.get(self.addresses.get(host.instance, ""))
             self._tend(host, groups.get(host.group), server, aws)
+        left = [host for host in present if host.instance in self.addresses]
         for group in groups.values():
-            self._fill(group, [host for host in hosts.existing() if host.group == group.name])
+            self._fill(group, [host for host in left if host.group == group.name])
         self._tell(aws, present, servers)
 
     def _remember(self, present: list[Host], servers: dict[str, balancer.Server]) -> None:
@@ -102,6 +103,7 @@ class Controller:
             balancer.release(server)
         hosts.terminate(host)
         self.draining.pop(host.instance, None)
+        self.addresses.pop(host.instance, None)
         self.registered.pop(host.instance, None)
 
     def _fill(self, group: Group, present: list[Host]) -> None:
