@@ -1,0 +1,59 @@
+"""Which deployment a question is about, and how its API is reached: the local cloud's, or with --stack that of AWS."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import boto3
+import yaml
+
+from local.containers import DEFAULT, ROOT, Containers
+from local.program import REGION, STACK
+
+
+class Target(NamedTuple):
+    """A deployment. `client` makes a boto3 client of a service; it raises what boto3 raises."""
+
+    deployment: (
+        str  # what the names of its stacks begin with, and the value of their tag `deployment`
+    )
+    region: str
+    client: Callable[[str], Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--stack", default=os.environ.get("STACK") or STACK,
+        help="of Pulumi's (default: $STACK, else %(default)s); any other than that is asked about on AWS",
+    )  # fmt: skip
+    parser.add_argument(
+        "--name", default=os.environ.get("NAME") or DEFAULT,
+        help="of the deployment in the local cloud (default: $NAME, else %(default)s)",
+    )  # fmt: skip
+
+
+def target(args: argparse.Namespace) -> Target:
+    """Raises CloudError if it is the local cloud's, and that is not up."""
+    deployment = f"{yaml.safe_load((ROOT / 'Pulumi.yaml').read_text())['name']}-{args.stack}"
+    if args.stack == STACK:
+        return local_target(Containers(args.name).endpoint(), deployment)
+    session = boto3.Session()
+    return Target(deployment, session.region_name or "", session.client)
+
+
+def local_target(endpoint: str, deployment: str = f"timeservice-{STACK}") -> Target:
+    """A deployment behind the API at that URL."""
+
+    def client(service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - the emulator takes any key
+        )
+
+    return Target(deployment, REGION, client)

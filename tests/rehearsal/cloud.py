@@ -1,0 +1,62 @@
+"""What rehearsals ask of the deployment that they share, and of what answered to them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import boto3
+import docker
+import requests
+from docker.models.containers import Container
+
+from drills.clone import ROOT, Clone
+from drills.load import Request
+
+# One for each clone: a rehearsal in another one, or a deployment that is up, is not disturbed, and what a rehearsal of
+# this one has left behind is found.
+NAME = f"rehearsal-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+LABEL: Any = {"label": f"timeservice.deployment={NAME}"}
+
+
+def hosts(engine: docker.DockerClient) -> list[Container]:
+    return list(
+        engine.containers.list(filters={"label": [LABEL["label"], "timeservice.role=host"]})
+    )
+
+
+def run(host: Container, *command: str) -> tuple[int, str]:
+    """Run a command on a host; returns its status and output."""
+    result = host.exec_run(list(command))
+    assert isinstance(result.output, bytes)
+    assert result.exit_code is not None
+    return result.exit_code, result.output.decode()
+
+
+def aws(engine: docker.DockerClient, service: str) -> Any:
+    """A client of the local cloud's API."""
+    networks = engine.containers.get(f"{NAME}-api").attrs["NetworkSettings"]["Networks"]
+    return boto3.client(
+        service,
+        endpoint_url=f"http://{networks[f'{NAME}-edge']['IPAddress']}:4566",
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106 - the emulator takes any key
+    )
+
+
+def stacks(engine: docker.DockerClient) -> dict[str, str]:
+    found = aws(engine, "cloudformation").describe_stacks()["Stacks"]
+    return {one["StackName"].split("-", 2)[2]: one["StackStatus"] for one in found}
+
+
+def failures(requests: list[Request]) -> list[Request]:
+    return [one for one in requests if one.failed]
+
+
+def versions(requests: list[Request]) -> set[str]:
+    return {one.version for one in requests}
+
+
+def release(clone: Clone) -> str:
+    return str(requests.get(f"{clone.url}/now", timeout=5).json()["version"])

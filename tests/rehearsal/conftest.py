@@ -1,0 +1,32 @@
+"""One deployment for all rehearsals: the files are played in the order of their names, from up to down."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from drills.clone import Clone
+from local.containers import Containers
+from tests.rehearsal.cloud import NAME
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    clone = Clone(tmp_path_factory.mktemp("rehearsal") / "clone", NAME)
+    Containers(NAME).remove()  # what a rehearsal that was killed has left
+    try:
+        yield clone
+    finally:
+        clone.make("down")
+        shutil.rmtree(clone.folder)
+
+
+@pytest.fixture(autouse=True)
+def told(clone: Clone, request: pytest.FixtureRequest) -> Iterator[None]:
+    """What the containers said, when a test fails."""
+    failed = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed:
+        clone.make("logs")

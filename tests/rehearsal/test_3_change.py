@@ -1,0 +1,92 @@
+"""What is deployed changes under steady requests: a rule, a release, a release that is ill."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import docker
+import pytest
+import requests
+
+from drills import load
+from drills.clone import Clone
+from tests.rehearsal.cloud import failures, hosts, release, stacks, versions
+
+RATE = 50.0  # requests per second
+
+pytestmark = pytest.mark.rehearsal
+
+
+def test_a_changed_rule_of_the_balancer_holds_at_once_and_loses_nothing(clone: Clone) -> None:
+    def health() -> int:
+        return requests.get(f"{clone.url}/health", timeout=5).status_code
+
+    def until(status: int) -> None:
+        deadline = time.monotonic() + 10
+        while health() != status and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert health() == status
+
+    with load.running(f"{clone.url}/now", RATE) as running:
+        clone.replace("cfn/balancer.yaml", "Values: [/, /now]", "Values: [/, /now, /health]")
+        assert clone.make("up").status == 0
+        until(200)
+        clone.replace("cfn/balancer.yaml", "Values: [/, /now, /health]", "Values: [/, /now]")
+        assert clone.make("up").status == 0
+        until(404)
+    assert failures(running.requests) == []
+
+
+def test_a_busy_port_leaves_alone_what_is_up(clone: Clone) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = clone.make("up", PORT=str(taken.getsockname()[1]))
+    assert done.status != 0
+    assert "choose another" in done.output
+    assert requests.get(f"{clone.url}/now", timeout=5).status_code == 200
+
+
+def test_a_release_under_steady_requests_loses_none(
+    clone: Clone, engine: docker.DockerClient
+) -> None:
+    before, old_hosts = release(clone), {one.id for one in hosts(engine)}
+    clone.replace("service/app.py", "<title>Time service</title>", "<title>Time</title>")
+    with load.running(f"{clone.url}/now", RATE) as running:
+        assert clone.make("up").status == 0
+        time.sleep(2)
+    assert failures(running.requests) == []
+    assert versions(running.requests) == {before, release(clone)}
+    assert len(running.requests) > 500
+    assert old_hosts.isdisjoint(one.id for one in hosts(engine))
+    assert [one for one in stacks(engine) if one.startswith("hosts")] == [f"hosts-{release(clone)}"]
+    assert "<title>Time</title>" in requests.get(clone.url, timeout=5).text
+
+
+def test_a_broken_release_rolls_back_and_tells_why(
+    clone: Clone, engine: docker.DockerClient
+) -> None:
+    before, old_hosts, standing = release(clone), {one.id for one in hosts(engine)}, stacks(engine)
+    clone.replace(
+        "service/Dockerfile", '["/usr/bin/python3.13", "-m", "gunicorn"', '["/usr/bin/pyhton"'
+    )
+    with load.running(f"{clone.url}/now", RATE) as running:
+        done = clone.make("up")
+    assert done.status != 0
+    assert "failed while starting the service" in done.output
+    assert "/usr/bin/pyhton" in done.output.split("last error:")[1]
+    assert "Traceback" not in done.output
+    assert failures(running.requests) == []
+    assert versions(running.requests) == {before}
+    assert stacks(engine) == standing
+    assert old_hosts <= {one.id for one in hosts(engine)}
+
+
+def test_going_back_to_the_release_that_serves_changes_nothing(clone: Clone) -> None:
+    clone.replace(
+        "service/Dockerfile", '["/usr/bin/pyhton"', '["/usr/bin/python3.13", "-m", "gunicorn"'
+    )
+    done = clone.make("up")
+    assert done.status == 0
+    assert "Nothing changed" in done.output

@@ -1,0 +1,62 @@
+"""What breaks is mended, and what does not mend itself is told."""
+
+from __future__ import annotations
+
+import time
+
+import docker
+import pytest
+import requests
+
+from drills.catalogue import DRILLS
+from drills.clone import Clone
+from drills.stage import play
+from healthcheck.__main__ import main as healthcheck
+from tests.rehearsal.cloud import NAME, aws
+
+pytestmark = pytest.mark.rehearsal
+
+
+@pytest.mark.parametrize("name", ["host-dies", "container-dies", "balancer-restarts"])
+def test_what_breaks_is_mended_by_itself(clone: Clone, name: str) -> None:
+    """A few of the drills; `make drill` plays them all."""
+    result = play(DRILLS[name], clone)
+    assert result.broken == []
+    assert len(result.requests) > 1000
+
+
+def test_the_alarm_fires_when_the_service_stops_and_recovers_with_it(
+    clone: Clone, engine: docker.DockerClient
+) -> None:
+    await_alarm(engine, "OK")
+    balancer = engine.containers.get(f"{NAME}-balancer")
+    balancer.stop(timeout=2)
+    assert healthcheck([clone.url]) == 2
+    await_alarm(engine, "ALARM")
+    balancer.start()
+    await_alarm(engine, "OK")
+    assert healthcheck([clone.url]) == 0
+
+
+def await_alarm(engine: docker.DockerClient, state: str) -> None:
+    """The check runs each minute, and the alarm looks at two of them."""
+    cloudwatch, deadline = aws(engine, "cloudwatch"), time.monotonic() + 300
+    while time.monotonic() < deadline:
+        found = cloudwatch.describe_alarms()["MetricAlarms"]
+        (alarm,) = (one for one in found if one["MetricName"] == "Healthy")
+        if alarm["StateValue"] == state:
+            return
+        time.sleep(1)
+    raise AssertionError(
+        f"the alarm is not {state} but {alarm['StateValue']}: {alarm['StateReason']}"
+    )
+
+
+def test_up_mends_a_cloud_whose_api_has_forgotten_everything(
+    clone: Clone, engine: docker.DockerClient
+) -> None:
+    engine.containers.get(f"{NAME}-api").restart(timeout=1)
+    done = clone.make("up")
+    assert done.status == 0
+    assert "Up after" in done.output
+    assert requests.get(f"{clone.url}/now", timeout=5).status_code == 200
