@@ -238,6 +238,23 @@ def stacks(endpoint: str) -> list[dict[str, Any]]:
 
 def check(overrides: dict[str, str]) -> Settings:
     """The settings, or CloudError for what the program would refuse, before anything is built or started."""
+    _configure(overrides)
+    try:
+        return Inputs.load().settings
+    except pulumi.RunError as wrong:
+        raise _told(wrong) from None
+
+
+def settings(overrides: dict[str, str]) -> Settings:
+    """As check, for those who deploy nothing: without a look at the archives."""
+    _configure(overrides)
+    try:
+        return Settings.load()
+    except pulumi.RunError as wrong:
+        raise _told(wrong) from None
+
+
+def _configure(overrides: dict[str, str]) -> None:
     declared = _project()["config"]
     for key in overrides:
         if key not in declared:
@@ -245,10 +262,6 @@ def check(overrides: dict[str, str]) -> Settings:
             raise CloudError(f"there is no setting {key!r}; those in Pulumi.yaml are: {known}")
     set_mocks(Deployer("http://nowhere.invalid"), project=_project()["name"], stack=STACK)
     set_all_config(configuration(overrides))
-    try:
-        return Inputs.load().settings
-    except pulumi.RunError as wrong:
-        raise _told(wrong) from None
 
 
 def _project() -> dict[str, Any]:
