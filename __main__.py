@@ -32,6 +32,9 @@ release = release_digest(
     machine_image,
 )
 
+if settings.budget:
+    stack("budget", {"Email": settings.alert_email, "LimitInDollars": str(settings.budget)})
+
 artifacts = stack("artifacts", {})
 bucket = artifacts.outputs["Bucket"]
 

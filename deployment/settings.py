@@ -22,7 +22,10 @@ FEEDS = {
     "limit": ("healthcheck", "Limit"),
     "ntpServers": ("healthcheck", "NtpServers"),
     "checkEvery": ("healthcheck", "EveryMinutes"),
+    "budget": ("budget", "LimitInDollars"),
 }
+# With this value a part is left out, and its template is not asked.
+LEFT_OUT = {"budget": "0"}
 
 
 class Settings(NamedTuple):
@@ -38,6 +41,7 @@ class Settings(NamedTuple):
     limit: str
     ntp_servers: str
     check_every: int
+    budget: int  # US dollars a month; 0: none
     quota_check: bool
     protect: bool
 
@@ -47,6 +51,8 @@ class Settings(NamedTuple):
         config = pulumi.Config()
         for key, (part, parameter) in FEEDS.items():
             value = config.get(key) or ""
+            if value == LEFT_OUT.get(key):
+                continue
             if complaint := read(part).complaint(parameter, value):
                 raise pulumi.RunError(
                     f"configuration {config.name}:{key} is {value!r}: {complaint}. "
@@ -63,6 +69,11 @@ class Settings(NamedTuple):
                 f"configuration {config.name}:maxHosts is {most}, which is less than {config.name}:minHosts, {least}. "
                 "Set it with: pulumi config set maxHosts VALUE"
             )
+        if config.require_int("budget") and not config.get("alertEmail"):
+            raise pulumi.RunError(
+                f"configuration {config.name}:budget is set, and nobody would be told: {config.name}:alertEmail is "
+                "empty. Set it with: pulumi config set alertEmail VALUE"
+            )
         return cls(
             instance_type=config.require("instanceType"),
             cpu_credits=config.require("cpuCredits"),
@@ -76,6 +87,7 @@ class Settings(NamedTuple):
             limit=config.require("limit"),
             ntp_servers=config.get("ntpServers") or "",
             check_every=config.require_int("checkEvery"),
+            budget=config.require_int("budget"),
             quota_check=config.require_bool("quotaCheck"),
             protect=config.require_bool("protect"),
         )

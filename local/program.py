@@ -240,9 +240,15 @@ def check(overrides: dict[str, str]) -> Settings:
     """The settings, or CloudError for what the program would refuse, before anything is built or started."""
     _configure(overrides)
     try:
-        return Inputs.load().settings
+        found = Inputs.load().settings
     except pulumi.RunError as wrong:
         raise _told(wrong) from None
+    if found.budget:
+        raise CloudError(
+            f"configuration timeservice:budget is {found.budget}, and the local cloud has no AWS Budgets (it costs "
+            "nothing either). Leave it out here; it is for AWS: pulumi config set budget DOLLARS"
+        )
+    return found
 
 
 def settings(overrides: dict[str, str]) -> Settings:

@@ -194,6 +194,25 @@ def test_a_wrong_setting_is_told_in_the_program_s_own_words(run: Run, cloud: Clo
     assert cloud.created == []
 
 
+def test_a_budget_is_refused_where_there_is_no_aws_budgets(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(deployment.release, "archive", lambda kind: Archive(tmp_path, "1"))
+    with pytest.raises(CloudError, match=r"budget is 20, and the local cloud has no AWS Budgets"):
+        program.check({"budget": "20", "alertEmail": "ops@example.org"})
+    assert program.check({"budget": "0"}).budget == 0
+
+
+def test_settings_are_told_without_archives(monkeypatch: pytest.MonkeyPatch) -> None:
+    def outdated(kind: str) -> Archive:
+        raise OutdatedArchive(f"run `make {kind}`")
+
+    monkeypatch.setattr(deployment.release, "archive", outdated)
+    assert program.settings({"minHosts": "3", "maxHosts": "4"}).max_hosts == 4
+    with pytest.raises(CloudError, match="there is no setting 'size'"):
+        program.settings({"size": "big"})
+
+
 def test_an_outdated_archive_is_told_in_the_program_s_own_words(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

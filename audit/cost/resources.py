@@ -62,7 +62,8 @@ class Resources:
     def resolve(self, part: str, value: Any) -> Any:
         """The value, with what stands in that part's template."""
         if isinstance(value, list):
-            return [self.resolve(part, one) for one in value if one != NO_VALUE]
+            found = [self.resolve(part, one) for one in value]
+            return [one for one in found if one != NO_VALUE]
         if not isinstance(value, dict):
             return value
         name, argument = next(iter(value.items()), ("", None))
@@ -70,7 +71,8 @@ class Resources:
             return self.functions[name](part, argument)
         if len(value) == 1 and name in SIMPLE:
             return SIMPLE[name](*self.resolve(part, argument))
-        return {key: self.resolve(part, one) for key, one in value.items() if one != NO_VALUE}
+        resolved = {key: self.resolve(part, one) for key, one in value.items()}
+        return {key: one for key, one in resolved.items() if one != NO_VALUE}
 
     def _if(self, part: str, argument: list[Any]) -> Any:
         condition, yes, no = argument
@@ -95,6 +97,8 @@ class Resources:
 
     def _ref(self, part: str, name: str) -> Any:
         """A parameter's value, or the name of the resource that is meant."""
+        if name == NO_VALUE["Ref"]:
+            return NO_VALUE
         declared = self.templates[part].parameters.get(name)
         if declared is None:
             return f"{part}.{name}"

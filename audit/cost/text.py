@@ -26,7 +26,7 @@ def title(found: dict[str, Any]) -> str:
         f"What the deployment costs in {found['region']}, {found['region_name']}: list prices, US dollars, 730 hours "
         f"a month.\n{usage['requests_per_second']:g} requests/s on average, "
         f"{usage['requests_per_connection']:g} on each connection; {usage['check_seconds']:g} s for each run of the "
-        "healthcheck. (python -m audit.cost --help: other values)"
+        "healthcheck; --help: other values."
     )
 
 
