@@ -1,11 +1,13 @@
-"""The local cloud's Budgets API knows budgets, unlike its CloudFormation: it makes the one that the template describes."""
+"""The local cloud's Budgets API knows budgets, unlike its CloudFormation: it makes the one of the template."""
 
 from __future__ import annotations
 
 import docker
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.rehearsal.cloud import aws
+from tests.templates import TEMPLATES
 from tests.test_budget import budget, request
 
 pytestmark = pytest.mark.rehearsal
@@ -30,3 +32,18 @@ def test_the_api_makes_the_budget_of_the_template(engine: docker.DockerClient) -
             assert [each["SubscriptionType"] for each in whom["Subscribers"]] == ["EMAIL"]
     finally:
         api.delete_budget(**which)
+
+
+def test_the_api_looks_at_what_it_is_told(engine: docker.DockerClient) -> None:
+    made = request(budget())
+    made["Budget"]["TimeUnit"] = "WEEKLY"
+    with pytest.raises(ClientError, match="WEEKLY"):
+        aws(engine, "budgets").create_budget(**made)
+
+
+def test_its_cloudformation_does_not_know_the_type(engine: docker.DockerClient) -> None:
+    """Should it come to, the program's refusal (local/program.py) can go."""
+    with pytest.raises(ClientError, match="AWS::Budgets::Budget"):
+        aws(engine, "cloudformation").create_stack(
+            StackName="budget", TemplateBody=TEMPLATES["budget"].body
+        )
