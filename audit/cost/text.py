@@ -8,10 +8,10 @@ HEAD = ("", "in a month", "", "at $", "$ an hour", "$ a month", "always free", "
 
 FREE_TIER = """\
 Honestly: there is no free tier for hosts and balancers any more. The one of 12 months ended for its last accounts in
-July 2026. An account has credits ($100, and up to $100 that it can earn) and what is always free; in the free plan
-nothing is charged to a card, and the account closes after 6 months, or before that when the credits are gone. So take
-it down after the review: make down, or pulumi destroy. Taxes are not in these figures, nor what else runs in the
-account, with which it shares what is always free."""
+July 2026. What an account has are credits ($100, and up to $100 that it can earn) and what is always free. In the free
+plan nothing is charged to a card: after 6 months, or when the credits are gone, the account closes unless it is
+upgraded. Take it down after the review (pulumi destroy). Not in these figures: taxes, more addresses of a balancer that
+grows, and what else runs in the account, with which it shares what is always free."""
 
 UNSEEN = "? common knowledge, found in no source at hand: look it up. All prices, sources, dates:"
 
