@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from tests.rehearsal.cloud import aws
 from tests.templates import TEMPLATES
-from tests.test_budget import budget, request
+from tests.test_budget import EMAIL, budget, request
 
 pytestmark = pytest.mark.rehearsal
 
@@ -45,5 +45,7 @@ def test_its_cloudformation_does_not_know_the_type(engine: docker.DockerClient) 
     """Should it come to, the program's refusal (local/program.py) can go."""
     with pytest.raises(ClientError, match="AWS::Budgets::Budget"):
         aws(engine, "cloudformation").create_stack(
-            StackName="budget", TemplateBody=TEMPLATES["budget"].body
+            StackName="budget",
+            TemplateBody=TEMPLATES["budget"].body,
+            Parameters=[{"ParameterKey": "Email", "ParameterValue": EMAIL}],
         )
