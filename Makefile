@@ -73,6 +73,7 @@ lint: setup ## ruff, mypy, cfn-lint, shellcheck
 # One more at a time than there are cores, as many tests wait for something.
 unit: setup ## unit, template and program tests
 	@scripts/tools.sh
+	@scripts/evaluators.sh
 	@$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5 --dist worksteal -m 'not rehearsal'
 
 # An engine, and all that a deployment is made from; for those who deploy copies of this clone.

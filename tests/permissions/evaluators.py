@@ -68,7 +68,11 @@ def ministack(identity: Identity, questions: Sequence[Question]) -> list[bool]:
 
 def iam_simulate(identity: Identity, questions: Sequence[Question]) -> list[bool]:
     """Raises AssertionError with the questions that AWS could not be asked."""
-    asked = {"principal": identity.arn, "policies": identity.policies, "boundary": identity.boundary}
+    asked = {
+        "principal": identity.arn,
+        "policies": identity.policies,
+        "boundary": identity.boundary,
+    }
     verdicts = _node(identity=asked, questions=questions)
     wrong = [
         f"{one.action} {one.resource}: {verdict}"
@@ -105,7 +109,7 @@ def actions(*services: str) -> dict[str, Action]:
 
 def _node(**request: Any) -> Any:
     if not (NODE.exists() and LIBRARIES.is_dir()):
-        missing("node with iam-simulate in build/node and build/npm")
+        missing("Node.js with iam-simulate in build/", "scripts/evaluators.sh")
     done = subprocess.run(  # noqa: S603 - our own script
         [NODE, Path(__file__).parent / "evaluate.cjs"],
         input=json.dumps(request),
