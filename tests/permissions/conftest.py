@@ -1,4 +1,4 @@
-"""The emulator that tests of permissions share."""
+"""What tests of permissions share: an emulator, and the reviewers in it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.permissions.emulator import Emulator
+from tests.permissions.evaluators import Identity
+from tests.permissions.reviewer import DEPLOYMENT, NAMES, TRUST
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +16,22 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     emulator = Emulator(tmp_path_factory.mktemp("ministack") / "log")
     yield emulator
     emulator.stop()
+
+
+@pytest.fixture(scope="session")
+def reviewers(emulator: Emulator) -> dict[str, Identity]:
+    """As CloudFormation makes them from the template: kind -> identity."""
+    made = {
+        kind: emulator.deploy(
+            f"{DEPLOYMENT}-reviewer-{kind}", "reviewer", Kind=kind, **NAMES, **TRUST
+        )
+        for kind in ("user", "role")
+    }
+    # MiniStack's CloudFormation leaves out the boundary of a role, though not that of a user.
+    (policy,) = emulator.client("iam").list_attached_role_policies(RoleName=made["role"]["Name"])[
+        "AttachedPolicies"
+    ]
+    emulator.client("iam").put_role_permissions_boundary(
+        RoleName=made["role"]["Name"], PermissionsBoundary=policy["PolicyArn"]
+    )
+    return {kind: emulator.identity(outputs["Arn"]) for kind, outputs in made.items()}

@@ -7,11 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import boto3
+import requests
 
 from deployment.template import read
 from tests.permissions.evaluators import Identity
@@ -35,12 +35,13 @@ class Emulator:
             "MINISTACK_HOST": "localhost",
             "IOT_MTLS_ENABLED": "0",  # another port, which nobody needs
         }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"],
-            env=os.environ | environment,
-            stdout=log.open("w"),
-            stderr=subprocess.STDOUT,
-        )
+        with log.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "ministack"],
+                env=os.environ | environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
         try:
             self._wait(log)
         except BaseException:
@@ -51,9 +52,9 @@ class Emulator:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                with urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=2):
-                    return
-            except OSError:
+                requests.get(f"{self.url}/_ministack/health", timeout=2)
+                return
+            except requests.RequestException:
                 time.sleep(0.05)
         raise RuntimeError(f"MiniStack does not start: {log.read_text()}")
 
