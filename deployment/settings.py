@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pulumi
 
+from deployment.stacks import name
 from deployment.template import read
 
 # Configuration key -> the template parameter that it feeds, and whose constraints it must meet.
@@ -23,9 +24,12 @@ FEEDS = {
     "ntpServers": ("healthcheck", "NtpServers"),
     "checkEvery": ("healthcheck", "EveryMinutes"),
     "budget": ("budget", "LimitInDollars"),
+    "reviewer": ("reviewer", "Kind"),
+    "reviewerAccount": ("reviewer", "TrustedAccount"),
+    "reviewerExternalId": ("reviewer", "ExternalId"),
 }
 # With this value a part is left out, and its template is not asked.
-LEFT_OUT = {"budget": "0"}
+LEFT_OUT = {"budget": "0", "reviewer": "none"}
 
 
 class Settings(NamedTuple):
@@ -44,6 +48,9 @@ class Settings(NamedTuple):
     budget: int  # US dollars a month; 0: none
     quota_check: bool
     protect: bool
+    reviewer: str  # user, role or none
+    reviewer_account: str
+    reviewer_external_id: str
 
     @classmethod
     def load(cls) -> Settings:
@@ -74,6 +81,7 @@ class Settings(NamedTuple):
                 f"configuration {config.name}:budget is set, and nobody would be told: {config.name}:alertEmail is "
                 "empty. Set it with: pulumi config set alertEmail VALUE"
             )
+        _check_reviewer(config)
         return cls(
             instance_type=config.require("instanceType"),
             cpu_credits=config.require("cpuCredits"),
@@ -90,4 +98,24 @@ class Settings(NamedTuple):
             budget=config.require_int("budget"),
             quota_check=config.require_bool("quotaCheck"),
             protect=config.require_bool("protect"),
+            reviewer=config.require("reviewer"),
+            reviewer_account=config.get("reviewerAccount") or "",
+            reviewer_external_id=config.get("reviewerExternalId") or "",
         )
+
+
+def _check_reviewer(config: pulumi.Config) -> None:
+    """What the template itself says only when its stack, the last one, is made."""
+    kind = config.require("reviewer")
+    if kind == "none":
+        return
+    if complaint := read("reviewer").complaint("Deployment", name()):
+        raise pulumi.RunError(
+            f"{name()!r} is no name for a deployment with a reviewer: {complaint}"
+        )
+    for key in ("reviewerAccount", "reviewerExternalId"):
+        if kind == "role" and not config.get(key):
+            raise pulumi.RunError(
+                f"configuration {config.name}:{key} is empty, and a role must be trusted to somebody. "
+                f"Set it with: pulumi config set {key} VALUE"
+            )

@@ -21,7 +21,7 @@ from tests.templates import TEMPLATES, the
 
 ROOT = Path(__file__).parent.parent
 # With these, the optional stacks are deployed as well.
-ALL = {"budget": "20", "alertEmail": "ops@example.org"}
+ALL = {"budget": "20", "alertEmail": "ops@example.org", "reviewer": "user"}
 
 
 @pytest.fixture(autouse=True)

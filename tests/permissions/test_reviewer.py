@@ -1,4 +1,4 @@
-"""The reviewer sees this deployment and changes nothing: reviewer.csv before two evaluators, and what it leaves open."""
+"""The reviewer sees this deployment and changes nothing: reviewer.csv before two evaluators, and what it leaves out."""
 
 from __future__ import annotations
 
