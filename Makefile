@@ -20,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup built up cloud down status test lint unit rehearsal drill drill-settings run image check-image package bench \
-	bench-speed bench-healthcheck capacity cost fuzz lock clean logs
+	bench-speed bench-healthcheck capacity cost fuzz lock clean logs reviewer
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ down: setup ## remove the deployment from this machine
 
 status: setup ## show stacks, hosts (zone, release, health, clock error) and URL
 	@$(ROOT) $(PYTHON) -m local status
+
+reviewer: setup ## show how the reviewer signs in, password and all, after make up CONFIG="reviewer=user"
+	@$(ROOT) $(PYTHON) -m local reviewer
 
 logs: setup ## show the last words of each container of the local cloud
 	@$(ROOT) $(PYTHON) -m local logs

@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from healthcheck.__main__ import main as healthcheck
-from local import program
+from local import program, reviewer
 from local.containers import ROOT, Containers
 from local.steps import CloudError, alone, step
 
@@ -27,7 +27,8 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     began = time.monotonic()
     settings = program.check(overrides)
     started = start(cloud, folder)
-    exports, changes = program.run(cloud.endpoint(), overrides)
+    exports, changes = program.run(cloud.endpoint(), overrides, reviewer.remembered(folder))
+    reviewer.remember(folder, exports.get("reviewer"))
     with step(f"{settings.min_hosts} healthy hosts of this release, and no other"):
         wait_for_hosts(cloud, str(exports["group"]), settings.min_hosts)
     if not started and changes == 0:
@@ -36,6 +37,8 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
         print(f"\nUp after {time.monotonic() - began:.0f} s.")
     url = (folder / "url").read_text().strip()
     print(f"{url}/now\n")
+    if "reviewer" in exports:
+        print("How the reviewer signs in: make reviewer\n")
     return healthcheck([url])
 
 

@@ -12,6 +12,7 @@ import re
 import runpy
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config
 
 from deployment.inputs import Inputs
 from deployment.settings import Settings
+from local.reviewer import Logins
 from local.steps import CloudError, step
 
 ROOT = Path(__file__).parent.parent
@@ -34,10 +36,12 @@ TIMEOUT = 900  # seconds for one stack
 class Deployer(Mocks):
     """Creates or updates each resource as the program declares it."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, reviewer: Mapping[str, Any] | None = None) -> None:
+        """reviewer: what the run before told of it."""
         self.endpoint = endpoint
         self.cloudformation = self.client("cloudformation")
         self.s3 = self.client("s3")
+        self.logins = Logins(self.client("iam"), reviewer or {})
         self.stacks: list[str] = []  # declared, in order
         self.objects: set[tuple[str, str]] = set()
         self.changes = 0
@@ -67,6 +71,8 @@ class Deployer(Mocks):
                 return self._stack(args.inputs)
             if args.typ == "aws:s3/bucketObjectv2:BucketObjectv2":
                 return self._object(args.inputs)
+            if args.typ == "aws:iam/userLoginProfile:UserLoginProfile":
+                return self._login(args.inputs)
         except (BotoCoreError, ClientError) as refused:
             self.failure = CloudError(f"{args.name}: {refused}")
             raise self.failure from None
@@ -158,6 +164,11 @@ class Deployer(Mocks):
                 self.s3.upload_file(inputs["source"].path, bucket, key)
         return key, dict(inputs)
 
+    def _login(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        password, made = self.logins.bring_up(inputs["user"])
+        self.changes += made
+        return inputs["user"], {**inputs, "password": password}
+
     # What it looks up
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
@@ -181,7 +192,8 @@ class Deployer(Mocks):
     # What it no longer declares
 
     def delete_undeclared(self, prefix: str) -> None:
-        """Delete the deployment's stacks and objects that the program did not declare this time."""
+        """Delete the deployment's passwords, stacks and objects that the program did not declare this time."""
+        self.logins.delete_undeclared(f"/{prefix}")
         present = [stack["StackName"] for stack in self.cloudformation.describe_stacks()["Stacks"]]
         for name in present:
             if name.startswith(prefix) and name not in self.stacks:
@@ -275,9 +287,14 @@ def _project() -> dict[str, Any]:
     return content
 
 
-def run(endpoint: str, overrides: dict[str, str]) -> tuple[dict[str, Any], int]:
-    """Run `__main__.py`; returns its exports and how many things changed. Raises CloudError with the reason."""
-    deployer = Deployer(endpoint)
+def run(
+    endpoint: str, overrides: dict[str, str], reviewer: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], int]:
+    """Run `__main__.py`; returns its exports and how many things changed. Raises CloudError with the reason.
+
+    reviewer: what the run before exported of it.
+    """
+    deployer = Deployer(endpoint, reviewer)
     project = _project()["name"]
     # A failure is told at the end, once; asyncio would tell it again, with a traceback, for each future that holds it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
