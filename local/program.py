@@ -304,11 +304,12 @@ def run(
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def program() -> Any:
-        runpy.run_path(str(ROOT / "__main__.py"))
         from pulumi.runtime.settings import get_root_resource
 
-        root = get_root_resource()
-        return pulumi.Output.all(**root.outputs).apply(exports.update)  # type: ignore[union-attr]
+        outputs = get_root_resource().outputs  # type: ignore[union-attr]
+        outputs.clear()  # the root is one for all runs in a process
+        runpy.run_path(str(ROOT / "__main__.py"))
+        return pulumi.Output.all(**outputs).apply(exports.update)
 
     try:
         program()
