@@ -114,7 +114,7 @@ def test_a_role_has_no_password_and_no_secret() -> None:
 @pytest.mark.parametrize(
     ("config", "complaint"),
     [
-        ({"reviewer": "admin"}, "timeservice:reviewer is 'admin': must be one of user, role, none"),
+        ({"reviewer": "admin"}, "timeservice:reviewer is 'admin': must be one of user, role"),
         ({"reviewer": "role"}, "timeservice:reviewerAccount is empty"),
         (ROLE | {"reviewerExternalId": ""}, "timeservice:reviewerExternalId is empty"),
         (
