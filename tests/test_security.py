@@ -221,6 +221,21 @@ def test_a_reviewer_s_role_is_assumed_from_one_account_with_the_agreed_word() ->
     assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": {"Ref": "ExternalId"}}}
 
 
+def test_what_a_reviewer_reads_of_stacks_holds_no_secret() -> None:
+    """Parameters and outputs; a signed URL is a secret, and so is whatever CloudFormation itself would hide."""
+    handles = {
+        name.split(".")[1]
+        for name, one in RESOURCES.items()
+        if one["Type"].endswith("WaitConditionHandle")
+    }
+    assert handles
+    for part, template in TEMPLATES.items():
+        assert not any("NoEcho" in one for one in template.parameters.values()), part
+        told = str(template.outputs)
+        assert not any(name in told for name in handles), part
+        assert "resolve:" not in template.body, part
+
+
 def reviewer_role() -> dict[str, Any]:
     return of_type("IAM::Role")["reviewer.Role"]
 
