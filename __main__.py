@@ -29,6 +29,7 @@ release = release_digest(
     read("hosts").body,
     settings.instance_type,
     settings.cpu_credits,
+    settings.permissions_boundary,
     *size.values(),
     machine_image,
 )
@@ -83,6 +84,7 @@ hosts = stack(
         "Release": release,
         "InstanceType": settings.instance_type,
         "CpuCredits": settings.cpu_credits,
+        "PermissionsBoundary": settings.permissions_boundary,
         **size,
     },
     variant=release,
@@ -100,6 +102,7 @@ healthcheck = stack(
         "Limit": settings.limit,
         "NtpServers": settings.ntp_servers,
         "EveryMinutes": str(settings.check_every),
+        "PermissionsBoundary": settings.permissions_boundary,
     },
     after=hosts,  # else it would fail its checks while the first hosts boot, and while the last ones go
 )

@@ -23,6 +23,8 @@ FEEDS = {
     "limit": ("healthcheck", "Limit"),
     "ntpServers": ("healthcheck", "NtpServers"),
     "checkEvery": ("healthcheck", "EveryMinutes"),
+    # and of the healthcheck, whose parameter is of the same form
+    "permissionsBoundary": ("hosts", "PermissionsBoundary"),
     "budget": ("budget", "LimitInDollars"),
     "reviewer": ("reviewer", "Kind"),
     "reviewerAccount": ("reviewer", "TrustedAccount"),
@@ -46,6 +48,7 @@ class Settings(NamedTuple):
     ntp_servers: str
     check_every: int
     budget: int  # US dollars a month; 0: none
+    permissions_boundary: str
     quota_check: bool
     protect: bool
     reviewer: str  # user, role or none
@@ -96,6 +99,7 @@ class Settings(NamedTuple):
             ntp_servers=config.get("ntpServers") or "",
             check_every=config.require_int("checkEvery"),
             budget=config.require_int("budget"),
+            permissions_boundary=config.get("permissionsBoundary") or "",
             quota_check=config.require_bool("quotaCheck"),
             protect=config.require_bool("protect"),
             reviewer=config.require("reviewer"),

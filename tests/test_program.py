@@ -44,7 +44,8 @@ def test_every_template_is_deployed_in_order_of_dependence() -> None:
         "hosts",
         "healthcheck",
     ]
-    assert set(TEMPLATES) == set(Engine().run(ALL).stacks())
+    administrators = {"deployer"}  # makes it: what the deployer may do is not the deployer's to say
+    assert set(TEMPLATES) - administrators == set(Engine().run(ALL).stacks())
 
 
 def test_outputs_are_wired_into_parameters_of_the_same_meaning() -> None:
@@ -150,7 +151,7 @@ def test_exports_are_what_people_and_the_healthcheck_need() -> None:
 
 
 def test_a_preview_works_while_no_output_is_known() -> None:
-    assert set(Engine().run(ALL, preview=True).stacks()) == set(TEMPLATES)
+    assert set(Engine().run(ALL, preview=True).stacks()) == set(TEMPLATES) - {"deployer"}
 
 
 @pytest.mark.parametrize(
