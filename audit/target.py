@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import boto3
 import yaml
 
+from local.api import REGION
 from local.containers import DEFAULT, ROOT, Containers
-from local.program import REGION, STACK
+from local.program import STACK
 
 
 class Target(NamedTuple):

@@ -12,9 +12,12 @@ from typing import Any
 
 import requests
 
+from deployment.settings import Settings
 from healthcheck.__main__ import main as healthcheck
-from local import program, reviewer
+from local import api, identity, program, reviewer
+from local.api import Credentials
 from local.containers import ROOT, Containers
+from local.identity import Identity
 from local.steps import CloudError, alone, step
 
 
@@ -27,7 +30,13 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     began = time.monotonic()
     settings = program.check(overrides)
     started = start(cloud, folder)
-    exports, changes = program.run(cloud.endpoint(), overrides, reviewer.remembered(folder))
+    who = identity.deployer(cloud.endpoint())
+    exports, changes = program.run(
+        cloud.endpoint(),
+        {"permissionsBoundary": who.boundary} | overrides,
+        reviewer.remembered(folder),
+        _credentials(cloud, settings, who),
+    )
     reviewer.remember(folder, exports.get("reviewer"))
     with step(f"{settings.min_hosts} healthy hosts of this release, and no other"):
         wait_for_hosts(cloud, str(exports["group"]), settings.min_hosts)
@@ -40,6 +49,14 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     if "reviewer" in exports:
         print("How the reviewer signs in: make reviewer\n")
     return healthcheck([url])
+
+
+def _credentials(cloud: Containers, settings: Settings, who: Identity) -> Credentials:
+    """The deployer's, or an administrator's where there is a reviewer, now or before: users are not the deployer's."""
+    there = [one["StackName"] for one in program.stacks(cloud.endpoint())]
+    if settings.reviewer != "none" or f"{program.DEPLOYMENT}-reviewer" in there:
+        return api.ROOT
+    return who.credentials
 
 
 def start(cloud: Containers, folder: Path) -> bool:

@@ -16,29 +16,38 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pulumi
 import yaml
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config, set_mocks
 
 from deployment.inputs import Inputs
 from deployment.settings import Settings
+from local.api import REGION, ROOT, Credentials, client
 from local.reviewer import Logins
 from local.steps import CloudError, step
 
-ROOT = Path(__file__).parent.parent
+FOLDER = Path(__file__).parent.parent
+PROJECT: dict[str, Any] = yaml.safe_load((FOLDER / "Pulumi.yaml").read_text())
 STACK = "local"
-REGION = "us-east-1"
+DEPLOYMENT = f"{PROJECT['name']}-{STACK}"  # what the names of its stacks begin with
 TIMEOUT = 900  # seconds for one stack
+REFUSALS = (Boto3Error, BotoCoreError, ClientError)  # what boto3 raises
 
 
 class Deployer(Mocks):
     """Creates or updates each resource as the program declares it."""
 
-    def __init__(self, endpoint: str, reviewer: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        reviewer: Mapping[str, Any] | None = None,
+        credentials: Credentials = ROOT,
+    ) -> None:
         """reviewer: what the run before told of it."""
         self.endpoint = endpoint
+        self.credentials = credentials
         self.cloudformation = self.client("cloudformation")
         self.s3 = self.client("s3")
         self.logins = Logins(self.client("iam"), reviewer or {})
@@ -46,16 +55,11 @@ class Deployer(Mocks):
         self.objects: set[tuple[str, str]] = set()
         self.changes = 0
         self.failure: CloudError | None = None
+        self.refused: CloudError | None = None  # what was looked up last, and in vain
         self.one_at_a_time = threading.Lock()  # two open step lines could not be read
 
     def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the emulator accepts any key
-        )
+        return client(self.endpoint, service, self.credentials)
 
     # What the program declares
 
@@ -73,7 +77,7 @@ class Deployer(Mocks):
                 return self._object(args.inputs)
             if args.typ == "aws:iam/userLoginProfile:UserLoginProfile":
                 return self._login(args.inputs)
-        except (BotoCoreError, ClientError) as refused:
+        except REFUSALS as refused:
             self.failure = CloudError(f"{args.name}: {refused}")
             raise self.failure from None
         except CloudError as failure:
@@ -94,13 +98,16 @@ class Deployer(Mocks):
         if policy := inputs.get("policyBody"):
             request["StackPolicyBody"] = policy
         with step(f"stack {name}") as line:
-            line.outcome = self._bring_up(name, request, inputs.get("onFailure", "ROLLBACK"))
-        outputs = {
-            one["OutputKey"]: one["OutputValue"] for one in self._settled(name).get("Outputs", [])
-        }
-        return self._settled(name)["StackId"], {**inputs, "outputs": outputs}
+            line.outcome = self.bring_up(request, inputs.get("onFailure", "ROLLBACK"))
+        return self._settled(name)["StackId"], {**inputs, "outputs": self.outputs(name)}
 
-    def _bring_up(self, name: str, request: dict[str, Any], on_failure: str) -> str:
+    def outputs(self, name: str) -> dict[str, str]:
+        told = self._settled(name).get("Outputs", [])
+        return {one["OutputKey"]: one["OutputValue"] for one in told}
+
+    def bring_up(self, request: dict[str, Any], on_failure: str) -> str:
+        """Create or update a stack and wait for it; returns what was done. Raises CloudError, and what boto3 raises."""
+        name = request["StackName"]
         present = self._settled(name)
         if present and present["StackStatus"] in (
             "CREATE_FAILED",
@@ -174,7 +181,9 @@ class Deployer(Mocks):
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         try:
             return self._looked_up(args), []
-        except (BotoCoreError, ClientError, LookupError) as refused:
+        except (*REFUSALS, LookupError) as refused:
+            # The program may live without it; if not, what it raises says less.
+            self.refused = CloudError(f"{args.token.split(':')[-1]}: {refused}")
             return {}, [(args.token, str(refused))]
 
     def _looked_up(self, args: MockCallArgs) -> dict[str, Any]:
@@ -191,12 +200,13 @@ class Deployer(Mocks):
 
     # What it no longer declares
 
-    def delete_undeclared(self, prefix: str) -> None:
+    def delete_undeclared(self) -> None:
         """Delete the deployment's passwords, stacks and objects that the program did not declare this time."""
-        self.logins.delete_undeclared(f"/{prefix}")
-        present = [stack["StackName"] for stack in self.cloudformation.describe_stacks()["Stacks"]]
-        for name in present:
-            if name.startswith(prefix) and name not in self.stacks:
+        if self.credentials == ROOT:  # who may not make users has made none
+            self.logins.delete_undeclared(f"/{DEPLOYMENT}-")
+        # An engine knows from its state what there is, and needs no permission to list all stacks.
+        for name in [stack["StackName"] for stack in stacks(self.endpoint)]:
+            if name not in self.stacks:
                 self.changes += 1
                 with step(f"stack {name}") as line:
                     self._delete(name)
@@ -221,14 +231,13 @@ def _named(values: dict[str, Any], key: str, value: str) -> list[dict[str, str]]
 
 def configuration(overrides: dict[str, str]) -> dict[str, str]:
     """The project's configuration: the defaults in Pulumi.yaml, then Pulumi.local.yaml, then `overrides`."""
-    project = _project()
-    name = project["name"]
+    name = PROJECT["name"]
     values = {
         key: declared["default"]
-        for key, declared in project["config"].items()
+        for key, declared in PROJECT["config"].items()
         if isinstance(declared, dict) and "default" in declared
     }
-    chosen = yaml.safe_load((ROOT / f"Pulumi.{STACK}.yaml").read_text()).get("config") or {}
+    chosen = yaml.safe_load((FOLDER / f"Pulumi.{STACK}.yaml").read_text()).get("config") or {}
     values |= {
         key.removeprefix(f"{name}:"): value
         for key, value in chosen.items()
@@ -244,8 +253,9 @@ def configuration(overrides: dict[str, str]) -> dict[str, str]:
 
 
 def stacks(endpoint: str) -> list[dict[str, Any]]:
-    """The stacks that there are, as the API tells them."""
-    return list(Deployer(endpoint).cloudformation.describe_stacks()["Stacks"])
+    """The deployment's stacks, as the API tells them."""
+    found = Deployer(endpoint).cloudformation.describe_stacks()["Stacks"]
+    return [one for one in found if one["StackName"].startswith(f"{DEPLOYMENT}-")]
 
 
 def check(overrides: dict[str, str]) -> Settings:
@@ -273,32 +283,29 @@ def settings(overrides: dict[str, str]) -> Settings:
 
 
 def _configure(overrides: dict[str, str]) -> None:
-    declared = _project()["config"]
+    declared = PROJECT["config"]
     for key in overrides:
         if key not in declared:
             known = ", ".join(declared)
             raise CloudError(f"there is no setting {key!r}; those in Pulumi.yaml are: {known}")
-    set_mocks(Deployer("http://nowhere.invalid"), project=_project()["name"], stack=STACK)
+    set_mocks(Deployer("http://nowhere.invalid"), project=PROJECT["name"], stack=STACK)
     set_all_config(configuration(overrides))
 
 
-def _project() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-    return content
-
-
 def run(
-    endpoint: str, overrides: dict[str, str], reviewer: Mapping[str, Any] | None = None
+    endpoint: str,
+    overrides: dict[str, str],
+    reviewer: Mapping[str, Any] | None = None,
+    credentials: Credentials = ROOT,
 ) -> tuple[dict[str, Any], int]:
     """Run `__main__.py`; returns its exports and how many things changed. Raises CloudError with the reason.
 
     reviewer: what the run before exported of it.
     """
-    deployer = Deployer(endpoint, reviewer)
-    project = _project()["name"]
+    deployer = Deployer(endpoint, reviewer, credentials)
     # A failure is told at the end, once; asyncio would tell it again, with a traceback, for each future that holds it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    set_mocks(deployer, project=project, stack=STACK, preview=False)
+    set_mocks(deployer, project=PROJECT["name"], stack=STACK, preview=False)
     set_all_config(configuration(overrides))
     exports: dict[str, Any] = {}
 
@@ -308,16 +315,22 @@ def run(
 
         outputs = get_root_resource().outputs  # type: ignore[union-attr]
         outputs.clear()  # the root is one for all runs in a process
-        runpy.run_path(str(ROOT / "__main__.py"))
+        runpy.run_path(str(FOLDER / "__main__.py"))
         return pulumi.Output.all(**outputs).apply(exports.update)
 
     try:
         program()
     except Exception as trouble:
-        raise deployer.failure or _told(trouble) from None
+        told = _told(trouble)
+        raise deployer.failure or (
+            told if isinstance(told, CloudError) else deployer.refused or told
+        ) from None
     if deployer.failure:
         raise deployer.failure
-    deployer.delete_undeclared(f"{project}-{STACK}-")
+    try:
+        deployer.delete_undeclared()
+    except REFUSALS as refused:
+        raise CloudError(f"what is no longer declared cannot be deleted: {refused}") from None
     return exports, deployer.changes
 
 

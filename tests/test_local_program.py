@@ -292,6 +292,25 @@ def test_an_api_that_refuses_is_told_with_what_it_refused(run: Run, cloud: Cloud
         run()
 
 
+def test_a_look_up_that_is_refused_is_told_with_what_was_refused(run: Run, cloud: Cloud) -> None:
+    def refuse(**_: Any) -> None:
+        raise refusal("AccessDenied", "not authorized to perform: ssm:GetParameter")
+
+    cloud.get_parameter = refuse  # type: ignore[assignment, method-assign]
+    with pytest.raises(CloudError, match=r"^getParameter: .* ssm:GetParameter"):
+        run()
+
+
+def test_a_deletion_that_is_refused_is_told_with_what_was_refused(run: Run, cloud: Cloud) -> None:
+    def refuse(**_: Any) -> None:
+        raise refusal("AccessDenied", "not authorized to perform: s3:DeleteObject")
+
+    run()
+    cloud.delete_object = refuse  # type: ignore[assignment, method-assign]
+    with pytest.raises(CloudError, match=r"no longer declared .* s3:DeleteObject"):
+        run(image="3" * 12)
+
+
 def test_an_unknown_look_up_is_an_answer_and_not_a_crash(cloud: Cloud) -> None:
     token = "aws:servicequotas/getServiceQuota:getServiceQuota"  # noqa: S105
     answer, failures = Deployer("http://nowhere").call(MockCallArgs(token, {}, ""))

@@ -22,7 +22,8 @@ from audit.cost.usage import Usage
 from deployment.settings import FEEDS
 from deployment.template import read_all
 from local.__main__ import setting
-from local.program import REGION, configuration, settings
+from local.api import REGION
+from local.program import configuration, settings
 from local.steps import CloudError
 
 CREDITS = (100, 200)  # dollars: what a new account gets, and what it can earn on top
