@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.permissions import inside
 from tests.permissions.emulator import Emulator
 from tests.permissions.evaluators import Identity
 from tests.permissions.reviewer import DEPLOYMENT, NAMES, TRUST
@@ -35,3 +36,9 @@ def reviewers(emulator: Emulator) -> dict[str, Identity]:
         RoleName=made["role"]["Name"], PermissionsBoundary=policy["PolicyArn"]
     )
     return {kind: emulator.identity(outputs["Arn"]) for kind, outputs in made.items()}
+
+
+@pytest.fixture(scope="session")
+def made(emulator: Emulator) -> tuple[dict[str, Identity], str]:
+    """Who deploys and who works inside, by the names of their tables; and the ARN of the boundary."""
+    return inside.make(emulator)

@@ -37,7 +37,7 @@ class Emulator:
         }
         with log.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ministack"],
+                [sys.executable, "-m", "local.stage.api"],
                 env=os.environ | environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
