@@ -11,7 +11,7 @@
 
 Every answer is for this moment only (no-store), may be read by any web page (CORS), and says what it is (nosniff).
 Errors too; they are JSON: {"error": {"status": 404, "message": "..."}}. (What is no HTTP, or too long, never gets here:
-gunicorn refuses it.)
+worker.py refuses it, in the same form.)
 """
 
 from __future__ import annotations

@@ -1,0 +1,170 @@
+"""What nobody should send, and what comes back: from the service alone, and through HAProxy as the local balancer."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import socketserver
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from service.app import HEADERS
+from tests.abuse.framing import SMUGGLING
+from tests.abuse.row import get
+from tests.abuse.wire import ROWS, Address, exchange, play, play_all, serving, wrong
+from tests.haproxy import Haproxy, prepared
+from tests.healthcheck_servers import ntp
+from tests.healthcheck_servers import serving as started
+from tests.serving import Running, running_service
+
+
+class Loopback(NamedTuple):
+    address: str = "127.0.0.1"
+    healthy: bool = True
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Running]:
+    with ntp() as server, running_service(tmp_path / "log", server.name) as running:
+        yield running
+
+
+@pytest.fixture
+def haproxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, service: Running) -> Iterator[Haproxy]:
+    (tmp_path / "haproxy").mkdir()
+    with prepared(monkeypatch, tmp_path / "haproxy", address(service)[1]) as haproxy:
+        haproxy.start()
+        haproxy.check(Loopback())
+        yield haproxy
+
+
+def address(of: Running | Haproxy) -> Address:
+    host, port = of.url.removeprefix("http://").split(":")
+    return host, int(port)
+
+
+def unharmed(service: Running) -> None:
+    """The worker is the one that was started, and every line of the log is gunicorn's own."""
+    lines = service.log.read_text().splitlines()
+    assert sum("Booting worker" in line for line in lines) == 1
+    assert [line for line in lines if not re.match(r"\[\d{4}-\d\d-\d\d ", line)] == []
+    assert [line for line in lines if not line.isprintable()] == []
+
+
+def test_the_service_alone_answers_every_abuse_as_it_shall_and_goes_on(service: Running) -> None:
+    assert wrong(play_all(address(service), balanced=False)) == ""
+    unharmed(service)
+    assert "refused a request of 127.0.0.1: Invalid HTTP request line" in service.log.read_text()
+
+
+def test_through_a_balancer_it_does_as_well(service: Running, haproxy: Haproxy) -> None:
+    assert wrong(play_all(address(haproxy), balanced=True)) == ""
+    unharmed(service)
+    assert haproxy.server(Loopback()).healthy
+
+
+def test_a_smuggled_request_never_answers_somebody_else(haproxy: Haproxy) -> None:
+    """The attacker's connection stays open, and others come on the connections that HAProxy keeps to the host."""
+    for row in SMUGGLING:
+        with socket.create_connection(address(haproxy), timeout=5) as attacker:
+            attacker.sendall(row.sent)
+            attacker.recv(65536)
+            for zone, offset in {"Asia/Tokyo": "+09:00", "Asia/Kathmandu": "+05:45"}.items():
+                outcome, got = exchange(address(haproxy), get(f"/now?format=text&tz={zone}"))
+                assert (outcome, got[-7:].decode()) == ("200", f"{offset}\n"), row.name
+
+
+def test_what_is_no_http_is_refused_in_the_form_of_all_errors(service: Running) -> None:
+    for sent, status in {
+        b"GARBAGE\r\n\r\n": b"400 Bad Request",
+        get("/" + "x" * 9_000): b"414 Request-URI Too Long",
+        get("/now", "X: " + "x" * 9_000): b"431 Request Header Fields Too Large",
+        get("/now", "Expect: wonders"): b"417 Expectation Failed",
+        get("/now", "Transfer-Encoding: cow"): b"400 Bad Request",
+    }.items():
+        _, got = exchange(address(service), sent)
+        head, _, body = got.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 " + status)
+        assert re.fullmatch(rb'\{"error": \{"status": %s, "message": ".+"\}\}\n' % status[:3], body)
+        for name, value in {**HEADERS, "Connection": "close", "Content-Length": len(body)}.items():
+            assert f"\r\n{name}: {value}".encode() in head
+
+
+@pytest.mark.parametrize("head", [b"", b"G", b"GET /now HTTP/1.1\r\nHost: x\r\nX: y"], ids=len)
+def test_heads_that_never_end_are_cut_off_and_keep_nobody_waiting(
+    head: bytes, tmp_path: Path
+) -> None:
+    """More of them than there are threads, each with another byte now and then."""
+    hasty = ("--worker-class", "tests.hasty.Hasty")
+    with (
+        ntp() as server,
+        running_service(tmp_path / "log", server.name, *hasty) as running,
+        contextlib.ExitStack() as stack,
+    ):
+        clients = [
+            stack.enter_context(socket.create_connection(address(running))) for _ in range(12)
+        ]
+        began = time.monotonic()
+        for client in clients:
+            client.sendall(head)
+        while serving(address(running)):
+            assert time.monotonic() - began < 10
+            for client in clients:
+                with contextlib.suppress(OSError):  # it is cut off
+                    client.sendall(b"x" * bool(head))
+        for client in clients:
+            client.settimeout(10)
+            with contextlib.suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+        assert "Traceback" not in running.log.read_text()
+
+
+def test_answers_that_nobody_reads_are_cut_off(tmp_path: Path) -> None:
+    """Else a client that asks and never listens would hold a thread for ever, once all buffers are full."""
+    hasty = ("--worker-class", "tests.hasty.Hasty")
+    with ntp() as server, running_service(tmp_path / "log", server.name, *hasty) as running:
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            deaf.connect(address(running))
+            deaf.settimeout(20)
+            with pytest.raises(ConnectionError):
+                while True:
+                    deaf.sendall(get("/now") * 100)
+        assert serving(address(running)) == []
+
+
+class Naive(socketserver.BaseRequestHandler):
+    """A server with every fault: it knows of no bodies, repeats what it gets, and tells what it runs on."""
+
+    def handle(self) -> None:
+        while piece := self.request.recv(100_000):
+            for head in piece.split(b"\r\n\r\n")[:-1]:
+                self.request.sendall(b"HTTP/1.1 200 OK\r\nServer: Python/3.11\r\n\r\n" + head)
+
+
+def test_a_server_with_these_faults_is_found_out() -> None:
+    naive = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Naive)
+    naive.daemon_threads = True
+    rows = {row.name: row for row in ROWS}
+    with naive, started(naive):
+        where = ("127.0.0.1", naive.server_address[1])
+        found = {
+            name: play(rows[name], where, balanced=True).faults
+            for name in ("CL.TE", "/health itself", "/<script>zq9</script>", "two requests at once")
+        }
+    assert found["CL.TE"][0].startswith("200 200, not 400|405")
+    assert found["/health itself"][0].startswith("200, not 404")
+    assert found["/<script>zq9</script>"][1].startswith("comes back")
+    assert found["two requests at once"][0] == "leaks b'Python/3'"
+    assert all("an honest request gets" in faults[-1] for faults in found.values())
+
+
+def test_the_table_is_as_large_as_it_is_said_to_be_and_each_name_stands_for_one_row() -> None:
+    assert len(ROWS) > 400
+    assert len({row.name for row in ROWS}) == len(ROWS)
+    assert all("5" not in {one[0] for one in row.alone.split()} for row in ROWS)
