@@ -31,8 +31,11 @@ def until(condition: Callable[[], Any]) -> None:
 class Target(Protocol):
     """A host: what a test has to know of one."""
 
-    address: str
-    healthy: bool
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def healthy(self) -> bool: ...
 
 
 class Haproxy:

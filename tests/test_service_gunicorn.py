@@ -77,11 +77,12 @@ def test_slow_bodies_do_not_keep_the_balancer_from_its_answer(
     assert "Traceback" not in running.log.read_text()
 
 
-def test_clients_that_do_not_hang_up_keep_nobody_waiting(running: Running) -> None:
+@pytest.mark.parametrize("line", [b"GET /now HTTP/1.1", b"GARBAGE"], ids=["served", "refused"])
+def test_clients_that_do_not_hang_up_keep_nobody_waiting(line: bytes, running: Running) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(6):
             client = stack.enter_context(connected(running))
-            client.sendall(b"GET /now HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            client.sendall(line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
         time.sleep(0.1)
         start = time.monotonic()
         assert requests.get(f"{running.url}/now", timeout=20).status_code == 200

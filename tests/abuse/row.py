@@ -2,8 +2,10 @@
 
 An outcome is the statuses of all answers on the connection, in their order; "closed" when it ends without one, and
 "open" when nothing comes within a second, as the server waits for the rest. `|` stands between those that are right:
-through a balancer, mostly where HAProxy (the local one) and an ALB, as far as it is documented, may differ, or HAProxy
-2.6 and 3.0. A second status where there is but one request, or a 200 through the balancer for /health, is smuggling.
+through a balancer, where HAProxy (the local one) and an ALB, as far as it is documented, may differ, or HAProxy 2.6 and
+3.0. An ALB has been tried with none of this. Its documentation knows of two 5xx that anybody can get from it: 501 for a
+Transfer-Encoding that it does not know, and 505 for a version of HTTP; what says so here is never sent on to a host.
+A second status where there is but one request, or a 200 through the balancer for /health, is smuggling.
 """
 
 from __future__ import annotations

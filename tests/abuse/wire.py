@@ -81,7 +81,7 @@ def serving(address: Address) -> list[str]:
 
 def play_all(address: Address, balanced: bool, rows: Sequence[Row] = ROWS) -> list[Played]:
     """A few at a time, as most wait."""
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(8) as pool:
         return list(pool.map(lambda row: play(row, address, balanced), rows))
 
 
