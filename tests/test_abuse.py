@@ -14,9 +14,10 @@ from typing import NamedTuple
 import pytest
 
 from service.app import HEADERS
+from tests.abuse.__main__ import main as abuse
 from tests.abuse.framing import SMUGGLING
 from tests.abuse.row import get
-from tests.abuse.wire import ROWS, Address, exchange, play, play_all, serving, wrong
+from tests.abuse.wire import ROWS, Address, exchange, play, play_all, poisoned, serving, wrong
 from tests.haproxy import Haproxy, prepared
 from tests.healthcheck_servers import ntp
 from tests.healthcheck_servers import serving as started
@@ -79,14 +80,7 @@ def test_through_a_balancer_it_does_as_well(service: Running, haproxy: Haproxy) 
 
 
 def test_a_smuggled_request_never_answers_somebody_else(haproxy: Haproxy) -> None:
-    """The attacker's connection stays open, and others come on the connections that HAProxy keeps to the host."""
-    for row in SMUGGLING:
-        with connected(haproxy) as attacker:
-            attacker.sendall(row.sent)
-            attacker.recv(65536)
-            for zone, offset in {"Asia/Tokyo": "+09:00", "Asia/Kathmandu": "+05:45"}.items():
-                outcome, got = exchange(address(haproxy), get(f"/now?format=text&tz={zone}"))
-                assert (outcome, got[-7:].decode()) == ("200", f"{offset}\n"), row.name
+    assert [trouble for row in SMUGGLING if (trouble := poisoned(row, address(haproxy)))] == []
 
 
 def test_what_is_no_http_is_refused_in_the_form_of_all_errors(service: Running) -> None:
@@ -171,6 +165,32 @@ def test_a_server_with_these_faults_is_found_out() -> None:
     assert found["/<script>zq9</script>"][1].startswith("comes back")
     assert found["two requests at once"][0] == "leaks b'Python/3'"
     assert all("an honest request gets" in faults[-1] for faults in found.values())
+
+
+def test_the_command_prints_a_line_for_each_row_and_what_became_of_all(
+    service: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert abuse(["--url", service.url, "--alone", "--only", "TRACE"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].split()[:3] == ["ok", "405", "TRACE"]
+    assert printed[-1].endswith("0 of them with a wrong outcome")
+    # Without --alone, it takes the service for what is behind a balancer.
+    assert abuse(["--url", service.url, "--only", "/health itself"]) == 1
+    assert capsys.readouterr().out.startswith("WRONG 200 ")
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://x.example", "is no URL"), ("http://[", "is no URL"), ("http://x:y", "is no URL"),
+        ("http://127.0.0.1:1", "there is no time service at 127.0.0.1:1: Connection refused"),
+    ],
+)  # fmt: skip
+def test_the_command_says_what_is_wrong_with_where_it_is_sent(
+    url: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert abuse(["--url", url]) == 2
+    assert told in capsys.readouterr().err
 
 
 def test_the_table_is_as_large_as_it_is_said_to_be_and_each_name_stands_for_one_row() -> None:

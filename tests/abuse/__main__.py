@@ -20,9 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _arguments(arguments)
     try:
         where = _address(args.url or _local(args.name))
-        if trouble := serving(where):
-            raise CloudError(f"no time service at {where[0]}:{where[1]}: {trouble[0]}")
-    except (CloudError, OSError, ValueError) as trouble:
+        _honest(where)
+    except CloudError as trouble:
         print(f"error: {trouble}", file=sys.stderr)
         return 2
     played = play_all(
@@ -62,10 +61,23 @@ def _local(name: str) -> str:
 
 
 def _address(url: str) -> Address:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        raise ValueError(f"{url} is not a URL such as http://127.0.0.1:8080")
-    return parts.hostname, parts.port or 80
+    try:
+        parts = urlsplit(url)
+        address = parts.hostname or "", parts.port or 80
+    except ValueError:
+        parts, address = None, ("", 0)
+    if not parts or parts.scheme != "http" or not address[0]:
+        raise CloudError(f"{url} is no URL such as http://127.0.0.1:8080")
+    return address
+
+
+def _honest(where: Address) -> None:
+    try:
+        trouble = serving(where)
+    except OSError as refused:
+        trouble = [refused.strerror or str(refused)]
+    if trouble:
+        raise CloudError(f"there is no time service at {where[0]}:{where[1]}: {trouble[0]}")
 
 
 def _line(one: Played) -> str:

@@ -49,7 +49,7 @@ PATHS = [
     Row("a whole URL of another host", get("http://zq9.example/now"), "200", "400|200", "we are no proxy: nothing is fetched"),
     Row("a whole URL of the metadata", get("http://169.254.169.254/latest/meta-data/"), "404", "400|404", "as above"),
     Row("a whole URL with a user", get("http://zq9@time.example/now"), "200", "400|200", "as above"),
-    Row("a whole URL without a path", get("http://time.example"), "308", "200|308|404", "a redirect to nowhere: proxies alone send that"),
+    Row("a whole URL without a path", get("http://zq9.example"), "200", "200|400|404", "the path is / (RFC 9110, 4.2.3), and nothing is redirected"),
     Row("a URL of a file", get("file:///etc/passwd"), "404", "400|404", "as above"),
     Row("a URL of nothing", get("://now"), "404|400", "400|404", "as above"),
     Row("a URL with a bad port", get("http://[::1/now"), "400", "400|404", "as above"),

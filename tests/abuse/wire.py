@@ -88,3 +88,16 @@ def play_all(address: Address, balanced: bool, rows: Sequence[Row] = ROWS) -> li
 def wrong(played: Sequence[Played]) -> str:
     """A line for each row that went wrong."""
     return "\n".join(f"{one.row.name}: {'; '.join(one.faults)}" for one in played if one.faults)
+
+
+def poisoned(row: Row, address: Address) -> str:
+    """What comes to others while this row's connection is open, on those that a balancer keeps to its hosts; "" if that
+    is what they asked for."""
+    with socket.create_connection(address, timeout=5) as attacker:
+        attacker.sendall(row.sent)
+        attacker.recv(65536)
+        for zone, offset in {"Asia/Tokyo": b"+09:00\n", "Asia/Kathmandu": b"+05:45\n"}.items():
+            outcome, got = exchange(address, get(f"/now?format=text&tz={zone}"))
+            if outcome != "200" or not got.endswith(offset):
+                return f"{row.name}: {outcome}, {got!r}"
+    return ""
