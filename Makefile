@@ -20,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup built up cloud down status test lint unit rehearsal drill drill-settings run image check-image package bench \
-	bench-speed bench-healthcheck capacity cost fuzz lock clean logs reviewer
+	bench-speed bench-healthcheck capacity cost abuse fuzz lock clean logs reviewer
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -94,6 +94,9 @@ drill: built ## break it in every way that it must survive, under load, beside w
 
 drill-settings: built ## drill other values of the settings as well, to show what ours are for
 	@$(ROOT) $(PYTHON) -m drills.settings
+
+abuse: setup ## send what nobody should send to the local deployment, or to your own at URL=http://...; a line for each row
+	@$(if $(URL),,$(ROOT)) $(PYTHON) -m tests.abuse $(if $(URL),--url $(URL))
 
 fuzz: setup ## try to break the parsers, the intervals and the verdicts, for EACH= seconds (20) each
 	@scripts/fuzz.sh --seconds $(or $(EACH),20)

@@ -11,7 +11,7 @@
 
 Every answer is for this moment only (no-store), may be read by any web page (CORS), and says what it is (nosniff).
 Errors too; they are JSON: {"error": {"status": 404, "message": "..."}}. (What is no HTTP, or too long, never gets here:
-gunicorn refuses it.)
+worker.py refuses it, in the same form.)
 """
 
 from __future__ import annotations
@@ -111,13 +111,15 @@ def create_app(monitor: Monitor | None = None) -> Flask:
 
 
 def _with_headers(inner: WSGIApplication) -> WSGIApplication:
-    """HEADERS on every answer, once Flask has made it: it would check and copy them anew, a seventh of all its work."""
+    """HEADERS on every answer, once Flask has made it: it would check and copy them anew, a seventh of all its work.
+    And an empty path is / (RFC 9110, section 4.2.3): Flask would redirect there, on whatever host the client names."""
     added = list(HEADERS.items())
 
     def outer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *trouble: Any) -> Any:
             return start_response(status, [*headers, *added], *trouble)
 
+        environ["PATH_INFO"] = environ["PATH_INFO"] or "/"
         return inner(environ, start)
 
     return outer

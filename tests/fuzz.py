@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-COVERED = ["healthcheck", "sntp"]
+COVERED = ["healthcheck", "sntp", "service"]
 
 
 def main() -> int:

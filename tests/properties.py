@@ -21,6 +21,8 @@ from healthcheck.samples import MAX_BODY, understood
 from healthcheck.target import BadUrl, completed, without_credentials
 from healthcheck.timestamp import BadTimestamp, Timestamp, parse, utc
 from healthcheck.verdict import described, hint, judge
+from service.app import create_app
+from service.timeserver import Monitor
 from tests.healthcheck_servers import packet_at
 
 Given = TypeVar("Given")
@@ -263,6 +265,35 @@ def whatever_the_error_it_can_be_told(error: float, stated: float) -> None:
     assert described(Interval(error, error)).isascii()
     assert hint(error, stated).isascii()
     assert utc(stated)
+
+
+# --- the service
+
+raw = st.text(st.characters(max_codepoint=255), max_size=60)  # bytes, as WSGI has them
+targets = st.sampled_from(["/now", "/", "/health", "//now", ""]) | raw.map("/{}".format)
+printable = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=60)
+queries = st.lists(
+    st.sampled_from(["tz=", "format=", "&", "UTC", "text", "%00", "../"]) | printable
+)
+service = create_app(Monitor("127.0.0.1", ask=lambda _host, _port: sntp.Answer(0.0, 0.001)))
+client = service.test_client()
+
+
+@given(st.sampled_from(["GET", "HEAD", "OPTIONS", "POST", "BREW"]), targets, queries, raw, raw)
+def any_request_is_answered_without_an_error_of_our_own_and_without_its_words(
+    method: str, path: str, query: list[str], accept: str, host: str
+) -> None:
+    """What gunicorn lets through: any bytes, but for a query, which is printable ASCII."""
+    mark = "zq9"
+    environment = {
+        "PATH_INFO": path + mark * (path not in ("/now", "/", "")),
+        "QUERY_STRING": "".join(query) + "&x=" + mark,
+        "HTTP_ACCEPT": accept + mark,
+        "HTTP_HOST": mark + host,
+    }
+    answer = client.open("/", method=method, environ_overrides=environment)
+    assert answer.status_code in (200, 400, 404, 405)
+    assert mark not in str(answer.headers) + answer.text
 
 
 ALL: dict[str, Any] = {name: one for name, one in vars().items() if hasattr(one, "hypothesis")}

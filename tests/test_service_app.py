@@ -284,6 +284,13 @@ def test_any_other_path_is_not_found_and_leads_nowhere(path: str, client: FlaskC
     assert "Location" not in answer.headers
 
 
+def test_an_empty_path_is_the_page_and_no_redirect_to_a_host_that_the_client_names(
+    client: FlaskClient,
+) -> None:
+    answer = client.get("/", environ_overrides={"PATH_INFO": "", "HTTP_HOST": "evil.example"})
+    assert (answer.status_code, answer.mimetype) == (200, "text/html")
+
+
 def test_an_error_of_ours_says_nothing_of_its_cause(
     client: FlaskClient, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import runpy
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
 
 import pytest
 import requests
 
 from bench.deployment import free_port
-
-ROOT = Path(__file__).parent.parent
-CONFIG = "service/gunicorn.conf.py"
-
-
-class Running(NamedTuple):
-    """A gunicorn that listens on `url`; its log is at `log`."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-    log: Path
+from tests.serving import CONFIG, ROOT, Running, running_service, start
 
 
 @pytest.fixture(scope="module")
@@ -40,31 +25,6 @@ def silent_server() -> Iterator[str]:
         yield f"127.0.0.1:{silent.getsockname()[1]}"
 
 
-def start(log: IO[bytes], server: str, *arguments: str) -> subprocess.Popen[bytes]:
-    environment = os.environ | {
-        "TIMESERVICE_BIND": "127.0.0.1:0",
-        "TIMESERVICE_WORKERS": "1",
-        "TIMESERVICE_TIME_SERVER": server,
-        "PYTHONUNBUFFERED": "1",
-    }
-    return subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "gunicorn", "--config", CONFIG, *arguments],
-        cwd=ROOT,
-        env=environment,
-        stderr=log,
-    )
-
-
-def listening(process: subprocess.Popen[bytes], log: Path) -> str:
-    """The URL that gunicorn says it listens on, once it does."""
-    deadline = time.monotonic() + 20
-    while process.poll() is None and time.monotonic() < deadline:
-        if found := re.search(r"Listening at: (http://127\.0\.0\.1:\d+)", log.read_text()):
-            return found[1]
-        time.sleep(0.02)
-    raise AssertionError(log.read_text())
-
-
 @pytest.fixture(
     params=[(), ("--bind", "127.0.0.1:0", "service.app:create_app()")],
     ids=["configured", "command line"],
@@ -72,14 +32,8 @@ def listening(process: subprocess.Popen[bytes], log: Path) -> str:
 def running(
     request: pytest.FixtureRequest, tmp_path: Path, silent_server: str
 ) -> Iterator[Running]:
-    log = tmp_path / "log"
-    with log.open("wb") as file:
-        process = start(file, silent_server, *request.param)
-        try:
-            yield Running(process, listening(process, log), log)
-        finally:
-            process.kill()
-            process.wait()
+    with running_service(tmp_path / "log", silent_server, *request.param) as running:
+        yield running
 
 
 def test_it_serves_and_ends_when_it_is_asked_to(running: Running) -> None:
@@ -123,11 +77,12 @@ def test_slow_bodies_do_not_keep_the_balancer_from_its_answer(
     assert "Traceback" not in running.log.read_text()
 
 
-def test_clients_that_do_not_hang_up_keep_nobody_waiting(running: Running) -> None:
+@pytest.mark.parametrize("line", [b"GET /now HTTP/1.1", b"GARBAGE"], ids=["served", "refused"])
+def test_clients_that_do_not_hang_up_keep_nobody_waiting(line: bytes, running: Running) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(6):
             client = stack.enter_context(connected(running))
-            client.sendall(b"GET /now HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            client.sendall(line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
         time.sleep(0.1)
         start = time.monotonic()
         assert requests.get(f"{running.url}/now", timeout=20).status_code == 200
@@ -155,7 +110,7 @@ def connected(running: Running) -> socket.socket:
 
 def test_it_is_configured_for_one_small_host_behind_a_balancer() -> None:
     config = runpy.run_path(str(ROOT / CONFIG))
-    assert (config["workers"], config["worker_class"], config["threads"]) == (2, "gthread", 4)
+    assert (config["workers"], config["threads"]) == (2, 4)
     assert (config["keepalive"], config["graceful_timeout"]) == (75, 20)
     assert config["worker_tmp_dir"] == "/dev/shm"  # noqa: S108
     assert not config.get("preload_app")

@@ -168,6 +168,7 @@ def test_the_container_is_confined(boot: Booting) -> None:
         "--read-only",
         "--cap-drop ALL",
         "--security-opt no-new-privileges",
+        "--shm-size 64k --ulimit msgqueue=0",
         "--memory 256m --memory-swap 256m",
         "--pids-limit 64",
         "--log-opt max-size=10m",

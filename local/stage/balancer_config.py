@@ -59,6 +59,7 @@ defaults
 
 frontend listener
     bind {LISTENER}
+    option disable-h2-upgrade # an ALB speaks HTTP/2 over TLS alone
     unique-id-format {_trace()}
 {_client_keep_alive(aws.attributes)}
 {_rules(aws.rules)}

@@ -1,0 +1,71 @@
+"""What nobody should send is sent to the deployment, through its balancer, and the hosts do not notice."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import time
+
+import docker
+import pytest
+from docker.models.containers import Container
+
+from drills.clone import Clone
+from tests.abuse.framing import SMUGGLING
+from tests.abuse.wire import Address, play_all, poisoned, wrong
+from tests.rehearsal.cloud import NAME, hosts, run
+
+pytestmark = pytest.mark.rehearsal
+
+
+def where(clone: Clone) -> Address:
+    return "127.0.0.1", clone.port
+
+
+def state(host: Container) -> tuple[str, str]:
+    """When the service's container was started, and the processes in it: others after each restart."""
+    started = run(host, "docker", "inspect", "--format", "{{.State.StartedAt}}", "timeservice")
+    processes = run(host, "docker", "top", "timeservice", "-o", "pid")
+    assert (started[0], processes[0]) == (0, 0)
+    return started[1], processes[1]
+
+
+def failed_checks(engine: docker.DockerClient) -> dict[str, str]:
+    """How many health checks of each server have failed, as HAProxy counts them."""
+    ask = ("import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/balancer/admin.sock'); "
+           "s.sendall(b'show stat\\n'); print(b''.join(iter(lambda: s.recv(65536), b'')).decode())")  # fmt: skip
+    status, table = run(engine.containers.get(f"{NAME}-balancer"), "python3", "-c", ask)
+    assert status == 0, table
+    rows = csv.DictReader(io.StringIO(table.removeprefix("# ")))
+    return {
+        row["svname"]: row["chkfail"]
+        for row in rows
+        if row["pxname"] == "targets" and row["chkfail"]
+    }
+
+
+def test_every_abuse_gets_the_answer_that_it_shall_and_no_host_notices(
+    clone: Clone, engine: docker.DockerClient
+) -> None:
+    before = {host.id: state(host) for host in hosts(engine)}
+    checks, since = failed_checks(engine), str(int(time.time()) - 1)
+    played = play_all(where(clone), balanced=True)
+    assert wrong(played) == ""
+    assert [one.row.name for one in played if re.search(r"\b5\d\d", one.outcome)] == []
+    assert {host.id: state(host) for host in hosts(engine)} == before
+    assert len(before) == 2
+    time.sleep(6)  # a round of health checks
+    assert failed_checks(engine) == checks
+    assert len(checks) >= 2
+    logged = [
+        line
+        for host in hosts(engine)
+        for line in run(host, "docker", "logs", "--since", since, "timeservice")[1].splitlines()
+    ]
+    assert any("refused a request of" in line for line in logged)
+    assert [line for line in logged if not re.match(r"\[\d{4}-\d\d-\d\d .*refused", line)] == []
+
+
+def test_a_smuggled_request_never_answers_somebody_else(clone: Clone) -> None:
+    assert [trouble for row in SMUGGLING if (trouble := poisoned(row, where(clone)))] == []

@@ -1,0 +1,251 @@
+"""Whoever breaks into the service finds a container with nothing in it, and no way out; seen from inside of it.
+
+Each probe is also played in a container of the same image without the options of `docker run` in cfn/hosts.yaml, where
+it must find what the service's container has not: one that finds nothing anywhere proves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import docker
+import pytest
+import requests
+from docker.models.containers import Container
+
+from drills import load
+from drills.clone import Clone
+from tests.rehearsal.cloud import NAME, failures, hosts, run
+from tests.rehearsal.probes import (
+    BOMB,
+    HOG,
+    LOOSE,
+    LOOSE_OPTIONS,
+    PROBES,
+    PYTHON,
+    REACHED,
+    SMALL_HOGS,
+    Probe,
+)  # fmt: skip
+
+pytestmark = pytest.mark.rehearsal
+
+SECRET = re.compile(r"AKIA|ASIA|PRIVATE KEY|(?i:password|passwd|secret|token|credential)")
+
+
+@pytest.fixture
+def host(engine: docker.DockerClient) -> Container:
+    return hosts(engine)[0]
+
+
+@pytest.fixture(scope="module")
+def loose(engine: docker.DockerClient) -> Iterator[str]:
+    """A container without any option that confines, on the same host."""
+    host = hosts(engine)[0]
+    image = inspected(host, "{{.Config.Image}}")
+    options = ("--detach", "--name", "loose", "--entrypoint", PYTHON, *LOOSE_OPTIONS)
+    status, output = run(host, "docker", "run", *options, image, "-c", LOOSE)
+    assert status == 0, output
+    try:
+        yield "loose"
+    finally:
+        run(host, "docker", "rm", "--force", "loose")
+
+
+def inspected(host: Container, what: str) -> str:
+    status, output = run(host, "docker", "inspect", "--format", what, "timeservice")
+    assert status == 0, output
+    return output.strip()
+
+
+def python(host: Container, code: str, container: str = "timeservice") -> tuple[int, str]:
+    """Run it in that container, by the one program that is there."""
+    return run(host, "docker", "exec", container, PYTHON, "-c", code)
+
+
+def until(condition: Callable[[], object], seconds: float) -> float:
+    """Wait for it; returns how long that took."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, f"not within {seconds} s"
+        time.sleep(0.2)
+    return time.monotonic() - start
+
+
+ALL = (
+    "import json, subprocess; print(json.dumps([subprocess.run([{python!r}, '-c', one], capture_output=True, \
+text=True).stdout.strip() for one in {codes!r}]))"
+)
+
+
+@pytest.fixture(scope="module")
+def answers(engine: docker.DockerClient, loose: str) -> dict[str, tuple[str, str]]:
+    """By the question: what the probe says in the service's container, and in the loose one."""
+    code = ALL.format(python=PYTHON, codes=[probe.code for probe in PROBES])
+    found = [json.loads(python(hosts(engine)[0], code, one)[1]) for one in ("timeservice", loose)]
+    return {probe.question: (one, other) for probe, one, other in zip(PROBES, *found, strict=True)}
+
+
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.question)
+def test_the_container_has_what_it_needs_and_nothing_else(
+    probe: Probe, answers: dict[str, tuple[str, str]]
+) -> None:
+    confined, loose = answers[probe.question]
+    assert confined == probe.confined
+    assert loose != probe.confined
+    assert probe.loose in loose
+
+
+def test_system_calls_are_filtered_by_the_engine_s_own_profile(host: Container) -> None:
+    """The engine of a host here is Debian's, in a container; on AWS, that of Amazon Linux."""
+    status, options = run(host, "docker", "info", "--format", "{{json .SecurityOptions}}")
+    assert status == 0
+    assert any("name=seccomp" in one for one in json.loads(options)), (
+        "this engine filters no system calls, so that nothing of it can be shown here"
+    )
+    assert inspected(host, "{{json .HostConfig.SecurityOpt}}") == '["no-new-privileges"]'
+    assert inspected(host, "{{.HostConfig.Privileged}}") == "false"
+
+
+def test_there_is_no_shell_no_package_manager_no_compiler(host: Container) -> None:
+    """As the list of programs says; here by trying."""
+    for program in ("sh", "bash", "/bin/sh", "busybox", "apt-get", "dpkg", "cc", "curl"):
+        status, output = run(host, "docker", "exec", "timeservice", program, "--version")
+        assert status in (126, 127), output
+        assert re.search("not found|no such file", output), output
+    assert run(host, "docker", "exec", "timeservice", PYTHON, "--version")[0] == 0
+
+
+def test_no_secret_is_in_the_image_or_in_what_it_is_started_with(host: Container) -> None:
+    image = inspected(host, "{{.Image}}")
+    history = run(host, "docker", "history", "--no-trunc", "--format", "{{json .}}", image)[1]
+    config = run(host, "docker", "image", "inspect", "--format", "{{json .Config}}", image)[1]
+    started = inspected(
+        host, "{{json .Config.Env}} {{json .Config.Cmd}} {{json .Args}} {{json .Mounts}}"
+    )
+    assert "gunicorn" in history
+    assert "65532:65532" in config
+    assert "TIMESERVICE_INSTANCE" in started
+    for text in (history, config, started):
+        assert SECRET.findall(text) == []
+    assert SECRET.findall("AWS_SECRET_ACCESS_KEY=x")
+    assert json.loads(config)["Env"] == [
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PYTHONPATH=/app/site-packages:/app", "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1", "PYTHONTZPATH=",
+    ]  # fmt: skip
+
+
+def test_it_reaches_the_time_server_and_no_metadata_no_network_no_name(
+    engine: docker.DockerClient, host: Container
+) -> None:
+    """What stands in: for the hop limit, a rule that drops what comes from a container; for security groups and routes,
+    networks without a way out. (The S3 endpoint is reachable, as for the host; there are no credentials for it.)"""
+    assert (
+        python(host, "import sntp; print(abs(sntp.ask('169.254.169.123').offset) < 9)")[1]
+        == "True\n"
+    )
+    token = [
+        "curl",
+        "-s",
+        "-o",
+        "/dev/null",
+        "-m",
+        "3",
+        "-w",
+        "%{http_code}",
+        "-X",
+        "PUT",
+        "http://169.254.169.254/latest/api/token",
+    ]
+    assert run(host, *token, "-H", "X-aws-ec2-metadata-token-ttl-seconds: 60")[1] == "200"
+    networks = engine.containers.get(f"{NAME}-api").attrs["NetworkSettings"]["Networks"]
+    api = networks[f"{NAME}-edge"]["IPAddress"]
+    (other,) = (one for one in hosts(engine) if one.id != host.id)
+    (neighbour,) = (one["IPAddress"] for one in other.attrs["NetworkSettings"]["Networks"].values())
+    places = [
+        *(
+            ("169.254.169.254", 80),
+            ("1.1.1.1", 443),
+            ("8.8.8.8", 53),
+            ("2606:4700:4700::1111", 443),
+        ),
+        *((api, 4566), (neighbour, 80), "example.com", "cloud.internal", "host.docker.internal"),
+    ]
+    own: list[object] = [("127.0.0.1", 8080), "localhost"]  # the probe tells open from closed
+    _, reached = python(host, REACHED.format(places=[*places, *own]))
+    assert sorted(reached.splitlines()) == sorted(str(one) for one in own)
+
+
+def healthy(host: Container) -> bool:
+    curl = "curl -s -o /dev/null -m 4 -w %{http_code} http://127.0.0.1/health"
+    return run(host, *curl.split())[1] == "200"
+
+
+class Attacked(NamedTuple):
+    told: str  # the attack's status and output
+    requests: list[load.Request]  # of others, meanwhile
+    ill: float  # seconds after it during which the host did not answer
+    same: bool  # whether the container is the one that was started before
+
+
+def attack(clone: Clone, host: Container, code: str) -> Attacked:
+    started = inspected(host, "{{.State.StartedAt}}")
+    with load.running(f"{clone.url}/now", 20) as running:
+        status, told = python(host, code)
+        ill = until(lambda: healthy(host), 60)
+        time.sleep(1)
+    same = inspected(host, "{{.State.StartedAt}}") == started
+    done = Attacked(f"{status} {told.strip()}", running.requests, ill, same)
+    print(
+        f"{done.told!r}; ill for {ill:.1f} s; {len(failures(done.requests))} of {len(done.requests)} lost"
+    )
+    return done
+
+
+def test_a_fork_bomb_gets_no_further_than_the_limit_and_is_not_noticed(
+    clone: Clone, host: Container, loose: str
+) -> None:
+    bomb = attack(clone, host, BOMB)
+    forked = re.fullmatch(r"0 (\d+) Resource temporarily unavailable", bomb.told)
+    assert forked
+    assert 40 < int(forked[1]) < 64  # the service's own processes and threads count as well
+    assert bomb.same
+    assert failures(bomb.requests) == []
+    assert python(host, BOMB, loose)[1] == "150 nothing\n"
+
+
+def test_a_memory_hog_is_killed_at_the_limit_and_is_not_noticed(
+    clone: Clone, host: Container, loose: str
+) -> None:
+    hog = attack(clone, host, HOG)
+    assert hog.told == "137 "
+    assert hog.same
+    assert failures(hog.requests) == []
+    assert python(host, HOG, loose)[1] == "400 MB\n"
+
+
+def test_many_small_hogs_may_end_the_service_which_is_back_in_seconds_while_the_other_host_serves(
+    clone: Clone, host: Container
+) -> None:
+    """The kernel ends the largest process, which is then one of the service's; with its first one, the container, and
+    all that is in it. That it is started again is Docker's work (--restart always)."""
+    hogs = attack(clone, host, SMALL_HOGS)
+    assert not hogs.same
+    assert hogs.ill < 30
+    instance = host.labels["timeservice.instance"]
+    others = [one for one in hogs.requests if not one.failed and one.instance != instance]
+    assert len(others) > 0.4 * len(hogs.requests)
+    assert len(failures(hogs.requests)) < 0.5 * len(hogs.requests)
+
+
+def test_after_all_that_the_deployment_is_as_it_was(
+    clone: Clone, engine: docker.DockerClient, host: Container
+) -> None:
+    assert all(healthy(one) for one in hosts(engine))
+    assert python(host, "import os; print(*os.listdir('/dev/shm'))") == (0, "\n")  # nothing is left
+    answers = {requests.get(f"{clone.url}/now", timeout=5).json()["instance"] for _ in range(20)}
+    assert answers == {one.labels["timeservice.instance"] for one in hosts(engine)}
