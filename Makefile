@@ -10,7 +10,7 @@ PYTHON := .venv/bin/python
 # file shall belong to root. Looked at when it is needed: the engine may have to be installed first.
 ROOT = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id -u)" = 0 ] || \
 	echo sudo -E env PYTHONDONTWRITEBYTECODE=1)
-export NAME PORT HOST_CPUS HOST_MEMORY
+export NAME PORT STACK HOST_CPUS HOST_MEMORY
 
 # make drill NAME ...: what follows are names of drills, and nothing to make.
 ifeq (drill,$(firstword $(MAKECMDGOALS)))
@@ -19,7 +19,7 @@ $(eval $(filter-out drill,$(DRILLS)):;@:)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup built up cloud down status test lint unit rehearsal drill drill-settings run image check-image package bench \
+.PHONY: help setup built up cloud down status reach test lint unit rehearsal drill drill-settings run image check-image package bench \
 	bench-speed bench-healthcheck capacity cost fuzz lock clean logs reviewer
 
 help: ## list the targets
@@ -49,6 +49,9 @@ status: setup ## show stacks, hosts (zone, release, health, clock error) and URL
 
 reviewer: setup ## show how the reviewer signs in, password and all, after make up CONFIG="reviewer=user"
 	@$(ROOT) $(PYTHON) -m local reviewer
+
+reach: setup ## what the Internet reaches of a deployment, and its hosts: exactly port 80? STACK=: one on AWS
+	@$(ROOT) $(PYTHON) -m audit.reach
 
 logs: setup ## show the last words of each container of the local cloud
 	@$(ROOT) $(PYTHON) -m local logs
