@@ -210,36 +210,38 @@ def test_no_name_outside_of_the_deployment_resolves_in_a_zone(
     assert probes(host, [("name", "cloud.internal", 0)]) == {"name cloud.internal 0": "answered"}
 
 
-def test_a_host_finds_nobody_but_the_s3_endpoint_and_the_balancer(
+PARTS = ("api", "balancer", "controller", "time")
+
+
+def test_a_host_finds_the_s3_endpoint_the_balancer_and_the_time_in_its_zone(
     engine: docker.DockerClient,
 ) -> None:
-    """All ports of whoever is in its zone; this machine, which the zone's first address would be; all other parts.
-
-    The balancer's port 80 is a difference to AWS: a host's security group lets nothing out to it.
-    """
-    host, other = hosts(engine)
+    """Of all ports. The balancer's port 80 is a difference to AWS: a host's security group lets nothing out to it."""
+    host = hosts(engine)[0]
     zone = host.labels["timeservice.zone"]
-    parts = {
-        part: engine.containers.get(f"{NAME}-{part}")
-        for part in ("api", "balancer", "controller", "time")
-    }
-    assert packet(host, "scan", address(parts["balancer"], zone)) == [80, 4566]
-    assert packet(host, "scan", address(parts["time"], zone)) == []
-    ntp = ("ntp", "169.254.169.123", 123)
-    assert set(probes(host, [ntp]).values()) == {"answered"}
-
-    (pool,) = engine.networks.get(f"{NAME}-{zone}").attrs["IPAM"]["Config"]
-    there = [pool["Gateway"], address(other, other.labels["timeservice.zone"])]
-    there += [
-        one["IPAddress"]
-        for part in parts.values()
-        for network, one in part.attrs["NetworkSettings"]["Networks"].items()
-        if network != f"{NAME}-{zone}"
+    assert packet(host, "scan", address(engine.containers.get(f"{NAME}-balancer"), zone)) == [
+        80,
+        4566,
     ]
-    targets = [("tcp", to, port) for to in there for port in (22, 80, 2375, 4566)]
-    targets += [("udp", to, 123) for to in there] + [("icmp", to, 0) for to in there]
-    found = probes(host, targets)
-    assert set(found.values()) <= {"no way", "nothing"}, found
+    assert packet(host, "scan", address(engine.containers.get(f"{NAME}-time"), zone)) == []
+    assert set(probes(host, [("ntp", "169.254.169.123", 123)]).values()) == {"answered"}
+
+
+def test_a_host_finds_nobody_else(engine: docker.DockerClient) -> None:
+    """Not this machine, whose address the first one of the zone would be; not the other host; no other part."""
+    parts = [engine.containers.get(f"{NAME}-{part}") for part in PARTS]
+    one, other = hosts(engine)
+    for host, another in ((one, other), (other, one)):
+        zone = f"{NAME}-{host.labels['timeservice.zone']}"
+        (pool,) = engine.networks.get(zone).attrs["IPAM"]["Config"]
+        there = [pool["Gateway"], address(another, another.labels["timeservice.zone"])]
+        for part in parts:
+            networks = part.attrs["NetworkSettings"]["Networks"]
+            there += [at["IPAddress"] for name, at in networks.items() if name != zone]
+        targets = [("tcp", to, port) for to in there for port in (22, 80, 2375, 4566)]
+        targets += [("udp", to, 123) for to in there] + [("icmp", to, 0) for to in there]
+        found = probes(host, targets)
+        assert set(found.values()) <= {"no way", "nothing"}, found
 
 
 @pytest.fixture(scope="module")
