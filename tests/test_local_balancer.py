@@ -197,9 +197,7 @@ def test_a_path_pattern_means_what_it_means_to_an_alb(
 
 def test_the_s3_endpoint_is_found_in_the_zones_alone(aws: Balancing) -> None:
     text = configuration(aws, ["10.0.1.3", "10.0.0.3"])
-    frontend = text.partition("frontend s3_endpoint\n")[2]
-    assert frontend.startswith("    bind 10.0.0.3:4566\n    bind 10.0.1.3:4566\n")
-    assert text.count(":4566\n") == 3  # and where it gets the objects from
+    assert re.findall(r"bind (\S+)", text) == [":80", "10.0.0.3:4566", "10.0.1.3:4566"]
 
 
 def allowed(aws: Balancing) -> list[tuple[str, str]]:
