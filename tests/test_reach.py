@@ -25,16 +25,12 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def untouched(url: str) -> State:
-    return read(Deployment(url, next(ACCOUNTS)).target)
-
-
 class Cloud(Deployment):
-    """A deployment that somebody changes by hand."""
+    """A deployment that somebody changes by hand, and that can be restored: a new one for each change takes longer."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url, next(ACCOUNTS))
+        self.later: list[Callable[[], object]] = []
         self.ec2, self.elb = self.client("ec2"), self.client("elbv2")
         self.balancer, self.host = (
             self.outputs[f"{one}SecurityGroup"] for one in ("Balancer", "Host")
@@ -42,13 +38,23 @@ class Cloud(Deployment):
         self.public = self.outputs["PublicSubnets"].split(",")
         self.private = self.outputs["PrivateSubnets"].split(",")
 
+    def restore(self) -> None:
+        while self.later:
+            self.later.pop()()
+
+    def undo(self, call: Callable[..., object], **request: Any) -> None:
+        self.later.append(lambda: call(**request))
+
     def let_in(self, group: str, protocol: str, port: int, **source: Any) -> None:
         rule = {"IpProtocol": protocol, "FromPort": port, "ToPort": port, **source}
-        self.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+        request = {"GroupId": group, "IpPermissions": [rule]}
+        self.ec2.authorize_security_group_ingress(**request)
+        self.undo(self.ec2.revoke_security_group_ingress, **request)
 
     def let_out(self, **peer: Any) -> None:
-        rule = {"IpProtocol": "-1", **peer}
-        self.ec2.authorize_security_group_egress(GroupId=self.host, IpPermissions=[rule])
+        request = {"GroupId": self.host, "IpPermissions": [{"IpProtocol": "-1", **peer}]}
+        self.ec2.authorize_security_group_egress(**request)
+        self.undo(self.ec2.revoke_security_group_egress, **request)
 
     def table(self, of: str) -> str:
         """Id of the route table of a subnet, or of the main one."""
@@ -71,42 +77,67 @@ class Cloud(Deployment):
         )
 
     def route(self, of: str, **target: str) -> None:
-        to = {"DestinationCidrBlock": "0.0.0.0/0", "RouteTableId": self.table(of)}
-        self.ec2.create_route(**(to | target))
+        to = {"RouteTableId": self.table(of)}
+        to["DestinationCidrBlock"] = target.pop("DestinationCidrBlock", "0.0.0.0/0")
+        self.ec2.create_route(**to, **target)
+        self.undo(self.ec2.delete_route, **to)
 
     def arn(self) -> str:
         return str(self.elb.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"])
 
     def listen(self, port: int, arn: str = "") -> None:
         action = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
-        self.elb.create_listener(
+        made = self.elb.create_listener(
             LoadBalancerArn=arn or self.arn(),
             Port=port,
             Protocol="HTTP",
             DefaultActions=[action],
         )
+        self.undo(self.elb.delete_listener, ListenerArn=made["Listeners"][0]["ListenerArn"])
 
     def second_balancer(self, scheme: str) -> str:
         made = self.elb.create_load_balancer(
             Name="second", Scheme=scheme, Subnets=self.public, SecurityGroups=[self.balancer]
         )
-        return str(made["LoadBalancers"][0]["LoadBalancerArn"])
+        arn = str(made["LoadBalancers"][0]["LoadBalancerArn"])
+        self.undo(self.elb.delete_load_balancer, LoadBalancerArn=arn)
+        return arn
 
     def second_group(self, subnets: list[str], **data: Any) -> None:
         """Hosts from another version of the launch template."""
         autoscaling = self.client("autoscaling")
         group = autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"][0]
         identity = group["LaunchTemplate"]["LaunchTemplateId"]
-        self.ec2.create_launch_template_version(
+        version = self.ec2.create_launch_template_version(
             LaunchTemplateId=identity, SourceVersion="1", LaunchTemplateData=data
-        )
+        )["LaunchTemplateVersion"]["VersionNumber"]
         autoscaling.create_auto_scaling_group(
             AutoScalingGroupName="second",
             MinSize=1,
             MaxSize=1,
-            LaunchTemplate={"LaunchTemplateId": identity, "Version": "2"},
+            LaunchTemplate={"LaunchTemplateId": identity, "Version": str(version)},
             VPCZoneIdentifier=",".join(subnets),
         )
+        delete = autoscaling.delete_auto_scaling_group
+        self.undo(delete, AutoScalingGroupName="second", ForceDelete=True)
+
+
+@pytest.fixture(scope="module")
+def deployed(url: str) -> Iterator[Cloud]:
+    cloud = Cloud(url)
+    yield cloud
+    assert reach(read(cloud.target)).wrong == []  # each change was taken back
+
+
+@pytest.fixture(scope="module")
+def untouched(deployed: Cloud) -> State:
+    return read(deployed.target)
+
+
+@pytest.fixture
+def cloud(untouched: State, deployed: Cloud) -> Iterator[Cloud]:
+    yield deployed
+    deployed.restore()
 
 
 EVERYWHERE = {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
@@ -142,7 +173,9 @@ def a_rule_for_ipv6(cloud: Cloud) -> str:
 
 
 def a_balancer_with_ipv6(cloud: Cloud) -> str:
-    cloud.elb.set_ip_address_type(LoadBalancerArn=cloud.arn(), IpAddressType="dualstack")
+    change, arn = cloud.elb.set_ip_address_type, cloud.arn()
+    change(LoadBalancerArn=arn, IpAddressType="dualstack")
+    cloud.undo(change, LoadBalancerArn=arn, IpAddressType="ipv4")
     return "has a public address (IPv6: internet-facing)"
 
 
@@ -170,6 +203,8 @@ def a_second_balancer(cloud: Cloud) -> str:
 def no_listener(cloud: Cloud) -> str:
     (listener,) = cloud.elb.describe_listeners(LoadBalancerArn=cloud.arn())["Listeners"]
     cloud.elb.delete_listener(ListenerArn=listener["ListenerArn"])
+    kept = {key: listener[key] for key in ("LoadBalancerArn", "Port", "Protocol", "DefaultActions")}
+    cloud.undo(cloud.elb.create_listener, **kept)
     return "port 80 is not reachable"
 
 
@@ -201,27 +236,29 @@ def a_default_route_of_the_main_route_table(cloud: Cloud) -> str:
 
 
 def a_host_subnet_without_its_route_table(cloud: Cloud) -> str:
+    table = cloud.table(cloud.private[0])
     (association,) = (
         one["RouteTableAssociationId"]
-        for table in cloud.ec2.describe_route_tables()["RouteTables"]
-        for one in table["Associations"]
-        if one.get("SubnetId") == cloud.private[0]
+        for each in cloud.ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+        for one in each["Associations"]
+        if one["SubnetId"] == cloud.private[0]
     )
     cloud.ec2.disassociate_route_table(AssociationId=association)
+    cloud.undo(cloud.ec2.associate_route_table, RouteTableId=table, SubnetId=cloud.private[0])
     return f"in {cloud.private[0]} do not reach S3"
 
 
 def public_addresses_for_what_is_launched(cloud: Cloud) -> str:
-    cloud.ec2.modify_subnet_attribute(
-        SubnetId=cloud.private[0], MapPublicIpOnLaunch={"Value": True}
-    )
+    change, subnet = cloud.ec2.modify_subnet_attribute, cloud.private[0]
+    change(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
+    cloud.undo(change, SubnetId=subnet, MapPublicIpOnLaunch={"Value": False})
     return f"{cloud.private[0]} gives public addresses"
 
 
 def hosts_in_the_public_subnets(cloud: Cloud) -> str:
-    cloud.client("autoscaling").update_auto_scaling_group(
-        AutoScalingGroupName=cloud.outputs["Group"], VPCZoneIdentifier=",".join(cloud.public)
-    )
+    change, group = cloud.client("autoscaling").update_auto_scaling_group, cloud.outputs["Group"]
+    change(AutoScalingGroupName=group, VPCZoneIdentifier=",".join(cloud.public))
+    cloud.undo(change, AutoScalingGroupName=group, VPCZoneIdentifier=",".join(cloud.private))
     return f"{cloud.table(cloud.public[0])}, that of hosts, leads 0.0.0.0/0"
 
 
@@ -261,65 +298,66 @@ def another_instance(cloud: Cloud) -> str:
         SubnetId=cloud.public[0],
         SecurityGroupIds=[cloud.balancer],
     )
-    return f"interface {made['Instances'][0]['InstanceId']} is reachable: tcp 80 over IPv4"
+    instance = made["Instances"][0]["InstanceId"]
+    cloud.undo(cloud.ec2.terminate_instances, InstanceIds=[instance])
+    return f"interface {instance} is reachable: tcp 80 over IPv4"
 
 
 def an_elastic_address(cloud: Cloud) -> str:
     interface = cloud.ec2.create_network_interface(SubnetId=cloud.private[0], Groups=[cloud.host])
+    held = {"NetworkInterfaceId": interface["NetworkInterface"]["NetworkInterfaceId"]}
+    cloud.undo(cloud.ec2.delete_network_interface, **held)
     address = cloud.ec2.allocate_address(Domain="vpc")
-    cloud.ec2.associate_address(
-        AllocationId=address["AllocationId"],
-        NetworkInterfaceId=interface["NetworkInterface"]["NetworkInterfaceId"],
-    )
+    allocation = {"AllocationId": address["AllocationId"]}
+    cloud.undo(cloud.ec2.release_address, **allocation)
+    cloud.ec2.associate_address(**held, **allocation)
     return f"address {address['PublicIp']} belongs to something that the API does not name"
 
 
 def a_url_of_the_function(cloud: Cloud) -> str:
-    name = cloud.outputs["Function"]
-    cloud.client("lambda").create_function_url_config(FunctionName=name, AuthType="NONE")
+    name, functions = cloud.outputs["Function"], cloud.client("lambda")
+    functions.create_function_url_config(FunctionName=name, AuthType="NONE")
+    cloud.undo(functions.delete_function_url_config, FunctionName=name)
     return f"function {name} is reachable: URL, authorization NONE"
 
 
 def a_function_for_everyone(cloud: Cloud) -> str:
-    name = cloud.outputs["Function"]
-    cloud.client("lambda").add_permission(
-        FunctionName=name, StatementId="all", Action="lambda:InvokeFunction", Principal="*"
-    )
+    name, functions = cloud.outputs["Function"], cloud.client("lambda")
+    statement = {"FunctionName": name, "StatementId": "all"}
+    functions.add_permission(**statement, Action="lambda:InvokeFunction", Principal="*")
+    cloud.undo(functions.remove_permission, **statement)
     return f"function {name} is reachable: lambda:InvokeFunction over API"
 
 
+def policy(action: str, resource: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": action}
+    return json.dumps({"Statement": [{**statement, "Resource": resource}]})
+
+
 def a_topic_for_everyone(cloud: Cloud) -> str:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": "*"},
-        "Action": "sns:Publish",
-        "Resource": "*",
-    }
-    cloud.client("sns").set_topic_attributes(
-        TopicArn=cloud.outputs["AlertTopic"],
-        AttributeName="Policy",
-        AttributeValue=json.dumps({"Statement": [statement]}),
-    )
+    topics, topic = cloud.client("sns"), {"TopicArn": cloud.outputs["AlertTopic"]}
+    before = topics.get_topic_attributes(**topic)["Attributes"]["Policy"]
+    change, request = topics.set_topic_attributes, {**topic, "AttributeName": "Policy"}
+    change(**request, AttributeValue=policy("sns:Publish", "*"))
+    cloud.undo(change, **request, AttributeValue=before)
     return "is reachable: sns:Publish over API"
 
 
 def a_bucket_without_its_block(cloud: Cloud) -> str:
-    cloud.client("s3").delete_public_access_block(Bucket=cloud.outputs["ArtifactsBucket"])
-    return f"bucket {cloud.outputs['ArtifactsBucket']} may be made public"
+    s3, bucket = cloud.client("s3"), {"Bucket": cloud.outputs["ArtifactsBucket"]}
+    before = s3.get_public_access_block(**bucket)["PublicAccessBlockConfiguration"]
+    s3.delete_public_access_block(**bucket)
+    cloud.undo(s3.put_public_access_block, **bucket, PublicAccessBlockConfiguration=before)
+    return f"bucket {bucket['Bucket']} may be made public"
 
 
 def a_public_bucket(cloud: Cloud) -> str:
     a_bucket_without_its_block(cloud)
-    statement = {
-        "Effect": "Allow",
-        "Principal": "*",
-        "Action": "s3:GetObject",
-        "Resource": f"arn:aws:s3:::{cloud.outputs['ArtifactsBucket']}/*",
-    }
-    cloud.client("s3").put_bucket_policy(
-        Bucket=cloud.outputs["ArtifactsBucket"], Policy=json.dumps({"Statement": statement})
-    )
-    return f"bucket {cloud.outputs['ArtifactsBucket']} is reachable: s3:GetObject over API"
+    s3, name = cloud.client("s3"), cloud.outputs["ArtifactsBucket"]
+    before = s3.get_bucket_policy(Bucket=name)["Policy"]
+    s3.put_bucket_policy(Bucket=name, Policy=policy("s3:GetObject", f"arn:aws:s3:::{name}/*"))
+    cloud.undo(s3.put_bucket_policy, Bucket=name, Policy=before)
+    return f"bucket {name} is reachable: s3:GetObject over API"
 
 
 MUTATIONS: list[Callable[[Cloud], str]] = [
@@ -357,8 +395,7 @@ MUTATIONS: list[Callable[[Cloud], str]] = [
 
 
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda one: one.__name__)
-def test_a_change_by_hand_is_named(url: str, mutate: Callable[[Cloud], str]) -> None:
-    cloud = Cloud(url)
+def test_a_change_by_hand_is_named(cloud: Cloud, mutate: Callable[[Cloud], str]) -> None:
     complaint = mutate(cloud)
     wrong = reach(read(cloud.target)).wrong
     assert any(complaint in one for one in wrong), (complaint, wrong)
@@ -622,9 +659,8 @@ def test_ports_are_told_as_ranges(protocol: str, found: set[int], expected: str)
 
 
 def test_the_command_says_so_with_its_exit_code(
-    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cloud = Cloud(url)
     monkeypatch.setattr("audit.reach.__main__.target", lambda args: cloud.target)
     assert main([]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("OK: ")
