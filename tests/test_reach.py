@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import itertools
+import functools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,23 +13,21 @@ import pytest
 from audit.reach.__main__ import main, reach, report
 from audit.reach.ports import public, told
 from audit.reach.state import State, read
+from audit.target import Target
 from local.steps import CloudError
-from tests.ministack import Deployment, ministack
-
-ACCOUNTS = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with ministack(tmp_path_factory.mktemp("ministack")) as url:
-        yield url
+from tests.permissions.emulator import REGION, Emulator
+from tests.permissions.signals import hosts_signal
+from tests.templates import TEMPLATES
 
 
-class Cloud(Deployment):
+class Cloud:
     """A deployment that somebody changes by hand, and that can be restored: a new one for each change takes longer."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url, next(ACCOUNTS))
+    def __init__(self, emulator: Emulator) -> None:
+        # Clients are made once: making one takes longer than most calls.
+        self.client = functools.cache(emulator.client)
+        self.target = Target("timeservice-local", REGION, self.client)
+        self.outputs = self._deployed(emulator)
         self.later: list[Callable[[], object]] = []
         self.ec2, self.elb = self.client("ec2"), self.client("elbv2")
         self.balancer, self.host = (
@@ -37,6 +35,21 @@ class Cloud(Deployment):
         )
         self.public = self.outputs["PublicSubnets"].split(",")
         self.private = self.outputs["PrivateSubnets"].split(",")
+
+    def _deployed(self, emulator: Emulator) -> dict[str, str]:
+        """The outputs of all stacks, and what else is a parameter of one."""
+        lists = self.client("ec2").describe_prefix_lists()["PrefixLists"]
+        (s3,) = (one for one in lists if one["PrefixListName"] == f"com.amazonaws.{REGION}.s3")
+        known = {"S3PrefixList": s3["PrefixListId"], "Release": "r1", "ImageKey": "images/1.tar.gz"}
+        known["PackageKey"] = "healthcheck/1.zip"
+        for part in ("artifacts", "network", "balancer", "hosts", "healthcheck"):
+            if part == "healthcheck":
+                self.client("s3").put_object(Bucket=known["Bucket"], Key=known["PackageKey"])
+            given = {key: known[key] for key in TEMPLATES[part].parameters if key in known}
+            name, tags = f"{self.target.deployment}-{part}", {"deployment": self.target.deployment}
+            known |= emulator.deploy(name, part, tags, **given)
+            known["ArtifactsBucket"] = known["Bucket"]
+        return known
 
     def restore(self) -> None:
         while self.later:
@@ -123,10 +136,15 @@ class Cloud(Deployment):
 
 
 @pytest.fixture(scope="module")
-def deployed(url: str) -> Iterator[Cloud]:
-    cloud = Cloud(url)
-    yield cloud
-    assert reach(read(cloud.target)).wrong == []  # each change was taken back
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    emulator = Emulator(tmp_path_factory.mktemp("emulator") / "log")
+    try:
+        with hosts_signal(emulator):
+            cloud = Cloud(emulator)
+        yield cloud
+        assert reach(read(cloud.target)).wrong == []  # each change was taken back
+    finally:
+        emulator.stop()
 
 
 @pytest.fixture(scope="module")
@@ -401,9 +419,8 @@ def test_a_change_by_hand_is_named(cloud: Cloud, mutate: Callable[[Cloud], str])
     assert any(complaint in one for one in wrong), (complaint, wrong)
 
 
-def test_what_does_not_open_anything_is_not_named(url: str) -> None:
+def test_what_does_not_open_anything_is_not_named(cloud: Cloud) -> None:
     """All at once: none of them may be told."""
-    cloud = Cloud(url)
     cloud.let_in(cloud.balancer, "tcp", 22, IpRanges=[{"CidrIp": "10.0.0.0/8"}])
     cloud.let_in(cloud.host, "-1", -1, IpRanges=[{"CidrIp": "192.168.1.0/24"}])
     cloud.let_in(cloud.balancer, "tcp", 22, Ipv6Ranges=[{"CidrIpv6": "fd00::/8"}])
