@@ -10,7 +10,7 @@ PYTHON := .venv/bin/python
 # file shall belong to root. Looked at when it is needed: the engine may have to be installed first.
 ROOT = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id -u)" = 0 ] || \
 	echo sudo -E env PYTHONDONTWRITEBYTECODE=1)
-export NAME PORT HOST_CPUS HOST_MEMORY
+export NAME PORT STACK HOST_CPUS HOST_MEMORY
 
 # make drill NAME ...: what follows are names of drills, and nothing to make.
 ifeq (drill,$(firstword $(MAKECMDGOALS)))
@@ -19,8 +19,7 @@ $(eval $(filter-out drill,$(DRILLS)):;@:)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup built up cloud down status test lint unit rehearsal drill drill-settings run image check-image package bench \
-	bench-speed bench-healthcheck capacity cost abuse fuzz lock clean logs reviewer
+.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -49,6 +48,9 @@ status: setup ## show stacks, hosts (zone, release, health, clock error) and URL
 
 reviewer: setup ## show how the reviewer signs in, password and all, after make up CONFIG="reviewer=user"
 	@$(ROOT) $(PYTHON) -m local reviewer
+
+reach: setup ## what the Internet reaches of a deployment, and its hosts: exactly port 80? STACK=: one on AWS
+	@$(ROOT) $(PYTHON) -m audit.reach
 
 logs: setup ## show the last words of each container of the local cloud
 	@$(ROOT) $(PYTHON) -m local logs

@@ -8,7 +8,6 @@ from drills import outcome
 from drills.hosts import lose
 from drills.registry import drill
 from drills.scene import RATE, Scene, instance_of
-from local.containers import LABEL
 
 
 @drill("the balancer restarts")
@@ -70,9 +69,8 @@ def zone_gone(scene: Scene) -> None:
         time.sleep(5)
     scene.errors_end()
     scene.never_wrong()
-    network = cloud.engine.networks.create(
-        f"{cloud.name}-{zone}", driver="bridge", internal=True, labels={LABEL: cloud.name}
-    )
+    cloud.network_without_way_out(zone)
+    network = cloud.engine.networks.get(f"{cloud.name}-{zone}")
     network.connect(parts[0], aliases=["cloud.internal"])
     network.connect(parts[1])
     last = scene.hosts()[0]

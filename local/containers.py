@@ -95,6 +95,14 @@ class Containers:
         """URL of the local AWS API."""
         return f"http://{self.address('api')}:4566"
 
+    def said_by(self, address: str) -> str:
+        """What a host answers at /now; "" if it does not. The balancer asks, as nobody else is on its network."""
+        balancer = self.get("balancer")
+        if balancer is None or balancer.status != "running":
+            return ""
+        result = balancer.exec_run(["curl", "-s", "-m", "2", f"http://{address}/now"])
+        return result.output.decode() if isinstance(result.output, bytes) else ""
+
     def missing(self) -> list[str]:
         """The parts of the local cloud that do not run."""
         roles = ("api", "time", "balancer", "controller")
@@ -217,10 +225,17 @@ class Containers:
             pool = IPAMPool(DEFAULT_SUBNET) if self.name == DEFAULT else None
             ipam = IPAMConfig(pool_configs=[pool] if pool else None)
             self._network(edge, ipam=ipam)
-        # Internal: Docker gives it no way out, as the templates' route tables give the zones none.
         for internal in ("internet", *ZONES):
             if f"{self.name}-{internal}" not in present:
-                self._network(f"{self.name}-{internal}", internal=True)
+                self.network_without_way_out(internal)
+
+    def network_without_way_out(self, zone: str) -> None:
+        """Internal: Docker lets nothing out of it, as the templates' route tables let nothing out of the zones.
+
+        Nor does this machine have an address in it, by which a host would find whatever listens here.
+        """
+        options = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+        self._network(f"{self.name}-{zone}", internal=True, options=options)
 
     def _network(self, name: str, **options: Any) -> None:
         try:

@@ -39,13 +39,13 @@ def test_times_and_thresholds_are_those_of_the_target_group_and_the_balancer(
 def test_hosts_that_serve_do_so_from_the_first_moment_of_a_new_configuration(
     aws: Balancing,
 ) -> None:
-    text = configuration(aws, {"host2": "172.30.0.4"}, ["host2"])
+    text = configuration(aws, hosts={"host2": "172.30.0.4"}, healthy=["host2"])
     assert "    server host2 172.30.0.4:80 check\n" in text
     assert text.count(" check disabled") == len(balancer_config.SLOTS) - 1
 
 
 def test_hosts_that_are_not_healthy_are_at_hand_for_when_none_is(aws: Balancing) -> None:
-    text = configuration(aws, {"host2": "172.30.0.4"})
+    text = configuration(aws, hosts={"host2": "172.30.0.4"})
     assert "    server host2 0.0.0.0:80 check disabled\n" in text
     assert "    server host2-open 172.30.0.4:80 backup\n" in text
 
@@ -193,6 +193,11 @@ def test_a_path_pattern_means_what_it_means_to_an_alb(
     pattern: str, path: str, matches: bool
 ) -> None:
     assert bool(re.search(balancer_config._pattern(pattern), path)) is matches
+
+
+def test_the_s3_endpoint_is_found_in_the_zones_alone(aws: Balancing) -> None:
+    text = configuration(aws, ["10.0.1.3", "10.0.0.3"])
+    assert re.findall(r"bind (\S+)", text) == [":80", "10.0.0.3:4566", "10.0.1.3:4566"]
 
 
 def allowed(aws: Balancing) -> list[tuple[str, str]]:

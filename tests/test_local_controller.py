@@ -100,12 +100,13 @@ def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
     monkeypatch.setattr(hosts, "existing", lambda: list(stage.hosts.values()))
     monkeypatch.setattr(hosts, "launch", stage.launch)
     monkeypatch.setattr(hosts, "terminate", stage.terminate)
-    monkeypatch.setattr(balancer, "apply", lambda _: True)
+    monkeypatch.setattr(balancer, "apply", lambda *_: True)
     monkeypatch.setattr(balancer, "servers", lambda: dict(stage.servers))
     monkeypatch.setattr(balancer, "register", stage.register)
     monkeypatch.setattr(balancer, "release", stage.release)
     monkeypatch.setattr(balancer, "drain", stage.drain)
     monkeypatch.setattr(names, "publish", lambda _: None)
+    monkeypatch.setattr(names, "in_zones", list)
     monkeypatch.setattr(controller_module, "STATUS", tmp_path / "status.json")
     return stage
 

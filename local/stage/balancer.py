@@ -36,13 +36,13 @@ class Server(NamedTuple):
         return self.status.startswith("DOWN")
 
 
-def apply(aws: Balancing) -> bool:
+def apply(aws: Balancing, zones: Collection[str] = ("",)) -> bool:
     """Let HAProxy do what the API says; hosts that serve go on. Returns False while it has not started yet.
 
     A change waits for the requests of hosts that drain: with a new configuration, nobody would count them any more.
     Raises RuntimeError if HAProxy refuses; the next round tries again.
     """
-    settings = configuration(aws)
+    settings = configuration(aws, zones)
     if not CONFIG.exists():
         _write(CONFIG, settings)  # what HAProxy waits for
     if not MASTER.exists():
@@ -53,7 +53,8 @@ def apply(aws: Balancing) -> bool:
             return True
         known = [one for one in present if not one.draining]
         hosts = {one.slot: one.address for one in known}
-        _write(CONFIG, configuration(aws, hosts, [one.slot for one in known if one.healthy]))
+        healthy = [one.slot for one in known if one.healthy]
+        _write(CONFIG, configuration(aws, zones, hosts, healthy))
         answer = _ask(MASTER, "reload")
         if "Success=1" not in answer:
             raise RuntimeError(f"HAProxy refuses its configuration: {answer.strip()}")

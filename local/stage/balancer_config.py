@@ -27,10 +27,14 @@ TRACE = "X-Amzn-Trace-Id"
 
 
 def configuration(
-    aws: Balancing, hosts: Mapping[str, str] | None = None, healthy: Collection[str] = ()
+    aws: Balancing,
+    zones: Collection[str] = ("",),
+    hosts: Mapping[str, str] | None = None,
+    healthy: Collection[str] = (),
 ) -> str:
     """The HAProxy configuration that does what the API's settings say.
 
+    zones: the addresses at which hosts find the S3 endpoint, and nobody else; "" for all that there are.
     hosts: slot -> address of those who are registered when it is loaded; HAProxy learns of others at run time.
     healthy: the slots of those who serve from its first moment on.
     """
@@ -69,9 +73,15 @@ frontend listener
 {_fixed_responses(aws.rules)}
 # The S3 gateway endpoint: what its policy does not name is refused with 403, as on AWS.
 frontend s3_endpoint
-    bind {S3_ENDPOINT}
+{_bound(zones)}
 {_endpoint(aws.endpoint_policy)}
     http-request deny deny_status 403 unless {{ var(txn.allowed) -m bool }}
+    # The emulator finds out from any of these what is asked of it: a list, a policy, another bucket, another service.
+    http-request deny deny_status 403 if {{ path -m reg ^/[^/]*/?$ }} or {{ query -m len gt 0 }}
+    http-request deny deny_status 403 if {{ req.hdr(X-Amz-Target) -m found }}
+    http-request deny deny_status 403 if {{ req.hdr(Authorization) -m found }} \
+!{{ req.hdr(Authorization) -m sub /s3/aws4_request }}
+    http-request set-header Host {ENDPOINT.removeprefix("http://")}
     default_backend s3
 
 backend s3
@@ -80,6 +90,10 @@ backend s3
     http-request set-header X-Forwarded-Proto https
     server api {ENDPOINT.removeprefix("http://")}
 """
+
+
+def _bound(zones: Collection[str]) -> str:
+    return "\n".join(f"    bind {address}{S3_ENDPOINT}" for address in sorted(zones))
 
 
 def _targets(aws: Balancing, hosts: Mapping[str, str], healthy: Collection[str]) -> str:

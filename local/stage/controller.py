@@ -37,7 +37,7 @@ class Controller:
             for host in present:
                 self._remove(host, None)
             return
-        if not balancer.apply(aws):
+        if not balancer.apply(aws, names.in_zones()):
             return
         names.publish(aws.load_balancer["DNSName"])
         groups = {group.name: group for group in cloud_api.groups()}

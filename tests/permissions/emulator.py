@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,9 @@ class Emulator:
             aws_session_token=given.get("SessionToken"),
         )
 
-    def deploy(self, stack: str, part: str, **parameters: str) -> dict[str, str]:
+    def deploy(
+        self, stack: str, part: str, tags: Mapping[str, str] | None = None, **parameters: str
+    ) -> dict[str, str]:
         """Make a stack from cfn/<part>.yaml; returns its outputs."""
         cloudformation = self.client("cloudformation")
         cloudformation.create_stack(
@@ -84,6 +87,7 @@ class Emulator:
             Parameters=[
                 {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
             ],
+            Tags=[{"Key": key, "Value": value} for key, value in (tags or {}).items()],
         )
         while True:
             (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]

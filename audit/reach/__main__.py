@@ -1,0 +1,96 @@
+"""What the Internet reaches of a deployment, and what its hosts reach, computed from what the AWS API says.
+
+    python -m audit.reach [--stack STACK] [--name NAME]     (make reach)
+
+Exit codes: 0 the load balancer's port 80 is reachable over IPv4, and nothing else, or near to be; 1 something else is
+reachable, or a wall that keeps it closed is missing: it is named; 2 wrong usage; 3 there is no such deployment, or it
+cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from audit.reach import doors as network
+from audit.reach import public
+from audit.reach.doors import Door, Exit
+from audit.reach.state import State, read
+from audit.reach.weaknesses import weaknesses
+from audit.target import add_arguments, target
+from local.steps import CloudError
+
+Rows = list[tuple[tuple[str, ...], str]]  # cells, and the reason
+
+
+class Reach(NamedTuple):
+    doors: list[Door]
+    exits: list[Exit]
+    weaknesses: list[str]
+
+    @property
+    def wrong(self) -> list[str]:
+        """Sentences about what is not as it shall be; [] if exactly the balancer's port 80 is reachable."""
+        right = [door for door in self.doors if _right(door)]
+        others = [door for door in self.doors if not _right(door)] + right[1:]
+        return [
+            *([] if right else ["the load balancer's port 80 is not reachable over IPv4"]),
+            *(f"{one.name} is reachable: {one.port} over {one.over}" for one in others),
+            *self.weaknesses,
+        ]
+
+
+def _right(door: Door) -> bool:
+    return door.name.startswith("load balancer ") and (door.over, door.port) == ("IPv4", "tcp 80")
+
+
+def reach(state: State) -> Reach:
+    doors = [*network.doors(state), *public.doors(state)]
+    return Reach(doors, network.exits(state), weaknesses(state, doors))
+
+
+def report(found: Reach) -> str:
+    reached: Rows = [((one.name, one.over, one.port), one.because) for one in found.doors]
+    left: Rows = [((one.name, one.port, one.to), one.because) for one in found.exits]
+    verdict = [f"WRONG: {one}" for one in found.wrong]
+    return "\n".join(
+        [
+            *_table("Reachable from the Internet (0.0.0.0/0 and ::/0)", reached),
+            *_table("Reachable from hosts", left),
+            *(verdict or ["OK: the load balancer's port 80 over IPv4, and nothing else"]),
+        ]
+    )
+
+
+def _table(title: str, rows: Rows) -> list[str]:
+    """Each row with its reason below it."""
+    widths = [max(map(len, column)) for column in zip(*(row for row, _ in rows), strict=True)]
+    lines = [f"{title}:"]
+    for row, because in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        lines += ["  " + "  ".join(cells).rstrip(), f"      {because}"]
+    return [*lines, *([] if rows else ["  nothing"]), ""]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m audit.reach",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    try:
+        found = reach(read(target(parser.parse_args(argv))))
+    except (BotoCoreError, ClientError, CloudError) as trouble:
+        print(f"error: {trouble}", file=sys.stderr)
+        return 3
+    print(report(found))
+    return 1 if found.wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,308 @@
+"""From outside, port 80 and nothing else; from a host, S3 and nothing else: by packets, and as `make reach` says.
+
+The Internet is here: the network NAME-internet, on which the healthcheck's function asks for the load balancer's public
+name, and this machine, which reaches it by the port that Docker publishes. To hosts it is this machine as well: what
+leaves a container goes over it, so a host that had a route would reach a server that listens here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import docker
+import pytest
+from docker.models.containers import Container
+from docker.types import IPAMConfig, IPAMPool
+
+from drills.clone import Clone
+from tests.rehearsal import packets
+from tests.rehearsal.cloud import LABEL, NAME, aws, hosts, run
+
+pytestmark = pytest.mark.rehearsal
+
+PACKETS = Path(packets.__file__).read_text()
+IPV6 = Path("/proc/net/if_inet6").exists()
+NAMESERVER = "outside.example"  # what the Internet's DNS server here knows
+Start = Callable[..., Container]
+
+
+class Internet(NamedTuple):
+    """An ordinary network of Docker's, and a server on this machine's addresses in it."""
+
+    network: str
+    ipv4: str
+    ipv6: str
+
+
+def packet(where: Container, command: str, *arguments: str) -> Any:
+    """Run packets.py in a container; returns what it says."""
+    status, output = run(where, "python3", "-c", PACKETS, command, *arguments)
+    assert status == 0, output
+    return json.loads(output)
+
+
+def probes(where: Container, targets: list[tuple[str, str, int]]) -> dict[str, str]:
+    """What became of each packet: "udp 192.0.2.1 53" -> answered, refused, nothing or no way."""
+    found = packet(where, "probe", json.dumps(targets))
+    return {
+        f"{kind} {to} {port}": one for (kind, to, port), one in zip(targets, found, strict=True)
+    }
+
+
+def address(container: Container, network: str) -> str:
+    container.reload()
+    return str(container.attrs["NetworkSettings"]["Networks"][f"{NAME}-{network}"]["IPAddress"])
+
+
+@pytest.fixture(scope="module")
+def start(engine: docker.DockerClient) -> Iterator[Start]:
+    """Starts a container of the stage's image; it goes with this module."""
+    image = engine.containers.get(f"{NAME}-api").image
+    assert image is not None
+    started: list[Container] = []
+
+    def start(*command: str, **options: Any) -> Container:
+        labels = {"timeservice.deployment": NAME}
+        made = engine.containers.run(
+            image, list(command or ("sleep", "600")), detach=True, labels=labels, **options
+        )
+        started.append(made)
+        return made
+
+    yield start
+    for container in started:
+        container.remove(force=True)
+
+
+@pytest.fixture(scope="module")
+def internet(engine: docker.DockerClient, start: Start) -> Iterator[Internet]:
+    pools = [IPAMPool("fd9c:7a3e:51b0::/64", gateway="fd9c:7a3e:51b0::1")] if IPV6 else []
+    network = engine.networks.create(
+        f"{NAME}-outside",
+        enable_ipv6=IPV6,
+        ipam=IPAMConfig(pool_configs=pools) if pools else None,
+        labels={"timeservice.deployment": NAME},
+    )
+    try:
+        network.reload()
+        gateways = [one["Gateway"].split("/")[0] for one in network.attrs["IPAM"]["Config"]]
+        ipv4 = next(one for one in gateways if "." in one)
+        ipv6 = next((one for one in gateways if ":" in one), "")
+        # Without a container on it, the bridge is down, and its addresses are not there.
+        start(network=network.name)
+        command = ["python3", "-c", PACKETS, "serve", ipv4, *([ipv6] if ipv6 else [])]
+        server = start(*command, network_mode="host")
+        deadline = time.monotonic() + 15
+        while b"ready" not in server.logs():
+            assert time.monotonic() < deadline, server.logs().decode()
+            time.sleep(0.1)
+        yield Internet(str(network.name), ipv4, ipv6)
+    finally:
+        network.reload()
+        for one in network.containers:
+            network.disconnect(one, force=True)
+        network.remove()
+
+
+@pytest.fixture(scope="module")
+def outsider(internet: Internet, start: Start) -> Container:
+    """Somebody on the Internet: has a route, and asks the Internet's DNS server."""
+    return start(network=internet.network, dns=[internet.ipv4])
+
+
+# From outside
+
+
+def test_exactly_one_port_is_published_and_to_this_machine_only(
+    clone: Clone, engine: docker.DockerClient
+) -> None:
+    published = [
+        (one["HostIp"], one["HostPort"])
+        for container in engine.containers.list(filters=LABEL)
+        for bindings in container.attrs["NetworkSettings"]["Ports"].values()
+        for one in bindings or []
+    ]
+    assert published == [("127.0.0.1", str(clone.port))]
+    assert packets.probe("tcp", "127.0.0.1", clone.port) == "answered"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.connect(("192.0.2.1", 9))  # sends nothing
+        others = asking.getsockname()[0]
+    assert packets.probe("tcp", others, clone.port) == "refused"
+
+
+def test_a_scan_of_all_ports_finds_what_the_api_says_is_reachable(
+    clone: Clone, engine: docker.DockerClient, start: Start
+) -> None:
+    """Of the load balancer's public address, from the Internet; and of its container, from this machine."""
+    done = clone.make("reach")
+    assert done.status == 0
+    computed = re.findall(r"^  load balancer \S+ +IPv4 +tcp (.+)$", done.output, re.MULTILINE)
+    assert done.output.count(" IPv4 ") == len(computed) == 1
+    assert "IPv6 " not in done.output
+    balancer = engine.containers.get(f"{NAME}-balancer")
+    visitor = start(network=f"{NAME}-internet")
+    scanned = packet(visitor, "scan", address(balancer, "internet"))
+    assert scanned == packets.scan(address(balancer, "edge")) == [int(port) for port in computed]
+
+
+def test_a_host_is_reached_by_the_balancer_alone(
+    engine: docker.DockerClient, outsider: Container, start: Start
+) -> None:
+    """Not from the Internet, not from another network of this machine, and not from the host of the other zone.
+
+    An answer has to be the host's: somebody else's router may answer for an address that nobody has here.
+    """
+    visitor = start(network=f"{NAME}-internet")
+    balancer = engine.containers.get(f"{NAME}-balancer")
+    one, other = hosts(engine)
+    url = f"http://{address(one, one.labels['timeservice.zone'])}/now"
+    ask = ("curl", "-s", "-m", "3", url)
+    assert one.labels["timeservice.instance"] in run(balancer, *ask)[1]
+    for container in (visitor, outsider, other):
+        assert one.labels["timeservice.instance"] not in run(container, *ask)[1]
+
+
+# From a host
+
+
+def test_no_packet_of_a_host_leaves_its_zone(
+    engine: docker.DockerClient, internet: Internet, outsider: Container
+) -> None:
+    """DNS, time, TCP, UDP and ICMP, to a server that answers those who have a route."""
+    targets = [("tcp", internet.ipv4, port) for port in packets.TCP]
+    targets += [("udp", internet.ipv4, port) for port in packets.UDP]
+    targets += [("icmp", internet.ipv4, 0)]
+    assert set(probes(outsider, targets).values()) == {"answered"}
+    for host in hosts(engine):
+        assert set(probes(host, targets).values()) == {"no way"}
+        assert "default" not in run(host, "ip", "route")[1]
+
+
+@pytest.mark.skipif(not IPV6, reason="this machine has no IPv6 that a container could use")
+def test_no_packet_of_a_host_leaves_its_zone_over_ipv6(
+    engine: docker.DockerClient, internet: Internet, outsider: Container
+) -> None:
+    targets = [("tcp", internet.ipv6, 443), ("udp", internet.ipv6, 53)]
+    assert set(probes(outsider, targets).values()) == {"answered"}
+    for host in hosts(engine):
+        assert set(probes(host, targets).values()) == {"no way"}
+        assert run(host, "ip", "-6", "address") == (0, "")
+
+
+def test_no_name_outside_of_the_deployment_resolves_in_a_zone(
+    engine: docker.DockerClient, internet: Internet, outsider: Container, start: Start
+) -> None:
+    """Docker's own resolver could pass a question on. (Amazon's does: a host on AWS resolves every public name.)"""
+    asked = ("name", NAMESERVER, 0)
+    assert probes(outsider, [asked]) == {f"name {NAMESERVER} 0": "answered"}
+    host = hosts(engine)[0]
+    zone = f"{NAME}-{host.labels['timeservice.zone']}"
+    insider = start(network=zone, dns=[internet.ipv4])
+    assert probes(insider, [asked]) == {f"name {NAMESERVER} 0": "no way"}
+    names = [("name", name, 0) for name in (NAMESERVER, "example.com", "time.aws.com")]
+    assert set(probes(host, names).values()) == {"no way"}
+    assert probes(host, [("name", "cloud.internal", 0)]) == {"name cloud.internal 0": "answered"}
+
+
+PARTS = ("api", "balancer", "controller", "time")
+
+
+def test_a_host_finds_the_s3_endpoint_the_balancer_and_the_time_in_its_zone(
+    engine: docker.DockerClient,
+) -> None:
+    """Of all ports. The balancer's port 80 is a difference to AWS: a host's security group lets nothing out to it."""
+    host = hosts(engine)[0]
+    zone = host.labels["timeservice.zone"]
+    assert packet(host, "scan", address(engine.containers.get(f"{NAME}-balancer"), zone)) == [
+        80,
+        4566,
+    ]
+    assert packet(host, "scan", address(engine.containers.get(f"{NAME}-time"), zone)) == []
+    assert set(probes(host, [("ntp", "169.254.169.123", 123)]).values()) == {"answered"}
+
+
+def test_a_host_finds_nobody_else(engine: docker.DockerClient) -> None:
+    """Not this machine, whose address the first one of the zone would be; not the other host; no other part."""
+    parts = [engine.containers.get(f"{NAME}-{part}") for part in PARTS]
+    one, other = hosts(engine)
+    for host, another in ((one, other), (other, one)):
+        zone = f"{NAME}-{host.labels['timeservice.zone']}"
+        (pool,) = engine.networks.get(zone).attrs["IPAM"]["Config"]
+        there = [pool["Gateway"], address(another, another.labels["timeservice.zone"])]
+        for part in parts:
+            networks = part.attrs["NetworkSettings"]["Networks"]
+            there += [at["IPAddress"] for name, at in networks.items() if name != zone]
+        targets = [("tcp", to, port) for to in there for port in (22, 80, 2375, 4566)]
+        targets += [("udp", to, 123) for to in there] + [("icmp", to, 0) for to in there]
+        found = probes(host, targets)
+        assert set(found.values()) <= {"no way", "nothing"}, found
+
+
+@pytest.fixture(scope="module")
+def objects(engine: docker.DockerClient) -> Iterator[dict[str, str]]:
+    """Of the deployment's bucket, and of somebody else's."""
+    s3 = aws(engine, "s3")
+    (bucket,) = (
+        one["Name"] for one in s3.list_buckets()["Buckets"] if "-artifacts-" in one["Name"]
+    )
+    key = s3.list_objects_v2(Bucket=bucket, Prefix="images/")["Contents"][0]["Key"]
+    s3.create_bucket(Bucket="somebody-elses")
+    theirs = ("secret", f"{bucket}/secret", f"{bucket}/{key}")
+    for one in theirs:
+        s3.put_object(Bucket="somebody-elses", Key=one, Body=b"secret")
+    yield {"bucket": bucket, "key": key}
+    for one in theirs:
+        s3.delete_object(Bucket="somebody-elses", Key=one)
+    s3.delete_bucket(Bucket="somebody-elses")
+
+
+SCOPE = "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ec2/aws4_request"
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "options"),
+    [
+        ("200", "/{bucket}/{key}", []),
+        ("200", "/{bucket}/{key}", ["-I"]),
+        # Another bucket, by any of the ways to name one
+        ("403", "/somebody-elses/secret", []),
+        ("403", "/{bucket}%2f..%2fsomebody-elses/secret", []),
+        ("404", "/{bucket}/../somebody-elses/secret", []),
+        ("404", "/{bucket}/%2e%2e/somebody-elses/secret", []),
+        ("404", "/{bucket}/secret", ["-H", "Host: somebody-elses.s3.amazonaws.com"]),
+        # Lists and settings
+        ("403", "/", []),
+        ("403", "/{bucket}", []),
+        ("403", "/{bucket}/", []),
+        ("403", "/{bucket}/?list-type=2", []),
+        ("403", "/{bucket}/?policy", []),
+        ("403", "/{bucket}/{key}?acl", []),
+        # Changes
+        ("403", "/{bucket}/new", ["-X", "PUT", "-d", "x"]),
+        ("403", "/{bucket}/{key}", ["-X", "DELETE"]),
+        ("403", "/{bucket}/{key}?uploads", ["-X", "POST"]),
+        ("403", "/somebody-elses/new", ["-X", "PUT", "-d", "x"]),
+        # Other services and other servers
+        ("403", "/{bucket}/{key}?Action=DescribeInstances&Version=2016-11-15", []),
+        ("403", "/{bucket}/{key}", ["-H", SCOPE]),
+        ("403", "/{bucket}/{key}", ["-H", "X-Amz-Target: secretsmanager.ListSecrets"]),
+        ("403", "/_ministack/health", []),
+        ("403", "/", ["-H", "Host: example.com"]),
+    ],
+)
+def test_the_s3_endpoint_gives_a_host_the_objects_of_its_bucket_and_nothing_else(
+    engine: docker.DockerClient,
+    objects: dict[str, str],
+    status: str,
+    path: str,
+    options: list[str],
+) -> None:
+    url = f"http://cloud.internal:4566{path.format(**objects)}"
+    ask = ("curl", "-s", "-m", "5", "--path-as-is", "-o", "/dev/null", "-w", "%{http_code}")
+    assert run(hosts(engine)[0], *ask, *options, url) == (0, status)
