@@ -1,5 +1,5 @@
 # make up       the whole deployment on this machine: hosts, balancer, time server, AWS API
-# make test     everything: lint, types, unit tests, templates, program, and the rehearsal of the deployment
+# make test     everything: lint, types, scanners, unit tests, templates, program, and the rehearsal of the deployment
 # `make help` lists the rest. PORT= and NAME= choose another port, or a second deployment beside the first; CONFIG= sets
 # configuration values of Pulumi.yaml: make up CONFIG="instanceType=t3.small cpuCredits=unlimited". HOST_CPUS=0.2 and
 # HOST_MEMORY=1g make each host as slow as a t3.micro without CPU credits.
@@ -19,8 +19,8 @@ $(eval $(filter-out drill,$(DRILLS)):;@:)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup built up cloud down status test lint unit rehearsal drill drill-settings run image check-image package bench \
-	bench-speed bench-healthcheck capacity cost fuzz lock clean logs reviewer
+.PHONY: help setup built up cloud down status test lint scan unit rehearsal drill drill-settings run image check-image package \
+	bench bench-speed bench-healthcheck capacity cost fuzz lock clean logs reviewer
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -68,10 +68,13 @@ run: setup ## the service alone on http://127.0.0.1:8000 (or PORT=), without Doc
 	@TIMESERVICE_WORKERS=1 TIMESERVICE_BIND=127.0.0.1:$(or $(PORT),8000) TIMESERVICE_TIME_SERVER=$${TIMESERVICE_TIME_SERVER:-time.aws.com} \
 		$(PYTHON) -m gunicorn --config service/gunicorn.conf.py
 
-test: lint unit rehearsal ## everything
+test: lint scan unit rehearsal ## everything
 
 lint: setup ## ruff, mypy, cfn-lint, shellcheck
 	@scripts/lint.sh
+
+scan: setup ## policies of the templates, secrets in the tree and its history, known vulnerabilities, pins
+	@scripts/scan.sh
 
 # One more at a time than there are cores, as many tests wait for something.
 unit: setup ## unit, template and program tests

@@ -1,0 +1,59 @@
+"""The scanners in build/scan, run without the network, a home folder or a configuration of somebody's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "build" / "scan"
+
+
+class Broken(Exception):
+    """A scanner is missing or has not done its work; the text says which, and why."""
+
+
+class Report(NamedTuple):
+    """What a scan says: what must be mended, and beside that what was looked at, or could not be."""
+
+    problems: list[str]
+    notes: list[str]
+
+
+def run(command: list[str | Path], folder: Path, statuses: tuple[int, ...]) -> str:
+    """Its standard output. Raises Broken unless it ends with one of these statuses.
+
+    It runs in `folder`, which is its home as well: a .checkov.yaml in the clone, or somebody's own settings, would
+    change what it finds.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - the scanners' own paths
+            command,
+            cwd=folder,
+            env={
+                "PATH": "/usr/bin:/bin",
+                "HOME": str(folder),
+                "SKIP_PACKAGE_UPDATE_CHECK": "true",  # checkov's
+                "KF_RULE_CACHE_DIR": str(FOLDER / "rules"),  # kingfisher's: compiled once
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError as missing:
+        raise Broken(f"{missing.filename} is not there: run `make scan`") from None
+    if done.returncode not in statuses:
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        raise Broken(f"{Path(command[0]).name} ended with {done.returncode}: {' '.join(last)}")
+    return done.stdout
+
+
+def run_for_json(command: list[str | Path], folder: Path, statuses: tuple[int, ...]) -> Any:
+    """The first JSON value that it prints. Raises Broken as `run` does, and when there is none."""
+    printed = run(command, folder, statuses)
+    try:
+        return json.JSONDecoder().raw_decode(printed.lstrip())[0]
+    except json.JSONDecodeError:
+        raise Broken(f"{Path(command[0]).name} printed no JSON: {printed[:200]!r}") from None
