@@ -1,8 +1,9 @@
-"""The scanners in build/scan, run without the network, a home folder or a configuration of somebody's."""
+"""The scanners in build/scan, run without anybody's home folder or configuration, and most without the network."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,22 +23,28 @@ class Report(NamedTuple):
     notes: list[str]
 
 
+# With these, none asks for anything outside but pip-audit.
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "SKIP_PACKAGE_UPDATE_CHECK": "true",  # checkov's
+    "KF_RULE_CACHE_DIR": str(FOLDER / "rules"),  # kingfisher's: compiled once
+}
+# For pip-audit: the way out of this machine.
+WAY_OUT = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+
+
 def run(command: list[str | Path], folder: Path, statuses: tuple[int, ...]) -> str:
     """Its standard output. Raises Broken unless it ends with one of these statuses.
 
     It runs in `folder`, which is its home as well: a .checkov.yaml in the clone, or somebody's own settings, would
     change what it finds.
     """
+    way_out = {name: value for name, value in os.environ.items() if name.upper() in WAY_OUT}
     try:
         done = subprocess.run(  # noqa: S603 - the scanners' own paths
             command,
             cwd=folder,
-            env={
-                "PATH": "/usr/bin:/bin",
-                "HOME": str(folder),
-                "SKIP_PACKAGE_UPDATE_CHECK": "true",  # checkov's
-                "KF_RULE_CACHE_DIR": str(FOLDER / "rules"),  # kingfisher's: compiled once
-            },
+            env={**ENVIRONMENT, **way_out, "HOME": str(folder)},
             capture_output=True,
             text=True,
             check=False,
