@@ -19,8 +19,8 @@ $(eval $(filter-out drill,$(DRILLS)):;@:)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup built up cloud down status test lint scan unit rehearsal drill drill-settings run image check-image package \
-	bench bench-speed bench-healthcheck capacity cost fuzz lock clean logs reviewer
+.PHONY: help setup built up cloud down status test lint scan unit rehearsal drill drill-settings run image check-image sbom \
+	licences package bench bench-speed bench-healthcheck capacity cost fuzz lock clean logs reviewer
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -61,6 +61,12 @@ check-image: setup ## the healthcheck as a container image, timeservice-healthch
 	@scripts/engine.sh
 	@scripts/check-image.sh
 
+sbom: image ## build/sbom.json: what is in the service's image (CycloneDX)
+	@$(PYTHON) -m scan.sbom
+
+licences: image package ## build/licences.txt: what is shipped, under which licences
+	@$(PYTHON) -m scan.licences
+
 package: setup ## build/healthcheck.zip, the Lambda function's package
 	@scripts/package.sh
 
@@ -80,7 +86,7 @@ scan: setup ## policies of the templates, secrets in the tree and its history, k
 unit: setup ## unit, template and program tests
 	@scripts/tools.sh
 	@scripts/evaluators.sh
-	@$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5 --dist worksteal -m 'not rehearsal'
+	@$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5 --dist worksteal -m 'not rehearsal and not scanners'
 
 # An engine, and all that a deployment is made from; for those who deploy copies of this clone.
 built: setup

@@ -15,7 +15,7 @@ from scan.tools import ROOT, Broken, Report
 SCANS: dict[str, Callable[[Path], Report]] = {
     "templates": lambda folder: templates.scan(read_all(), folder),
     "secrets": lambda folder: credentials.scan(ROOT, folder),
-    "packages": vulnerabilities.scan,
+    "packages": lambda folder: vulnerabilities.scan(folder, vulnerabilities.locks()),
 }
 
 

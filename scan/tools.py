@@ -33,8 +33,8 @@ ENVIRONMENT = {
 WAY_OUT = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
 
-def run(command: list[str | Path], folder: Path, statuses: tuple[int, ...]) -> str:
-    """Its standard output. Raises Broken unless it ends with one of these statuses.
+def run_for_json(command: list[str | Path], folder: Path, statuses: tuple[int, ...]) -> Any:
+    """The first JSON value that it prints. Raises Broken if there is none, or it does not end with such a status.
 
     It runs in `folder`, which is its home as well: a .checkov.yaml in the clone, or somebody's own settings, would
     change what it finds.
@@ -51,16 +51,10 @@ def run(command: list[str | Path], folder: Path, statuses: tuple[int, ...]) -> s
         )
     except FileNotFoundError as missing:
         raise Broken(f"{missing.filename} is not there: run `make scan`") from None
-    if done.returncode not in statuses:
-        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise Broken(f"{Path(command[0]).name} ended with {done.returncode}: {' '.join(last)}")
-    return done.stdout
-
-
-def run_for_json(command: list[str | Path], folder: Path, statuses: tuple[int, ...]) -> Any:
-    """The first JSON value that it prints. Raises Broken as `run` does, and when there is none."""
-    printed = run(command, folder, statuses)
     try:
-        return json.JSONDecoder().raw_decode(printed.lstrip())[0]
+        if done.returncode in statuses:
+            return json.JSONDecoder().raw_decode(done.stdout.lstrip())[0]
     except json.JSONDecodeError:
-        raise Broken(f"{Path(command[0]).name} printed no JSON: {printed[:200]!r}") from None
+        pass  # as bad as a wrong status
+    last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+    raise Broken(f"{Path(command[0]).name} ended with {done.returncode}: {' '.join(last)}")

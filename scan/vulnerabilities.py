@@ -11,36 +11,36 @@ from scan.tools import FOLDER, ROOT, Broken, Report, run_for_json
 DATABASE = "https://api.osv.dev/v1/query"
 
 
-def locks(root: Path = ROOT) -> list[Path]:
+def locks() -> list[Path]:
     """All lock files: each *.txt that has an *.in beside it."""
-    return sorted(
-        path.with_suffix(".txt") for folder in (".", "*") for path in root.glob(f"{folder}/*.in")
-    )
+    sources = [*ROOT.glob("*.in"), *ROOT.glob("*/*.in")]
+    return sorted(path.with_suffix(".txt") for path in sources)
 
 
-def scan(folder: Path, database: str = DATABASE) -> Report:
-    """Asks about every lock. Raises Broken. What could not be asked is a note, as the database is not everywhere."""
+def scan(folder: Path, paths: list[Path], database: str = DATABASE) -> Report:
+    """Asks about these locks. Raises Broken. What could not be asked is a note, as the database is not everywhere."""
     if why := unreachable(database):
-        return Report(
-            [],
-            [
-                f"VULNERABILITIES NOT CHECKED: the database is not reachable from here: {database}: {why}"
-            ],
-        )
-    told = run_for_json(
-        [FOLDER / "bin/pip-audit", "--vulnerability-service=osv", f"--osv-url={database}", "--format=json",
-         "--progress-spinner=off", "--disable-pip", *(f"--requirement={path}" for path in locks())],
-        folder,
-        statuses=(0, 1),
-    )["dependencies"]  # fmt: skip
-    if skipped := [one["name"] for one in told if "skip_reason" in one]:
-        raise Broken(f"pip-audit has not asked about {', '.join(skipped)}")
-    problems = []
-    for one in told:
-        for found in one["vulns"]:
-            mended = ", ".join(found["fix_versions"]) or "no version yet"
-            problems.append(f"{one['name']} {one['version']}: {found['id']}; fixed in {mended}")
-    return Report(problems, [f"{len(told)} packages of {len(locks())} locks"])
+        where = f"the database is not reachable from here: {database}: {why}"
+        return Report([], [f"VULNERABILITIES NOT CHECKED: {where}"])
+    problems, count = [], 0
+    for path in paths:
+        name = path.relative_to(ROOT)
+        told = run_for_json(
+            [FOLDER / "bin/pip-audit", "--vulnerability-service=osv", f"--osv-url={database}", "--format=json",
+             "--progress-spinner=off", "--disable-pip", f"--requirement={path}"],
+            folder,
+            statuses=(0, 1),
+        )["dependencies"]  # fmt: skip
+        if skipped := [one["name"] for one in told if "skip_reason" in one]:
+            raise Broken(f"pip-audit has not asked about {', '.join(skipped)} of {name}")
+        count += len(told)
+        for one in told:
+            for found in one["vulns"]:
+                mended = ", ".join(found["fix_versions"]) or "no version yet"
+                problems.append(
+                    f"{name}: {one['name']} {one['version']}: {found['id']}; fixed in {mended}"
+                )
+    return Report(problems, [f"{count} packages of {len(paths)} locks"])
 
 
 def unreachable(database: str) -> str | None:
