@@ -20,7 +20,8 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup built up cloud down status test lint scan unit rehearsal drill drill-settings run image check-image sbom \
-	licences package bench bench-speed bench-healthcheck capacity cost fuzz lock clean logs reviewer
+	@scripts/evaluators.sh
+	@$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5 --dist worksteal -m 'not rehearsal and not scanners'
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -81,6 +82,7 @@ lint: setup ## ruff, mypy, cfn-lint, shellcheck
 
 scan: setup ## policies of the templates, secrets in the tree and its history, known vulnerabilities, pins
 	@scripts/scan.sh
+	@$(PYTHON) -m pytest -q tests/scanners
 
 # One more at a time than there are cores, as many tests wait for something.
 unit: setup ## unit, template and program tests
