@@ -20,8 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup built up cloud down status test lint scan unit rehearsal drill drill-settings run image check-image sbom \
-	@scripts/evaluators.sh
-	@$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5 --dist worksteal -m 'not rehearsal and not scanners'
+	licences package bench bench-speed bench-healthcheck capacity cost fuzz lock clean logs reviewer
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 import tomllib
 from fnmatch import fnmatch
@@ -17,7 +18,7 @@ from tests.templates import RESOURCES, TEMPLATES
 ROOT = Path(__file__).parent.parent
 # name==version, with an optional condition, and at least one digest
 PIN = re.compile(r"([\w.-]+)(\[[\w,-]+\])?==[\w.+!-]+( ; [^#]+?)?( --hash=sha256:[0-9a-f]{64})+")
-# What would bring packages of other kinds, which nothing here pins or looks through.
+# What brings packages of other kinds.
 MANIFESTS = (
     "package.json",
     "Cargo.toml",
@@ -30,7 +31,7 @@ MANIFESTS = (
 )
 # What turns a check off for all templates, files or packages.
 OFF = re.compile(
-    r"--(skip-(?!download)|soft-fail|baseline|exclude(?!-standard)|ignore-|config-file|disable-rule)"
+    r"--(skip-(?!download)|soft-fail|baseline|exclude(?!-standard)|ignore-(vuln|check)|config-file|disable-rule)"
 )
 
 each_lock = pytest.mark.parametrize("lock", locks(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -98,8 +99,24 @@ def test_nothing_is_installed_without_its_digest_being_checked() -> None:
     assert [line for line in installs if "--require-hashes" not in line] == []
 
 
-def test_there_are_no_packages_of_other_kinds() -> None:
-    assert files(*MANIFESTS) == []
+def test_the_only_packages_of_another_kind_are_npms_that_tests_use_and_they_are_pinned_too() -> (
+    None
+):
+    (manifest,) = files(*MANIFESTS)
+    assert manifest == ROOT / "tests/permissions/package.json"
+    packages = json.loads(manifest.with_name("package-lock.json").read_text())["packages"]
+    asked = json.loads(manifest.read_text())["dependencies"]
+    assert {f"node_modules/{name}" for name in asked} <= packages.keys()
+    loose = [
+        name
+        for name, one in packages.items()
+        if name and not one.get("integrity", "").startswith("sha512-")
+    ]
+    assert loose == []
+    installs = re.findall(
+        r"^ *our_npm (\w+)", (ROOT / "scripts/evaluators.sh").read_text(), re.MULTILINE
+    )
+    assert installs == ["ci"]  # which takes what is locked, and nothing else
 
 
 def test_images_are_made_from_our_own_base_alone() -> None:
