@@ -1,5 +1,5 @@
 # make up       the whole deployment on this machine: hosts, balancer, time server, AWS API
-# make test     everything: lint, types, unit tests, templates, program, and the rehearsal of the deployment
+# make test     everything: lint, types, scanners, unit tests, templates, program, and the rehearsal of the deployment
 # `make help` lists the rest. PORT= and NAME= choose another port, or a second deployment beside the first; CONFIG= sets
 # configuration values of Pulumi.yaml: make up CONFIG="instanceType=t3.small cpuCredits=unlimited". HOST_CPUS=0.2 and
 # HOST_MEMORY=1g make each host as slow as a t3.micro without CPU credits.
@@ -63,6 +63,12 @@ check-image: setup ## the healthcheck as a container image, timeservice-healthch
 	@scripts/engine.sh
 	@scripts/check-image.sh
 
+sbom: image ## build/sbom.json: what is in the service's image (CycloneDX)
+	@$(PYTHON) -m scan.sbom
+
+licences: image package ## build/licences.txt: what is shipped, under which licences
+	@$(PYTHON) -m scan.licences
+
 package: setup ## build/healthcheck.zip, the Lambda function's package
 	@scripts/package.sh
 
@@ -70,16 +76,20 @@ run: setup ## the service alone on http://127.0.0.1:8000 (or PORT=), without Doc
 	@TIMESERVICE_WORKERS=1 TIMESERVICE_BIND=127.0.0.1:$(or $(PORT),8000) TIMESERVICE_TIME_SERVER=$${TIMESERVICE_TIME_SERVER:-time.aws.com} \
 		$(PYTHON) -m gunicorn --config service/gunicorn.conf.py
 
-test: lint unit rehearsal ## everything
+test: lint scan unit rehearsal ## everything
 
 lint: setup ## ruff, mypy, cfn-lint, shellcheck
 	@scripts/lint.sh
+
+scan: setup ## policies of the templates, secrets in the tree and its history, known vulnerabilities, pins
+	@scripts/scan.sh
+	@$(PYTHON) -m pytest -q tests/scanners
 
 # One more at a time than there are cores, as many tests wait for something.
 unit: setup ## unit, template and program tests
 	@scripts/tools.sh
 	@scripts/evaluators.sh
-	@$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5 --dist worksteal -m 'not rehearsal'
+	@$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5 --dist worksteal -m 'not rehearsal and not scanners'
 
 # An engine, and all that a deployment is made from; for those who deploy copies of this clone.
 built: setup

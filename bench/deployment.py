@@ -30,15 +30,15 @@ class Clone:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)  # noqa: S603, S607
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)  # noqa: S603, S607 - git
         self.environment = {key: value for key, value in os.environ.items() if "MAKE" not in key}
         self.environment |= {"NAME": "bench", "PORT": str(free_port())}
 
     def make(self, target: str) -> float:
         """Seconds that `make TARGET` takes; ends the run with its output if it fails."""
         began = time.monotonic()
-        done = subprocess.run(  # noqa: S603
-            ["make", target],  # noqa: S607
+        done = subprocess.run(  # noqa: S603 - make
+            ["make", target],  # noqa: S607 - the machine's
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,

@@ -94,7 +94,7 @@ def htpdate(port: int) -> float | None:
     """What htpdate finds when it may ask as often as it can; None if it finds nothing, or is not here."""
     command = [str(HTPDATE), "-q", "-d", "-t", "-p", "9", f"{HERE}:{port}"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)  # noqa: S603 - htpdate
     except (OSError, subprocess.TimeoutExpired):
         return None
     # Not the amount by which it would set our clock: that is half of what it found, if it is small.

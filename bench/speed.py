@@ -117,7 +117,7 @@ def measured(size: str, rounds: int, seconds: int) -> Iterator[Round]:
 def wrk(one: Contender, path: str, seconds: int) -> Load:
     command = [str(WRK), "--latency", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", one.url + path]
     environment = os.environ | {"LD_LIBRARY_PATH": str(LIBRARIES)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)  # noqa: S603 - ours
     if done.returncode:
         raise SystemExit(f"error: wrk failed on {one.name}: {done.stderr}{done.stdout}")
     return parsed(done.stdout)

@@ -41,7 +41,7 @@ class Clone:
         environment = {key: value for key, value in os.environ.items() if "MAKE" not in key}
         environment |= {"NAME": self.name, "PORT": str(self.port), **variables}
         return subprocess.Popen(  # noqa: S603 - our own command
-            ["make", target],  # noqa: S607
+            ["make", target],  # noqa: S607 - the machine's
             cwd=self.folder,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -121,7 +121,7 @@ class Connection(asyncio.Protocol):
         self.transport = transport
 
     def send(self, pending: Pending) -> None:
-        assert self.transport  # noqa: S101
+        assert self.transport  # noqa: S101 - only what is connected sends
         self.pending, self.received = pending, b""
         pending.connection, pending.sent = self, time.time()
         self.transport.write(self.load.message)

@@ -134,8 +134,8 @@ class Scene:
 
     def run(self, container: Container, *command: str, data: bytes = b"") -> str:
         """What a command in a container prints; raises RuntimeError if it fails. data: its standard input."""
-        done = subprocess.run(  # noqa: S603
-            ["docker", "exec", "--interactive", container.id or "", *command],  # noqa: S607
+        done = subprocess.run(  # noqa: S603 - docker
+            ["docker", "exec", "--interactive", container.id or "", *command],  # noqa: S607 - the machine's
             input=data,
             capture_output=True,
             check=False,
@@ -161,7 +161,7 @@ class Scene:
         """One check from outside, against NTP servers that no drill touches."""
         command = [sys.executable, "-m", "healthcheck", self.clone.url]
         reference = ["--ntp", f"{self.cloud.address('reference')}:123"]
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(  # noqa: S603 - docker
             [*command, *reference, *arguments],
             cwd=ROOT,
             capture_output=True,

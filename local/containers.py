@@ -136,7 +136,7 @@ class Containers:
             if path.is_file() and "__pycache__" not in path.parts:
                 digest.update(path.read_bytes())
         tag = f"{self.name}-stage:{digest.hexdigest()[:12]}"
-        done = subprocess.run([ROOT / "scripts/stage.sh", tag, self.name], check=False)  # noqa: S603
+        done = subprocess.run([ROOT / "scripts/stage.sh", tag, self.name], check=False)  # noqa: S603 - our own script
         if done.returncode:
             raise CloudError("the local cloud's image cannot be made; the reason is above")
         return tag

@@ -190,11 +190,11 @@ class Deployer(Mocks):
         if args.token == "aws:ssm/getParameter:getParameter":  # noqa: S105 - a function's name
             found = self.client("ssm").get_parameter(Name=args.args["name"])["Parameter"]
             return {**args.args, "value": found["Value"]}
-        if args.token == "aws:ec2/getPrefixList:getPrefixList":  # noqa: S105
+        if args.token == "aws:ec2/getPrefixList:getPrefixList":  # noqa: S105 - a function's name
             lists = self.client("ec2").describe_prefix_lists()["PrefixLists"]
             found = next(one for one in lists if one["PrefixListName"] == args.args["name"])
             return {**args.args, "id": found["PrefixListId"]}
-        if args.token == "aws:index/getRegion:getRegion":  # noqa: S105
+        if args.token == "aws:index/getRegion:getRegion":  # noqa: S105 - a function's name
             return {"name": REGION, "region": REGION, "id": REGION}
         raise LookupError("the local cloud does not have it")
 

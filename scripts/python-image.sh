@@ -19,9 +19,17 @@ base=timeservice-$CLONE-base:$folder
 make_base() {
     # debconf comes with a dependency of Python's and needs perl, which is not there: it would be dead weight.
     # (An extract hook, as nothing is installed, and mmdebstrap runs its customize hooks after that.)
-    # shellcheck disable=SC2016 # the hook's argument, not ours
+    # What the packages say of themselves and of their files stays, where scanners of images without dpkg look for it;
+    # and so do their licences, which want to be passed on: scan/shipped.py reads them. What is of this machine (its name,
+    # its resolvers, its mirror) goes.
+    # shellcheck disable=SC2016 # the hooks' argument, not ours
     scripts/debian.sh "$BUILD/base.tar" --variant=extract --include=python3.13 \
-        --extract-hook='cd "$1" && rm -rf usr/bin/debconf* usr/sbin/dpkg-* usr/share/debconf usr/share/perl5 var/lib/dpkg var/lib/apt var/cache'
+        --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+        --extract-hook='cd "$1" && rm -rf usr/bin/debconf* usr/sbin/dpkg-* usr/share/debconf usr/share/perl5 var/lib/dpkg var/lib/apt' \
+        --extract-hook='cd "$1" && mkdir -p var/lib/dpkg/status.d && for deb in var/cache/apt/archives/*.deb; do
+            name=var/lib/dpkg/status.d/$(dpkg-deb --field "$deb" Package)
+            dpkg-deb --field "$deb" >"$name" && dpkg-deb --info "$deb" md5sums >"$name.md5sums" || exit 1; done' \
+        --extract-hook='cd "$1" && rm -rf var/cache etc/apt/sources.list etc/fstab etc/hostname etc/resolv.conf'
 }
 
 make_context() {

@@ -312,7 +312,7 @@ def test_a_deletion_that_is_refused_is_told_with_what_was_refused(run: Run, clou
 
 
 def test_an_unknown_look_up_is_an_answer_and_not_a_crash(cloud: Cloud) -> None:
-    token = "aws:servicequotas/getServiceQuota:getServiceQuota"  # noqa: S105
+    token = "aws:servicequotas/getServiceQuota:getServiceQuota"  # noqa: S105 - a function's name
     answer, failures = Deployer("http://nowhere").call(MockCallArgs(token, {}, ""))
     assert (answer, failures) == ({}, [(token, "the local cloud does not have it")])
 

@@ -111,7 +111,7 @@ def test_it_is_bash_without_a_fault(tmp_path: Path) -> None:
     shellcheck = shutil.which("shellcheck", path=Path(sys.executable).parent)
     assert shellcheck, "shellcheck comes with the developer's packages"
     for command in (["bash", "-n"], [shellcheck]):
-        done = subprocess.run([*command, file], capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run([*command, file], capture_output=True, text=True, check=False)  # noqa: S603 - a shell's check
         assert done.returncode == 0, done.stdout + done.stderr
 
 

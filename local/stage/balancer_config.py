@@ -135,7 +135,7 @@ def _servers(port: int, hosts: Mapping[str, str], healthy: Collection[str]) -> s
 
 
 def _server(name: str, address: str | None, port: int, how: str) -> str:
-    return f"    server {name} {address or '0.0.0.0'}:{port} {how}{'' if address else ' disabled'}"  # noqa: S104
+    return f"    server {name} {address or '0.0.0.0'}:{port} {how}{'' if address else ' disabled'}"  # noqa: S104 - HAProxy wants an address of a server that has none yet
 
 
 def _headers(attributes: Mapping[str, str]) -> str:

@@ -120,10 +120,10 @@ def _run(name: str, options: list[str]) -> None:
             IMAGE,
             "/opt/local/stage/instance.sh",
         ]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - docker
         if result.returncode == 0:
             return
-        subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)  # noqa: S603, S607
+        subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)  # noqa: S603, S607 - docker
         if "operation not permitted" not in result.stderr:
             break
     raise LaunchError(f"a host does not start: {result.stderr.strip()}")
