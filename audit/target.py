@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import boto3
 import yaml
 
+from local.api import REGION, client_of
 from local.containers import DEFAULT, ROOT, Containers
-from local.program import REGION, STACK
+from local.program import STACK
 
 
 class Target(NamedTuple):
@@ -46,14 +47,4 @@ def target(args: argparse.Namespace) -> Target:
 
 def local_target(endpoint: str, deployment: str = f"timeservice-{STACK}") -> Target:
     """A deployment behind the API at that URL."""
-
-    def client(service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=endpoint,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the emulator takes any key
-        )
-
-    return Target(deployment, REGION, client)
+    return Target(deployment, REGION, client_of(endpoint))

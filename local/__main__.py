@@ -7,6 +7,7 @@ the healthcheck says Failed, 3 the healthcheck says Unknown, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local.cloud import Busy, down, lock, logs, start, status, up
-from local.containers import DEFAULT, PORT, ROOT, Containers
+from local.containers import DEFAULT, PORT, ROOT, Containers, files
 from local.steps import CloudError
 
 
@@ -73,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    folder = ROOT / "build" / ("local" if args.name == DEFAULT else f"local-{args.name}")
+    folder = files(args.name, ROOT)
     try:
         limits = {"HOST_CPUS": args.host_cpus, "HOST_MEMORY": args.host_memory}
         given = {variable: value for variable, value in limits.items() if value}
@@ -119,7 +120,14 @@ def interrupted(*_: object) -> None:
     os._exit(130)
 
 
+def end_with_parent() -> None:
+    """Let a make that is killed take this run along: nobody would know of it, and the next one be refused as busy."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+
+
 if __name__ == "__main__":
+    end_with_parent()
     signal.signal(signal.SIGINT, interrupted)
     signal.signal(signal.SIGTERM, interrupted)
     raise SystemExit(main())

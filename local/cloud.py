@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from botocore.exceptions import BotoCoreError, ClientError
 
+from audit.remains import find
+from deployment.bucket import NotEmptied
 from healthcheck.__main__ import main as healthcheck
 from local import program
+from local.api import answers, client_of
 from local.containers import ROOT, Containers
+from local.destroy import destroy
 from local.steps import CloudError, alone, step
+
+DRAINED = 45  # seconds: the target group's deregistration delay, and a controller's pace
 
 
 class Busy(CloudError):
@@ -83,11 +90,9 @@ def check_port(cloud: Containers) -> None:
 def wait_for_api(endpoint: str) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        try:
-            requests.get(f"{endpoint}/_ministack/health", timeout=2).raise_for_status()
+        if answers(endpoint):
             return
-        except requests.RequestException:
-            time.sleep(0.2)
+        time.sleep(0.2)
     raise CloudError(
         "the local AWS API does not answer within 60 s; see docker logs of the api container"
     )
@@ -113,6 +118,7 @@ def down(cloud: Containers, folder: Path) -> int:
     if not cloud.leftovers():
         print(f"Nothing to do: {cloud.name!r} is not up.")
     else:
+        destroyed(cloud)
         with step("containers, volumes, networks, images"):
             cloud.remove()
             cloud.remove_images()
@@ -123,6 +129,34 @@ def down(cloud: Containers, folder: Path) -> int:
         "Nothing of it is left outside this clone; a Docker engine that make up installed or started stays."
     )
     return 0
+
+
+def destroyed(cloud: Containers) -> None:
+    """Delete what is deployed through the API first, as it is done on AWS, and see what that leaves there.
+
+    What does not go that way goes with its containers all the same.
+    """
+    try:
+        endpoint = cloud.endpoint()
+        if not answers(endpoint):
+            raise CloudError("the local AWS API does not answer")
+        destroy(client_of(endpoint), program.DEPLOYMENT, lambda: hosts_gone(cloud))
+        with step("what the AWS API has left") as line:
+            left = find(client_of(endpoint), program.DEPLOYMENT.name).left
+            line.outcome = ", ".join(f"{one.kind} {one.id}" for one in left) or "nothing"
+    except (CloudError, NotEmptied, BotoCoreError, ClientError) as trouble:
+        print(f"  not deleted through the API: {trouble}")
+
+
+def hosts_gone(cloud: Containers) -> None:
+    """Wait until the controller has drained and removed the hosts of groups that are gone."""
+    if cloud.missing():
+        return  # nobody would
+    with step("hosts, drained") as line:
+        deadline = time.monotonic() + DRAINED
+        while cloud.has_hosts() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        line.outcome = "still there" if cloud.has_hosts() else "gone"
 
 
 def status(cloud: Containers) -> int:

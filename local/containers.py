@@ -24,6 +24,7 @@ LABEL = "timeservice.deployment"
 ZONES = ("us-east-1a", "us-east-1b")
 DEFAULT = "timeservice"
 PORT = 8080
+CLONE = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]  # as scripts/common.sh calls it
 # What the stage's image is made from and by, besides local/stage itself.
 STAGE = (
     "local/requirements.txt",
@@ -35,6 +36,11 @@ STAGE = (
 # The default deployment's API keeps one address, so that Pulumi.local.yaml can name it.
 DEFAULT_SUBNET = "10.213.0.0/24"
 DEFAULT_API = "10.213.0.2"
+
+
+def files(name: str, root: Path = ROOT) -> Path:
+    """The folder of what make up writes for itself."""
+    return root / "build" / ("local" if name == DEFAULT else f"local-{name}")
 
 
 class Containers:
@@ -58,8 +64,7 @@ class Containers:
             raise CloudError("no Docker engine answers; `make up` starts one") from trouble
         self.filters: Any = {"label": f"{LABEL}={name}"}
         # What scripts/python-image.sh leaves behind when it is interrupted.
-        clone = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
-        self.unfinished: Any = {"label": f"timeservice.build={clone}"}
+        self.unfinished: Any = {"label": f"timeservice.build={CLONE}"}
         self.port = port or self.published() or remembered or PORT
 
     # What is there
@@ -78,10 +83,12 @@ class Containers:
         return list(found)
 
     def get(self, role: str) -> Container | None:
+        """None also for a container of that name that is not this deployment's: nothing is done to it."""
         try:
-            return self.engine.containers.get(f"{self.name}-{role}")
+            found = self.engine.containers.get(f"{self.name}-{role}")
         except NotFound:
             return None
+        return found if found.labels.get(LABEL) == self.name else None
 
     def address(self, role: str) -> str:
         """The container's address on the edge network, reachable from this machine only."""
@@ -233,27 +240,32 @@ class Containers:
         options = {key: value for key, value in spec.items() if key != "networks"}
         for volume in spec.get("volumes", {}):
             if not volume.startswith("/"):
-                self.engine.volumes.create(volume, labels={LABEL: self.name})
+                self._volume(volume)
         first, *others = spec["networks"].items()
         fixed = DEFAULT_API if role == "api" and self.name == DEFAULT else None
-        container = self.engine.containers.create(
-            **options,
-            name=f"{self.name}-{role}",
-            hostname=role,
-            network=first[0],
-            networking_config={
-                first[0]: self.engine.api.create_endpoint_config(
-                    aliases=first[1], ipv4_address=fixed
-                )
-            },
-            labels={
-                LABEL: self.name,
-                "timeservice.role": role,
-                "timeservice.spec": _digest(spec),
-                "timeservice.clone": str(ROOT),
-            },
-            log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"}),
-        )
+        try:
+            container = self.engine.containers.create(
+                **options,
+                name=f"{self.name}-{role}",
+                hostname=role,
+                network=first[0],
+                networking_config={
+                    first[0]: self.engine.api.create_endpoint_config(
+                        aliases=first[1], ipv4_address=fixed
+                    )
+                },
+                labels={
+                    LABEL: self.name,
+                    "timeservice.role": role,
+                    "timeservice.spec": _digest(spec),
+                    "timeservice.clone": str(ROOT),
+                },
+                log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"}),
+            )
+        except APIError as refused:
+            if refused.status_code != 409:
+                raise
+            raise self._foreign(f"container {self.name}-{role}") from None
         for network, aliases in others:
             self.engine.networks.get(network).connect(container, aliases=aliases)
         try:
@@ -267,6 +279,20 @@ class Containers:
                 ) from None
             raise CloudError(f"the container {role} does not start: {text}") from None
 
+    def _volume(self, name: str) -> None:
+        volume = self.engine.volumes.create(name, labels={LABEL: self.name})
+        if (volume.attrs["Labels"] or {}).get(
+            LABEL
+        ) != self.name:  # the engine gives the one that is there
+            raise self._foreign(f"volume {name}")
+
+    @staticmethod
+    def _foreign(what: str) -> CloudError:
+        return CloudError(
+            f"there is a {what} already, and it is not of this deployment: remove it, or choose another name: "
+            "make up NAME=second PORT=8081"
+        )
+
     # Down
 
     def remove(self) -> None:
@@ -276,11 +302,12 @@ class Containers:
         while (left := self.all()) and time.monotonic() < deadline:
             for container in sorted(left, key=lambda one: one.name != f"{self.name}-controller"):
                 _remove(container)
+        # What somebody else uses stays, and leftovers() tells.
         for volume in self.engine.volumes.list(filters=self.filters):
-            with suppress(NotFound):
+            with suppress(APIError):
                 volume.remove(force=True)
         for network in self.engine.networks.list(filters=self.filters):
-            with suppress(NotFound):
+            with suppress(APIError):
                 network.remove()
 
     def remove_images(self) -> None:
@@ -289,7 +316,7 @@ class Containers:
         ):
             container.remove(force=True)
         for image in self.images():
-            with suppress(NotFound):
+            with suppress(APIError):  # as above
                 image.remove(force=True)
 
     def images(self) -> list[Image]:

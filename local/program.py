@@ -15,20 +15,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pulumi
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config, set_mocks
 
 from deployment.inputs import Inputs
+from deployment.ownership import Deployment
 from deployment.settings import Settings
+from local.api import REGION, client_of
 from local.steps import CloudError, step
 
 ROOT = Path(__file__).parent.parent
 STACK = "local"
-REGION = "us-east-1"
 TIMEOUT = 900  # seconds for one stack
+DEPLOYMENT = Deployment(f"timeservice-{STACK}")
 
 
 class Deployer(Mocks):
@@ -45,13 +46,7 @@ class Deployer(Mocks):
         self.one_at_a_time = threading.Lock()  # two open step lines could not be read
 
     def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the emulator accepts any key
-        )
+        return client_of(self.endpoint)(service)
 
     # What the program declares
 
@@ -180,11 +175,10 @@ class Deployer(Mocks):
 
     # What it no longer declares
 
-    def delete_undeclared(self, prefix: str) -> None:
+    def delete_undeclared(self, deployment: Deployment) -> None:
         """Delete the deployment's stacks and objects that the program did not declare this time."""
-        present = [stack["StackName"] for stack in self.cloudformation.describe_stacks()["Stacks"]]
-        for name in present:
-            if name.startswith(prefix) and name not in self.stacks:
+        for name in self.present(deployment):
+            if name not in self.stacks:
                 self.changes += 1
                 with step(f"stack {name}") as line:
                     self._delete(name)
@@ -193,6 +187,11 @@ class Deployer(Mocks):
             for key in self._keys(bucket):
                 if (bucket, key) not in self.objects:
                     self.s3.delete_object(Bucket=bucket, Key=key)
+
+    def present(self, deployment: Deployment) -> list[str]:
+        """The deployment's stacks that there are, whatever became of them."""
+        found = self.cloudformation.describe_stacks()["Stacks"]
+        return [one["StackName"] for one in found if deployment.owns_stack(one["StackName"])]
 
     def _delete(self, name: str) -> None:
         self.cloudformation.delete_stack(StackName=name)
@@ -280,7 +279,7 @@ def run(endpoint: str, overrides: dict[str, str]) -> tuple[dict[str, Any], int]:
         raise deployer.failure or _told(trouble) from None
     if deployer.failure:
         raise deployer.failure
-    deployer.delete_undeclared(f"{project}-{STACK}-")
+    deployer.delete_undeclared(DEPLOYMENT)
     return exports, deployer.changes
 
 
