@@ -1,9 +1,10 @@
-"""How the local AWS API is reached."""
+"""Clients of the local AWS API, for the account's root or for whoever has other credentials."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import boto3
 import requests
@@ -14,20 +15,38 @@ REGION = "us-east-1"
 PATIENCE = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
 
 
+class Credentials(NamedTuple):
+    key: str
+    secret: str
+    token: str | None = None
+
+
+# No secret: it keeps the emulator apart from AWS, and nobody out.
+ROOT = Credentials("test", "test")
+
+
+def client(endpoint: str, service: str, credentials: Credentials = ROOT) -> Any:
+    made = boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=credentials.key,
+        aws_secret_access_key=credentials.secret,
+        aws_session_token=credentials.token,
+        config=PATIENCE,
+    )
+    made.meta.events.register("before-sign.s3", _as_over_tls)
+    return made
+
+
+def _as_over_tls(request: Any, **_: Any) -> None:
+    """The bucket's policy refuses plain HTTP, which is all that the emulator speaks here."""
+    request.headers["X-Forwarded-Proto"] = "https"
+
+
 def client_of(endpoint: str) -> Callable[[str], Any]:
-    """Makes boto3 clients of that API's services."""
-
-    def client(service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=endpoint,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the emulator takes any key
-            config=PATIENCE,
-        )
-
-    return client
+    """Makes the root's clients of that API's services."""
+    return partial(client, endpoint)
 
 
 def answers(endpoint: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import time
@@ -15,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from audit.remains import find
 from deployment.bucket import NotEmptied
+from deployment.ownership import Deployment
 from healthcheck.__main__ import main as healthcheck
 from local import program
 from local.api import answers, client_of
@@ -22,6 +24,7 @@ from local.containers import ROOT, Containers
 from local.destroy import destroy
 from local.steps import CloudError, alone, step
 
+SETTINGS = "settings.json"
 DRAINED = 45  # seconds: the target group's deregistration delay, and a controller's pace
 
 
@@ -34,6 +37,7 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     began = time.monotonic()
     settings = program.check(overrides)
     started = start(cloud, folder)
+    (folder / SETTINGS).write_text(json.dumps(overrides))  # for make drift
     exports, changes = program.run(cloud.endpoint(), overrides)
     with step(f"{settings.min_hosts} healthy hosts of this release, and no other"):
         wait_for_hosts(cloud, str(exports["group"]), settings.min_hosts)
@@ -140,9 +144,9 @@ def destroyed(cloud: Containers) -> None:
         endpoint = cloud.endpoint()
         if not answers(endpoint):
             raise CloudError("the local AWS API does not answer")
-        destroy(client_of(endpoint), program.DEPLOYMENT, lambda: hosts_gone(cloud))
+        destroy(client_of(endpoint), Deployment(program.DEPLOYMENT), lambda: hosts_gone(cloud))
         with step("what the AWS API has left") as line:
-            left = find(client_of(endpoint), program.DEPLOYMENT.name).left
+            left = find(client_of(endpoint), program.DEPLOYMENT).left
             line.outcome = ", ".join(f"{one.kind} {one.id}" for one in left) or "nothing"
     except (CloudError, NotEmptied, BotoCoreError, ClientError) as trouble:
         print(f"  not deleted through the API: {trouble}")

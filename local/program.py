@@ -23,13 +23,13 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config
 from deployment.inputs import Inputs
 from deployment.ownership import Deployment
 from deployment.settings import Settings
-from local.api import REGION, client_of
+from local.api import REGION, client
 from local.steps import CloudError, step
 
 ROOT = Path(__file__).parent.parent
 STACK = "local"
 TIMEOUT = 900  # seconds for one stack
-DEPLOYMENT = Deployment(f"timeservice-{STACK}")
+DEPLOYMENT = f"timeservice-{STACK}"  # what the names of its stacks begin with
 
 
 class Deployer(Mocks):
@@ -46,7 +46,7 @@ class Deployer(Mocks):
         self.one_at_a_time = threading.Lock()  # two open step lines could not be read
 
     def client(self, service: str) -> Any:
-        return client_of(self.endpoint)(service)
+        return client(self.endpoint, service)
 
     # What the program declares
 
@@ -206,8 +206,10 @@ def _named(values: dict[str, Any], key: str, value: str) -> list[dict[str, str]]
     return [{key: name, value: str(content)} for name, content in sorted(values.items())]
 
 
-def configuration(overrides: dict[str, str]) -> dict[str, str]:
-    """The project's configuration: the defaults in Pulumi.yaml, then Pulumi.local.yaml, then `overrides`."""
+def configuration(
+    overrides: dict[str, str], stack: str = STACK, region: str = REGION
+) -> dict[str, str]:
+    """The project's configuration: the defaults in Pulumi.yaml, then Pulumi.<stack>.yaml, then `overrides`."""
     project = _project()
     name = project["name"]
     values = {
@@ -215,7 +217,7 @@ def configuration(overrides: dict[str, str]) -> dict[str, str]:
         for key, declared in project["config"].items()
         if isinstance(declared, dict) and "default" in declared
     }
-    chosen = yaml.safe_load((ROOT / f"Pulumi.{STACK}.yaml").read_text()).get("config") or {}
+    chosen = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text()).get("config") or {}
     values |= {
         key.removeprefix(f"{name}:"): value
         for key, value in chosen.items()
@@ -227,7 +229,7 @@ def configuration(overrides: dict[str, str]) -> dict[str, str]:
         if isinstance(value, str)
         else str(value).lower()
         for key, value in values.items()
-    } | {"aws:region": REGION}
+    } | {"aws:region": region}
 
 
 def stacks(endpoint: str) -> list[dict[str, Any]]:
@@ -258,11 +260,17 @@ def _project() -> dict[str, Any]:
 def run(endpoint: str, overrides: dict[str, str]) -> tuple[dict[str, Any], int]:
     """Run `__main__.py`; returns its exports and how many things changed. Raises CloudError with the reason."""
     deployer = Deployer(endpoint)
-    project = _project()["name"]
+    exports = play(deployer, configuration(overrides))
+    deployer.delete_undeclared(Deployment(DEPLOYMENT))
+    return exports, deployer.changes
+
+
+def play(deployer: Deployer, configuration: dict[str, str], stack: str = STACK) -> dict[str, Any]:
+    """Run `__main__.py` before the deployer; returns its exports. Raises CloudError with the reason."""
     # A failure is told at the end, once; asyncio would tell it again, with a traceback, for each future that holds it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    set_mocks(deployer, project=project, stack=STACK, preview=False)
-    set_all_config(configuration(overrides))
+    set_mocks(deployer, project=_project()["name"], stack=stack, preview=False)
+    set_all_config(configuration)
     exports: dict[str, Any] = {}
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
@@ -279,8 +287,7 @@ def run(endpoint: str, overrides: dict[str, str]) -> tuple[dict[str, Any], int]:
         raise deployer.failure or _told(trouble) from None
     if deployer.failure:
         raise deployer.failure
-    deployer.delete_undeclared(DEPLOYMENT)
-    return exports, deployer.changes
+    return exports
 
 
 def _told(trouble: BaseException) -> BaseException:
