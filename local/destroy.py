@@ -75,7 +75,8 @@ def delete(cloudformation: Any, name: str) -> None:
             raise
         if stack["StackStatus"] == "DELETE_FAILED":
             raise CloudError(
-                f"stack {name} cannot be deleted: {stack.get('StackStatusReason', '?')}"
+                f"stack {name} cannot be deleted: {stack.get('StackStatusReason', '?')} "
+                "(make leftovers names what is there, and may be in the way)"
             )
         time.sleep(0.1)
     raise CloudError(f"stack {name} is not deleted within {TIMEOUT} s")

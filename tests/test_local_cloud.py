@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 import requests
+from botocore.exceptions import EndpointConnectionError
 
+from audit.remains import Left, Remains
 from local import __main__ as command
 from local import cloud, program
 from local.steps import CloudError, step
@@ -207,6 +209,48 @@ def test_down_says_when_there_is_nothing_to_do(
     assert command.main(["down"]) == 0
     assert "Nothing to do: 'timeservice' is not up." in capsys.readouterr().out
     assert containers.removed == 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "refusal", "told"),
+    [
+        (False, None, "not deleted through the API: the local AWS API does not answer"),
+        (
+            True,
+            CloudError("stack x cannot be deleted"),
+            "through the API: stack x cannot be deleted",
+        ),
+        (
+            True,
+            EndpointConnectionError(endpoint_url="http://api"),
+            "through the API: Could not connect",
+        ),
+        (True, None, "what the AWS API has left"),
+    ],
+)
+def test_down_deletes_through_the_api_what_it_can_and_the_containers_in_any_case(
+    containers: Containers,
+    answers: bool,
+    refusal: Exception | None,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def destroy(*_: Any) -> None:
+        if refusal:
+            raise refusal
+
+    log_group = Left("log group", "l", "so", "aws logs")
+    monkeypatch.setattr(containers, "endpoint", lambda: "http://api", raising=False)
+    monkeypatch.setattr(cloud, "answers", lambda _: answers)
+    monkeypatch.setattr(cloud, "destroy", destroy)
+    monkeypatch.setattr(cloud, "find", lambda *_: Remains([log_group], []))
+    containers.left = ["container x"]
+    assert command.main(["down"]) == 0
+    out = capsys.readouterr().out
+    assert told in out
+    assert ("log group l" in out) is (answers and refusal is None)
+    assert containers.removed == 1
 
 
 def test_down_fails_when_something_is_left(
