@@ -114,10 +114,14 @@ def run(args: argparse.Namespace, cloud: Containers, folder: Path) -> int:
 
 def interrupted(*_: object) -> None:
     """End at once: the program's threads would wait until the stack that is being made stands."""
-    print(
-        "\nStopped half-way; the next make up or make down mends it.", file=sys.stderr, flush=True
-    )
-    os._exit(130)
+    try:
+        print(
+            "\nStopped half-way; the next make up or make down mends it.",
+            file=sys.stderr,
+            flush=True,
+        )
+    finally:  # whoever would have read it may be gone as well
+        os._exit(130)
 
 
 def end_with_parent() -> None:

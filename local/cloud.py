@@ -53,6 +53,7 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
 def start(cloud: Containers, folder: Path) -> bool:
     """Start the local cloud, with nothing deployed; returns whether anything had to be started."""
     check_owner(cloud)
+    cloud.refuse_taken_names()
     check_port(cloud)
     image = cloud.build_image()
     with step("local cloud") as line:

@@ -24,6 +24,7 @@ LABEL = "timeservice.deployment"
 ZONES = ("us-east-1a", "us-east-1b")
 DEFAULT = "timeservice"
 PORT = 8080
+ROLES = ("api", "time", "balancer", "controller")
 CLONE = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]  # as scripts/common.sh calls it
 # What the stage's image is made from and by, besides local/stage itself.
 STAGE = (
@@ -104,9 +105,16 @@ class Containers:
 
     def missing(self) -> list[str]:
         """The parts of the local cloud that do not run."""
-        roles = ("api", "time", "balancer", "controller")
-        found = {role: self.get(role) for role in roles}
+        found = {role: self.get(role) for role in ROLES}
         return [role for role, one in found.items() if one is None or one.status != "running"]
+
+    def refuse_taken_names(self) -> None:
+        """Raises CloudError if somebody else has a container of a name that is to be ours: nothing is done to it."""
+        for role in ROLES:
+            with suppress(NotFound):
+                found = self.engine.containers.get(f"{self.name}-{role}")
+                if found.labels.get(LABEL) != self.name:
+                    raise self._foreign(f"container {found.name}")
 
     def has_hosts(self) -> bool:
         return any(one.labels.get("timeservice.role") == "host" for one in self.all())
@@ -243,29 +251,24 @@ class Containers:
                 self._volume(volume)
         first, *others = spec["networks"].items()
         fixed = DEFAULT_API if role == "api" and self.name == DEFAULT else None
-        try:
-            container = self.engine.containers.create(
-                **options,
-                name=f"{self.name}-{role}",
-                hostname=role,
-                network=first[0],
-                networking_config={
-                    first[0]: self.engine.api.create_endpoint_config(
-                        aliases=first[1], ipv4_address=fixed
-                    )
-                },
-                labels={
-                    LABEL: self.name,
-                    "timeservice.role": role,
-                    "timeservice.spec": _digest(spec),
-                    "timeservice.clone": str(ROOT),
-                },
-                log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"}),
-            )
-        except APIError as refused:
-            if refused.status_code != 409:
-                raise
-            raise self._foreign(f"container {self.name}-{role}") from None
+        container = self.engine.containers.create(
+            **options,
+            name=f"{self.name}-{role}",
+            hostname=role,
+            network=first[0],
+            networking_config={
+                first[0]: self.engine.api.create_endpoint_config(
+                    aliases=first[1], ipv4_address=fixed
+                )
+            },
+            labels={
+                LABEL: self.name,
+                "timeservice.role": role,
+                "timeservice.spec": _digest(spec),
+                "timeservice.clone": str(ROOT),
+            },
+            log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"}),
+        )
         for network, aliases in others:
             self.engine.networks.get(network).connect(container, aliases=aliases)
         try:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +36,9 @@ class Containers:
 
     def get(self, role: str) -> Any:
         return None
+
+    def refuse_taken_names(self) -> None:
+        pass
 
     def leftovers(self) -> list[str]:
         return self.left
@@ -291,6 +295,43 @@ def test_an_interrupted_run_ends_at_once_and_says_what_mends_it(number: int) -> 
     assert done.returncode == 130
     assert "the next make up or make down mends it" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_whose_make_is_killed_ends_with_it_though_nobody_reads_what_it_says() -> None:
+    """It would go on unseen, and the next one be refused as a second at the same time."""
+    script = (
+        "import os, signal, subprocess, sys, threading, time\n"
+        "from local.__main__ import end_with_parent, interrupted\n"
+        "signal.signal(signal.SIGTERM, interrupted)\n"
+        "end_with_parent()\n"
+        "print(os.getpid(), flush=True)\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "time.sleep(60)\n"
+    )
+    make = subprocess.Popen(  # noqa: S603 - our own script
+        ["/bin/bash", "-c", '"$0" -c "$1" 2>&1; exit', sys.executable, script],
+        cwd=Path(__file__).parent.parent,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert make.stdout
+    run = Path("/proc") / make.stdout.readline().strip()
+    make.stdout.close()
+    assert run.exists()
+    make.kill()
+    make.wait()
+    deadline = time.monotonic() + 10
+    while runs(run) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not runs(run)
+
+
+def runs(process: Path) -> bool:
+    """A process that nobody has waited for is there, and has ended."""
+    try:
+        return "State:\tZ" not in (process / "status").read_text()
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize(

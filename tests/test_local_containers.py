@@ -70,19 +70,14 @@ def test_a_container_of_that_name_that_is_another_s_is_not_taken_for_ours(engine
     assert cloud.missing() == ["api", "balancer", "controller"]
 
 
-def test_what_cannot_be_named_as_its_name_is_taken_is_told_with_the_way_out(engine: Engine) -> None:
-    def create(**_: Any) -> None:
-        raise refusal(409)
-
-    engine.named = {"test-api": {}}
-    engine.containers.create = create
-    engine.api = SimpleNamespace(create_endpoint_config=lambda **_: None)  # type: ignore[attr-defined]
-    cloud = Containers("test", 8080)
+def test_a_name_that_is_taken_is_refused_with_the_way_out(engine: Engine) -> None:
+    engine.named = {"test-time": {LABEL: "test"}}
+    Containers("test", 8080).refuse_taken_names()
+    engine.named = {"test-balancer": {}}
     with pytest.raises(
-        CloudError,
-        match=r"container test-api already, .* not of this deployment: remove it, or choose",
+        CloudError, match=r"container test-balancer already, .* remove it, or choose another name"
     ):
-        cloud._start("api", {"image": "x", "networks": {"test-edge": []}})
+        Containers("test", 8080).refuse_taken_names()
 
 
 def test_a_volume_of_that_name_that_is_another_s_is_not_used(engine: Engine) -> None:
