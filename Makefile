@@ -56,6 +56,7 @@ drift: setup ## how what is deployed differs from what this clone says, here or 
 # be emptied: nothing is left that would miss it.
 destroy: setup ## remove a deployment from AWS: STACK=prod
 	@test -n "$(STACK)" || { echo "error: say which: make destroy STACK=prod" >&2; exit 1; }
+	@command -v pulumi >/dev/null || { echo "error: this needs the pulumi CLI" >&2; exit 1; }
 	@pulumi destroy --stack "$(STACK)" || { $(PYTHON) -m audit.empty && pulumi destroy --yes --stack "$(STACK)"; }
 	@$(PYTHON) -m audit.leftovers
 

@@ -32,7 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         left, unasked = on_this_machine(args.name) if args.stack == STACK else on_aws(target(args))
-    except CloudError as trouble:
+    except (
+        CloudError,
+        BotoCoreError,
+    ) as trouble:  # the latter for a profile or a Region that there is not
         print(f"error: {trouble}", file=sys.stderr)
         return 3
     for line in left:
