@@ -21,8 +21,8 @@ $(eval $(filter-out drill,$(DRILLS)):;@:)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup built up cloud down status leftovers drift destroy test lint unit rehearsal drill drill-settings run image check-image package bench \
-	bench-speed bench-healthcheck capacity fuzz lock clean logs
+.PHONY: help setup built up cloud down status leftovers drift destroy test lint unit rehearsal drill drill-settings \
+	run image check-image package bench bench-speed bench-healthcheck capacity cost fuzz lock clean logs reviewer
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -50,7 +50,7 @@ leftovers: setup ## what is left of the deployment, here or on AWS (STACK=prod);
 	@$(LOCAL_ROOT) $(PYTHON) -m audit.leftovers
 
 drift: setup ## how what is deployed differs from what this clone says, here or on AWS (STACK=prod)
-	@$(LOCAL_ROOT) $(PYTHON) -m audit.drift $(addprefix --config ,$(CONFIG))
+	@$(LOCAL_ROOT) $(PYTHON) -m audit.drift
 
 # Pulumi deletes the bucket's stack last. If it holds something that Pulumi does not know of, that fails, and then it can
 # be emptied: nothing is left that would miss it.
@@ -62,6 +62,9 @@ destroy: setup ## remove a deployment from AWS: STACK=prod
 
 status: setup ## show stacks, hosts (zone, release, health, clock error) and URL
 	@$(ROOT) $(PYTHON) -m local status
+
+reviewer: setup ## show how the reviewer signs in, password and all, after make up CONFIG="reviewer=user"
+	@$(ROOT) $(PYTHON) -m local reviewer
 
 logs: setup ## show the last words of each container of the local cloud
 	@$(ROOT) $(PYTHON) -m local logs
@@ -89,6 +92,7 @@ lint: setup ## ruff, mypy, cfn-lint, shellcheck
 # One more at a time than there are cores, as many tests wait for something.
 unit: setup ## unit, template and program tests
 	@scripts/tools.sh
+	@scripts/evaluators.sh
 	@$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5 --dist worksteal -m 'not rehearsal'
 
 # An engine, and all that a deployment is made from; for those who deploy copies of this clone.
@@ -130,6 +134,10 @@ bench-healthcheck: setup ## how well the healthcheck measures, over known paths,
 
 capacity: setup ## what a rate of requests takes and costs; renews the tables of docs/capacity.md
 	@$(PYTHON) -m bench.capacity --write
+
+cost: setup ## what it costs an hour and a month, computed from the templates; REGION=, HOSTS=, REQUESTS= (a second), CONFIG=
+	@$(PYTHON) -m audit.cost $(addprefix --config ,$(CONFIG)) $(addprefix --region ,$(REGION)) \
+		$(addprefix --hosts ,$(HOSTS)) $(addprefix --requests-per-second ,$(REQUESTS))
 
 lock: setup ## renew the locks from the *.in files
 	@scripts/lock.sh

@@ -6,7 +6,8 @@ import pulumi_aws as aws
 from deployment import quota
 from deployment.inputs import Inputs
 from deployment.release import release_digest
-from deployment.stacks import stack, upload
+from deployment.reviewer import access
+from deployment.stacks import name, stack, upload
 from deployment.template import read
 
 # What could not work is refused here, before anything is made.
@@ -28,9 +29,13 @@ release = release_digest(
     read("hosts").body,
     settings.instance_type,
     settings.cpu_credits,
+    settings.permissions_boundary,
     *size.values(),
     machine_image,
 )
+
+if settings.budget:
+    stack("budget", {"Email": settings.alert_email, "LimitInDollars": str(settings.budget)})
 
 artifacts = stack("artifacts", {})
 bucket = artifacts.outputs["Bucket"]
@@ -79,9 +84,10 @@ hosts = stack(
         "Release": release,
         "InstanceType": settings.instance_type,
         "CpuCredits": settings.cpu_credits,
+        "PermissionsBoundary": settings.permissions_boundary,
         **size,
     },
-    release=release,
+    variant=release,
     minutes=45,  # a slow boot (the wait condition's 25), and what is rolled back after it
 )
 
@@ -96,6 +102,7 @@ healthcheck = stack(
         "Limit": settings.limit,
         "NtpServers": settings.ntp_servers,
         "EveryMinutes": str(settings.check_every),
+        "PermissionsBoundary": settings.permissions_boundary,
     },
     after=hosts,  # else it would fail its checks while the first hosts boot, and while the last ones go
 )
@@ -106,3 +113,25 @@ pulumi.export("group", hosts.outputs["Group"])
 pulumi.export("function", healthcheck.outputs["Function"])
 pulumi.export("alarm", healthcheck.outputs["Alarm"])
 pulumi.export("dashboards", [balancer.outputs["Dashboard"], healthcheck.outputs["Dashboard"]])
+
+# Made last, so that it is told of a release only when its hosts stand (the template says why), and deleted first.
+if settings.reviewer != "none":
+    reviewer = stack(
+        "reviewer",
+        {
+            "Kind": settings.reviewer,
+            "TrustedAccount": settings.reviewer_account,
+            "ExternalId": settings.reviewer_external_id,
+            "Deployment": name(),
+            "Release": hosts.outputs["Release"],
+            "ArtifactsBucket": bucket,
+            "LogGroup": healthcheck.outputs["LogGroup"],
+            "Function": healthcheck.outputs["Function"],
+            "BalancerDashboard": balancer.outputs["Dashboard"],
+            "HealthcheckDashboard": healthcheck.outputs["Dashboard"],
+        },
+        variant=settings.reviewer,
+    )
+    seen = [artifacts, network, balancer, hosts, healthcheck, reviewer]
+    dashboards = [balancer.outputs["Dashboard"], healthcheck.outputs["Dashboard"]]
+    pulumi.export("reviewer", access(settings, reviewer, seen, dashboards))

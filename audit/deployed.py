@@ -23,7 +23,8 @@ DETECTION = 300  # seconds for one stack's
 IMPLIED: dict[str, dict[str, Any]] = {
     "AWS::AutoScaling::AutoScalingGroup": {"SuspendedProcesses": []},
     "AWS::CloudWatch::Alarm": {"ActionsEnabled": True},
-    "AWS::IAM::Role": {"ManagedPolicyArns": []},
+    "AWS::IAM::Role": {"ManagedPolicyArns": [], "Policies": []},
+    "AWS::IAM::User": {"ManagedPolicyArns": [], "Policies": [], "Groups": []},
     "AWS::S3::Bucket": {"VersioningConfiguration": {"Status": "Off"}},
 }
 # What belongs to a resource, and is none of its properties: by a reader's name for it, the type of those in the stack.
@@ -193,9 +194,11 @@ def _expected(resolver: Resolver, logical_id: str, kind: str) -> tuple[dict[str,
     """In the shape in which readers tell it."""
     properties, unknown = resolver.properties(logical_id)
     stack = resolver.stack
-    properties.pop(
-        "Tags", None
-    )  # the API tells those of the stack as well; CloudFormation's own detection knows
+    for tags in (
+        "Tags",
+        "TagSpecifications",
+    ):  # CloudFormation's own detection knows which are the stack's
+        properties.pop(tags, None)
     expected = {**IMPLIED.get(kind, {}), **properties}
     for name in ("LoadBalancerAttributes", "TargetGroupAttributes"):
         if name in expected:

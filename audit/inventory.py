@@ -137,7 +137,7 @@ KINDS = (
     ),
     Kind(
         "user", "iam:user iam:mfa", "iam", "list_users", "Users[]", "UserName",
-        "aws iam delete-user --user-name {id}",
+        "aws iam delete-login-profile --user-name {id}; aws iam delete-user --user-name {id}",
     ),
     Kind(
         "policy", "iam:policy", "iam", "list_policies", "Policies[]", "Arn",

@@ -81,7 +81,7 @@ def told(found: remains.Remains, aws: str) -> list[str]:
     lines = []
     for one in found.left:
         state = f" ({one.state})" if one.state else ""
-        remove = re.sub(r"(^|&& )aws ", rf"\1{aws} ", one.remove)
+        remove = re.sub(r"(^|&& |; )aws ", rf"\1{aws} ", one.remove)
         lines.append(f"  {one.kind} {one.id}{state}: {one.why}\n      {remove}")
     return lines
 

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
+from audit.cost.pricelist import HOURS, tiered
+from audit.cost.usage import ANSWER, REQUEST, capacity_units, gigabytes
 from bench import prices
-from bench.prices import ALB, HOURS, NLB, Balancer, HostType
+from bench.prices import ALB, NLB, Balancer, HostType
 from bench.tables import table
 
 DOCUMENT = Path(__file__).parent.parent / "docs/capacity.md"
 
 # Measured. `make drill slow-hosts`: a pair of hosts with 0.2 CPU each answers 700 requests a second without an error.
 CPU_SECONDS = 2 * 0.2 / 700  # of a host, for one request, with all that kernel and Docker do for it
-# Bytes, headers included: `curl -si URL/now | wc -c`, and what curl sends.
-ANSWER, REQUEST = 685, 120
 
 # Decided.
 BUSY = 0.7  # of the CPUs that a host may use for ever: what is left is for peaks, health checks and the system
@@ -87,28 +87,15 @@ def fewest(rate: float, type: HostType, zones: int) -> int:
     return ceil(rate / serves(type) / zones)
 
 
-def gigabytes(rate: float, size: float) -> float:
-    """GB in an hour of so many things a second of so many bytes; 10^9 bytes each, which is on the safe side."""
-    return rate * size * 3_600 / 1e9
-
-
 def units(rate: float, clients: Clients, of: Balancer) -> float:
-    """A balancer's capacity units: of what it counts, the most expensive. (Its rules are few enough to be free.)"""
-    new = rate / clients.requests
-    return max(
-        new / of.new,
-        new * clients.seconds / of.active,
-        gigabytes(rate, REQUEST + ANSWER) / of.gigabytes,
+    """A balancer's capacity units. (Its rules are few enough to be free.)"""
+    return capacity_units(
+        of.carries,
+        rate,
+        size=REQUEST + ANSWER,
+        per_connection=clients.requests,
+        seconds=clients.seconds,
     )
-
-
-def tiered(gigabytes: float, tiers: Sequence[tuple[float, float]]) -> float:
-    """Dollars for so many GB in a month."""
-    cost = below = 0.0
-    for end, price in tiers:
-        cost += max(0.0, min(gigabytes, end) - below) * price
-        below = end
-    return cost
 
 
 # Dollars in an hour

@@ -28,8 +28,8 @@ class Deployment(NamedTuple):
 
     @property
     def _stack(self) -> str:
-        release = f"hosts-[0-9a-f]{{{DIGEST_LENGTH}}}"
-        return f"{re.escape(self.name)}-(?:{'|'.join(sorted(parts()))}|{release})"
+        variants = (rf"hosts-[0-9a-f]{{{DIGEST_LENGTH}}}", "reviewer-user", "reviewer-role")
+        return f"{re.escape(self.name)}-(?:{'|'.join([*variants, *sorted(parts())])})"
 
     def owns_stack(self, name: str) -> bool:
         return re.fullmatch(self._stack, name) is not None

@@ -12,24 +12,30 @@ from deployment.release import Archive
 from deployment.template import read
 
 
+def name() -> str:
+    """Of the deployment: what the names of its stacks begin with."""
+    return f"{pulumi.get_project()}-{pulumi.get_stack()}"
+
+
 def stack(
     part: str,
     parameters: Mapping[str, pulumi.Input[str]],
     *,
-    release: str = "",
+    variant: str = "",
     protect: bool = False,
     minutes: int = 15,
     after: pulumi.Resource | None = None,
     never_replaced: Sequence[str] = (),
 ) -> aws.cloudformation.Stack:
-    """Deploy cfn/<part>.yaml as <project>-<stack>-<part>, or as ...-<part>-<release>: one stack for each release.
+    """Deploy cfn/<part>.yaml as <project>-<stack>-<part>, or as ...-<part>-<variant>: one stack for each variant.
 
-    minutes: what creation, update or deletion may take. never_replaced: logical ids (`*` allowed) of resources that an
-    update may change, and not replace.
+    variant: what a new stack is made for, beside the old one, when it changes, such as a release. minutes: what
+    creation, update or deletion may take. never_replaced: logical ids (`*` allowed) of resources that an update may
+    change, and not replace.
     """
     template = read(part)
-    deployment = f"{pulumi.get_project()}-{pulumi.get_stack()}"
-    resource = f"{part}-{release}" if release else part
+    deployment = name()
+    resource = f"{part}-{variant}" if variant else part
     timeout = f"{minutes}m"
     return aws.cloudformation.Stack(
         resource,

@@ -17,6 +17,8 @@ from healthcheck.reading import Reference
 from healthcheck.target import completed
 from healthcheck.verdict import LIMIT
 
+METRICS = {"Healthy": "None", "ClockOffset": "Seconds", "ClockBound": "Seconds"}  # and their units
+
 
 def handler(event: object, context: object) -> str:
     """Check once; returns OK or Failed.
@@ -69,7 +71,7 @@ def metrics(result: Result) -> list[dict[str, Any]]:
         {
             "MetricName": name,
             "Value": value,
-            "Unit": "None" if name == "Healthy" else "Seconds",
+            "Unit": METRICS[name],
             "Dimensions": dimensions,
         }
         for name, value in values.items()

@@ -1,4 +1,4 @@
-"""The local cloud: `python -m local up|start|down|status|logs` (through make up, make cloud, make down ...).
+"""The local cloud: `python -m local up|start|down|status|logs|reviewer` (through make up, make cloud ...).
 
 Exit codes: 0 done (and the healthcheck says OK), 1 it failed and says why, 2 wrong usage, or another run is at work, or
 the healthcheck says Failed, 3 the healthcheck says Unknown, 130 interrupted.
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from local import reviewer
 from local.cloud import Busy, down, lock, logs, start, status, up
 from local.containers import DEFAULT, PORT, ROOT, Containers, files
 from local.steps import CloudError
@@ -48,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=["up", "start", "down", "status", "logs"])
+    parser.add_argument("command", choices=["up", "start", "down", "status", "logs", "reviewer"])
     parser.add_argument(
         "--name", type=deployment_name, default=os.environ.get("NAME") or DEFAULT,
         help="of the deployment (default: $NAME, else %(default)s)",
@@ -103,6 +104,8 @@ def run(args: argparse.Namespace, cloud: Containers, folder: Path) -> int:
         return status(cloud)
     if args.command == "logs":
         return logs(cloud)
+    if args.command == "reviewer":
+        return reviewer.show(folder)
     with lock(folder):
         if args.command == "down":
             return down(cloud, folder)

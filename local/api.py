@@ -21,7 +21,7 @@ class Credentials(NamedTuple):
     token: str | None = None
 
 
-# No secret: it keeps the emulator apart from AWS, and nobody out.
+# Known to everybody, as the account's alarm code is: it keeps the emulator's answers apart from AWS's, and nobody out.
 ROOT = Credentials("test", "test")
 
 
@@ -35,11 +35,11 @@ def client(endpoint: str, service: str, credentials: Credentials = ROOT) -> Any:
         aws_session_token=credentials.token,
         config=PATIENCE,
     )
-    made.meta.events.register("before-sign.s3", _as_over_tls)
+    made.meta.events.register("before-sign.s3", as_over_tls)
     return made
 
 
-def _as_over_tls(request: Any, **_: Any) -> None:
+def as_over_tls(request: Any, **_: Any) -> None:
     """The bucket's policy refuses plain HTTP, which is all that the emulator speaks here."""
     request.headers["X-Forwarded-Proto"] = "https"
 

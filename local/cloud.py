@@ -17,11 +17,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from audit.remains import find
 from deployment.bucket import NotEmptied
 from deployment.ownership import Deployment
+from deployment.settings import Settings
 from healthcheck.__main__ import main as healthcheck
-from local import program
-from local.api import answers, client_of
+from local import api, identity, program, reviewer
+from local.api import Credentials, answers, client_of
 from local.containers import ROOT, Containers
 from local.destroy import destroy
+from local.identity import Identity
 from local.steps import CloudError, alone, step
 
 SETTINGS = "settings.json"
@@ -37,8 +39,16 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     began = time.monotonic()
     settings = program.check(overrides)
     started = start(cloud, folder)
-    (folder / SETTINGS).write_text(json.dumps(overrides))  # for make drift
-    exports, changes = program.run(cloud.endpoint(), overrides)
+    who = identity.deployer(cloud.endpoint())
+    given = {"permissionsBoundary": who.boundary} | overrides
+    (folder / SETTINGS).write_text(json.dumps(given))  # for make drift
+    exports, changes = program.run(
+        cloud.endpoint(),
+        given,
+        reviewer.remembered(folder),
+        _credentials(cloud, settings, who),
+    )
+    reviewer.remember(folder, exports.get("reviewer"))
     with step(f"{settings.min_hosts} healthy hosts of this release, and no other"):
         wait_for_hosts(cloud, str(exports["group"]), settings.min_hosts)
     if not started and changes == 0:
@@ -47,7 +57,17 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
         print(f"\nUp after {time.monotonic() - began:.0f} s.")
     url = (folder / "url").read_text().strip()
     print(f"{url}/now\n")
+    if "reviewer" in exports:
+        print("How the reviewer signs in: make reviewer\n")
     return healthcheck([url])
+
+
+def _credentials(cloud: Containers, settings: Settings, who: Identity) -> Credentials:
+    """The deployer's, or an administrator's where there is a reviewer, now or before: users are not the deployer's."""
+    there = [one["StackName"] for one in program.stacks(cloud.endpoint())]
+    if settings.reviewer != "none" or f"{program.DEPLOYMENT}-reviewer" in there:
+        return api.ROOT
+    return who.credentials
 
 
 def start(cloud: Containers, folder: Path) -> bool:

@@ -175,9 +175,10 @@ class Containers:
             "api": cloud
             | once
             | {
-                "command": ["python3", "-m", "ministack"],
+                "command": ["python3", "-m", "local.stage.api"],
                 "environment": python
                 | {
+                    "AUTH": "true",  # IAM is enforced; the key `test` is the account's root
                     "MINISTACK_HOST": "cloud.internal",
                     "MINISTACK_REGION": "us-east-1",
                     "AWS_DEFAULT_REGION": "us-east-1",

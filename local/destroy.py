@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from deployment.bucket import empty
 from deployment.ownership import Deployment
 from deployment.template import PARTS
+from local.reviewer import Logins
 from local.steps import CloudError, step
 
 TIMEOUT = 60  # seconds for one stack; here they take less than one
@@ -25,6 +26,9 @@ def destroy(
     them must still be there. Raises CloudError for a stack that stays, and what boto3 raises.
     """
     cloudformation, waiting = client("cloudformation"), True
+    Logins(client("iam"), {}).delete_undeclared(
+        f"/{deployment.name}-"
+    )  # a user goes only without its password
     for name in in_order(cloudformation, deployment):
         # What is left then needs no hosts; a deployment without a stack of theirs may have hosts that lost theirs.
         if waiting and _part(name, deployment) in PARTS[: PARTS.index("hosts")]:

@@ -12,41 +12,55 @@ import re
 import runpy
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import yaml
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config, set_mocks
 
 from deployment.inputs import Inputs
 from deployment.ownership import Deployment
 from deployment.settings import Settings
-from local.api import REGION, client
+from local.api import REGION, ROOT, Credentials, client
+from local.reviewer import Logins
 from local.steps import CloudError, step
 
-ROOT = Path(__file__).parent.parent
+FOLDER = Path(__file__).parent.parent
+PROJECT: dict[str, Any] = yaml.safe_load((FOLDER / "Pulumi.yaml").read_text())
 STACK = "local"
+DEPLOYMENT = f"{PROJECT['name']}-{STACK}"  # what the names of its stacks begin with
 TIMEOUT = 900  # seconds for one stack
-DEPLOYMENT = f"timeservice-{STACK}"  # what the names of its stacks begin with
+REFUSALS = (Boto3Error, BotoCoreError, ClientError)  # what boto3 raises
 
 
 class Deployer(Mocks):
     """Creates or updates each resource as the program declares it."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        reviewer: Mapping[str, Any] | None = None,
+        credentials: Credentials = ROOT,
+    ) -> None:
+        """reviewer: what the run before told of it."""
         self.endpoint = endpoint
+        self.credentials = credentials
         self.cloudformation = self.client("cloudformation")
         self.s3 = self.client("s3")
+        self.logins = Logins(self.client("iam"), reviewer or {})
         self.stacks: list[str] = []  # declared, in order
         self.objects: set[tuple[str, str]] = set()
         self.changes = 0
         self.failure: CloudError | None = None
+        self.refused: CloudError | None = None  # what was looked up last, and in vain
         self.one_at_a_time = threading.Lock()  # two open step lines could not be read
 
     def client(self, service: str) -> Any:
-        return client(self.endpoint, service)
+        return client(self.endpoint, service, self.credentials)
 
     # What the program declares
 
@@ -62,7 +76,9 @@ class Deployer(Mocks):
                 return self._stack(args.inputs)
             if args.typ == "aws:s3/bucketObjectv2:BucketObjectv2":
                 return self._object(args.inputs)
-        except (BotoCoreError, ClientError) as refused:
+            if args.typ == "aws:iam/userLoginProfile:UserLoginProfile":
+                return self._login(args.inputs)
+        except REFUSALS as refused:
             self.failure = CloudError(f"{args.name}: {refused}")
             raise self.failure from None
         except CloudError as failure:
@@ -83,13 +99,16 @@ class Deployer(Mocks):
         if policy := inputs.get("policyBody"):
             request["StackPolicyBody"] = policy
         with step(f"stack {name}") as line:
-            line.outcome = self._bring_up(name, request, inputs.get("onFailure", "ROLLBACK"))
-        outputs = {
-            one["OutputKey"]: one["OutputValue"] for one in self._settled(name).get("Outputs", [])
-        }
-        return self._settled(name)["StackId"], {**inputs, "outputs": outputs}
+            line.outcome = self.bring_up(request, inputs.get("onFailure", "ROLLBACK"))
+        return self._settled(name)["StackId"], {**inputs, "outputs": self.outputs(name)}
 
-    def _bring_up(self, name: str, request: dict[str, Any], on_failure: str) -> str:
+    def outputs(self, name: str) -> dict[str, str]:
+        told = self._settled(name).get("Outputs", [])
+        return {one["OutputKey"]: one["OutputValue"] for one in told}
+
+    def bring_up(self, request: dict[str, Any], on_failure: str) -> str:
+        """Create or update a stack and wait for it; returns what was done. Raises CloudError, and what boto3 raises."""
+        name = request["StackName"]
         present = self._settled(name)
         if present and present["StackStatus"] in (
             "CREATE_FAILED",
@@ -153,12 +172,19 @@ class Deployer(Mocks):
                 self.s3.upload_file(inputs["source"].path, bucket, key)
         return key, dict(inputs)
 
+    def _login(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        password, made = self.logins.bring_up(inputs["user"])
+        self.changes += made
+        return inputs["user"], {**inputs, "password": password}
+
     # What it looks up
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         try:
             return self._looked_up(args), []
-        except (BotoCoreError, ClientError, LookupError) as refused:
+        except (*REFUSALS, LookupError) as refused:
+            # The program may live without it; if not, what it raises says less.
+            self.refused = CloudError(f"{args.token.split(':')[-1]}: {refused}")
             return {}, [(args.token, str(refused))]
 
     def _looked_up(self, args: MockCallArgs) -> dict[str, Any]:
@@ -175,9 +201,12 @@ class Deployer(Mocks):
 
     # What it no longer declares
 
-    def delete_undeclared(self, deployment: Deployment) -> None:
-        """Delete the deployment's stacks and objects that the program did not declare this time."""
-        for name in self.present(deployment):
+    def delete_undeclared(self) -> None:
+        """Delete the deployment's passwords, stacks and objects that the program did not declare this time."""
+        if self.credentials == ROOT:  # who may not make users has made none
+            self.logins.delete_undeclared(f"/{DEPLOYMENT}-")
+        # An engine knows from its state what there is, and needs no permission to list all stacks.
+        for name in [stack["StackName"] for stack in stacks(self.endpoint)]:
             if name not in self.stacks:
                 self.changes += 1
                 with step(f"stack {name}") as line:
@@ -187,11 +216,6 @@ class Deployer(Mocks):
             for key in self._keys(bucket):
                 if (bucket, key) not in self.objects:
                     self.s3.delete_object(Bucket=bucket, Key=key)
-
-    def present(self, deployment: Deployment) -> list[str]:
-        """The deployment's stacks that there are, whatever became of them."""
-        found = self.cloudformation.describe_stacks()["Stacks"]
-        return [one["StackName"] for one in found if deployment.owns_stack(one["StackName"])]
 
     def _delete(self, name: str) -> None:
         self.cloudformation.delete_stack(StackName=name)
@@ -210,14 +234,13 @@ def configuration(
     overrides: dict[str, str], stack: str = STACK, region: str = REGION
 ) -> dict[str, str]:
     """The project's configuration: the defaults in Pulumi.yaml, then Pulumi.<stack>.yaml, then `overrides`."""
-    project = _project()
-    name = project["name"]
+    name = PROJECT["name"]
     values = {
         key: declared["default"]
-        for key, declared in project["config"].items()
+        for key, declared in PROJECT["config"].items()
         if isinstance(declared, dict) and "default" in declared
     }
-    chosen = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text()).get("config") or {}
+    chosen = yaml.safe_load((FOLDER / f"Pulumi.{stack}.yaml").read_text()).get("config") or {}
     values |= {
         key.removeprefix(f"{name}:"): value
         for key, value in chosen.items()
@@ -233,35 +256,61 @@ def configuration(
 
 
 def stacks(endpoint: str) -> list[dict[str, Any]]:
-    """The stacks that there are, as the API tells them."""
-    return list(Deployer(endpoint).cloudformation.describe_stacks()["Stacks"])
+    """The deployment's stacks, as the API tells them."""
+    found = Deployer(endpoint).cloudformation.describe_stacks()["Stacks"]
+    return [one for one in found if Deployment(DEPLOYMENT).owns_stack(one["StackName"])]
 
 
 def check(overrides: dict[str, str]) -> Settings:
     """The settings, or CloudError for what the program would refuse, before anything is built or started."""
-    declared = _project()["config"]
-    for key in overrides:
-        if key not in declared:
-            known = ", ".join(declared)
-            raise CloudError(f"there is no setting {key!r}; those in Pulumi.yaml are: {known}")
-    set_mocks(Deployer("http://nowhere.invalid"), project=_project()["name"], stack=STACK)
-    set_all_config(configuration(overrides))
+    _configure(overrides)
     try:
-        return Inputs.load().settings
+        found = Inputs.load().settings
+    except pulumi.RunError as wrong:
+        raise _told(wrong) from None
+    if found.budget:
+        raise CloudError(
+            f"configuration timeservice:budget is {found.budget}, and the local cloud has no AWS Budgets (it costs "
+            "nothing either). Leave it out here; it is for AWS: pulumi config set budget DOLLARS"
+        )
+    return found
+
+
+def settings(overrides: dict[str, str]) -> Settings:
+    """As check, for those who deploy nothing: without a look at the archives."""
+    _configure(overrides)
+    try:
+        return Settings.load()
     except pulumi.RunError as wrong:
         raise _told(wrong) from None
 
 
-def _project() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
-    return content
+def _configure(overrides: dict[str, str]) -> None:
+    declared = PROJECT["config"]
+    for key in overrides:
+        if key not in declared:
+            known = ", ".join(declared)
+            raise CloudError(f"there is no setting {key!r}; those in Pulumi.yaml are: {known}")
+    set_mocks(Deployer("http://nowhere.invalid"), project=PROJECT["name"], stack=STACK)
+    set_all_config(configuration(overrides))
 
 
-def run(endpoint: str, overrides: dict[str, str]) -> tuple[dict[str, Any], int]:
-    """Run `__main__.py`; returns its exports and how many things changed. Raises CloudError with the reason."""
-    deployer = Deployer(endpoint)
+def run(
+    endpoint: str,
+    overrides: dict[str, str],
+    reviewer: Mapping[str, Any] | None = None,
+    credentials: Credentials = ROOT,
+) -> tuple[dict[str, Any], int]:
+    """Run `__main__.py`; returns its exports and how many things changed. Raises CloudError with the reason.
+
+    reviewer: what the run before exported of it.
+    """
+    deployer = Deployer(endpoint, reviewer, credentials)
     exports = play(deployer, configuration(overrides))
-    deployer.delete_undeclared(Deployment(DEPLOYMENT))
+    try:
+        deployer.delete_undeclared()
+    except REFUSALS as refused:
+        raise CloudError(f"what is no longer declared cannot be deleted: {refused}") from None
     return exports, deployer.changes
 
 
@@ -269,22 +318,26 @@ def play(deployer: Deployer, configuration: dict[str, str], stack: str = STACK) 
     """Run `__main__.py` before the deployer; returns its exports. Raises CloudError with the reason."""
     # A failure is told at the end, once; asyncio would tell it again, with a traceback, for each future that holds it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    set_mocks(deployer, project=_project()["name"], stack=stack, preview=False)
+    set_mocks(deployer, project=PROJECT["name"], stack=stack, preview=False)
     set_all_config(configuration)
     exports: dict[str, Any] = {}
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def program() -> Any:
-        runpy.run_path(str(ROOT / "__main__.py"))
         from pulumi.runtime.settings import get_root_resource
 
-        root = get_root_resource()
-        return pulumi.Output.all(**root.outputs).apply(exports.update)  # type: ignore[union-attr]
+        outputs = get_root_resource().outputs  # type: ignore[union-attr]
+        outputs.clear()  # the root is one for all runs in a process
+        runpy.run_path(str(FOLDER / "__main__.py"))
+        return pulumi.Output.all(**outputs).apply(exports.update)
 
     try:
         program()
     except Exception as trouble:
-        raise deployer.failure or _told(trouble) from None
+        told = _told(trouble)
+        raise deployer.failure or (
+            told if isinstance(told, CloudError) else deployer.refused or told
+        ) from None
     if deployer.failure:
         raise deployer.failure
     return exports

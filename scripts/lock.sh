@@ -15,3 +15,6 @@ done
 step "requirements.txt" lock --universal --python-version 3.11 requirements.in -o requirements.txt
 step "scripts/uv.txt" lock --universal --python-version 3.11 scripts/uv.in -o scripts/uv.txt
 step "scripts/fuzz.txt" lock --universal --python-version 3.11 scripts/fuzz.in -o scripts/fuzz.txt
+step "scripts/node.txt" lock --universal --python-version 3.11 scripts/node.in -o scripts/node.txt
+scripts/evaluators.sh
+step "tests/permissions/package-lock.json" our_npm update --package-lock-only --prefix tests/permissions

@@ -22,7 +22,7 @@ from tests.ministack import ministack
 def api(folder: Path) -> Iterator[str]:
     """Its URL. Archives are small, and of no sources: what is in them plays no part."""
     with ministack(folder) as url, archives(folder):
-        deploy(url)
+        deploy(url, reviewer="user")
         yield url
 
 

@@ -23,6 +23,8 @@ from tests.templates import TEMPLATES
 ROOT = Path(__file__).parent.parent
 PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 STACK = "aws:cloudformation/stack:Stack"
+LOGIN = "aws:iam/userLoginProfile:UserLoginProfile"
+PASSWORD = "made by IAM"  # noqa: S105 - nobody's
 
 
 class Engine(Mocks):
@@ -35,12 +37,17 @@ class Engine(Mocks):
         self.made: dict[str, dict[str, Any]] = {}
         self.requests: dict[str, Any] = {}  # resource name -> what the SDK sent, options and all
         self.exports: dict[str, Any] = {}
+        self.secrets: set[str] = (
+            set()
+        )  # names of the exports that Pulumi encrypts and does not print
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.made[args.name] = args.inputs
         outputs = dict(args.inputs)
         if args.typ == STACK:
             outputs["outputs"] = UNKNOWN if self.preview else self._outputs(args)
+        if args.typ == LOGIN:
+            outputs["password"] = PASSWORD
         return f"{args.name}-id", outputs
 
     def _outputs(self, args: MockResourceArgs) -> dict[str, str]:
@@ -83,14 +90,22 @@ class Engine(Mocks):
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]
         def program() -> Any:
-            runpy.run_path(str(ROOT / "__main__.py"))
             root = get_root_resource()
             assert root is not None
             outputs = root.outputs  # type: ignore[attr-defined]
-            return pulumi.Output.all(**outputs).apply(self.exports.update)
+            outputs.clear()  # the root is one for all runs in a process
+            runpy.run_path(str(ROOT / "__main__.py"))
+            secret = {
+                name: pulumi.Output.from_input(one).is_secret() for name, one in outputs.items()
+            }
+            return pulumi.Output.all(exports=outputs, secret=secret).apply(self._keep)
 
         program()
         return self
+
+    def _keep(self, made: dict[str, Any]) -> None:
+        self.exports = made["exports"]
+        self.secrets = {name for name, secret in made["secret"].items() if secret}
 
     def stacks(self) -> dict[str, dict[str, Any]]:
         """The stacks that the program declared: part -> inputs, in the order of their declaration."""

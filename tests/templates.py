@@ -37,7 +37,7 @@ def statements() -> list[tuple[str, dict[str, Any]]]:
         if isinstance(value, dict):
             for key, inner in value.items():
                 if key == "PolicyDocument":
-                    found.extend((name, one) for one in inner["Statement"])
+                    found.extend((name, _if_at_all(one)) for one in inner["Statement"])
                 elif key != "AssumeRolePolicyDocument":
                     walk(name, inner)
         elif isinstance(value, list):
@@ -47,6 +47,12 @@ def statements() -> list[tuple[str, dict[str, Any]]]:
     for name, resource in RESOURCES.items():
         walk(name, resource)
     return found
+
+
+def _if_at_all(statement: dict[str, Any]) -> dict[str, Any]:
+    """A statement that stands there under a condition of the template's."""
+    made: dict[str, Any] = statement["Fn::If"][1] if "Fn::If" in statement else statement
+    return made
 
 
 def launch_template() -> dict[str, Any]:

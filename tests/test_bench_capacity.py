@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from audit.cost import pricelist
 from bench import capacity, prices
 from bench.capacity import DOCUMENT, KEPT, ONCE, STEPS, Clients, Step
 from bench.prices import ALB, NLB, HostType
@@ -66,10 +67,12 @@ def test_a_network_balancer_s_unit_carries_more_connections() -> None:
 
 @pytest.mark.parametrize(
     ("gigabytes", "cost"),
-    [(0, 0), (100, 0), (1_100, 90), (10_240, 912.6), (51_200, 4_394.2), (154_600, 11_562.2 + 50)],
+    [(0, 0), (100, 0), (1_100, 90), (10_340, 921.6), (51_300, 4_403.2), (154_700, 11_571.2 + 50)],
 )
-def test_data_out_is_paid_by_tiers(gigabytes: float, cost: float) -> None:
-    assert capacity.tiered(gigabytes, prices.TRANSFER) == pytest.approx(cost)
+def test_data_out_is_paid_by_tiers_that_begin_behind_what_is_free(
+    gigabytes: float, cost: float
+) -> None:
+    assert pricelist.tiered(gigabytes, prices.TRANSFER) == pytest.approx(cost)
 
 
 def test_the_cost_of_a_step_is_the_sum_of_its_parts() -> None:

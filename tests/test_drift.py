@@ -45,6 +45,9 @@ class Deployed:
         return self.ids[name]
 
 
+REVIEWER = {"reviewer": "user"}  # the settings that it is deployed with
+
+
 def rule(cidr: str, **more: Any) -> list[dict[str, Any]]:
     return [
         {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": cidr, **more}]}
@@ -100,6 +103,12 @@ def change_by_hand(there: Deployed) -> set[tuple[str, str]]:
     iam.attach_role_policy(
         RoleName=there["healthcheck.FunctionRole"], PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"
     )  # fmt: skip
+    iam.attach_user_policy(
+        UserName=there["reviewer.User"], PolicyArn="arn:aws:iam::aws:policy/IAMFullAccess"
+    )
+    iam.create_policy_version(
+        PolicyArn=there["reviewer.Access"], PolicyDocument=json.dumps(everything), SetAsDefault=True
+    )
     there.client("lambda").add_permission(
         FunctionName=there["healthcheck.Function"], StatementId="all", Action="lambda:InvokeFunction", Principal="*"
     )  # fmt: skip
@@ -138,6 +147,8 @@ def change_by_hand(there: Deployed) -> set[tuple[str, str]]:
         ("LoadBalancer", "LoadBalancerAttributes"),
         ("HostRole", "Policies"),
         ("FunctionRole", "ManagedPolicyArns"),
+        ("User", "ManagedPolicyArns"),
+        ("Access", "PolicyDocument"),
         ("Function", "(Permissions)"),
         ("Function", "Timeout"),
         ("Bucket", "PublicAccessBlockConfiguration"),
@@ -165,7 +176,7 @@ NOT_CHECKED_HERE = [
 
 def test_a_deployment_as_it_was_made_has_no_drift_and_each_change_by_hand_is_told(url: str) -> None:
     there, where = Deployed(url), local_target(url)
-    pristine = drift.look(where, "local", {})
+    pristine = drift.look(where, "local", REVIEWER)
     assert pristine.drifts == []
     assert sorted(one.split(": ")[1] for one in pristine.unchecked) == NOT_CHECKED_HERE
     # What the policy would do, and what somebody else does beside.
@@ -174,9 +185,9 @@ def test_a_deployment_as_it_was_made_has_no_drift_and_each_change_by_hand_is_tol
     )
     there.client("s3").put_object(Bucket=there["artifacts.Bucket"], Key="notes", Body=b"")
     there.client("ec2").create_vpc(CidrBlock="10.77.0.0/16")
-    assert drift.look(where, "local", {}).drifts == []
+    assert drift.look(where, "local", REVIEWER).drifts == []
     changed = change_by_hand(there)
-    found = drift.look(where, "local", {})
+    found = drift.look(where, "local", REVIEWER)
     assert {(one.logical_id, drift.top(one)) for one in found.drifts} == changed
     stacks = {one.logical_id: one.stack for one in found.drifts}
     assert stacks["HostSecurityGroup"] == "timeservice-local-network"
@@ -326,4 +337,4 @@ def test_the_exit_code_says_what_the_words_say(
 
 def test_where_nothing_is_deployed_there_is_nothing_to_compare(url: str) -> None:
     with pytest.raises(CloudError, match="nothing of timeservice-loc is deployed in us-east-1"):
-        drift.look(local_target(url, "timeservice-loc"), "local", {})
+        drift.look(local_target(url, "timeservice-loc"), "local", REVIEWER)

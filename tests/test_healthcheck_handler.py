@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from healthcheck.handler import handler
+from healthcheck.handler import METRICS, handler
 from tests.healthcheck_servers import Behaviour, ntp, tells, web
 
 
@@ -63,7 +63,7 @@ def test_ok(
     with deployed(monkeypatch, tells(0.3), 0, 0, 0):
         assert handler({}, None) == "OK"
     assert cloudwatch.namespace == "timeservice"
-    assert set(cloudwatch.metrics) == {"Healthy", "ClockOffset", "ClockBound"}
+    assert set(cloudwatch.metrics) == {"Healthy", "ClockOffset", "ClockBound"} == set(METRICS)
     assert cloudwatch.value("Healthy") == 1
     assert cloudwatch.value("ClockOffset") == pytest.approx(0.3, abs=0.1)
     assert 0 < (cloudwatch.value("ClockBound") or 0) < 0.2

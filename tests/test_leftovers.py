@@ -151,11 +151,11 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
         kinds.count("subnet"),
         kinds.count("security group"),
         kinds.count("role"),
-    ) == (5, 4, 2, 2)
+    ) == (6, 4, 2, 2)
     assert set(kinds) >= {
         "Auto Scaling group", "launch template", "load balancer", "target group", "function", "schedule", "alarm",
         "dashboard", "topic", "log group", "bucket", "VPC endpoint", "route table", "Internet gateway", "VPC",
-        "instance profile", "object version",
+        "instance profile", "object version", "user", "policy",
     }  # fmt: skip
     goes = [one for one in deployed.left if one.kind not in ("stack", "object version")]
     assert {one.remove.startswith("goes with the stack timeservice-local-") for one in goes} == {
@@ -185,7 +185,16 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     client("ec2").delete_security_group(GroupId=way.id)
     destroy(client, OURS, lambda: None)
     order = [line.split()[1].split("-")[2] for line in capsys.readouterr().out.splitlines()]
-    assert order == ["healthcheck", "hosts", "hosts", "balancer", "network", "network", "artifacts"]
+    assert order == [
+        "reviewer",
+        "healthcheck",
+        "hosts",
+        "hosts",
+        "balancer",
+        "network",
+        "network",
+        "artifacts",
+    ]
     assert [[one.split("-")[2] for one in names] for names in hosts_gone] == [
         ["artifacts", "network", "balancer"]
     ]

@@ -23,7 +23,7 @@ from local.stage.cloud_api import Balancing, Group
 from local.stage.controller import Controller
 from local.stage.hosts import Host
 
-GROUP = Group("pair", 2, ["zone-a", "zone-b"], 900, "", 1)
+GROUP = Group("pair", 2, ["zone-a", "zone-b"], 900, "", 1, "arn:aws:iam::1:instance-profile/p")
 
 
 class Stage:
@@ -294,11 +294,13 @@ def test_a_host_is_as_small_as_it_is_asked_to_be(monkeypatch: pytest.MonkeyPatch
     runs: list[list[str]] = []
     monkeypatch.setattr(hosts, "_run", lambda _, options: runs.append(options))
     monkeypatch.setattr(hosts, "_address_of", lambda *_: "10.0.0.9")
+    monkeypatch.setattr(cloud_api, "role", lambda profile, instance: {"Role": profile})
     volumes = SimpleNamespace(create=lambda *_, **__: None)
     monkeypatch.setattr(hosts, "engine", lambda: SimpleNamespace(volumes=volumes))
     monkeypatch.setattr(hosts, "LIMITS", ["--cpus=0.2", "--memory=1g"])
     hosts.launch(GROUP, "zone-a")
     assert {"--cpus=0.2", "--memory=1g", "--network=test-zone-a"} <= set(runs[0])
+    assert f'--env=ROLE={{"Role": "{GROUP.profile}"}}' in runs[0]
 
 
 def test_a_host_is_privileged_where_the_machine_allows_it_and_else_almost(

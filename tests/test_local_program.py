@@ -19,11 +19,12 @@ from tests.templates import TEMPLATES
 
 
 class Cloud:
-    """CloudFormation, S3, SSM and EC2 as far as the program uses them; one object is a client of each."""
+    """CloudFormation, S3, SSM, EC2 and IAM as far as the program uses them; one object is a client of each."""
 
     def __init__(self) -> None:
         self.stacks: dict[str, dict[str, Any]] = {}
         self.objects: dict[str, str] = {}
+        self.passwords: dict[str, str] = {}
         self.created: list[str] = []
         self.updated: list[str] = []
         self.deleted: list[str] = []
@@ -52,6 +53,10 @@ class Cloud:
         self.stacks[StackName] |= {"request": request, "StackStatus": "UPDATE_COMPLETE"}
 
     def delete_stack(self, StackName: str) -> None:
+        if "reviewer" in StackName and self.passwords:
+            raise refusal(
+                "DeleteConflict", "Cannot delete entity, must delete login profile first."
+            )
         self.deleted.append(StackName)
         del self.stacks[StackName]
 
@@ -100,6 +105,26 @@ class Cloud:
         name = "com.amazonaws.us-east-1.s3"
         return {"PrefixLists": [{"PrefixListName": name, "PrefixListId": "pl-1"}]}
 
+    # IAM
+
+    def list_users(self, PathPrefix: str) -> dict[str, Any]:
+        paths = [f"/{name}/" for name in self.stacks if name.endswith("reviewer-user")]
+        return {"Users": [{"UserName": "Name"} for path in paths if path.startswith(PathPrefix)]}
+
+    def get_login_profile(self, UserName: str) -> None:
+        if UserName not in self.passwords:
+            raise refusal("NoSuchEntity", f"Login profile for user {UserName} cannot be found.")
+
+    def create_login_profile(
+        self, UserName: str, Password: str, PasswordResetRequired: bool
+    ) -> None:
+        assert UserName not in self.passwords
+        assert PasswordResetRequired
+        self.passwords[UserName] = Password
+
+    def delete_login_profile(self, UserName: str) -> None:
+        del self.passwords[UserName]
+
 
 def refusal(code: str, message: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "Operation")
@@ -118,18 +143,24 @@ def run(
 ) -> Callable[..., tuple[dict[str, Any], int]]:
     """Runs the program; `image`: digest of the service's sources."""
 
+    told: dict[str, Any] = {}
+
     def run(image: str = "1" * 12, **overrides: str) -> tuple[dict[str, Any], int]:
         digests = {"image": image, "package": "2" * 12}
         monkeypatch.setattr(
             deployment.release, "archive", lambda kind: Archive(tmp_path / kind, digests[kind])
         )
-        return program.run("http://nowhere", overrides)
+        exports, changes = program.run("http://nowhere", overrides, told.get("reviewer"))
+        told.clear()
+        told.update(exports)
+        return exports, changes
 
     return run
 
 
 IN_ORDER = ["artifacts", "network", "balancer", "hosts", "healthcheck"]
 Run = Callable[..., tuple[dict[str, Any], int]]
+ROLE = {"reviewer": "role", "reviewerAccount": "123456789012", "reviewerExternalId": "review-1"}
 
 
 def test_everything_is_made_and_exported(run: Run, cloud: Cloud) -> None:
@@ -188,10 +219,57 @@ def test_stacks_of_others_are_left_alone(run: Run, cloud: Cloud) -> None:
     assert "somebody-elses-network" in cloud.stacks
 
 
+def test_a_reviewer_gets_a_password_once(run: Run, cloud: Cloud) -> None:
+    exports, _ = run(reviewer="user")
+    assert exports["reviewer"]["user"] == "Name"
+    assert exports["reviewer"]["password"] == cloud.passwords["Name"]
+    assert len(cloud.passwords["Name"]) >= 20
+    again, changes = run(reviewer="user")
+    assert (again["reviewer"]["password"], changes) == (exports["reviewer"]["password"], 0)
+
+
+def test_a_password_that_nobody_knows_any_more_is_made_anew(run: Run, cloud: Cloud) -> None:
+    """A run that was cut off has made it, and told it to nobody."""
+    run(reviewer="user")
+    before = dict(cloud.passwords)
+    exports, _ = program.run("http://nowhere", {"reviewer": "user"}, None)
+    assert exports["reviewer"]["password"] == cloud.passwords["Name"] != before["Name"]
+
+
+@pytest.mark.parametrize(("after", "changes"), [({}, 1), (ROLE, 2)], ids=["none", "role"])
+def test_a_reviewer_s_password_goes_before_its_user(
+    run: Run, cloud: Cloud, after: dict[str, str], changes: int
+) -> None:
+    run(reviewer="user")
+    exports, changed = run(**after)
+    assert (changed, "reviewer" in exports) == (changes, bool(after))
+    assert cloud.passwords == {}
+    assert cloud.deleted == ["timeservice-local-reviewer-user"]
+
+
 def test_a_wrong_setting_is_told_in_the_program_s_own_words(run: Run, cloud: Cloud) -> None:
     with pytest.raises(CloudError, match=r"instanceType is 'm5\.large': must be one of t3\.micro"):
         run(instanceType="m5.large")
     assert cloud.created == []
+
+
+def test_a_budget_is_refused_where_there_is_no_aws_budgets(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(deployment.release, "archive", lambda kind: Archive(tmp_path, "1"))
+    with pytest.raises(CloudError, match=r"budget is 20, and the local cloud has no AWS Budgets"):
+        program.check({"budget": "20", "alertEmail": "ops@example.org"})
+    assert program.check({"budget": "0"}).budget == 0
+
+
+def test_settings_are_told_without_archives(monkeypatch: pytest.MonkeyPatch) -> None:
+    def outdated(kind: str) -> Archive:
+        raise OutdatedArchive(f"run `make {kind}`")
+
+    monkeypatch.setattr(deployment.release, "archive", outdated)
+    assert program.settings({"minHosts": "3", "maxHosts": "4"}).max_hosts == 4
+    with pytest.raises(CloudError, match="there is no setting 'size'"):
+        program.settings({"size": "big"})
 
 
 def test_an_outdated_archive_is_told_in_the_program_s_own_words(
@@ -212,6 +290,25 @@ def test_an_api_that_refuses_is_told_with_what_it_refused(run: Run, cloud: Cloud
     cloud.create_stack = refuse  # type: ignore[assignment, method-assign]
     with pytest.raises(CloudError, match=r"artifacts: .* Template format error"):
         run()
+
+
+def test_a_look_up_that_is_refused_is_told_with_what_was_refused(run: Run, cloud: Cloud) -> None:
+    def refuse(**_: Any) -> None:
+        raise refusal("AccessDenied", "not authorized to perform: ssm:GetParameter")
+
+    cloud.get_parameter = refuse  # type: ignore[assignment, method-assign]
+    with pytest.raises(CloudError, match=r"^getParameter: .* ssm:GetParameter"):
+        run()
+
+
+def test_a_deletion_that_is_refused_is_told_with_what_was_refused(run: Run, cloud: Cloud) -> None:
+    def refuse(**_: Any) -> None:
+        raise refusal("AccessDenied", "not authorized to perform: s3:DeleteObject")
+
+    run()
+    cloud.delete_object = refuse  # type: ignore[assignment, method-assign]
+    with pytest.raises(CloudError, match=r"no longer declared .* s3:DeleteObject"):
+        run(image="3" * 12)
 
 
 def test_an_unknown_look_up_is_an_answer_and_not_a_crash(cloud: Cloud) -> None:

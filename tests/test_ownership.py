@@ -16,6 +16,8 @@ RELEASE = "0123456789ab"
         ("timeservice-prod-artifacts", True),
         ("timeservice-prod-healthcheck", True),
         (f"timeservice-prod-hosts-{RELEASE}", True),
+        ("timeservice-prod-reviewer-user", True),
+        ("timeservice-prod-reviewer-mine", False),
         ("timeservice-prod", False),
         ("timeservice-prod-hosts-2", False),
         ("timeservice-prod-hosts-0123456789AB", False),
@@ -40,6 +42,7 @@ def test_stacks(name: str, owned: bool) -> None:
         ("timeservice-prod-artifacts-bucket-1a2b3c4d5e6f", True),
         ("timeservice-prod-healthcheck-FunctionRole-1A2B3C4D5E6F", True),
         ("timeservice-prod-network-HostSecurityGroup", True),
+        ("timeservice-prod-reviewer-user-User-1A2B3C4D5E6F", True),
         (f"timeservice-prod-hosts-{RELEASE}-HostGroup-1A2B", True),
         (
             f"TargetTracking-timeservice-prod-hosts-{RELEASE}-HostGroup-1A2B-AlarmHigh-0a-1b-2c",

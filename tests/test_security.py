@@ -154,10 +154,14 @@ def test_the_balancer_refuses_malformed_requests() -> None:
     assert balancer["routing.http.desync_mitigation_mode"] in ("defensive", "strictest")
 
 
-def test_no_policy_allows_a_wildcard_action() -> None:
+def test_no_policy_allows_a_wildcard_action_but_for_cloudformation_to_look() -> None:
     for name, one in statements():
         actions = one["Action"] if isinstance(one["Action"], list) else [one["Action"]]
-        assert one["Effect"] == "Deny" or not any("*" in action for action in actions), name
+        wild = [action for action in actions if "*" in action and one["Effect"] == "Allow"]
+        if wild:
+            assert all(action.endswith(":Describe*") for action in wild), name
+            via = one["Condition"]["ForAnyValue:StringEquals"]
+            assert via == {"aws:CalledVia": "cloudformation.amazonaws.com"}, name
 
 
 def test_all_resources_are_allowed_only_under_a_condition() -> None:
@@ -166,7 +170,9 @@ def test_all_resources_are_allowed_only_under_a_condition() -> None:
         for name, one in statements()
         if one["Effect"] == "Allow" and one["Resource"] == "*" and "Condition" not in one
     ]
-    assert wide == []
+    assert wide == [
+        ("reviewer.Access", "iam:GetAccountPasswordPolicy")
+    ]  # of a service without Regions
 
 
 def test_a_host_may_read_one_object_and_nothing_else() -> None:
@@ -174,6 +180,9 @@ def test_a_host_may_read_one_object_and_nothing_else() -> None:
     assert [(one["Action"], one["Resource"]) for one in allowed] == [
         ("s3:GetObject", {"Fn::Sub": "arn:${AWS::Partition}:s3:::${ArtifactsBucket}/${ImageKey}"})
     ]
+    assert allowed[0]["Condition"] == {
+        "StringEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}
+    }
 
 
 def test_the_function_may_write_its_log_and_its_metrics_and_nothing_else() -> None:
@@ -190,12 +199,54 @@ def test_the_function_may_write_its_log_and_its_metrics_and_nothing_else() -> No
 
 def test_roles_have_no_policies_from_elsewhere_and_serve_one_service() -> None:
     for name, role in of_type("IAM::Role").items():
+        if name == "reviewer.Role":  # which serves people
+            continue
         assert "ManagedPolicyArns" not in role, name
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
-        assert trust["Principal"] in (
-            {"Service": "ec2.amazonaws.com"},
-            {"Service": "lambda.amazonaws.com"},
+        # EC2 gives no account when it takes a role: a condition would shut it out.
+        account = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+        assert (trust["Principal"]["Service"], trust.get("Condition")) in (
+            ("ec2.amazonaws.com", None),
+            ("lambda.amazonaws.com", account),
         ), name
+
+
+def test_a_reviewer_has_one_policy_which_is_its_boundary_too_and_no_credentials_in_the_template() -> (
+    None
+):
+    for identity in (the("IAM::User"), reviewer_role()):
+        assert (
+            identity["ManagedPolicyArns"]
+            == [identity["PermissionsBoundary"]]
+            == [{"Ref": "Access"}]
+        )
+        assert {"Policies", "Groups", "LoginProfile"}.isdisjoint(identity)
+    assert not of_type("IAM::AccessKey")
+
+
+def test_a_reviewer_s_role_is_assumed_from_one_account_with_the_agreed_word() -> None:
+    (trust,) = reviewer_role()["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"AWS": {"Ref": "TrustedAccount"}}
+    assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": {"Ref": "ExternalId"}}}
+
+
+def test_what_a_reviewer_reads_of_stacks_holds_no_secret() -> None:
+    """Parameters and outputs; a signed URL is a secret, and so is whatever CloudFormation itself would hide."""
+    handles = {
+        name.split(".")[1]
+        for name, one in RESOURCES.items()
+        if one["Type"].endswith("WaitConditionHandle")
+    }
+    assert handles
+    for part, template in TEMPLATES.items():
+        assert not any("NoEcho" in one for one in template.parameters.values()), part
+        told = str(template.outputs)
+        assert not any(name in told for name in handles), part
+        assert "resolve:" not in template.body, part
+
+
+def reviewer_role() -> dict[str, Any]:
+    return of_type("IAM::Role")["reviewer.Role"]
 
 
 def test_only_alarms_of_this_account_publish_alerts() -> None:

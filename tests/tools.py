@@ -39,5 +39,5 @@ def _with_libraries(command: Path) -> list[str]:
     return ["env", f"LD_LIBRARY_PATH={':'.join(folders)}", str(command)]
 
 
-def missing(what: str) -> NoReturn:
-    pytest.fail(f"there is no {what}: `make unit` sees to it (scripts/tools.sh)", pytrace=False)
+def missing(what: str, script: str = "scripts/tools.sh") -> NoReturn:
+    pytest.fail(f"there is no {what}: `make unit` sees to it ({script})", pytrace=False)

@@ -74,6 +74,9 @@ frontend s3_endpoint
     default_backend s3
 
 backend s3
+    # The bucket's policy refuses plain HTTP, which is all that the emulator speaks here: what comes this way would have
+    # come over TLS.
+    http-request set-header X-Forwarded-Proto https
     server api {ENDPOINT.removeprefix("http://")}
 """
 

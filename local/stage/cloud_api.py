@@ -27,6 +27,7 @@ class Group(NamedTuple):
     grace_period: int  # seconds
     user_data: str  # base64, as the API returns it
     hop_limit: int
+    profile: str  # the instance profile's ARN
 
 
 class Balancing(NamedTuple):
@@ -46,7 +47,7 @@ def client(service: str) -> Any:
         endpoint_url=ENDPOINT,
         region_name=os.environ["AWS_REGION"],
         aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - the emulator accepts any key
+        aws_secret_access_key="test",  # noqa: S106 - known to everybody: the account's root, for what AWS does itself
         config=PATIENCE,
     )
 
@@ -70,7 +71,27 @@ def _group(raw: dict[str, Any]) -> Group:
         grace_period=raw["HealthCheckGracePeriod"],
         user_data=version["UserData"],
         hop_limit=version["MetadataOptions"]["HttpPutResponseHopLimit"],
+        profile=version["IamInstanceProfile"]["Arn"],
     )
+
+
+def role(profile: str, instance: str) -> dict[str, str]:
+    """What EC2 takes the role of an instance profile for: its name, and credentials in the metadata service's form.
+
+    EC2 renews them. These last for twelve hours, the most that there is, and a host needs them while it boots.
+    """
+    found = client("iam").get_instance_profile(InstanceProfileName=profile.split("/")[-1])
+    (role,) = found["InstanceProfile"]["Roles"]
+    session = client("sts").assume_role(
+        RoleArn=role["Arn"], RoleSessionName=instance, DurationSeconds=12 * 3600
+    )["Credentials"]
+    return {
+        "Role": role["RoleName"],
+        "AccessKeyId": session["AccessKeyId"],
+        "SecretAccessKey": session["SecretAccessKey"],
+        "Token": session["SessionToken"],
+        "Expiration": session["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
 
 
 def balancing() -> Balancing | None:

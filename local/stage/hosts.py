@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from local.stage import cloud_api
 from local.stage.cloud_api import ENDPOINT, Group
 from local.stage.engine import engine
 
@@ -87,6 +89,7 @@ def launch(group: Group, zone: str) -> str:
         "ZONE": zone,
         "USER_DATA": group.user_data,
         "HOP_LIMIT": str(group.hop_limit),
+        "ROLE": json.dumps(cloud_api.role(group.profile, instance)),
         "TIME_SERVER": _address_of(f"{DEPLOYMENT}-time", f"{DEPLOYMENT}-{zone}"),
         "AWS_ENDPOINT_URL_S3": ENDPOINT,
         "AWS_CONFIG_FILE": "/opt/local/stage/aws-config",

@@ -45,5 +45,5 @@ until curl -fs -o /dev/null -X PUT http://169.254.169.254/latest/api/token \
     -H "X-aws-ec2-metadata-token-ttl-seconds: 60"; do sleep 0.1; done
 echo "$USER_DATA" | base64 --decode >/var/lib/user-data
 chmod 700 /var/lib/user-data
-env -u USER_DATA /var/lib/user-data || echo "user data ended with status $?"
+env -u USER_DATA -u ROLE /var/lib/user-data || echo "user data ended with status $?"
 exec sleep infinity

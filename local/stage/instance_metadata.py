@@ -5,39 +5,26 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 
 TOKENS: set[str] = set()
-ROLE = "host"
-
-
-def _credentials() -> str:
-    """Role credentials in the form of the metadata service; the emulator accepts any key."""
-    now = datetime.now(UTC)
-    stamps = {"LastUpdated": now, "Expiration": now + timedelta(hours=6)}
-    return json.dumps(
-        {
-            "Code": "Success",
-            "Type": "AWS-HMAC",
-            "AccessKeyId": "test",
-            "SecretAccessKey": "test",
-            "Token": "test",
-            **{key: stamp.strftime("%Y-%m-%dT%H:%M:%SZ") for key, stamp in stamps.items()},
-        }
-    )
+STARTED = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _metadata(path: str) -> str | None:
     zone = os.environ["ZONE"]
+    role = json.loads(os.environ["ROLE"])
+    name = role.pop("Role")
     credentials = "/latest/meta-data/iam/security-credentials"
+    told = {"Code": "Success", "Type": "AWS-HMAC", "LastUpdated": STARTED, **role}
     return {
         "/latest/meta-data/instance-id": os.environ["INSTANCE_ID"],
         "/latest/meta-data/placement/availability-zone": zone,
         "/latest/meta-data/placement/region": zone[:-1],
-        credentials + "/": ROLE,
-        f"{credentials}/{ROLE}": _credentials(),
+        credentials + "/": name,
+        f"{credentials}/{name}": json.dumps(told),
     }.get(path)
 
 

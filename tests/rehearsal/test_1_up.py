@@ -92,13 +92,18 @@ def test_a_host_reaches_its_bucket_and_nothing_else(engine: docker.DockerClient)
     s3 = "http://cloud.internal:4566"
     host = hosts(engine)[0]
 
-    def status(url: str) -> str:
-        return run(host, "curl", "-s", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}", url)[1]
+    def answer(url: str) -> str:
+        return run(host, "curl", "-s", "-m", "3", "-w", "%{http_code}", url)[1]
 
-    assert status(f"{s3}/{bucket}/{key}") == "200"
-    assert status(f"{s3}/another-bucket/{key}") == "403"
-    assert status(f"{s3}/") == "403"
-    assert status(f"http://{api[f'{NAME}-edge']['IPAddress']}:4566/") == "000"
+    # To its own bucket, S3 says no to whoever has no role; to others, the endpoint.
+    assert run(host, "aws", "s3", "cp", f"s3://{bucket}/{key}", "/dev/null")[0] == 0
+    own, another = answer(f"{s3}/{bucket}/{key}"), answer(f"{s3}/another-bucket/{key}")
+    assert own.endswith("403")
+    assert "<Code>AccessDenied</Code>" in own
+    assert another.endswith("403")
+    assert "<Code>" not in another
+    assert answer(f"{s3}/") == another
+    assert answer(f"http://{api[f'{NAME}-edge']['IPAddress']}:4566/") == "000"
     assert "default" not in run(host, "ip", "route")[1]
     assert run(host, "getent", "hosts", "deb.debian.org")[0] != 0
 

@@ -1,0 +1,51 @@
+"""The local cloud's Budgets API knows budgets, unlike its CloudFormation: it makes the one of the template."""
+
+from __future__ import annotations
+
+import docker
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.rehearsal.cloud import aws
+from tests.templates import TEMPLATES
+from tests.test_budget import EMAIL, budget, request
+
+pytestmark = pytest.mark.rehearsal
+
+
+def test_the_api_makes_the_budget_of_the_template(engine: docker.DockerClient) -> None:
+    api = aws(engine, "budgets")
+    made = request(budget(LimitInDollars="20"))
+    which = {"AccountId": made["AccountId"], "BudgetName": made["Budget"]["BudgetName"]}
+    api.create_budget(**made)
+    try:
+        found = api.describe_budget(**which)["Budget"]
+        assert float(found["BudgetLimit"]["Amount"]) == 20
+        assert found["CostTypes"]["IncludeCredit"] is False
+        told = api.describe_notifications_for_budget(**which)["Notifications"]
+        assert {one["NotificationType"] for one in told} == {"ACTUAL", "FORECASTED"}
+        for one in told:
+            key = ("NotificationType", "ComparisonOperator", "Threshold", "ThresholdType")
+            whom = api.describe_subscribers_for_notification(
+                **which, Notification={name: one[name] for name in key}
+            )
+            assert [each["SubscriptionType"] for each in whom["Subscribers"]] == ["EMAIL"]
+    finally:
+        api.delete_budget(**which)
+
+
+def test_the_api_looks_at_what_it_is_told(engine: docker.DockerClient) -> None:
+    made = request(budget())
+    made["Budget"]["TimeUnit"] = "WEEKLY"
+    with pytest.raises(ClientError, match="TimeUnit must be one of"):
+        aws(engine, "budgets").create_budget(**made)
+
+
+def test_its_cloudformation_does_not_know_the_type(engine: docker.DockerClient) -> None:
+    """Should it come to, the program's refusal (local/program.py) can go."""
+    with pytest.raises(ClientError, match="AWS::Budgets::Budget"):
+        aws(engine, "cloudformation").create_stack(
+            StackName="budget",
+            TemplateBody=TEMPLATES["budget"].body,
+            Parameters=[{"ParameterKey": "Email", "ParameterValue": EMAIL}],
+        )

@@ -1,0 +1,135 @@
+"""The program as the deployer: it passes with cfn/deployer.yaml's policies, and fails without each thing that it calls.
+
+Against an emulator of their own, without hosts, so that each deployment takes a second. What CloudFormation calls in
+the deployer's name no emulator checks: tests/permissions/test_deployer.py holds that against AWS's own lists.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+import deployment.release
+from deployment.release import Archive
+from local import identity, program
+from local.identity import Identity
+from local.steps import CloudError
+from tests.permissions.emulator import Emulator
+from tests.permissions.signals import hosts_signal
+
+pytestmark = pytest.mark.rehearsal
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    emulator = Emulator(tmp_path_factory.mktemp("ministack") / "log")
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture
+def deployer(emulator: Emulator) -> Identity:
+    """In an account with nothing in it."""
+    requests.post(f"{emulator.url}/_ministack/reset", timeout=30).raise_for_status()
+    return identity.deployer(emulator.url)
+
+
+@pytest.fixture
+def deploy(
+    emulator: Emulator, deployer: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    """Runs the program; `image`: the digest of the service's sources, another for another release."""
+    with zipfile.ZipFile(tmp_path / "package", "w") as package:
+        package.writestr("healthcheck/handler.py", "def handler(event, context): return 'OK'\n")
+    (tmp_path / "image").write_bytes(b"an image")
+
+    def deploy(image: str = "1" * 12, status: str = "SUCCESS") -> dict[str, Any]:
+        digests = {"image": image, "package": "2" * 12}
+        monkeypatch.setattr(
+            deployment.release, "archive", lambda kind: Archive(tmp_path / kind, digests[kind])
+        )
+        with hosts_signal(emulator, status):
+            settings = {"permissionsBoundary": deployer.boundary}
+            return program.run(emulator.url, settings, None, deployer.credentials)[0]
+
+    return deploy
+
+
+def test_the_deployer_deploys_and_releases(deploy: Run) -> None:
+    first = deploy()
+    assert first == deploy()
+    assert first["release"] != deploy("3" * 12)["release"]
+
+
+def without(emulator: Emulator, action: str) -> None:
+    """Deny the deployer one action that its policies allow."""
+    statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
+    emulator.client("iam").put_role_policy(
+        RoleName=identity.NAME,
+        PolicyName="without",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "cloudformation:CreateStack",
+        "cloudformation:DescribeStacks",
+        "ec2:DescribePrefixLists",
+        "s3:ListBucket",
+        "s3:PutObject",
+        "ssm:GetParameter",
+    ],
+)
+def test_nothing_is_deployed_without(emulator: Emulator, deploy: Run, action: str) -> None:
+    without(emulator, action)
+    with pytest.raises(CloudError, match=f"not authorized to perform: {action} "):
+        deploy()
+
+
+@pytest.mark.parametrize(
+    "action", ["cloudformation:UpdateStack", "cloudformation:DeleteStack", "s3:DeleteObject"]
+)
+def test_nothing_is_released_without(emulator: Emulator, deploy: Run, action: str) -> None:
+    deploy()
+    without(emulator, action)
+    with pytest.raises(CloudError, match=f"not authorized to perform: {action} "):
+        deploy("3" * 12)
+
+
+def test_a_failure_is_not_explained_without(emulator: Emulator, deploy: Run) -> None:
+    without(emulator, action := "cloudformation:DescribeStackEvents")
+    with pytest.raises(CloudError, match=f"not authorized to perform: {action} "):
+        deploy(status="FAILURE")
+
+
+@pytest.mark.parametrize(
+    ("policy", "sid", "action"),
+    [
+        ("Program", "Stacks", "cloudformation:"),
+        ("Program", "Objects", "s3:PutObject"),
+        ("Program", "List", "s3:ListBucket"),
+        ("Program", "MachineImage", "ssm:GetParameter"),
+        ("Program", "PrefixListAndDefaultQuota", "ec2:DescribePrefixLists"),
+    ],
+)
+def test_nothing_is_deployed_without_the_statement(
+    emulator: Emulator, deploy: Run, policy: str, sid: str, action: str
+) -> None:
+    iam = emulator.client("iam")
+    attached = iam.list_attached_role_policies(RoleName=identity.NAME)["AttachedPolicies"]
+    (arn,) = (one["PolicyArn"] for one in attached if f"-{policy}-" in one["PolicyName"])
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    document["Statement"] = [one for one in document["Statement"] if one["Sid"] != sid]
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
+    with pytest.raises(CloudError, match=f"not authorized to perform: {action}"):
+        deploy()

@@ -1,0 +1,174 @@
+"""IAM at work: who deploys, the hosts and the function get what they need, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import docker
+import pytest
+from botocore.exceptions import ClientError
+
+from local import api
+from tests.rehearsal.cloud import NAME, aws, hosts, run
+
+pytestmark = pytest.mark.rehearsal
+
+
+# The hosts, on a host
+
+
+def aws_cli(engine: docker.DockerClient, *command: str) -> tuple[int, str]:
+    return run(hosts(engine)[0], "aws", *command)
+
+
+def artifacts(engine: docker.DockerClient) -> tuple[str, str, str]:
+    """The bucket, the image's key and the package's."""
+    s3 = aws(engine, "s3")
+    bucket = s3.list_buckets()["Buckets"][0]["Name"]
+    keys = [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    (image,) = (one for one in keys if one.startswith("images/"))
+    (package,) = (one for one in keys if one.startswith("healthcheck/"))
+    return bucket, image, package
+
+
+def test_a_host_reads_the_image_of_its_release(engine: docker.DockerClient) -> None:
+    bucket, image, _ = artifacts(engine)
+    status, output = aws_cli(engine, "s3", "cp", f"s3://{bucket}/{image}", "/dev/null")
+    assert status == 0, output
+
+
+def test_a_host_reads_and_writes_nothing_else(engine: docker.DockerClient) -> None:
+    bucket, image, package = artifacts(engine)
+    aws(engine, "s3").put_object(Bucket=bucket, Key="images/another.tar.gz", Body=b"")
+    try:
+        for refused in (
+            ["s3", "cp", f"s3://{bucket}/{package}", "/dev/null"],
+            ["s3", "cp", f"s3://{bucket}/images/another.tar.gz", "/dev/null"],
+            ["s3", "ls", f"s3://{bucket}"],
+            ["s3", "ls"],
+            ["s3", "cp", "/etc/hostname", f"s3://{bucket}/{image}"],
+            ["s3", "rm", f"s3://{bucket}/{image}"],
+            ["s3", "cp", f"s3://another-bucket/{image}", "/dev/null"],
+        ):
+            status, output = aws_cli(engine, *refused)
+            assert status != 0, refused
+            assert "403" in output or "AccessDenied" in output or "()" in output, output
+    finally:
+        aws(engine, "s3").delete_object(Bucket=bucket, Key="images/another.tar.gz")
+
+
+def role_of(engine: docker.DockerClient) -> api.Credentials:
+    """What the metadata service tells a host, and whoever breaks into it."""
+    script = (
+        "token=$(curl -s -X PUT http://169.254.169.254/latest/api/token "
+        "-H 'X-aws-ec2-metadata-token-ttl-seconds: 60'); "
+        'ask() { curl -s -H "X-aws-ec2-metadata-token: $token" '
+        'http://169.254.169.254/latest/meta-data/iam/security-credentials/$1; }; ask "$(ask)"'
+    )
+    status, output = run(hosts(engine)[0], "bash", "-c", script)
+    assert status == 0
+    told = json.loads(output)
+    return api.Credentials(told["AccessKeyId"], told["SecretAccessKey"], told["Token"])
+
+
+def endpoint(engine: docker.DockerClient) -> str:
+    networks = engine.containers.get(f"{NAME}-api").attrs["NetworkSettings"]["Networks"]
+    return f"http://{networks[f'{NAME}-edge']['IPAddress']}:4566"
+
+
+# What somebody would try with a role's credentials -> the action that the API then refuses
+TRIES: dict[str, Callable[[Any], Any]] = {
+    "ec2:DescribeInstances": lambda make: make("ec2").describe_instances(),
+    "ec2:CreateVpc": lambda make: make("ec2").create_vpc(CidrBlock="10.0.0.0/16"),
+    "iam:ListUsers": lambda make: make("iam").list_users(),
+    "iam:CreateUser": lambda make: make("iam").create_user(UserName="mallory"),
+    "cloudformation:DeleteStack": lambda make: make("cloudformation").delete_stack(
+        StackName="timeservice-local-network"
+    ),
+    "s3:ListAllMyBuckets": lambda make: make("s3").list_buckets(),
+    "lambda:ListFunctions": lambda make: make("lambda").list_functions(),
+    "sns:ListTopics": lambda make: make("sns").list_topics(),
+    "ssm:DescribeParameters": lambda make: make("ssm").describe_parameters(),
+    "cloudwatch:PutMetricData": lambda make: make("cloudwatch").put_metric_data(
+        Namespace="AWS/ApplicationELB", MetricData=[{"MetricName": "HealthyHostCount", "Value": 2}]
+    ),
+    "sts:AssumeRole": lambda make: make("sts").assume_role(
+        RoleArn="arn:aws:iam::000000000000:role/deployer", RoleSessionName="mallory"
+    ),
+}
+
+
+def refused(credentials: api.Credentials, url: str, action: str) -> str:
+    """What the API answers; "" if it does as it is told."""
+    try:
+        TRIES[action](lambda service: api.client(url, service, credentials))
+    except ClientError as answer:
+        return str(answer)
+    return ""
+
+
+@pytest.mark.parametrize("action", TRIES)
+def test_a_host_s_credentials_are_of_no_use_elsewhere(
+    engine: docker.DockerClient, action: str
+) -> None:
+    answer = refused(role_of(engine), endpoint(engine), action)
+    assert f"is not authorized to perform: {action}" in answer
+
+
+def test_plain_http_is_refused_by_the_bucket(engine: docker.DockerClient) -> None:
+    """The endpoint's stand-in tells the API that what passes it came over TLS; by another way it did not."""
+    bucket, image, _ = artifacts(engine)
+    s3 = api.client(endpoint(engine), "s3", role_of(engine))
+    assert s3.head_object(Bucket=bucket, Key=image)
+    s3.meta.events.unregister("before-sign.s3", api.as_over_tls)
+    with pytest.raises(ClientError, match="explicit deny"):
+        s3.get_object(Bucket=bucket, Key=image)
+
+
+# The function
+
+
+def test_the_function_acts_in_its_role_and_writes_its_metrics(engine: docker.DockerClient) -> None:
+    functions = aws(engine, "lambda").list_functions()["Functions"]
+    (function,) = (one for one in functions if "healthcheck" in one["FunctionName"])
+    aws(engine, "lambda").invoke(FunctionName=function["FunctionName"])
+    group = function["LoggingConfig"]["LogGroup"]
+    events = aws(engine, "logs").filter_log_events(logGroupName=group)["events"]
+    assert not any("metrics not written" in one["message"] for one in events), events
+    metrics = aws(engine, "cloudwatch").list_metrics(Namespace="timeservice")["Metrics"]
+    assert {one["MetricName"] for one in metrics} >= {"Healthy"}
+
+
+@pytest.mark.parametrize("action", TRIES)
+def test_the_function_s_role_is_of_no_use_elsewhere(
+    engine: docker.DockerClient, action: str
+) -> None:
+    (function,) = aws(engine, "lambda").list_functions()["Functions"]
+    session = aws(engine, "sts").assume_role(
+        RoleArn=_trusting(engine, function["Role"]), RoleSessionName="test"
+    )["Credentials"]
+    credentials = api.Credentials(
+        session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"]
+    )
+    assert f"is not authorized to perform: {action}" in refused(
+        credentials, endpoint(engine), action
+    )
+
+
+def _trusting(engine: docker.DockerClient, role: str) -> str:
+    """A role that may do the same, and that a test may take: Lambda's own cannot be had."""
+    iam = aws(engine, "iam")
+    name = role.split("/")[-1]
+    if any(one["RoleName"] == "as-function" for one in iam.list_roles()["Roles"]):
+        return role.replace(name, "as-function")
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName="as-function", AssumeRolePolicyDocument=document)
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        content = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        iam.put_role_policy(
+            RoleName="as-function", PolicyName=policy, PolicyDocument=json.dumps(content)
+        )
+    return role.replace(name, "as-function")
