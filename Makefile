@@ -10,7 +10,9 @@ PYTHON := .venv/bin/python
 # file shall belong to root. Looked at when it is needed: the engine may have to be installed first.
 ROOT = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id -u)" = 0 ] || \
 	echo sudo -E env PYTHONDONTWRITEBYTECODE=1)
-export NAME PORT STACK HOST_CPUS HOST_MEMORY
+# A question about AWS needs no Docker.
+LOCAL_ROOT = $(if $(filter-out local,$(STACK)),,$(ROOT))
+export NAME PORT HOST_CPUS HOST_MEMORY STACK
 
 # make drill NAME ...: what follows are names of drills, and nothing to make.
 ifeq (drill,$(firstword $(MAKECMDGOALS)))
@@ -42,6 +44,20 @@ down: setup ## remove the deployment from this machine
 	0) $(ROOT) $(PYTHON) -m local down ;; \
 	3) echo "Nothing to do: no Docker engine is installed here." ;; \
 	*) exit 1 ;; esac
+
+leftovers: setup ## what is left of the deployment, here or on AWS (STACK=prod); fails if anything is
+	@$(LOCAL_ROOT) $(PYTHON) -m audit.leftovers
+
+drift: setup ## how what is deployed differs from what this clone says, here or on AWS (STACK=prod)
+	@$(LOCAL_ROOT) $(PYTHON) -m audit.drift
+
+# Pulumi deletes the bucket's stack last. If it holds something that Pulumi does not know of, that fails, and then it can
+# be emptied: nothing is left that would miss it.
+destroy: setup ## remove a deployment from AWS: STACK=prod
+	@test -n "$(STACK)" || { echo "error: say which: make destroy STACK=prod" >&2; exit 1; }
+	@command -v pulumi >/dev/null || { echo "error: this needs the pulumi CLI" >&2; exit 1; }
+	@pulumi destroy --stack "$(STACK)" || { $(PYTHON) -m audit.empty && pulumi destroy --yes --stack "$(STACK)"; }
+	@$(PYTHON) -m audit.leftovers
 
 status: setup ## show stacks, hosts (zone, release, health, clock error) and URL
 	@$(ROOT) $(PYTHON) -m local status

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import boto3
 import yaml
 
-from local.api import REGION
+from local.api import REGION, client_of
 from local.containers import DEFAULT, ROOT, Containers
 from local.program import STACK
+from local.steps import CloudError
 
 
 class Target(NamedTuple):
@@ -37,24 +39,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def target(args: argparse.Namespace) -> Target:
-    """Raises CloudError if it is the local cloud's, and that is not up."""
+    """Raises CloudError if it is the local cloud's, and that is not up, or if nothing tells its Region."""
     deployment = f"{yaml.safe_load((ROOT / 'Pulumi.yaml').read_text())['name']}-{args.stack}"
     if args.stack == STACK:
         return local_target(Containers(args.name).endpoint(), deployment)
     session = boto3.Session()
-    return Target(deployment, session.region_name or "", session.client)
+    region = _configured_region(args.stack) or session.region_name
+    if not region:
+        raise CloudError(
+            "nothing tells the Region: export AWS_REGION=..., or pulumi config set aws:region ..."
+        )
+    return Target(deployment, region, partial(session.client, region_name=region))
+
+
+def _configured_region(stack: str) -> str | None:
+    """Where Pulumi deploys it, whatever else this machine's settings say."""
+    file = ROOT / f"Pulumi.{stack}.yaml"
+    content = yaml.safe_load(file.read_text()) if file.exists() else None
+    region = ((content or {}).get("config") or {}).get("aws:region")
+    return str(region) if region else None
 
 
 def local_target(endpoint: str, deployment: str = f"timeservice-{STACK}") -> Target:
     """A deployment behind the API at that URL."""
-
-    def client(service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=endpoint,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the emulator takes any key
-        )
-
-    return Target(deployment, REGION, client)
+    return Target(deployment, REGION, client_of(endpoint))

@@ -7,6 +7,7 @@ the healthcheck says Failed, 3 the healthcheck says Unknown, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 from local import reviewer
 from local.cloud import Busy, down, lock, logs, start, status, up
-from local.containers import DEFAULT, PORT, ROOT, Containers
+from local.containers import DEFAULT, PORT, ROOT, Containers, files
 from local.steps import CloudError
 
 
@@ -74,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    folder = ROOT / "build" / ("local" if args.name == DEFAULT else f"local-{args.name}")
+    folder = files(args.name, ROOT)
     try:
         limits = {"HOST_CPUS": args.host_cpus, "HOST_MEMORY": args.host_memory}
         given = {variable: value for variable, value in limits.items() if value}
@@ -116,13 +117,24 @@ def run(args: argparse.Namespace, cloud: Containers, folder: Path) -> int:
 
 def interrupted(*_: object) -> None:
     """End at once: the program's threads would wait until the stack that is being made stands."""
-    print(
-        "\nStopped half-way; the next make up or make down mends it.", file=sys.stderr, flush=True
-    )
-    os._exit(130)
+    try:
+        print(
+            "\nStopped half-way; the next make up or make down mends it.",
+            file=sys.stderr,
+            flush=True,
+        )
+    finally:  # whoever would have read it may be gone as well
+        os._exit(130)
+
+
+def end_with_parent() -> None:
+    """Let a make that is killed take this run along: nobody would know of it, and the next one be refused as busy."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 if __name__ == "__main__":
+    end_with_parent()
     signal.signal(signal.SIGINT, interrupted)
     signal.signal(signal.SIGTERM, interrupted)
     raise SystemExit(main())

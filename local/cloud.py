@@ -10,15 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import requests
+from botocore.exceptions import BotoCoreError, ClientError
 
+from audit.remains import find
+from deployment.bucket import NotEmptied
+from deployment.ownership import Deployment
 from deployment.settings import Settings
 from healthcheck.__main__ import main as healthcheck
 from local import api, identity, program, reviewer
-from local.api import Credentials
+from local.api import Credentials, answers, client_of
 from local.containers import ROOT, Containers
+from local.destroy import destroy
 from local.identity import Identity
 from local.steps import CloudError, alone, step
+
+SETTINGS = "settings.json"
+DRAINED = 45  # seconds: the target group's deregistration delay, and a controller's pace
 
 
 class Busy(CloudError):
@@ -31,9 +38,11 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     settings = program.check(overrides)
     started = start(cloud, folder)
     who = identity.deployer(cloud.endpoint())
+    given = {"permissionsBoundary": who.boundary} | overrides
+    (folder / SETTINGS).write_text(json.dumps(given))  # for make drift
     exports, changes = program.run(
         cloud.endpoint(),
-        {"permissionsBoundary": who.boundary} | overrides,
+        given,
         reviewer.remembered(folder),
         _credentials(cloud, settings, who),
     )
@@ -62,6 +71,7 @@ def _credentials(cloud: Containers, settings: Settings, who: Identity) -> Creden
 def start(cloud: Containers, folder: Path) -> bool:
     """Start the local cloud, with nothing deployed; returns whether anything had to be started."""
     check_owner(cloud)
+    cloud.refuse_taken_names()
     check_port(cloud)
     image = cloud.build_image()
     with step("local cloud") as line:
@@ -103,11 +113,9 @@ def check_port(cloud: Containers) -> None:
 def wait_for_api(endpoint: str) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        try:
-            requests.get(f"{endpoint}/_ministack/health", timeout=2).raise_for_status()
+        if answers(endpoint):
             return
-        except requests.RequestException:
-            time.sleep(0.2)
+        time.sleep(0.2)
     raise CloudError(
         "the local AWS API does not answer within 60 s; see docker logs of the api container"
     )
@@ -133,6 +141,7 @@ def down(cloud: Containers, folder: Path) -> int:
     if not cloud.leftovers():
         print(f"Nothing to do: {cloud.name!r} is not up.")
     else:
+        destroyed(cloud)
         with step("containers, volumes, networks, images"):
             cloud.remove()
             cloud.remove_images()
@@ -143,6 +152,34 @@ def down(cloud: Containers, folder: Path) -> int:
         "Nothing of it is left outside this clone; a Docker engine that make up installed or started stays."
     )
     return 0
+
+
+def destroyed(cloud: Containers) -> None:
+    """Delete what is deployed through the API first, as it is done on AWS, and see what that leaves there.
+
+    What does not go that way goes with its containers all the same.
+    """
+    try:
+        endpoint = cloud.endpoint()
+        if not answers(endpoint):
+            raise CloudError("the local AWS API does not answer")
+        destroy(client_of(endpoint), Deployment(program.DEPLOYMENT), lambda: hosts_gone(cloud))
+        with step("what the AWS API has left") as line:
+            left = find(client_of(endpoint), program.DEPLOYMENT).left
+            line.outcome = ", ".join(f"{one.kind} {one.id}" for one in left) or "nothing"
+    except (CloudError, NotEmptied, BotoCoreError, ClientError) as trouble:
+        print(f"  not deleted through the API: {trouble}")
+
+
+def hosts_gone(cloud: Containers) -> None:
+    """Wait until the controller has drained and removed the hosts of groups that are gone."""
+    if cloud.missing():
+        return  # nobody would
+    with step("hosts, drained") as line:
+        deadline = time.monotonic() + DRAINED
+        while cloud.has_hosts() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        line.outcome = "still there" if cloud.has_hosts() else "gone"
 
 
 def status(cloud: Containers) -> int:

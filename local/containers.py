@@ -24,6 +24,8 @@ LABEL = "timeservice.deployment"
 ZONES = ("us-east-1a", "us-east-1b")
 DEFAULT = "timeservice"
 PORT = 8080
+ROLES = ("api", "time", "balancer", "controller")
+CLONE = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]  # as scripts/common.sh calls it
 # What the stage's image is made from and by, besides local/stage itself.
 STAGE = (
     "local/requirements.txt",
@@ -35,6 +37,11 @@ STAGE = (
 # The default deployment's API keeps one address, so that Pulumi.local.yaml can name it.
 DEFAULT_SUBNET = "10.213.0.0/24"
 DEFAULT_API = "10.213.0.2"
+
+
+def files(name: str, root: Path = ROOT) -> Path:
+    """The folder of what make up writes for itself."""
+    return root / "build" / ("local" if name == DEFAULT else f"local-{name}")
 
 
 class Containers:
@@ -58,8 +65,7 @@ class Containers:
             raise CloudError("no Docker engine answers; `make up` starts one") from trouble
         self.filters: Any = {"label": f"{LABEL}={name}"}
         # What scripts/python-image.sh leaves behind when it is interrupted.
-        clone = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
-        self.unfinished: Any = {"label": f"timeservice.build={clone}"}
+        self.unfinished: Any = {"label": f"timeservice.build={CLONE}"}
         self.port = port or self.published() or remembered or PORT
 
     # What is there
@@ -78,10 +84,12 @@ class Containers:
         return list(found)
 
     def get(self, role: str) -> Container | None:
+        """None also for a container of that name that is not this deployment's: nothing is done to it."""
         try:
-            return self.engine.containers.get(f"{self.name}-{role}")
+            found = self.engine.containers.get(f"{self.name}-{role}")
         except NotFound:
             return None
+        return found if found.labels.get(LABEL) == self.name else None
 
     def address(self, role: str) -> str:
         """The container's address on the edge network, reachable from this machine only."""
@@ -105,9 +113,16 @@ class Containers:
 
     def missing(self) -> list[str]:
         """The parts of the local cloud that do not run."""
-        roles = ("api", "time", "balancer", "controller")
-        found = {role: self.get(role) for role in roles}
+        found = {role: self.get(role) for role in ROLES}
         return [role for role, one in found.items() if one is None or one.status != "running"]
+
+    def refuse_taken_names(self) -> None:
+        """Raises CloudError if somebody else has a container of a name that is to be ours: nothing is done to it."""
+        for role in ROLES:
+            with suppress(NotFound):
+                found = self.engine.containers.get(f"{self.name}-{role}")
+                if found.labels.get(LABEL) != self.name:
+                    raise self._foreign(f"container {found.name}")
 
     def has_hosts(self) -> bool:
         return any(one.labels.get("timeservice.role") == "host" for one in self.all())
@@ -249,7 +264,7 @@ class Containers:
         options = {key: value for key, value in spec.items() if key != "networks"}
         for volume in spec.get("volumes", {}):
             if not volume.startswith("/"):
-                self.engine.volumes.create(volume, labels={LABEL: self.name})
+                self._volume(volume)
         first, *others = spec["networks"].items()
         fixed = DEFAULT_API if role == "api" and self.name == DEFAULT else None
         container = self.engine.containers.create(
@@ -283,6 +298,20 @@ class Containers:
                 ) from None
             raise CloudError(f"the container {role} does not start: {text}") from None
 
+    def _volume(self, name: str) -> None:
+        volume = self.engine.volumes.create(name, labels={LABEL: self.name})
+        if (volume.attrs["Labels"] or {}).get(
+            LABEL
+        ) != self.name:  # the engine gives the one that is there
+            raise self._foreign(f"volume {name}")
+
+    @staticmethod
+    def _foreign(what: str) -> CloudError:
+        return CloudError(
+            f"there is a {what} already, and it is not of this deployment: remove it, or choose another name: "
+            "make up NAME=second PORT=8081"
+        )
+
     # Down
 
     def remove(self) -> None:
@@ -292,11 +321,12 @@ class Containers:
         while (left := self.all()) and time.monotonic() < deadline:
             for container in sorted(left, key=lambda one: one.name != f"{self.name}-controller"):
                 _remove(container)
+        # What somebody else uses stays, and leftovers() tells.
         for volume in self.engine.volumes.list(filters=self.filters):
-            with suppress(NotFound):
+            with suppress(APIError):
                 volume.remove(force=True)
         for network in self.engine.networks.list(filters=self.filters):
-            with suppress(NotFound):
+            with suppress(APIError):
                 network.remove()
 
     def remove_images(self) -> None:
@@ -305,7 +335,7 @@ class Containers:
         ):
             container.remove(force=True)
         for image in self.images():
-            with suppress(NotFound):
+            with suppress(APIError):  # as above
                 image.remove(force=True)
 
     def images(self) -> list[Image]:

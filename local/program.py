@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config, set_mocks
 
 from deployment.inputs import Inputs
+from deployment.ownership import Deployment
 from deployment.settings import Settings
 from local.api import REGION, ROOT, Credentials, client
 from local.reviewer import Logins
@@ -229,15 +230,17 @@ def _named(values: dict[str, Any], key: str, value: str) -> list[dict[str, str]]
     return [{key: name, value: str(content)} for name, content in sorted(values.items())]
 
 
-def configuration(overrides: dict[str, str]) -> dict[str, str]:
-    """The project's configuration: the defaults in Pulumi.yaml, then Pulumi.local.yaml, then `overrides`."""
+def configuration(
+    overrides: dict[str, str], stack: str = STACK, region: str = REGION
+) -> dict[str, str]:
+    """The project's configuration: the defaults in Pulumi.yaml, then Pulumi.<stack>.yaml, then `overrides`."""
     name = PROJECT["name"]
     values = {
         key: declared["default"]
         for key, declared in PROJECT["config"].items()
         if isinstance(declared, dict) and "default" in declared
     }
-    chosen = yaml.safe_load((FOLDER / f"Pulumi.{STACK}.yaml").read_text()).get("config") or {}
+    chosen = yaml.safe_load((FOLDER / f"Pulumi.{stack}.yaml").read_text()).get("config") or {}
     values |= {
         key.removeprefix(f"{name}:"): value
         for key, value in chosen.items()
@@ -249,13 +252,13 @@ def configuration(overrides: dict[str, str]) -> dict[str, str]:
         if isinstance(value, str)
         else str(value).lower()
         for key, value in values.items()
-    } | {"aws:region": REGION}
+    } | {"aws:region": region}
 
 
 def stacks(endpoint: str) -> list[dict[str, Any]]:
     """The deployment's stacks, as the API tells them."""
     found = Deployer(endpoint).cloudformation.describe_stacks()["Stacks"]
-    return [one for one in found if one["StackName"].startswith(f"{DEPLOYMENT}-")]
+    return [one for one in found if Deployment(DEPLOYMENT).owns_stack(one["StackName"])]
 
 
 def check(overrides: dict[str, str]) -> Settings:
@@ -303,10 +306,20 @@ def run(
     reviewer: what the run before exported of it.
     """
     deployer = Deployer(endpoint, reviewer, credentials)
+    exports = play(deployer, configuration(overrides))
+    try:
+        deployer.delete_undeclared()
+    except REFUSALS as refused:
+        raise CloudError(f"what is no longer declared cannot be deleted: {refused}") from None
+    return exports, deployer.changes
+
+
+def play(deployer: Deployer, configuration: dict[str, str], stack: str = STACK) -> dict[str, Any]:
+    """Run `__main__.py` before the deployer; returns its exports. Raises CloudError with the reason."""
     # A failure is told at the end, once; asyncio would tell it again, with a traceback, for each future that holds it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    set_mocks(deployer, project=PROJECT["name"], stack=STACK, preview=False)
-    set_all_config(configuration(overrides))
+    set_mocks(deployer, project=PROJECT["name"], stack=stack, preview=False)
+    set_all_config(configuration)
     exports: dict[str, Any] = {}
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
@@ -327,11 +340,7 @@ def run(
         ) from None
     if deployer.failure:
         raise deployer.failure
-    try:
-        deployer.delete_undeclared()
-    except REFUSALS as refused:
-        raise CloudError(f"what is no longer declared cannot be deleted: {refused}") from None
-    return exports, deployer.changes
+    return exports
 
 
 def _told(trouble: BaseException) -> BaseException:

@@ -56,12 +56,25 @@ as_root() {
 # one_at_a_time: waits for other scripts of this clone that write to the same files; what this one calls does not wait.
 one_at_a_time() {
     [ -z "${TIMESERVICE_LOCKED:-}" ] || return 0
-    export TIMESERVICE_LOCKED=1
+    export TIMESERVICE_LOCKED=$CLONE # also for make leftovers, to know whose a process is that outlives its script
     exec 9>>"$BUILD/lock"
     flock --nonblock 9 || {
         echo "  waiting for another make in this clone"
         flock 9
     }
+    # What a script that was killed leaves behind of temporary files is in the clone, and goes now.
+    remove_files "$BUILD/tmp"
+    mkdir "$BUILD/tmp"
+    export TMPDIR=$BUILD/tmp
+}
+
+# remove_files FOLDER: root's as well, and never what is mounted in it from elsewhere.
+remove_files() {
+    local place
+    while read -r _ place _; do
+        [[ $place != "$1"/* ]] || as_root umount --recursive "$place" || true
+    done </proc/self/mounts
+    rm -rf --one-file-system "$1" 2>/dev/null || as_root rm -rf --one-file-system "$1"
 }
 
 # as_docker COMMAND...: as root if the engine's socket is closed to us.

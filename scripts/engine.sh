@@ -45,7 +45,8 @@ start_engine() {
         # Its own session: an engine must survive the Ctrl-C that ends a make.
         # Without its proxy for published ports: that ends for good when its files run out, which some 3,000 connections
         # can do where a process may have 20,000; the kernel's address translation knows no such limit.
-        as_root setsid dockerd --userland-proxy=false >"$BUILD/dockerd.log" 2>&1 </dev/null 9>&- &
+        # Without what is said to scripts alone, as it outlives them.
+        as_root env -u TIMESERVICE_LOCKED -u TMPDIR setsid dockerd --userland-proxy=false >"$BUILD/dockerd.log" 2>&1 </dev/null 9>&- &
     fi
     wait_for_answer
 }

@@ -7,11 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
+from audit.remains import Left, Remains
 from local import __main__ as command
 from local import cloud, program
 from local.steps import CloudError, step
@@ -31,6 +34,9 @@ class Containers:
 
     def get(self, role: str) -> Any:
         return None
+
+    def refuse_taken_names(self) -> None:
+        pass
 
     def leftovers(self) -> list[str]:
         return self.left
@@ -207,6 +213,48 @@ def test_down_says_when_there_is_nothing_to_do(
     assert containers.removed == 0
 
 
+@pytest.mark.parametrize(
+    ("answers", "refusal", "told"),
+    [
+        (False, None, "not deleted through the API: the local AWS API does not answer"),
+        (
+            True,
+            CloudError("stack x cannot be deleted"),
+            "through the API: stack x cannot be deleted",
+        ),
+        (
+            True,
+            EndpointConnectionError(endpoint_url="http://api"),
+            "through the API: Could not connect",
+        ),
+        (True, None, "what the AWS API has left"),
+    ],
+)
+def test_down_deletes_through_the_api_what_it_can_and_the_containers_in_any_case(
+    containers: Containers,
+    answers: bool,
+    refusal: Exception | None,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def destroy(*_: Any) -> None:
+        if refusal:
+            raise refusal
+
+    log_group = Left("log group", "l", "so", "aws logs")
+    monkeypatch.setattr(containers, "endpoint", lambda: "http://api", raising=False)
+    monkeypatch.setattr(cloud, "answers", lambda _: answers)
+    monkeypatch.setattr(cloud, "destroy", destroy)
+    monkeypatch.setattr(cloud, "find", lambda *_: Remains([log_group], []))
+    containers.left = ["container x"]
+    assert command.main(["down"]) == 0
+    out = capsys.readouterr().out
+    assert told in out
+    assert ("log group l" in out) is (answers and refusal is None)
+    assert containers.removed == 1
+
+
 def test_down_fails_when_something_is_left(
     containers: Containers, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -245,6 +293,43 @@ def test_an_interrupted_run_ends_at_once_and_says_what_mends_it(number: int) -> 
     assert done.returncode == 130
     assert "the next make up or make down mends it" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_whose_make_is_killed_ends_with_it_though_nobody_reads_what_it_says() -> None:
+    """It would go on unseen, and the next one be refused as a second at the same time."""
+    script = (
+        "import os, signal, subprocess, sys, threading, time\n"
+        "from local.__main__ import end_with_parent, interrupted\n"
+        "signal.signal(signal.SIGTERM, interrupted)\n"
+        "end_with_parent()\n"
+        "print(os.getpid(), flush=True)\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "time.sleep(60)\n"
+    )
+    make = subprocess.Popen(  # noqa: S603 - our own script
+        ["/bin/bash", "-c", '"$0" -c "$1" 2>&1; exit', sys.executable, script],
+        cwd=Path(__file__).parent.parent,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert make.stdout
+    run = Path("/proc") / make.stdout.readline().strip()
+    make.stdout.close()
+    assert run.exists()
+    make.kill()
+    make.wait()
+    deadline = time.monotonic() + 10
+    while runs(run) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not runs(run)
+
+
+def runs(process: Path) -> bool:
+    """A process that nobody has waited for is there, and has ended."""
+    try:
+        return "State:\tZ" not in (process / "status").read_text()
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ from typing import Any
 
 import docker
 import pytest
+import requests
 
-from local.containers import Containers
+from local.containers import LABEL, Containers
+from local.steps import CloudError
 
 
 class Engine:
@@ -16,6 +18,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.named: dict[str, dict[str, str]] = {}
         self.containers = SimpleNamespace(list=self._list, get=self._get)
 
     def ping(self) -> bool:
@@ -28,6 +31,8 @@ class Engine:
         return []
 
     def _get(self, name: str) -> Any:
+        if name in self.named:
+            return SimpleNamespace(name=name, labels=self.named[name], status="running")
         raise docker.errors.NotFound(name)
 
 
@@ -51,3 +56,57 @@ def test_only_the_controller_is_started_anew_for_another_share_of_the_machine(
     assert slow["controller"]["environment"]["HOST_CPUS"] == "0.2"
     assert "HOST_CPUS" not in plain["controller"]["environment"]
     assert {role for role in plain if plain[role] != slow[role]} == {"controller"}
+
+
+def refusal(status: int) -> docker.errors.APIError:
+    response = requests.Response()
+    response.status_code = status
+    return docker.errors.APIError("x", response)
+
+
+def test_a_container_of_that_name_that_is_another_s_is_not_taken_for_ours(engine: Engine) -> None:
+    engine.named = {"test-api": {}, "test-balancer": {LABEL: "tests"}, "test-time": {LABEL: "test"}}
+    cloud = Containers("test", 8080)
+    assert cloud.missing() == ["api", "balancer", "controller"]
+
+
+def test_a_name_that_is_taken_is_refused_with_the_way_out(engine: Engine) -> None:
+    engine.named = {"test-time": {LABEL: "test"}}
+    Containers("test", 8080).refuse_taken_names()
+    engine.named = {"test-balancer": {}}
+    with pytest.raises(
+        CloudError, match=r"container test-balancer already, .* remove it, or choose another name"
+    ):
+        Containers("test", 8080).refuse_taken_names()
+
+
+def test_a_volume_of_that_name_that_is_another_s_is_not_used(engine: Engine) -> None:
+    """The engine gives the one that is there, when it is asked for a new one."""
+    volumes = {"mine": {LABEL: "test"}, "another's": {LABEL: "tests"}, "nobody's": None}
+    create = lambda name, labels: SimpleNamespace(attrs={"Labels": volumes[name]})  # noqa: E731
+    engine.volumes = SimpleNamespace(create=create)  # type: ignore[attr-defined]
+    cloud = Containers("test", 8080)
+    cloud._volume("mine")
+    for name in ("another's", "nobody's"):
+        with pytest.raises(CloudError, match="not of this deployment"):
+            cloud._volume(name)
+
+
+def test_what_somebody_else_uses_stays_and_the_rest_goes(engine: Engine) -> None:
+    removed: list[str] = []
+
+    def thing(name: str, used: bool) -> Any:
+        def remove(**_: Any) -> None:
+            if used:
+                raise refusal(409)
+            removed.append(name)
+
+        return SimpleNamespace(remove=remove)
+
+    things = [thing("a", used=True), thing("b", used=False)]
+    for kind in ("volumes", "networks", "images"):
+        setattr(engine, kind, SimpleNamespace(list=lambda filters: things))
+    cloud = Containers("test", 8080)
+    cloud.remove()
+    cloud.remove_images()
+    assert removed == ["b"] * 4  # a volume, a network, and an image by each of its labels

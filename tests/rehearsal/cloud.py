@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
+import time
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -48,6 +52,33 @@ def aws(engine: docker.DockerClient, service: str) -> Any:
 def stacks(engine: docker.DockerClient) -> dict[str, str]:
     found = aws(engine, "cloudformation").describe_stacks()["Stacks"]
     return {one["StackName"].split("-", 2)[2]: one["StackStatus"] for one in found}
+
+
+def killed(
+    clone: Clone,
+    target: str,
+    at: str,
+    until: Callable[[], object] = lambda: True,
+    alone: bool = False,
+) -> None:
+    """Start a make, and kill -9 it when it has said those words, and then that holds.
+
+    alone: make itself, which tells nobody; else all that it has started as well.
+    """
+    running = clone.start(target)
+    assert running.stdout
+    said = ""
+    while at not in said and (word := running.stdout.read(1)):
+        said += word
+    deadline = time.monotonic() + 60
+    while not until() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (os.kill if alone else os.killpg)(running.pid, signal.SIGKILL)
+    running.stdout.close()
+    running.wait()
+    print(said)
+    assert at in said
+    assert time.monotonic() < deadline
 
 
 def failures(requests: list[Request]) -> list[Request]:

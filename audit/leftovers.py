@@ -1,0 +1,90 @@
+"""What is left of a deployment: `python -m audit.leftovers` (through make leftovers).
+
+Asks the AWS API by tag and by name; of the local cloud also this machine's Docker engine, processes, mounts and build/.
+Names what it finds, why that is the deployment's, and the command that removes it. It removes nothing itself.
+
+Exit codes: 0 nothing is left, 1 something is, 2 wrong usage, 3 not everything could be asked, and nothing was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from audit import remains
+from audit.target import Target, add_arguments, local_target, target
+from audit.traces import Traces
+from local.program import STACK
+from local.steps import CloudError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m audit.leftovers",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    try:
+        left, unasked = on_this_machine(args.name) if args.stack == STACK else on_aws(target(args))
+    except (
+        CloudError,
+        BotoCoreError,
+    ) as trouble:  # the latter for a profile or a Region that there is not
+        print(f"error: {trouble}", file=sys.stderr)
+        return 3
+    for line in left:
+        print(line)
+    for line in unasked:
+        print(f"could not ask for {line}", file=sys.stderr)
+    if left:
+        return 1
+    print("Nothing is left." if not unasked else "Nothing was found, but not everything was asked.")
+    return 3 if unasked else 0
+
+
+def on_aws(where: Target) -> tuple[list[str], list[str]]:
+    found = ask(where)
+    if found.left:
+        print(f"Of {where.deployment} in {where.region} there is still, in the order to remove it:")
+    return told(found, f"aws --region {where.region}"), found.unasked
+
+
+def on_this_machine(name: str) -> tuple[list[str], list[str]]:
+    traces = Traces(name)
+    left, unasked = traces.all(), traces.unasked
+    if endpoint := traces.endpoint():
+        where = local_target(endpoint)
+        print(f"{name!r} is up: {where.deployment} is deployed there, and make down removes it.")
+        found = ask(where)
+        return left + told(found, f"aws --endpoint-url {endpoint}"), unasked + found.unasked
+    if left:
+        print(f"Of {name!r} there is still:")
+    return left, unasked
+
+
+def ask(where: Target) -> remains.Remains:
+    """Raises CloudError if AWS does not answer at all."""
+    try:
+        return remains.find(where.client, where.deployment)
+    except (BotoCoreError, ClientError) as refused:
+        raise CloudError(f"AWS cannot be asked: {refused}") from None
+
+
+def told(found: remains.Remains, aws: str) -> list[str]:
+    """Lines for people. aws: the command's first words, with its Region or endpoint."""
+    lines = []
+    for one in found.left:
+        state = f" ({one.state})" if one.state else ""
+        remove = re.sub(r"(^|&& |; )aws ", rf"\1{aws} ", one.remove)
+        lines.append(f"  {one.kind} {one.id}{state}: {one.why}\n      {remove}")
+    return lines
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
