@@ -20,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup built up cloud down status test lint unit rehearsal drill drill-settings run image check-image package bench \
-	bench-speed bench-healthcheck capacity fuzz lock clean logs
+	bench-speed bench-healthcheck capacity diagram fuzz lock clean logs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -114,6 +114,9 @@ bench-healthcheck: setup ## how well the healthcheck measures, over known paths,
 
 capacity: setup ## what a rate of requests takes and costs; renews the tables of docs/capacity.md
 	@$(PYTHON) -m bench.capacity --write
+
+diagram: setup ## draw the deployment from the templates; renews docs/deployment.md
+	@$(PYTHON) -m audit.diagram
 
 lock: setup ## renew the locks from the *.in files
 	@scripts/lock.sh
