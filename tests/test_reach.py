@@ -47,7 +47,7 @@ class Cloud:
                 self.client("s3").put_object(Bucket=known["Bucket"], Key=known["PackageKey"])
             given = {key: known[key] for key in TEMPLATES[part].parameters if key in known}
             name, tags = f"{self.target.deployment}-{part}", {"deployment": self.target.deployment}
-            known |= emulator.deploy(name, part, tags, **given)
+            known |= emulator.deploy(name, part, given, tags)
             known["ArtifactsBucket"] = known["Bucket"]
         return known
 

@@ -76,7 +76,11 @@ class Emulator:
         )
 
     def deploy(
-        self, stack: str, part: str, tags: Mapping[str, str] | None = None, **parameters: str
+        self,
+        stack: str,
+        part: str,
+        parameters: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> dict[str, str]:
         """Make a stack from cfn/<part>.yaml; returns its outputs."""
         cloudformation = self.client("cloudformation")
@@ -85,7 +89,8 @@ class Emulator:
             TemplateBody=read(part).body,
             Capabilities=["CAPABILITY_IAM"],
             Parameters=[
-                {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+                {"ParameterKey": key, "ParameterValue": value}
+                for key, value in (parameters or {}).items()
             ],
             Tags=[{"Key": key, "Value": value} for key, value in (tags or {}).items()],
         )
