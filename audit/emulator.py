@@ -13,6 +13,7 @@ NOT_KEPT = {
         "/LaunchTemplateData/NetworkInterfaces/DeleteOnTermination",
     ),
     "AWS::Lambda::EventInvokeConfig": ("",),
+    "AWS::IAM::Role": ("/PermissionsBoundary",),  # of a user it does
 }
 # Its CloudFormation leaves `targetgroup/` out of what CloudWatch calls a target group.
 SHORT_NAME = ("targetgroup/", "")
