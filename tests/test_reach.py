@@ -27,6 +27,7 @@ class Cloud:
         # Clients are made once: making one takes longer than most calls.
         self.client = functools.cache(emulator.client)
         self.target = Target("timeservice-local", REGION, self.client)
+        emulator.tags = {"deployment": self.target.deployment}
         self.outputs = self._deployed(emulator)
         self.later: list[Callable[[], object]] = []
         self.ec2, self.elb = self.client("ec2"), self.client("elbv2")
@@ -46,8 +47,7 @@ class Cloud:
             if part == "healthcheck":
                 self.client("s3").put_object(Bucket=known["Bucket"], Key=known["PackageKey"])
             given = {key: known[key] for key in TEMPLATES[part].parameters if key in known}
-            name, tags = f"{self.target.deployment}-{part}", {"deployment": self.target.deployment}
-            known |= emulator.deploy(name, part, given, tags)
+            known |= emulator.deploy(f"{self.target.deployment}-{part}", part, **given)
             known["ArtifactsBucket"] = known["Bucket"]
         return known
 

@@ -24,7 +24,7 @@ def reviewers(emulator: Emulator) -> dict[str, Identity]:
     """As CloudFormation makes them from the template: kind -> identity."""
     made = {
         kind: emulator.deploy(
-            f"{DEPLOYMENT}-reviewer-{kind}", "reviewer", {"Kind": kind, **NAMES, **TRUST}
+            f"{DEPLOYMENT}-reviewer-{kind}", "reviewer", Kind=kind, **NAMES, **TRUST
         )
         for kind in ("user", "role")
     }

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ class Emulator:
     """Starts at once; `stop` ends it."""
 
     def __init__(self, log: Path) -> None:
+        self.tags: dict[str, str] = {}  # of each stack that it makes
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -75,13 +75,7 @@ class Emulator:
             aws_session_token=given.get("SessionToken"),
         )
 
-    def deploy(
-        self,
-        stack: str,
-        part: str,
-        parameters: Mapping[str, str] | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> dict[str, str]:
+    def deploy(self, stack: str, part: str, **parameters: str) -> dict[str, str]:
         """Make a stack from cfn/<part>.yaml; returns its outputs."""
         cloudformation = self.client("cloudformation")
         cloudformation.create_stack(
@@ -89,10 +83,9 @@ class Emulator:
             TemplateBody=read(part).body,
             Capabilities=["CAPABILITY_IAM"],
             Parameters=[
-                {"ParameterKey": key, "ParameterValue": value}
-                for key, value in (parameters or {}).items()
+                {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
             ],
-            Tags=[{"Key": key, "Value": value} for key, value in (tags or {}).items()],
+            Tags=[{"Key": key, "Value": value} for key, value in self.tags.items()],
         )
         while True:
             (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]

@@ -36,15 +36,15 @@ HEALTHCHECK = {
 
 def make(emulator: Emulator) -> tuple[dict[str, Identity], str]:
     """The three identities, by the names of their tables, and the boundary's ARN."""
-    made = emulator.deploy("deployer", "deployer", {"Deployment": DEPLOYMENT})
+    made = emulator.deploy("deployer", "deployer", Deployment=DEPLOYMENT)
     boundary = made["Boundary"]
     with hosts_signal(emulator):
         hosts = f"{DEPLOYMENT}-hosts-{RELEASE}"
-        emulator.deploy(hosts, "hosts", HOSTS | {"PermissionsBoundary": boundary})
+        emulator.deploy(hosts, "hosts", **HOSTS, PermissionsBoundary=boundary)
     emulator.client("s3").create_bucket(Bucket=BUCKET)
     emulator.client("s3").put_object(Bucket=BUCKET, Key=HEALTHCHECK["PackageKey"], Body=_package())
     healthcheck = f"{DEPLOYMENT}-healthcheck"
-    emulator.deploy(healthcheck, "healthcheck", HEALTHCHECK | {"PermissionsBoundary": boundary})
+    emulator.deploy(healthcheck, "healthcheck", **HEALTHCHECK, PermissionsBoundary=boundary)
     function = _bounded(emulator, healthcheck, "FunctionRole", boundary)
     return {
         "deployer": _deployer(emulator, made["Policies"]),

@@ -246,63 +246,94 @@ def test_a_host_finds_nobody_else(engine: docker.DockerClient) -> None:
 
 @pytest.fixture(scope="module")
 def objects(engine: docker.DockerClient) -> Iterator[dict[str, str]]:
-    """Of the deployment's bucket, and of somebody else's."""
-    s3 = aws(engine, "s3")
+    """Of the deployment's bucket; and of somebody else's, which everybody may read who gets there."""
+    s3, theirs = aws(engine, "s3"), "somebody-elses"
     (bucket,) = (
         one["Name"] for one in s3.list_buckets()["Buckets"] if "-artifacts-" in one["Name"]
     )
     key = s3.list_objects_v2(Bucket=bucket, Prefix="images/")["Contents"][0]["Key"]
-    s3.create_bucket(Bucket="somebody-elses")
-    theirs = ("secret", f"{bucket}/secret", f"{bucket}/{key}")
-    for one in theirs:
-        s3.put_object(Bucket="somebody-elses", Key=one, Body=b"secret")
+    s3.create_bucket(Bucket=theirs)
+    s3.delete_public_access_block(Bucket=theirs)
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    statement = {**everybody, "Resource": f"arn:aws:s3:::{theirs}/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    s3.put_bucket_policy(Bucket=theirs, Policy=policy)
+    keys = ("secret", f"{bucket}/{key}")
+    for one in keys:
+        s3.put_object(Bucket=theirs, Key=one, Body=b"secret")
     yield {"bucket": bucket, "key": key}
-    for one in theirs:
-        s3.delete_object(Bucket="somebody-elses", Key=one)
-    s3.delete_bucket(Bucket="somebody-elses")
+    for one in keys:
+        s3.delete_object(Bucket=theirs, Key=one)
+    s3.delete_bucket(Bucket=theirs)
 
 
-SCOPE = "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ec2/aws4_request"
+def answer(where: Container, url: str, *options: str) -> str:
+    """Status and content type."""
+    ask = ("curl", "-s", "-m", "5", "-o", "/dev/null", "-w", "%{http_code} %{content_type}")
+    return run(where, *ask, *options, url)[1]
+
+
+def signed(service: str) -> list[str]:
+    """With the account's root key, which everybody knows here: the endpoint alone is in the way."""
+    return ["--aws-sigv4", f"aws:amz:us-east-1:{service}", "--user", "test:test"]
+
+
+OBJECT = "200 application/octet-stream"
+ENDPOINT = "403 text/html"  # says no
+S3 = "403 application/xml"  # was asked for an object of the deployment's bucket, by nobody it knows
+THEIRS = ["-H", "Host: somebody-elses.s3.amazonaws.com"]
+AS_IS = ["--path-as-is"]
 
 
 @pytest.mark.parametrize(
-    ("status", "path", "options"),
+    ("expected", "path", "options"),
     [
-        ("200", "/{bucket}/{key}", []),
-        ("200", "/{bucket}/{key}", ["-I"]),
+        (OBJECT, "/{bucket}/{key}", signed("s3")),
+        (OBJECT, "/{bucket}/{key}", [*signed("s3"), "-I"]),
+        (S3, "/{bucket}/{key}", []),
         # Another bucket, by any of the ways to name one
-        ("403", "/somebody-elses/secret", []),
-        ("403", "/{bucket}%2f..%2fsomebody-elses/secret", []),
-        ("404", "/{bucket}/../somebody-elses/secret", []),
-        ("404", "/{bucket}/%2e%2e/somebody-elses/secret", []),
-        ("404", "/{bucket}/secret", ["-H", "Host: somebody-elses.s3.amazonaws.com"]),
+        (ENDPOINT, "/somebody-elses/secret", signed("s3")),
+        (ENDPOINT, "/somebody-elses/secret", []),
+        (ENDPOINT, "/secret", THEIRS),
+        (S3, "/{bucket}/{key}", THEIRS),
+        (S3, "/{bucket}/../somebody-elses/secret", AS_IS),
+        (S3, "/{bucket}/%2e%2e/somebody-elses/secret", AS_IS),
+        (ENDPOINT, "/{bucket}%2f..%2fsomebody-elses/secret", AS_IS),
         # Lists and settings
-        ("403", "/", []),
-        ("403", "/{bucket}", []),
-        ("403", "/{bucket}/", []),
-        ("403", "/{bucket}/?list-type=2", []),
-        ("403", "/{bucket}/?policy", []),
-        ("403", "/{bucket}/{key}?acl", []),
+        (ENDPOINT, "/", signed("s3")),
+        (ENDPOINT, "/{bucket}", signed("s3")),
+        (ENDPOINT, "/{bucket}/", signed("s3")),
+        (ENDPOINT, "/{bucket}/?list-type=2", signed("s3")),
+        (ENDPOINT, "/{bucket}/?policy", signed("s3")),
+        (ENDPOINT, "/{bucket}/{key}?acl", signed("s3")),
         # Changes
-        ("403", "/{bucket}/new", ["-X", "PUT", "-d", "x"]),
-        ("403", "/{bucket}/{key}", ["-X", "DELETE"]),
-        ("403", "/{bucket}/{key}?uploads", ["-X", "POST"]),
-        ("403", "/somebody-elses/new", ["-X", "PUT", "-d", "x"]),
+        (ENDPOINT, "/{bucket}/new", [*signed("s3"), "-X", "PUT", "-d", "x"]),
+        (ENDPOINT, "/{bucket}/{key}", [*signed("s3"), "-X", "DELETE"]),
+        (ENDPOINT, "/{bucket}/{key}?uploads", [*signed("s3"), "-X", "POST"]),
+        (ENDPOINT, "/somebody-elses/new", [*signed("s3"), "-X", "PUT", "-d", "x"]),
         # Other services and other servers
-        ("403", "/{bucket}/{key}?Action=DescribeInstances&Version=2016-11-15", []),
-        ("403", "/{bucket}/{key}", ["-H", SCOPE]),
-        ("403", "/{bucket}/{key}", ["-H", "X-Amz-Target: secretsmanager.ListSecrets"]),
-        ("403", "/_ministack/health", []),
-        ("403", "/", ["-H", "Host: example.com"]),
+        (ENDPOINT, "/{bucket}/{key}?Action=DescribeInstances", signed("ec2")),
+        (ENDPOINT, "/{bucket}/{key}", signed("iam")),
+        (ENDPOINT, "/{bucket}/{key}", ["-H", "X-Amz-Target: secretsmanager.ListSecrets"]),
+        (ENDPOINT, "/_ministack/health", []),
+        (ENDPOINT, "/", ["-H", "Host: example.com"]),
     ],
 )
 def test_the_s3_endpoint_gives_a_host_the_objects_of_its_bucket_and_nothing_else(
     engine: docker.DockerClient,
     objects: dict[str, str],
-    status: str,
+    expected: str,
     path: str,
     options: list[str],
 ) -> None:
     url = f"http://cloud.internal:4566{path.format(**objects)}"
-    ask = ("curl", "-s", "-m", "5", "--path-as-is", "-o", "/dev/null", "-w", "%{http_code}")
-    assert run(hosts(engine)[0], *ask, *options, url) == (0, status)
+    assert answer(hosts(engine)[0], url, *options) == expected
+
+
+def test_somebody_else_s_bucket_is_open_to_whoever_reaches_it(
+    engine: docker.DockerClient, objects: dict[str, str]
+) -> None:
+    """So that it is the endpoint which refuses a host."""
+    api = engine.containers.get(f"{NAME}-api")
+    for path, options in (("/somebody-elses/secret", []), ("/secret", THEIRS)):
+        assert answer(api, f"http://127.0.0.1:4566{path}", *options).startswith("200 ")
