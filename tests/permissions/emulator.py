@@ -60,7 +60,7 @@ class Emulator:
         raise RuntimeError(f"MiniStack does not start: {log.read_text()}")
 
     def stop(self) -> None:
-        self.process.terminate()
+        self.process.kill()  # asked to end, it would wait for a function that runs
         self.process.wait()
 
     def client(self, service: str, credentials: dict[str, str] | None = None) -> Any:
