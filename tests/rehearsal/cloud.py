@@ -47,7 +47,7 @@ def aws(engine: docker.DockerClient, service: str) -> Any:
 
 
 def stacks(engine: docker.DockerClient) -> dict[str, str]:
-    """The deployment's stacks, without its name -> status; the administrator's, who makes the deployer, is none of it."""
+    """The deployment's stacks, without its name -> status; that of the deployer is none of them."""
     found = aws(engine, "cloudformation").describe_stacks()["Stacks"]
     return {
         one["StackName"].removeprefix(f"{DEPLOYMENT}-"): one["StackStatus"]
