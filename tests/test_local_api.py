@@ -33,4 +33,4 @@ def test_what_is_not_json_has_none_and_is_refused() -> None:
 def test_what_the_emulator_knew_before_it_still_knows() -> None:
     body = json.dumps({"Name": "x", "Tags": [{"Key": "a", "Value": "b"}]}).encode()
     context = known_to_conditions("events", "events:PutRule", body, {})
-    assert context["aws:RequestTag/a"] == "b"
+    assert context["aws:requesttag/a"] == "b"

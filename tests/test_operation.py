@@ -154,7 +154,17 @@ def test_too_few_hosts_is_fewer_than_there_should_be() -> None:
 def test_the_check_writes_the_metric_that_its_alarm_reads() -> None:
     alarm = of_type("CloudWatch::Alarm")["healthcheck.Alarm"]
     variables = the("Lambda::Function")["Environment"]["Variables"]
-    (allowed,) = (one for _, one in statements() if one["Action"] == "cloudwatch:PutMetricData")
+    (allowed,) = (
+        one
+        for name, one in statements()
+        if (name, one["Action"]) == ("healthcheck.FunctionRole", "cloudwatch:PutMetricData")
+    )
+    (bound,) = (
+        one
+        for name, one in statements()
+        if (name, one["Action"]) == ("deployer.Boundary", "cloudwatch:PutMetricData")
+    )
+    assert bound["Condition"] == allowed["Condition"]
     assert (
         alarm["Namespace"]
         == variables["METRIC_NAMESPACE"]

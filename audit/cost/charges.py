@@ -78,7 +78,7 @@ MODELS: dict[str, tuple[set[str], Model]] = {
         alarm,
     ),
     "AWS::CloudWatch::Dashboard": ({"DashboardBody"}, dashboard),
-    "AWS::EC2::LaunchTemplate": ({"LaunchTemplateData"}, launch_template),
+    "AWS::EC2::LaunchTemplate": ({"LaunchTemplateData", "TagSpecifications"}, launch_template),
     "AWS::EC2::Subnet": (
         {"VpcId", "AvailabilityZone", "CidrBlock", "MapPublicIpOnLaunch", "Tags"},
         nothing,
