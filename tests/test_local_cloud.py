@@ -17,6 +17,8 @@ from botocore.exceptions import EndpointConnectionError
 from audit.remains import Left, Remains
 from local import __main__ as command
 from local import cloud, program
+from local.api import ROOT, Credentials
+from local.identity import Identity
 from local.steps import CloudError, step
 
 
@@ -82,6 +84,25 @@ def test_a_second_run_at_the_same_time_is_refused(
         assert command.main(["up"]) == command.main(["down"]) == 2
     assert "another make up or make down is at work" in capsys.readouterr().err
     assert command.main(["down"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "present", "root"),
+    [
+        ("none", [], False),
+        ("none", ["timeservice-local-network"], False),
+        ("user", [], True),
+        ("role", ["timeservice-local-reviewer-role"], True),
+        ("none", ["timeservice-local-reviewer-user"], True),  # that is to go
+    ],
+)
+def test_the_deployer_deploys_unless_there_is_a_user_to_make_or_to_remove(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, present: list[str], root: bool
+) -> None:
+    monkeypatch.setattr(program, "stacks", lambda _: [{"StackName": one} for one in present])
+    who = Identity(Credentials("key", "secret", "token"), "boundary")
+    settings: Any = SimpleNamespace(reviewer=wanted)
+    assert (cloud.deploys("http://nowhere", settings, who) == ROOT) is root
 
 
 def host(group: str, state: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from docker.models.containers import Container
 
 from drills.clone import ROOT, Clone
 from drills.load import Request
+from local.program import DEPLOYMENT
 
 # One for each clone: a rehearsal in another one, or a deployment that is up, is not disturbed, and what a rehearsal of
 # this one has left behind is found.
@@ -50,8 +51,13 @@ def aws(engine: docker.DockerClient, service: str) -> Any:
 
 
 def stacks(engine: docker.DockerClient) -> dict[str, str]:
+    """The deployment's stacks, without its name -> status; that of the deployer is none of them."""
     found = aws(engine, "cloudformation").describe_stacks()["Stacks"]
-    return {one["StackName"].split("-", 2)[2]: one["StackStatus"] for one in found}
+    return {
+        one["StackName"].removeprefix(f"{DEPLOYMENT}-"): one["StackStatus"]
+        for one in found
+        if one["StackName"].startswith(f"{DEPLOYMENT}-")
+    }
 
 
 def killed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import docker
@@ -141,34 +141,41 @@ def test_the_function_acts_in_its_role_and_writes_its_metrics(engine: docker.Doc
     assert {one["MetricName"] for one in metrics} >= {"Healthy"}
 
 
-@pytest.mark.parametrize("action", TRIES)
-def test_the_function_s_role_is_of_no_use_elsewhere(
-    engine: docker.DockerClient, action: str
-) -> None:
+@pytest.fixture(scope="module")
+def as_function(engine: docker.DockerClient) -> Iterator[api.Credentials]:
+    """Of a role that may do what the function's may, and that a test may take: Lambda's own cannot be had."""
+    iam, name = aws(engine, "iam"), "as-function"
     (function,) = aws(engine, "lambda").list_functions()["Functions"]
-    session = aws(engine, "sts").assume_role(
-        RoleArn=_trusting(engine, function["Role"]), RoleSessionName="test"
-    )["Credentials"]
-    credentials = api.Credentials(
-        session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"]
-    )
-    assert f"is not authorized to perform: {action}" in refused(
-        credentials, endpoint(engine), action
-    )
-
-
-def _trusting(engine: docker.DockerClient, role: str) -> str:
-    """A role that may do the same, and that a test may take: Lambda's own cannot be had."""
-    iam = aws(engine, "iam")
-    name = role.split("/")[-1]
-    if any(one["RoleName"] == "as-function" for one in iam.list_roles()["Roles"]):
-        return role.replace(name, "as-function")
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    iam.create_role(RoleName="as-function", AssumeRolePolicyDocument=document)
-    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-        content = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-        iam.put_role_policy(
-            RoleName="as-function", PolicyName=policy, PolicyDocument=json.dumps(content)
-        )
-    return role.replace(name, "as-function")
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    own = function["Role"].split("/")[-1]
+    policies = iam.list_role_policies(RoleName=own)["PolicyNames"]
+    assert policies
+    for one in policies:
+        content = iam.get_role_policy(RoleName=own, PolicyName=one)["PolicyDocument"]
+        iam.put_role_policy(RoleName=name, PolicyName=one, PolicyDocument=json.dumps(content))
+    session = aws(engine, "sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    yield api.Credentials(
+        session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"]
+    )
+    for one in policies:
+        iam.delete_role_policy(RoleName=name, PolicyName=one)
+    iam.delete_role(RoleName=name)
+
+
+@pytest.mark.parametrize("action", TRIES)
+def test_the_function_s_role_is_of_no_use_elsewhere(
+    engine: docker.DockerClient, as_function: api.Credentials, action: str
+) -> None:
+    answer = refused(as_function, endpoint(engine), action)
+    assert f"is not authorized to perform: {action}" in answer
+
+
+def test_the_function_s_role_writes_its_metrics(
+    engine: docker.DockerClient, as_function: api.Credentials
+) -> None:
+    """What denies everything would pass the test before."""
+    data = [{"MetricName": "Tried", "Value": 1}]
+    cloudwatch = api.client(endpoint(engine), "cloudwatch", as_function)
+    cloudwatch.put_metric_data(Namespace="timeservice", MetricData=data)
