@@ -19,9 +19,10 @@ def api(folder: Path) -> Iterator[str]:
     """Its URL. Archives are small, and of no sources: what is in them plays no part."""
     emulator = Emulator(folder / "log")
     try:
-        with archives(folder), hosts_signal(emulator):
-            program.run(emulator.url, {"reviewer": "user"})
-        yield emulator.url
+        with archives(folder):
+            with hosts_signal(emulator):
+                program.run(emulator.url, {"reviewer": "user"})
+            yield emulator.url
     finally:
         emulator.stop()
 
