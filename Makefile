@@ -92,7 +92,7 @@ run: setup ## the service alone on http://127.0.0.1:8000 (or PORT=), without Doc
 	@TIMESERVICE_WORKERS=1 TIMESERVICE_BIND=127.0.0.1:$(or $(PORT),8000) TIMESERVICE_TIME_SERVER=$${TIMESERVICE_TIME_SERVER:-time.aws.com} \
 		$(PYTHON) -m gunicorn --config service/gunicorn.conf.py
 
-test: lint scan unit rehearsal ## everything
+test: lint scan unit emulated rehearsal ## everything
 
 lint: setup ## ruff, mypy, cfn-lint, shellcheck
 	@scripts/lint.sh
@@ -102,10 +102,15 @@ scan: setup ## policies of the templates, secrets in the tree and its history, k
 	@$(PYTHON) -m pytest -q tests/scanners
 
 # One more at a time than there are cores, as many tests wait for something.
+TESTS := $(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5
 unit: setup ## unit, template and program tests
 	@scripts/tools.sh
+	@$(TESTS) --dist worksteal -m 'not rehearsal and not scanners and not emulated'
+
+# A file at a time on each core: what it asks an emulator about is deployed once for all of its tests.
+emulated: setup ## permissions before two evaluators; reach, drift and leftovers in an emulator of the AWS API
 	@scripts/evaluators.sh
-	@$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5 --dist worksteal -m 'not rehearsal and not scanners'
+	@$(TESTS) --dist loadfile -m emulated
 
 # An engine, and all that a deployment is made from; for those who deploy copies of this clone.
 built: setup

@@ -21,6 +21,8 @@ from local.steps import CloudError
 from tests.deployed import api
 from tests.templates import TEMPLATES
 
+pytestmark = pytest.mark.emulated
+
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

@@ -23,6 +23,8 @@ from local.steps import CloudError, alone
 from tests.deployed import api
 from tests.templates import TEMPLATES
 
+pytestmark = pytest.mark.emulated
+
 OURS = Deployment("timeservice-local")
 HALF = "timeservice-local-hosts-0123456789ab"
 Client = Callable[[str], Any]

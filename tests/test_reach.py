@@ -19,6 +19,8 @@ from tests.permissions.emulator import REGION, Emulator
 from tests.permissions.signals import hosts_signal
 from tests.templates import TEMPLATES
 
+pytestmark = pytest.mark.emulated
+
 
 class Cloud:
     """A deployment that somebody changes by hand, and that can be restored: a new one for each change takes longer."""

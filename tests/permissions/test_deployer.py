@@ -16,6 +16,8 @@ from tests.permissions.inside import told
 from tests.permissions.needs import LOOKED_UP, PROGRAM, questions
 from tests.templates import TEMPLATES
 
+pytestmark = pytest.mark.emulated
+
 Made = tuple[Mapping[str, Identity], str]
 POLICIES = {
     name: resource["Properties"]["PolicyDocument"]["Statement"]

@@ -11,6 +11,8 @@ from tests.permissions.emulator import ACCOUNT
 from tests.permissions.evaluators import EVALUATORS, Identity, Question, iam_simulate, ministack
 from tests.permissions.inside import BUCKET, RELEASE, table, told
 
+pytestmark = pytest.mark.emulated
+
 Made = tuple[Mapping[str, Identity], str]
 EVERYTHING = {
     "Version": "2012-10-17",

@@ -22,6 +22,8 @@ from tests.permissions.evaluators import (
 )
 from tests.permissions.reviewer import DEPLOYMENT, QUESTIONS, TABLE, surprises
 
+pytestmark = pytest.mark.emulated
+
 Reviewers = dict[str, Identity]
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 # That AWS lists a resource for them is about new kinds of metrics; those that services publish have none.

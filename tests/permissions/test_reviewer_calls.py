@@ -15,6 +15,8 @@ from tests.permissions.emulator import Emulator
 from tests.permissions.evaluators import Identity
 from tests.permissions.reviewer import DEPLOYMENT, NAMES, TRUST
 
+pytestmark = pytest.mark.emulated
+
 REFUSED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 OTHERS = "somebody-elses"
 BUCKET, LOGS = NAMES["ArtifactsBucket"], NAMES["LogGroup"]

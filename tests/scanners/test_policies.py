@@ -43,7 +43,7 @@ MUTATIONS = {
     "root": (
         "hosts", "Action: s3:GetObject\n                Resource: ", 'Action: "*"\n                Resource: "*" # ',
         {"HostRole: guard CT.IAM.PR.1", "HostRole: guard CT.IAM.PR.5", "HostRole: checkov CKV_AWS_62",
-         "HostRole: checkov CKV_AWS_63", *(f"HostRole: checkov CKV_AWS_{number}" for number in range(107, 112))},
+         "HostRole: checkov CKV_AWS_63"},
     ),
     "smuggling": (
         "balancer", 'header_fields.enabled, Value: "true"', 'header_fields.enabled, Value: "false"',
