@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -423,6 +424,8 @@ def test_another_clone_s_deployment_is_told_as_such(
 def test_a_process_that_outlived_its_script_is_found_by_its_clone(clone: str, found: bool) -> None:
     with subprocess.Popen(["/bin/sleep", "60"], env={"TIMESERVICE_LOCKED": clone}) as process:
         try:
+            while not Path(f"/proc/{process.pid}/environ").read_bytes():
+                time.sleep(0.01)  # the kernel has not laid it out yet
             assert (process.pid in [pid for pid, _ in traces.running()]) is found
         finally:
             process.kill()
