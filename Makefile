@@ -66,7 +66,7 @@ reviewer: setup ## show how the reviewer signs in, password and all, after make 
 	@$(ROOT) $(PYTHON) -m local reviewer
 
 reach: setup ## what the Internet reaches of a deployment, and its hosts: exactly port 80? STACK=: one on AWS
-	@$(ROOT) $(PYTHON) -m audit.reach
+	@$(LOCAL_ROOT) $(PYTHON) -m audit.reach
 
 logs: setup ## show the last words of each container of the local cloud
 	@$(ROOT) $(PYTHON) -m local logs

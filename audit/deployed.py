@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from audit import network, services
 from audit.compare import Difference, differences
 from audit.expected import NotKnown, Resolver, Stack
-from deployment.ownership import Deployment
+from deployment.ownership import Deployment, pairs
 from deployment.template import Template
 
 READERS = {**network.READERS, **services.READERS}
@@ -63,14 +63,11 @@ def stacks(client: Callable[[str], Any], region: str, deployment: Deployment) ->
     """Those of the deployment, with what is needed to know what their resources should be."""
     cloudformation = client("cloudformation")
     caller = client("sts").get_caller_identity()
-    found = []
-    for page in cloudformation.get_paginator("describe_stacks").paginate():
-        for one in page["Stacks"]:
-            if deployment.reason(one["StackName"], _tags(one)) and deployment.owns_stack(
-                one["StackName"]
-            ):
-                found.append(_stack(cloudformation, one, region, caller))
-    return found
+    return [
+        _stack(cloudformation, one, region, caller)
+        for one in deployment.stacks(cloudformation)
+        if deployment.reason(one["StackName"], pairs(one.get("Tags")))
+    ]
 
 
 def _stack(cloudformation: Any, told: dict[str, Any], region: str, caller: dict[str, str]) -> Stack:
@@ -101,10 +98,6 @@ def _stack(cloudformation: Any, told: dict[str, Any], region: str, caller: dict[
         {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in resources},
         {one["LogicalResourceId"]: one["ResourceType"] for one in resources},
     )
-
-
-def _tags(told: dict[str, Any]) -> dict[str, str]:
-    return {one["Key"]: one["Value"] for one in told.get("Tags", [])}
 
 
 def detected(cloudformation: Any, stack: Stack) -> Findings:
@@ -202,7 +195,7 @@ def _expected(resolver: Resolver, logical_id: str, kind: str) -> tuple[dict[str,
     expected = {**IMPLIED.get(kind, {}), **properties}
     for name in ("LoadBalancerAttributes", "TargetGroupAttributes"):
         if name in expected:
-            expected[name] = {one["Key"]: one["Value"] for one in expected[name]}
+            expected[name] = pairs(expected[name])
     if "DashboardBody" in expected:
         expected["DashboardBody"] = json.loads(expected["DashboardBody"])
     for name, child in BELONGING.get(kind, {}).items():

@@ -9,7 +9,6 @@ Exit codes: 0 no difference, 1 some, 2 wrong usage, 3 nothing is deployed, or it
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from audit.compare import Difference
 from audit.deployed import Drift, Findings
 from audit.emulator import SHORT_NAME, excused
 from audit.expected import Resolver
-from audit.target import Target, add_arguments, target
+from audit.target import Target, parser, target
 from deployment.ownership import Deployment
 from deployment.template import BadTemplate
 from local.cloud import SETTINGS
@@ -35,13 +34,7 @@ AT_REST = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m audit.drift",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_arguments(parser)
-    args = parser.parse_args(argv)
+    args = parser("audit.drift", __doc__).parse_args(argv)
     try:
         settings = files(args.name) / SETTINGS
         overrides = (

@@ -9,16 +9,14 @@ Exit codes: 0 it is empty, or there is none, 1 refused, and says why, 2 wrong us
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from audit.target import Target, add_arguments, target
+from audit.target import Target, parser, target
 from deployment.bucket import NotEmptied, empty
-from deployment.ownership import Deployment
+from deployment.ownership import Deployment, pairs
 from local.destroy import bucket_of
 from local.steps import CloudError
 
@@ -28,14 +26,8 @@ class Refused(Exception):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m audit.empty",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_arguments(parser)
     try:
-        print(emptied(target(parser.parse_args(argv))))
+        print(emptied(target(parser("audit.empty", __doc__).parse_args(argv))))
     except (Refused, NotEmptied) as why:
         print(f"error: {why}", file=sys.stderr)
         return 1
@@ -48,14 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def emptied(where: Target) -> str:
     """What was done, in words. Raises Refused, NotEmptied, and what boto3 raises."""
     cloudformation, deployment = where.client("cloudformation"), Deployment(where.deployment)
-    there = {one["StackName"]: one for one in _stacks(cloudformation)}
+    there = {one["StackName"]: one for one in deployment.stacks(cloudformation)}
     name = f"{where.deployment}-artifacts"
     if name not in there:
         return f"Nothing to do: there is no stack {name}."
-    tags = {one["Key"]: one["Value"] for one in there[name].get("Tags", [])}
+    tags = pairs(there[name].get("Tags"))
     if not deployment.reason(name, tags):
         raise Refused(f"the stack {name} is tagged as another deployment's: {tags['deployment']}")
-    others = [one for one in there if deployment.owns_stack(one) and one != name]
+    others = [one for one in there if one != name]
     if others:
         raise Refused(
             f"{where.deployment} is still there ({', '.join(others)}), and needs what is in its bucket: "
@@ -65,11 +57,6 @@ def emptied(where: Target) -> str:
     if bucket is None:
         return f"Nothing to do: the stack {name} has no bucket."
     return f"{bucket}: {empty(where.client('s3'), bucket)} deleted."
-
-
-def _stacks(cloudformation: Any) -> list[dict[str, Any]]:
-    pages = cloudformation.get_paginator("describe_stacks").paginate()
-    return [one for page in pages for one in page["Stacks"]]
 
 
 if __name__ == "__main__":

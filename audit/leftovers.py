@@ -8,7 +8,6 @@ Exit codes: 0 nothing is left, 1 something is, 2 wrong usage, 3 not everything c
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Sequence
@@ -16,20 +15,14 @@ from collections.abc import Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from audit import remains
-from audit.target import Target, add_arguments, local_target, target
+from audit.target import Target, local_target, parser, target
 from audit.traces import Traces
 from local.program import STACK
 from local.steps import CloudError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m audit.leftovers",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_arguments(parser)
-    args = parser.parse_args(argv)
+    args = parser("audit.leftovers", __doc__).parse_args(argv)
     try:
         left, unasked = on_this_machine(args.name) if args.stack == STACK else on_aws(target(args))
     except (

@@ -13,6 +13,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from deployment.ownership import pairs
+
 Properties = dict[str, Any]
 Client = Callable[[str], Any]
 Reader = Callable[[Client, str, Properties], Properties | None]
@@ -146,20 +148,16 @@ def load_balancer(client: Client, identity: str, _: Properties) -> Properties:
     return {
         **found,
         "Subnets": [one["SubnetId"] for one in found["AvailabilityZones"]],
-        "LoadBalancerAttributes": _by_key(attributes),
+        "LoadBalancerAttributes": pairs(attributes),
         "(Listeners)": [one["ListenerArn"] for one in listeners],
     }
-
-
-def _by_key(attributes: list[Properties]) -> Properties:
-    return {one["Key"]: one["Value"] for one in attributes}
 
 
 def target_group(client: Client, identity: str, _: Properties) -> Properties:
     elb = client("elbv2")
     (found,) = elb.describe_target_groups(TargetGroupArns=[identity])["TargetGroups"]
     attributes = elb.describe_target_group_attributes(TargetGroupArn=identity)["Attributes"]
-    return {**found, "TargetGroupAttributes": _by_key(attributes)}
+    return {**found, "TargetGroupAttributes": pairs(attributes)}
 
 
 def listener(client: Client, identity: str, _: Properties) -> Properties:

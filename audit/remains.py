@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from audit.inventory import ENDED, KINDS, Kind
 from deployment.bucket import contents, uploads
-from deployment.ownership import STACK_TAG, Deployment, parts, unwrapped
+from deployment.ownership import STACK_TAG, Deployment, pairs, parts, unwrapped
 
 Client = Callable[[str], Any]
 # Kinds that are listed without tags -> the question for them, and what it is asked about.
@@ -78,22 +78,30 @@ class _Search:
         for wanted in ({"Key": "deployment"}, {"Key": STACK_TAG, "Values": mine}):
             for page in tagging.paginate(TagFilters=[wanted]):
                 for one in page["ResourceTagMappingList"]:
-                    self.tagged[one["ResourceARN"]] = _pairs(one["Tags"])
+                    self.tagged[one["ResourceARN"]] = pairs(one["Tags"])
 
     def _read_vpcs(self) -> None:
         (kind,) = (kind for kind in KINDS if kind.name == "VPC")
         for vpc in self._listed(kind):
-            if self.deployment.reason("", _pairs(vpc.get("Tags"))):
+            if self.deployment.reason("", pairs(vpc.get("Tags"))):
                 self.vpcs.add(vpc["VpcId"])
 
     def _find(self, kind: Kind) -> None:
         for item in self._listed(kind):
             identity = str(jmespath.search(kind.id, item))
             state = _text(kind.state, item)
-            why = "" if state in ENDED else self._reason(kind, identity, item)
+            if state in ENDED:
+                continue
+            name = (_text(kind.called, item) or identity).rpartition(":")[2]
+            tags = pairs(jmespath.search(kind.tags, item)) or self._tags(kind, identity)
+            vpc = _text(kind.vpc, item)
+            why = self._reason(name, tags, vpc)
             if not why:
                 continue
-            removal = self._removal(kind, identity, item)
+            words = {"id": identity, "vpc": vpc, "account": self.account}
+            removal = self._goes_with(name, tags) or kind.remove.format(
+                **{key: shlex.quote(word) for key, word in words.items()}
+            )
             if kind.name == "stack":
                 self.stacks.append(identity)
             elif kind.name == "bucket":
@@ -113,17 +121,10 @@ class _Search:
         for page in pages:
             yield from jmespath.search(kind.listed, page) or []
 
-    def _reason(self, kind: Kind, identity: str, item: dict[str, Any]) -> str:
-        name = self._name(kind, identity, item)
-        tags = _pairs(jmespath.search(kind.tags, item)) or self._tags(kind, identity)
+    def _reason(self, name: str, tags: dict[str, str], vpc: str) -> str:
         if why := self.deployment.reason(name, tags):
             return why
-        vpc = _text(kind.vpc, item)
         return f"it is in the VPC {vpc}" if vpc in self.vpcs and "deployment" not in tags else ""
-
-    @staticmethod
-    def _name(kind: Kind, identity: str, item: dict[str, Any]) -> str:
-        return (_text(kind.called, item) or identity).rpartition(":")[2]
 
     def _tags(self, kind: Kind, identity: str) -> dict[str, str]:
         """The tags of what is listed without them."""
@@ -133,22 +134,21 @@ class _Search:
         client = self.client(kind.service)
         if kind.service == "elbv2":
             (told,) = client.describe_tags(ResourceArns=[identity])["TagDescriptions"]
-            return _pairs(told["Tags"])
+            return pairs(told["Tags"])
         # Asked for each, so of the project's alone.
         project = self.deployment.name.partition("-")[0]
         if kind.name in TAGGED and identity.startswith(f"{project}-"):
             operation, option = TAGGED[kind.name]
-            return _pairs(getattr(client, operation)(**{option: identity})["Tags"])
+            return pairs(getattr(client, operation)(**{option: identity})["Tags"])
         return {}
 
-    def _removal(self, kind: Kind, identity: str, item: dict[str, Any]) -> str:
-        tags = _pairs(jmespath.search(kind.tags, item)) or self._tags(kind, identity)
-        name = unwrapped(self._name(kind, identity, item))
+    def _goes_with(self, name: str, tags: dict[str, str]) -> str:
+        """In words, with which stack it goes; "" if with none."""
+        name = unwrapped(name)
         for stack in self.stacks:
             if tags.get(STACK_TAG) == stack or name.startswith((f"{stack}-", f"{stack}/")):
                 return f"goes with the stack {stack}"
-        words = {"id": identity, "vpc": _text(kind.vpc, item), "account": self.account}
-        return kind.remove.format(**{key: shlex.quote(word) for key, word in words.items()})
+        return ""
 
     def _inside(self, bucket: str, why: str) -> None:
         """What must go before the bucket does."""
@@ -180,10 +180,6 @@ class _Search:
         for arn, tags in self.tagged.items():
             if _type(arn) not in known and (why := self.deployment.reason("", tags)):
                 self.left.append(Left("resource", arn, why, "may have gone already: look it up"))
-
-
-def _pairs(tags: list[dict[str, str]] | None) -> dict[str, str]:
-    return {one["Key"]: one["Value"] for one in tags or []}
 
 
 def _text(path: str, item: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ import yaml
 
 from local.api import REGION, client_of
 from local.containers import DEFAULT, ROOT, Containers
-from local.program import STACK
+from local.program import DEPLOYMENT, PROJECT, STACK
 from local.steps import CloudError
 
 
@@ -27,7 +27,13 @@ class Target(NamedTuple):
     client: Callable[[str], Any]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def parser(module: str, description: str | None) -> argparse.ArgumentParser:
+    """For the command `python -m MODULE`, which is a question about a deployment."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "--stack", default=os.environ.get("STACK") or STACK,
         help="of Pulumi's (default: $STACK, else %(default)s); any other than that is asked about on AWS",
@@ -36,11 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--name", default=os.environ.get("NAME") or DEFAULT,
         help="of the deployment in the local cloud (default: $NAME, else %(default)s)",
     )  # fmt: skip
+    return parser
 
 
 def target(args: argparse.Namespace) -> Target:
     """Raises CloudError if it is the local cloud's, and that is not up, or if nothing tells its Region."""
-    deployment = f"{yaml.safe_load((ROOT / 'Pulumi.yaml').read_text())['name']}-{args.stack}"
+    deployment = f"{PROJECT['name']}-{args.stack}"
     if args.stack == STACK:
         return local_target(Containers(args.name).endpoint(), deployment)
     session = boto3.Session()
@@ -60,6 +67,6 @@ def _configured_region(stack: str) -> str | None:
     return str(region) if region else None
 
 
-def local_target(endpoint: str, deployment: str = f"timeservice-{STACK}") -> Target:
+def local_target(endpoint: str, deployment: str = DEPLOYMENT) -> Target:
     """A deployment behind the API at that URL."""
     return Target(deployment, REGION, client_of(endpoint))

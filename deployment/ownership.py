@@ -7,8 +7,8 @@ Exact, as what is taken for the deployment's own may be deleted: `timeservice-pr
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from deployment.release import DIGEST_LENGTH
 from deployment.template import FOLDER, PARTS
@@ -34,6 +34,12 @@ class Deployment(NamedTuple):
     def owns_stack(self, name: str) -> bool:
         return re.fullmatch(self._stack, name) is not None
 
+    def stacks(self, cloudformation: Any) -> list[dict[str, Any]]:
+        """Its stacks that there are, as the API describes them. Raises what boto3 raises."""
+        pages = cloudformation.get_paginator("describe_stacks").paginate()
+        every = [one for page in pages for one in page["Stacks"]]
+        return [one for one in every if self.owns_stack(one["StackName"])]
+
     def owns_name(self, name: str) -> bool:
         """A resource's: a stack's name, or what CloudFormation makes of one, a logical id and a suffix of its own."""
         # A part's name in the place of the logical id: a stack of another deployment, whose name begins alike.
@@ -52,6 +58,11 @@ class Deployment(NamedTuple):
         if self.owns_stack(told := tags.get("Name", "")):
             return f"its tag Name is {told}"  # what the launch template gives to hosts and volumes
         return "its name is made from a stack's" if self.owns_name(name) else ""
+
+
+def pairs(listed: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
+    """Tags or attributes, by their keys: AWS lists them as {Key, Value} each."""
+    return {one["Key"]: one["Value"] for one in listed or ()}
 
 
 def unwrapped(name: str) -> str:

@@ -46,9 +46,7 @@ def destroy(
 
 def in_order(cloudformation: Any, deployment: Deployment) -> list[str]:
     """The names of its stacks, those that others use last; those that nobody uses and nobody knows are first."""
-    pages = cloudformation.get_paginator("describe_stacks").paginate()
-    names = [one["StackName"] for page in pages for one in page["Stacks"]]
-    ours = [name for name in names if deployment.owns_stack(name)]
+    ours = [one["StackName"] for one in deployment.stacks(cloudformation)]
     order = [*PARTS, ""]
     known = {name: part if (part := _part(name, deployment)) in PARTS else "" for name in ours}
     return sorted(ours, key=lambda name: order.index(known[name]), reverse=True)

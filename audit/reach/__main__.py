@@ -9,7 +9,6 @@ cannot be read.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,7 +20,7 @@ from audit.reach import public
 from audit.reach.doors import Door, Exit
 from audit.reach.state import State, read
 from audit.reach.weaknesses import weaknesses
-from audit.target import add_arguments, target
+from audit.target import parser, target
 from local.steps import CloudError
 
 Rows = list[tuple[tuple[str, ...], str]]  # cells, and the reason
@@ -77,14 +76,8 @@ def _table(title: str, rows: Rows) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m audit.reach",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_arguments(parser)
     try:
-        found = reach(read(target(parser.parse_args(argv))))
+        found = reach(read(target(parser("audit.reach", __doc__).parse_args(argv))))
     except (BotoCoreError, ClientError, CloudError) as trouble:
         print(f"error: {trouble}", file=sys.stderr)
         return 3
