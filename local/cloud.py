@@ -12,7 +12,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from audit.remains import find
+from audit.leftovers.aws import find
 from deployment.bucket import NotEmptied
 from deployment.ownership import Deployment
 from deployment.settings import Settings

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from audit import diagram
+from audit.diagram import wiring
+from audit.diagram.__main__ import PAGE, renewed
+from audit.diagram.mermaid import text
 from deployment.template import Template, read
 
 
 def test_the_picture_in_the_docs_is_the_templates() -> None:
-    page = diagram.PAGE.read_text()
-    assert diagram.renewed(page) == page, "run: make diagram"
+    page = PAGE.read_text()
+    assert renewed(page) == page, "run: make diagram"
 
 
 def test_from_the_internet_one_arrow_leads_to_the_balancer_and_none_elsewhere() -> None:
-    arrows = [line for line in diagram.text().splitlines() if "  internet --" in line]
+    arrows = [line for line in text().splitlines() if "  internet --" in line]
     assert arrows == ['  internet -- "tcp 80 from 0.0.0.0/0" --> balancer_LoadBalancer']
 
 
@@ -35,9 +37,9 @@ def test_from_the_internet_one_arrow_leads_to_the_balancer_and_none_elsewhere() 
 def test_a_template_that_changes_changes_the_picture(
     monkeypatch: pytest.MonkeyPatch, part: str, old: str, new: str, seen: str
 ) -> None:
-    before = diagram.text()
+    before = text()
     changed = Template(read(part).body.replace(old, new))
-    monkeypatch.setattr(diagram, "read", lambda name: changed if name == part else read(name))
-    after = diagram.text()
+    monkeypatch.setattr(wiring, "read", lambda name: changed if name == part else read(name))
+    after = text()
     assert after != before
     assert seen in after

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import NoCredentialsError
 
-from audit import declared, drift
-from audit.compare import NOTHING, Difference, differences
-from audit.deployed import GONE, Drift, Findings
-from audit.emulator import excused
-from audit.expected import Stack
+from audit.drift import __main__ as drift
+from audit.drift import declared
+from audit.drift.compare import NOTHING, Difference, differences
+from audit.drift.emulator import excused
+from audit.drift.findings import GONE, Drift, Findings
+from audit.drift.stacks import Stack
 from audit.target import Target, local_target
 from deployment.ownership import Deployment
 from deployment.template import Template
@@ -190,7 +191,7 @@ def test_a_deployment_as_it_was_made_has_no_drift_and_each_change_by_hand_is_tol
     assert drift.look(where, "local", REVIEWER).drifts == []
     changed = change_by_hand(there)
     found = drift.look(where, "local", REVIEWER)
-    assert {(one.logical_id, drift.top(one)) for one in found.drifts} == changed
+    assert {(one.logical_id, one.top) for one in found.drifts} == changed
     stacks = {one.logical_id: one.stack for one in found.drifts}
     assert stacks["HostSecurityGroup"] == "timeservice-local-network"
     told = {(one.logical_id, one.difference.path): one.difference for one in found.drifts}

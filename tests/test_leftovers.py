@@ -12,8 +12,10 @@ from typing import Any, ClassVar
 import pytest
 from botocore.exceptions import ClientError
 
-from audit import empty, leftovers, remains, traces
-from audit.remains import Left, Remains
+from audit import empty
+from audit.leftovers import __main__ as leftovers
+from audit.leftovers import aws, machine
+from audit.leftovers.aws import Left, Remains
 from audit.target import Target, local_target
 from deployment import bucket
 from deployment.ownership import Deployment
@@ -146,7 +148,7 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     client: Client, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     foreign, where = strangers(client), local_target(url)
-    deployed = remains.find(client, OURS.name)
+    deployed = aws.find(client, OURS.name)
     assert deployed.unasked == []
     kinds = [one.kind for one in deployed.left]
     assert (
@@ -171,7 +173,7 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
 
     left, name = orphans(client), fill(client)
     start_a_release(client)
-    found = remains.find(client, OURS.name).left
+    found = aws.find(client, OURS.name).left
     assert left <= {(one.kind, one.id) for one in found}
     assert {one.id for one in found if one.kind == "unfinished upload"} == {f"{name}/half"}
     assert len([one for one in found if one.id == f"{name}/by/hand"]) == 3
@@ -182,7 +184,7 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     hosts_gone: list[list[str]] = []
     with pytest.raises(CloudError, match=r"timeservice-local-network cannot be deleted: .*\[Vpc\]"):
         destroy(client, OURS, lambda: hosts_gone.append(stacks(client)))
-    (way,) = (one for one in remains.find(client, OURS.name).left if one.kind == "security group")
+    (way,) = (one for one in aws.find(client, OURS.name).left if one.kind == "security group")
     assert way.remove == f"aws ec2 delete-security-group --group-id {way.id}"
     assert way.why.startswith("it is in the VPC vpc-")
     client("ec2").delete_security_group(GroupId=way.id)
@@ -202,7 +204,7 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
         ["artifacts", "network", "balancer"]
     ]
 
-    after = remains.find(client, OURS.name).left
+    after = aws.find(client, OURS.name).left
     assert {(one.kind, one.id) for one in after} == left - {("security group", way.id)}
     assert empty.emptied(where) == "Nothing to do: there is no stack timeservice-local-artifacts."
     assert len(client("cloudformation").describe_stacks()["Stacks"]) == 3
@@ -284,7 +286,7 @@ def test_what_may_not_be_asked_is_told_and_keeps_nothing_else(client: Client) ->
     def without_iam(service: str) -> Any:
         return Refusing() if service == "iam" else client(service)
 
-    found = remains.find(without_iam, "timeservice-nothing")
+    found = aws.find(without_iam, "timeservice-nothing")
     assert found.left == []
     asked = [one.split(":")[0].removeprefix("each ") for one in found.unasked]
     assert asked == ["instance profile", "role", "user", "policy"]
@@ -339,7 +341,7 @@ def test_the_exit_code_says_whether_something_is_left(
     monkeypatch.setattr(
         leftovers, "target", lambda _: Target("timeservice-prod", "eu-west-1", print)
     )
-    monkeypatch.setattr(remains, "find", lambda *_: found)
+    monkeypatch.setattr(aws, "find", lambda *_: found)
     assert leftovers.main(["--stack", "prod"]) == status
     told = capsys.readouterr()
     for word in words:
@@ -379,9 +381,9 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[Engine]:
     class This(Engine):
         pass
 
-    monkeypatch.setattr(traces, "Containers", This)
-    monkeypatch.setattr(traces, "files", lambda name: tmp_path / name)
-    monkeypatch.setattr(traces, "running", list)
+    monkeypatch.setattr(machine, "Containers", This)
+    monkeypatch.setattr(machine, "files", lambda name: tmp_path / name)
+    monkeypatch.setattr(machine, "running", list)
     return This
 
 
@@ -400,8 +402,8 @@ def test_what_a_killed_run_has_left_on_this_machine_is_told_with_what_removes_it
 ) -> None:
     engine.left = ["volume x-run"]
     (tmp_path / "x").mkdir()
-    monkeypatch.setattr(traces, "running", lambda: [(7, "process 7 (mmdebstrap)")])
-    monkeypatch.setattr(traces, "mounts", lambda: ["/clone/build/tmp/proc"])
+    monkeypatch.setattr(machine, "running", lambda: [(7, "process 7 (mmdebstrap)")])
+    monkeypatch.setattr(machine, "mounts", lambda: ["/clone/build/tmp/proc"])
     with alone(tmp_path / "x.lock", CloudError()):
         assert leftovers.main(["--stack", "local", "--name", "x"]) == 1
     told = capsys.readouterr().out
@@ -426,7 +428,7 @@ def test_a_process_that_outlived_its_script_is_found_by_its_clone(clone: str, fo
         try:
             while not Path(f"/proc/{process.pid}/environ").read_bytes():
                 time.sleep(0.01)  # the kernel has not laid it out yet
-            assert (process.pid in [pid for pid, _ in traces.running()]) is found
+            assert (process.pid in [pid for pid, _ in machine.running()]) is found
         finally:
             process.kill()
 
@@ -436,5 +438,5 @@ def test_mounts_in_the_clone_s_build_folder_are_found_the_innermost_first(tmp_pa
     table.write_text(
         "proc /proc proc rw 0 0\nt /a\\040b/build/tmp/x t rw 0 0\nt /a\\040b/build/tmp/x/y t rw 0 0\n"
     )
-    assert traces.mounts(table, Path("/a b")) == ["/a b/build/tmp/x/y", "/a b/build/tmp/x"]
-    assert traces.mounts(table, Path("/a")) == []
+    assert machine.mounts(table, Path("/a b")) == ["/a b/build/tmp/x/y", "/a b/build/tmp/x"]
+    assert machine.mounts(table, Path("/a")) == []

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from audit.intrinsics import Evaluator
 from deployment.template import Template
-
-NO_VALUE = {"Ref": "AWS::NoValue"}
-# Functions of resolved arguments alone.
-SIMPLE: dict[str, Callable[..., Any]] = {
-    "Fn::And": lambda *conditions: all(conditions),
-    "Fn::Equals": lambda one, other: str(one) == str(other),
-    "Fn::Join": lambda separator, values: separator.join(map(str, values)),
-    "Fn::Not": lambda condition: not condition,
-    "Fn::Or": lambda *conditions: any(conditions),
-    "Fn::Split": lambda separator, text: str(text).split(separator),
-}
 
 
 class Resource(NamedTuple):
@@ -34,17 +24,15 @@ class Resources:
     """
 
     def __init__(self, templates: Mapping[str, Template], values: Mapping[str, str]) -> None:
-        self.templates = templates
-        self.values = values
-        self.functions: dict[str, Callable[..., Any]] = {
-            "Condition": self._holds,
-            "Fn::FindInMap": self._mapped,
-            "Fn::GetAtt": self._attribute,
-            "Fn::If": self._if,
-            "Fn::Select": self._selected,
-            "Ref": self._ref,
-        }
-        self.all = [one for part in templates for one in self._made(part)]
+        parts: dict[str, Part] = {}
+        for name, template in templates.items():
+            parts[name] = Part(name, template, values, parts)
+        self.all = [
+            Resource(f"{part.name}.{name}", one["Type"], part.value(one.get("Properties", {})))
+            for part in parts.values()
+            for name, one in part.template.resources.items()
+            if part.exists(name)
+        ]
 
     def of_type(self, type: str) -> list[Resource]:
         return [one for one in self.all if one.type == type]
@@ -52,65 +40,36 @@ class Resources:
     def named(self, name: Any) -> Resource | None:
         return next((one for one in self.all if one.name == name), None)
 
-    def _made(self, part: str) -> Iterator[Resource]:
-        for name, one in self.templates[part].resources.items():
-            condition = one.get("Condition")
-            if condition is None or self._holds(part, condition):
-                properties = self.resolve(part, one.get("Properties", {}))
-                yield Resource(f"{part}.{name}", one["Type"], properties)
 
-    def resolve(self, part: str, value: Any) -> Any:
-        """The value, with what stands in that part's template."""
-        if isinstance(value, list):
-            found = [self.resolve(part, one) for one in value]
-            return [one for one in found if one != NO_VALUE]
-        if not isinstance(value, dict):
-            return value
-        name, argument = next(iter(value.items()), ("", None))
-        if len(value) == 1 and name in self.functions:
-            return self.functions[name](part, argument)
-        if len(value) == 1 and name in SIMPLE:
-            return SIMPLE[name](*self.resolve(part, argument))
-        resolved = {key: self.resolve(part, one) for key, one in value.items()}
-        return {key: one for key, one in resolved.items() if one != NO_VALUE}
+class Part(Evaluator):
+    """A template, in which a resource is its name, part.LogicalId, and an attribute part.LogicalId.Attribute."""
 
-    def _if(self, part: str, argument: list[Any]) -> Any:
-        condition, yes, no = argument
-        return self.resolve(part, yes if self._holds(part, condition) else no)
+    def __init__(
+        self,
+        name: str,
+        template: Template,
+        values: Mapping[str, str],
+        parts: Mapping[str, Part],
+    ) -> None:
+        """values: of parameters. parts: all of them, in which outputs are looked for."""
+        super().__init__(template)
+        self.name, self.values, self.parts = name, values, parts
 
-    def _mapped(self, part: str, argument: list[Any]) -> Any:
-        mapping, first, second = self.resolve(part, argument)
-        return self.templates[part].content["Mappings"][mapping][str(first)][second]
-
-    def _selected(self, part: str, argument: list[Any]) -> Any:
-        index, values = self.resolve(part, argument)
-        if isinstance(values, list) and int(index) < len(values):
-            return values[int(index)]
-        return {"Fn::Select": argument}  # of what is known at deployment only, such as the zones
-
-    def _attribute(self, part: str, argument: Any) -> str:
-        path = argument if isinstance(argument, str) else ".".join(argument)
-        return f"{part}.{path}"
-
-    def _holds(self, part: str, condition: str) -> bool:
-        return bool(self.resolve(part, self.templates[part].content["Conditions"][condition]))
-
-    def _ref(self, part: str, name: str) -> Any:
-        """A parameter's value, or the name of the resource that is meant."""
-        if name == NO_VALUE["Ref"]:
-            return NO_VALUE
-        declared = self.templates[part].parameters.get(name)
-        if declared is None:
-            return f"{part}.{name}"
-        value = self._value(part, name)
-        is_list = declared["Type"].startswith(("List<", "CommaDelimitedList"))
-        return value.split(",") if is_list and isinstance(value, str) else value
-
-    def _value(self, part: str, name: str) -> Any:
+    def parameter(self, name: str) -> Any:
         """As set; else as another template's output of that name says it, which is how the program wires them."""
         if name in self.values:
             return self.values[name]
-        for other, template in self.templates.items():
-            if other != part and name in template.outputs:
-                return self.resolve(other, template.outputs[name]["Value"])
-        return self.templates[part].parameters[name].get("Default", f"{part}.{name}")
+        for other in self.parts.values():
+            if other is not self and name in other.template.outputs:
+                return other.value(other.template.outputs[name]["Value"])
+        return self.template.parameters[name].get("Default", self.named(name))
+
+    def named(self, name: str) -> str:
+        return f"{self.name}.{name}"
+
+    def attribute(self, logical_id: str, name: str) -> str:
+        return f"{self.name}.{logical_id}.{name}"
+
+    def unknown(self, function: str, given: Any) -> Any:
+        """Known at deployment only, as the zones are; or of no interest here."""
+        return {function: self.value(given)}

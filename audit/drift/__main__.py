@@ -17,11 +17,14 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from audit import declared, deployed
-from audit.compare import Difference
-from audit.deployed import Drift, Findings
-from audit.emulator import SHORT_NAME, excused
-from audit.expected import Resolver
+from audit.drift import resources
+from audit.drift.compare import Difference
+from audit.drift.declared import Declared, Inputs, compared
+from audit.drift.detected import detected
+from audit.drift.emulator import SHORT_NAME, excused
+from audit.drift.findings import Drift, Findings
+from audit.drift.resolver import Resolver
+from audit.drift.stacks import Stack, stacks
 from audit.target import Target, parser, target
 from deployment.ownership import Deployment
 from deployment.template import BadTemplate
@@ -54,55 +57,48 @@ def main(argv: Sequence[str] | None = None) -> int:
 def look(where: Target, stack: str, overrides: dict[str, str]) -> Findings:
     """overrides: settings, as `make up` was given them. Raises CloudError, BadTemplate, and what boto3 raises."""
     client, deployment = cache(where.client), Deployment(where.deployment)
-    present = deployed.stacks(client, where.region, deployment)
+    present = stacks(client, where.region, deployment)
     if not present:
         raise CloudError(
             f"nothing of {where.deployment} is deployed in {where.region or 'no Region'}"
         )
-    local = stack == STACK
-    zones = client("ec2").describe_availability_zones()["AvailabilityZones"]
-    drifts: list[Drift] = []
-    unchecked: list[str] = []
+    found = Findings([], [])
     try:
-        program = declared.Declared(client, where.region, present)
-        settings = configuration({**overrides, "quotaCheck": "false"}, stack, where.region)
-        play(program, settings, stack)
-        inputs = program.inputs
+        inputs = _inputs(Declared(client, where.region, present), stack, overrides)
     except Exception as trouble:  # whatever keeps the program from running keeps nothing else
         inputs = {}
-        unchecked.append(f"parameters, and which stacks there should be: {trouble}")
-    drifts += declared.compared(deployment, present, inputs)
+        found.unchecked.append(f"parameters, and which stacks there should be: {trouble}")
+    found.drifts.extend(compared(deployment, present, inputs))
+    zones = client("ec2").describe_availability_zones()["AvailabilityZones"]
     for one in present:
         if one.status not in AT_REST:
-            drifts.append(Drift(one.name, "", Difference("/(status)", "at rest", one.status)))
-        resolver = Resolver(
-            one, [zone["ZoneName"] for zone in zones], SHORT_NAME if local else ("", "")
-        )
-        findings = of_stack(client, resolver, local)
-        drifts += findings.drifts
-        unchecked += [f"{one.name}: {what}" for what in findings.unchecked]
-    return Findings(drifts, unchecked)
+            found.drifts.append(Drift(one.name, "", Difference("/(status)", "at rest", one.status)))
+        of_this = of_stack(client, one, [zone["ZoneName"] for zone in zones], stack == STACK)
+        found.drifts.extend(of_this.drifts)
+        found.unchecked.extend(f"{one.name}: {what}" for what in of_this.unchecked)
+    return found
 
 
-def of_stack(client: Any, resolver: Resolver, local: bool) -> Findings:
+def _inputs(program: Declared, stack: str, overrides: dict[str, str]) -> Inputs:
+    """What the program would deploy; raises whatever keeps it from running."""
+    play(program, configuration({**overrides, "quotaCheck": "false"}, stack, program.region), stack)
+    return program.inputs
+
+
+def of_stack(client: Any, stack: Stack, zones: list[str], local: bool) -> Findings:
     """What CloudFormation finds and what we do, each difference once."""
-    stack = resolver.stack
-    told = deployed.detected(client("cloudformation"), stack)
-    seen = {(one.logical_id, top(one)) for one in told.drifts}
-    ours = deployed.compared(client, resolver)
+    told = detected(client("cloudformation"), stack.name)
+    seen = {(one.logical_id, one.top) for one in told.drifts}
+    resolver = Resolver(stack, zones, SHORT_NAME if local else ("", ""))
+    ours = resources.compared(client, resolver)
     drifts, unchecked = list(told.drifts), told.unchecked + ours.unchecked
     for one in ours.drifts:
         if local and excused(one, stack.types.get(one.logical_id, "")):
             what = f"{one.logical_id} {one.difference.path.strip('/')}".strip()
             unchecked.append(f"{what}, which the emulator does not keep")
-        elif (one.logical_id, top(one)) not in seen:
+        elif (one.logical_id, one.top) not in seen:
             drifts.append(one)
     return Findings(drifts, unchecked)
-
-
-def top(drift: Drift) -> str:
-    """The property that a difference is in."""
-    return drift.difference.path.strip("/").split("/")[0]
 
 
 def tell(found: Findings) -> None:

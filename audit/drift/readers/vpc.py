@@ -1,23 +1,10 @@
-"""What the API says of a VPC's and a balancer's resources, in the shape of a template's properties.
-
-A reader takes clients, the physical id and the expected properties, and gives those that the API tells; None for a
-resource that is gone. "(Listeners)" and the like are no properties: what somebody may have added by hand.
-"""
+"""A VPC and what is in it."""
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Callable
-from typing import Any
 
-from botocore.exceptions import ClientError
-
-from deployment.ownership import pairs
-
-Properties = dict[str, Any]
-Client = Callable[[str], Any]
-Reader = Callable[[Client, str, Properties], Properties | None]
+from audit.drift.readers.reader import Client, Properties, Reader
 
 
 def vpc(client: Client, identity: str, _: Properties) -> Properties:
@@ -129,55 +116,6 @@ def _rules(permissions: list[Properties], side: str) -> list[Properties]:
     return rules
 
 
-def launch_template(client: Client, identity: str, _: Properties) -> Properties:
-    """Its newest version: one that was made by hand is a difference, whether hosts have started from it or not."""
-    (found,) = client("ec2").describe_launch_template_versions(
-        LaunchTemplateId=identity, Versions=["$Latest"]
-    )["LaunchTemplateVersions"]
-    data = found["LaunchTemplateData"]
-    if "UserData" in data:
-        data["UserData"] = base64.b64decode(data["UserData"]).decode(errors="replace")
-    return {"LaunchTemplateData": data}
-
-
-def load_balancer(client: Client, identity: str, _: Properties) -> Properties:
-    elb = client("elbv2")
-    (found,) = elb.describe_load_balancers(LoadBalancerArns=[identity])["LoadBalancers"]
-    attributes = elb.describe_load_balancer_attributes(LoadBalancerArn=identity)["Attributes"]
-    listeners = elb.describe_listeners(LoadBalancerArn=identity)["Listeners"]
-    return {
-        **found,
-        "Subnets": [one["SubnetId"] for one in found["AvailabilityZones"]],
-        "LoadBalancerAttributes": pairs(attributes),
-        "(Listeners)": [one["ListenerArn"] for one in listeners],
-    }
-
-
-def target_group(client: Client, identity: str, _: Properties) -> Properties:
-    elb = client("elbv2")
-    (found,) = elb.describe_target_groups(TargetGroupArns=[identity])["TargetGroups"]
-    attributes = elb.describe_target_group_attributes(TargetGroupArn=identity)["Attributes"]
-    return {**found, "TargetGroupAttributes": pairs(attributes)}
-
-
-def listener(client: Client, identity: str, _: Properties) -> Properties:
-    elb = client("elbv2")
-    (found,) = elb.describe_listeners(ListenerArns=[identity])["Listeners"]
-    rules = elb.describe_rules(ListenerArn=identity)["Rules"]
-    return {**found, "(Rules)": [one["RuleArn"] for one in rules if not one["IsDefault"]]}
-
-
-def rule(client: Client, identity: str, expected: Properties) -> Properties:
-    (found,) = client("elbv2").describe_rules(RuleArns=[identity])["Rules"]
-    return {**found, "ListenerArn": expected["ListenerArn"]}
-
-
-def gone(refused: ClientError) -> bool:
-    """Whether an API's refusal says that there is no such thing."""
-    code = refused.response["Error"]["Code"]
-    return any(word in code for word in ("NotFound", "NoSuch", "404"))
-
-
 READERS: dict[str, Reader] = {
     "AWS::EC2::VPC": vpc,
     "AWS::EC2::Subnet": subnet,
@@ -188,9 +126,4 @@ READERS: dict[str, Reader] = {
     "AWS::EC2::SubnetRouteTableAssociation": association,
     "AWS::EC2::VPCEndpoint": endpoint,
     "AWS::EC2::SecurityGroup": security_group,
-    "AWS::EC2::LaunchTemplate": launch_template,
-    "AWS::ElasticLoadBalancingV2::LoadBalancer": load_balancer,
-    "AWS::ElasticLoadBalancingV2::TargetGroup": target_group,
-    "AWS::ElasticLoadBalancingV2::Listener": listener,
-    "AWS::ElasticLoadBalancingV2::ListenerRule": rule,
 }

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from audit import remains
+from audit.leftovers import aws
+from audit.leftovers.machine import Traces
 from audit.target import Target, local_target, parser, target
-from audit.traces import Traces
 from local.program import STACK
 from local.steps import CloudError
 
@@ -25,10 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser("audit.leftovers", __doc__).parse_args(argv)
     try:
         left, unasked = on_this_machine(args.name) if args.stack == STACK else on_aws(target(args))
-    except (
-        CloudError,
-        BotoCoreError,
-    ) as trouble:  # the latter for a profile or a Region that there is not
+    except (CloudError, BotoCoreError) as trouble:  # such as a profile that there is not
         print(f"error: {trouble}", file=sys.stderr)
         return 3
     for line in left:
@@ -61,20 +58,20 @@ def on_this_machine(name: str) -> tuple[list[str], list[str]]:
     return left, unasked
 
 
-def ask(where: Target) -> remains.Remains:
+def ask(where: Target) -> aws.Remains:
     """Raises CloudError if AWS does not answer at all."""
     try:
-        return remains.find(where.client, where.deployment)
+        return aws.find(where.client, where.deployment)
     except (BotoCoreError, ClientError) as refused:
         raise CloudError(f"AWS cannot be asked: {refused}") from None
 
 
-def told(found: remains.Remains, aws: str) -> list[str]:
-    """Lines for people. aws: the command's first words, with its Region or endpoint."""
+def told(found: aws.Remains, command: str) -> list[str]:
+    """Lines for people. command: aws and its options, with the Region or the endpoint."""
     lines = []
     for one in found.left:
         state = f" ({one.state})" if one.state else ""
-        remove = re.sub(r"(^|&& |; )aws ", rf"\1{aws} ", one.remove)
+        remove = re.sub(r"(^|&& |; )aws ", rf"\1{command} ", one.remove)
         lines.append(f"  {one.kind} {one.id}{state}: {one.why}\n      {remove}")
     return lines
 

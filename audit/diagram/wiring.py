@@ -1,32 +1,12 @@
-"""The deployment as a picture (Mermaid, which GitHub draws), read from the templates: stacks, subnets, allowed traffic.
-
-`make diagram` renews the one in docs/deployment.md; a test fails when that is out of date.
-"""
+"""How what the templates make hangs together: who refers to whom, stands where, may open connections to whom."""
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from deployment.template import PARTS, read
-
-ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs/deployment.md"
-BLOCK = re.compile(r"```mermaid\n.*?```", re.DOTALL)
-# What is drawn; the rest is glue, or belongs to one of these.
-SHAPES = {
-    "S3::Bucket": "[({})]",
-    "EC2::VPCEndpoint": "[/{}/]",
-    "ElasticLoadBalancingV2::LoadBalancer": "[{}]",
-    "AutoScaling::AutoScalingGroup": "[{}]",
-    "Lambda::Function": "[{}]",
-    "Events::Rule": "([{}])",
-    "CloudWatch::Alarm": "{{{{{}}}}}",
-    "SNS::Topic": "[{}]",
-}
 
 
 class Node(NamedTuple):
@@ -46,6 +26,10 @@ class Node(NamedTuple):
     @property
     def properties(self) -> dict[str, Any]:
         return dict(self.resource.get("Properties", {}))
+
+    def default(self, parameter: str) -> str:
+        """Of its template."""
+        return read(self.part).default(parameter)
 
 
 def nodes(*types: str) -> list[Node]:
@@ -105,8 +89,11 @@ def rules(group: Node, direction: str) -> list[Rule]:
     ]
 
 
-def placed() -> dict[Node, tuple[list[Node], list[Node]]]:
-    """What stands in subnets: its subnets and its security groups."""
+# What stands in subnets: its subnets and its security groups.
+Standing = dict[Node, tuple[list[Node], list[Node]]]
+
+
+def placed() -> Standing:
     found = {}
     for node in nodes("ElasticLoadBalancingV2::LoadBalancer"):
         own = node.properties
@@ -143,76 +130,8 @@ def ways_out(subnet: Node) -> list[str]:
     return found
 
 
-def text() -> str:
-    """The picture, as Mermaid's flowchart."""
-    lines = ["flowchart LR", "  internet((Internet))"]
-    standing = placed()
-    lines += _network(standing)
-    for part in PARTS:
-        inside = [one for one in nodes(*SHAPES) if one.part == part and one not in standing]
-        inside = [one for one in inside if one.type != "EC2::VPCEndpoint"]
-        if inside:
-            lines += [
-                f'  subgraph {part}["{part}"]',
-                *(f"    {_box(one)}" for one in inside),
-                "  end",
-            ]
-    return "\n".join([*lines, *_arrows(standing)]) + "\n"
-
-
-def _network(standing: dict[Node, tuple[list[Node], list[Node]]]) -> list[str]:
-    (vpc,) = nodes("EC2::VPC")
-    block = vpc.properties["CidrBlock"]["Fn::Sub"]
-    block = block.replace("${SecondOctet}", read(vpc.part).default("SecondOctet"))
-    lines = [f'  subgraph vpc["{vpc.part}: VPC {block}"]']
-    for number, (node, (subnets, _)) in enumerate(standing.items()):
-        ways = ways_out(subnets[0])
-        names = ", ".join(one.name for one in subnets)
-        lines.append(f'    subgraph subnets{number}["{names}<br>routes: {"; ".join(ways)}"]')
-        lines += [f"      {_box(node)}", "    end"]
-    return [*lines, *(f"    {_box(one)}" for one in nodes("EC2::VPCEndpoint")), "  end"]
-
-
-def _box(node: Node) -> str:
-    label = node.name
-    if node.type == "AutoScaling::AutoScalingGroup":
-        least = read(node.part).default("MinHosts")
-        label = f"{node.name}<br>{least} hosts, Docker"
-    if node.type in ("ElasticLoadBalancingV2::LoadBalancer", "AutoScaling::AutoScalingGroup"):
-        label += f"<br><i>{node.part}</i>"
-    return _id(node) + SHAPES[node.type].format(f'"{label}"')
-
-
-def _arrow(start: str, label: str, end: str) -> str:
-    return f'  {start} -- "{label}" --> {end}'
-
-
-def _arrows(standing: dict[Node, tuple[list[Node], list[Node]]]) -> list[str]:
-    lines = []
-    for node, (_, groups) in standing.items():
-        for rule in (rule for group in groups for rule in rules(group, "Ingress")):
-            peers = list(referred(groups[0].part, rule.peer)) if isinstance(rule.peer, dict) else []
-            for other, (_, theirs) in standing.items():
-                if set(peers) & set(theirs):
-                    paths = ", ".join(_paths())
-                    label = f"{rule.protocol} {rule.ports}: {paths}; /health for checks"
-                    lines.append(_arrow(_id(other), label, _id(node)))
-            if not peers:
-                label = f"{rule.protocol} {rule.ports} from {rule.peer}"
-                lines.append(_arrow("internet", label, _id(node)))
-        for rule in (rule for group in groups for rule in rules(group, "Egress")):
-            if "Prefix" in str(rule.peer):
-                (endpoint,) = nodes("EC2::VPCEndpoint")
-                lines.append(_arrow(_id(node), f"{rule.protocol} {rule.ports}", _id(endpoint)))
-    lines += [_arrow(_id(one), label, _id(bucket)) for one, label, bucket in _endpoints()]
-    return lines + _watch()
-
-
-def _id(node: Node) -> str:
-    return f"{node.part}_{node.name}"
-
-
-def _paths() -> list[str]:
+def paths() -> list[str]:
+    """Those that the balancer forwards."""
     return [
         path
         for rule in nodes("ElasticLoadBalancingV2::ListenerRule")
@@ -221,38 +140,9 @@ def _paths() -> list[str]:
     ]
 
 
-def _endpoints() -> Iterator[tuple[Node, str, Node]]:
+def carried() -> Iterator[tuple[Node, str, Node]]:
     """Each bucket of ours that an endpoint's policy names."""
     for endpoint in nodes("EC2::VPCEndpoint"):
         for statement in endpoint.properties["PolicyDocument"]["Statement"]:
             for bucket in referred(endpoint.part, statement["Resource"]):
                 yield endpoint, statement["Action"], bucket
-
-
-def _watch() -> list[str]:
-    """Who asks, who is told."""
-    lines = []
-    for schedule in nodes("Events::Rule"):
-        for function in referred(schedule.part, schedule.properties["Targets"]):
-            lines.append(_arrow(_id(schedule), "runs", _id(function)))
-            lines.append(_arrow(_id(function), "as anyone", "internet"))
-    for alarm in nodes("CloudWatch::Alarm"):
-        lines += [
-            f"  {_id(alarm)} -.-> {_id(topic)}"
-            for topic in referred(alarm.part, alarm.properties["AlarmActions"])
-        ]
-    return lines
-
-
-def renewed(page: str) -> str:
-    """The page with the picture as it is now."""
-    return BLOCK.sub(lambda _: f"```mermaid\n{text()}```", page, count=1)
-
-
-def main() -> None:
-    argparse.ArgumentParser(prog="python -m audit.diagram", description=__doc__).parse_args()
-    PAGE.write_text(renewed(PAGE.read_text()))
-
-
-if __name__ == "__main__":
-    main()

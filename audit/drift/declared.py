@@ -7,9 +7,9 @@ from typing import Any
 
 from pulumi.runtime import MockResourceArgs
 
-from audit.compare import Difference, differences
-from audit.deployed import Drift
-from audit.expected import Stack
+from audit.drift.compare import Difference, differences
+from audit.drift.findings import Drift
+from audit.drift.stacks import Stack
 from deployment.ownership import Deployment, parts
 from deployment.template import Template, read
 from local.program import Deployer

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jmespath
 from botocore.exceptions import BotoCoreError, ClientError
 
-from audit.inventory import ENDED, KINDS, Kind
+from audit.leftovers.kinds import ENDED, KINDS, Kind
 from deployment.bucket import contents, uploads
 from deployment.ownership import STACK_TAG, Deployment, pairs, parts, unwrapped
 
@@ -54,9 +54,8 @@ class _Search:
         self.unasked: list[str] = []
         self.stacks: list[str] = []  # ours, that are left
         self.vpcs: set[str] = set()  # ours
-        self.tagged: dict[
-            str, dict[str, str]
-        ] = {}  # ARN -> tags, of all that has one of those asked for
+        # By ARN, the tags of all that has one of those asked for.
+        self.tagged: dict[str, dict[str, str]] = {}
 
     def all(self) -> Remains:
         self._ask("what is tagged", self._read_tags)

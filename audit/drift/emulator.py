@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from audit.compare import NOTHING
-from audit.deployed import GONE, Drift
+from audit.drift.compare import NOTHING
+from audit.drift.findings import GONE, Drift
 
 # By the type, paths of what it does not keep; "" for a resource of which it keeps nothing.
 NOT_KEPT = {

@@ -1,0 +1,1 @@
+"""The deployment as a picture, drawn from the templates."""

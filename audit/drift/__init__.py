@@ -1,0 +1,1 @@
+"""How what is deployed differs from what this clone says."""
