@@ -20,11 +20,15 @@ from local.steps import CloudError
 class Target(NamedTuple):
     """A deployment. `client` makes a boto3 client of a service; it raises what boto3 raises."""
 
-    deployment: (
-        str  # what the names of its stacks begin with, and the value of their tag `deployment`
-    )
+    deployment: str  # what the names of its stacks begin with, and their tag `deployment`
     region: str
     client: Callable[[str], Any]
+
+    def listed(self, service: str, operation: str, **request: Any) -> list[dict[str, Any]]:
+        """All pages of what an operation lists."""
+        pages = self.client(service).get_paginator(operation).paginate(**request)
+        (items,) = (one for one in pages.build_full_result().values() if isinstance(one, list))
+        return list(items)
 
 
 def parser(module: str, description: str | None) -> argparse.ArgumentParser:

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from audit.reach import doors as network
-from audit.reach import public
-from audit.reach.doors import Door, Exit
+from audit.reach import policies
+from audit.reach.egress import Egress, egress
+from audit.reach.ingress import Ingress, ingress
 from audit.reach.state import State, read
 from audit.reach.weaknesses import weaknesses
 from audit.target import parser, target
@@ -27,15 +27,15 @@ Rows = list[tuple[tuple[str, ...], str]]  # cells, and the reason
 
 
 class Reach(NamedTuple):
-    doors: list[Door]
-    exits: list[Exit]
+    ingress: list[Ingress]
+    egress: list[Egress]
     weaknesses: list[str]
 
     @property
     def wrong(self) -> list[str]:
         """Sentences about what is not as it shall be; [] if exactly the balancer's port 80 is reachable."""
-        right = [door for door in self.doors if _right(door)]
-        others = [door for door in self.doors if not _right(door)] + right[1:]
+        right = [door for door in self.ingress if _right(door)]
+        others = [door for door in self.ingress if not _right(door)] + right[1:]
         return [
             *([] if right else ["the load balancer's port 80 is not reachable over IPv4"]),
             *(f"{one.name} is reachable: {one.port} over {one.over}" for one in others),
@@ -43,18 +43,18 @@ class Reach(NamedTuple):
         ]
 
 
-def _right(door: Door) -> bool:
+def _right(door: Ingress) -> bool:
     return door.name.startswith("load balancer ") and (door.over, door.port) == ("IPv4", "tcp 80")
 
 
 def reach(state: State) -> Reach:
-    doors = [*network.doors(state), *public.doors(state)]
-    return Reach(doors, network.exits(state), weaknesses(state, doors))
+    found = [*ingress(state), *policies.ingress(state)]
+    return Reach(found, egress(state), weaknesses(state, found))
 
 
 def report(found: Reach) -> str:
-    reached: Rows = [((one.name, one.over, one.port), one.because) for one in found.doors]
-    left: Rows = [((one.name, one.port, one.to), one.because) for one in found.exits]
+    reached: Rows = [((one.name, one.over, one.port), one.because) for one in found.ingress]
+    left: Rows = [((one.name, one.port, one.to), one.because) for one in found.egress]
     verdict = [f"WRONG: {one}" for one in found.wrong]
     return "\n".join(
         [

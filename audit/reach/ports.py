@@ -77,11 +77,13 @@ def let_in(rules: Iterable[dict[str, Any]], family: str, protocol: str) -> Ports
     )
 
 
-def admitted(entries: Iterable[dict[str, Any]], family: str, protocol: str) -> Ports:
-    """What a network ACL lets in from a source on the Internet: the first entry that fits decides.
+def admitted(entries: Iterable[dict[str, Any]] | None, family: str, protocol: str) -> Ports:
+    """What a network ACL lets in from a source on the Internet: the first entry that fits decides. None: there is none.
 
     A denial counts only if it is for everyone. Answers are taken to find their way out.
     """
+    if entries is None:
+        return UNIVERSE[protocol]
     key = "CidrBlock" if family == "IPv4" else "Ipv6CidrBlock"
     admitted, left = NONE, UNIVERSE[protocol]
     for entry in sorted(entries, key=lambda entry: int(entry["RuleNumber"])):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from typing import Any, NamedTuple
 
-from botocore.exceptions import ClientError
-
+from audit.reach import documents
 from audit.target import Target
 from local.steps import CloudError
 
@@ -17,7 +14,6 @@ Items = list[dict[str, Any]]  # what a Describe call returns
 class State(NamedTuple):
     """One moment's state. Dictionaries have the API's own keys, and those that are named here."""
 
-    deployment: str
     vpc: dict[str, Any]
     resolver: bool  # whether Amazon's DNS resolver answers in the VPC
     subnets: Items
@@ -29,51 +25,36 @@ class State(NamedTuple):
     addresses: Items  # Elastic IP addresses that are associated
     endpoints: Items  # VPC endpoints, each with the `PrefixListId` of its service
     balancers: Items  # load balancers, each with its `Listeners`
-    host_groups: (
-        Items  # Auto Scaling groups, each with the `LaunchTemplateData` that it starts hosts from
-    )
+    host_groups: Items  # Auto Scaling groups, each with the `LaunchTemplateData` of its hosts
     functions: Items  # Lambda functions: FunctionName, `Urls`, `Policy`
-    buckets: (
-        Items  # Name, `Block` (flags of the public access block), `Policy`, `Grants` (of the ACL)
-    )
+    buckets: Items  # Name, `Block` (of public access: its flags), `Policy`, `Grants` (of the ACL)
     topics: Items  # SNS topics: TopicArn, `Policy`
     types: set[str]  # of all resources of the deployment's stacks
 
 
 def read(target: Target) -> State:
     """Raises CloudError if the deployment has no network, and what boto3 raises."""
-    stacks = _stacks(target)
-    resources = [
-        one
-        for stack in stacks
-        for one in _all(
-            target, "cloudformation", "list_stack_resources", StackName=stack["StackName"]
-        )
-    ]
-    ids: dict[str, list[str]] = {}
-    for one in resources:
-        ids.setdefault(one["ResourceType"], []).append(one.get("PhysicalResourceId", ""))
+    ids = _ids(target)
     vpcs = ids.get("AWS::EC2::VPC", [])
     if len(vpcs) != 1:
         raise CloudError(f"{target.deployment} has {len(vpcs)} VPCs in {target.region}, not one")
     ec2 = target.client("ec2")
     here = [{"Name": "vpc-id", "Values": vpcs}]
-    subnets = _all(target, "ec2", "describe_subnets", Filters=here)
+    subnets = target.listed("ec2", "describe_subnets", Filters=here)
     inside = {one["SubnetId"] for one in subnets}
     support = ec2.describe_vpc_attribute(VpcId=vpcs[0], Attribute="enableDnsSupport")
     return State(
-        deployment=target.deployment,
         vpc=ec2.describe_vpcs(VpcIds=vpcs)["Vpcs"][0],
         resolver=support["EnableDnsSupport"]["Value"],
         subnets=subnets,
-        route_tables=_all(target, "ec2", "describe_route_tables", Filters=here),
+        route_tables=target.listed("ec2", "describe_route_tables", Filters=here),
         internet_gateways={
             one["InternetGatewayId"]
-            for one in _all(target, "ec2", "describe_internet_gateways")
+            for one in target.listed("ec2", "describe_internet_gateways")
             if any(attached["VpcId"] in vpcs for attached in one["Attachments"])
         },
-        acls=_all(target, "ec2", "describe_network_acls", Filters=here),
-        groups=_all(target, "ec2", "describe_security_groups", Filters=here),
+        acls=target.listed("ec2", "describe_network_acls", Filters=here),
+        groups=target.listed("ec2", "describe_security_groups", Filters=here),
         interfaces=_interfaces(target, vpcs[0]),
         addresses=[
             one for one in ec2.describe_addresses()["Addresses"] if one.get("AssociationId")
@@ -81,35 +62,35 @@ def read(target: Target) -> State:
         endpoints=_endpoints(target, here),
         balancers=_balancers(target, inside),
         host_groups=_host_groups(target, inside, ids.get("AWS::AutoScaling::AutoScalingGroup", [])),
-        functions=[_function(target, name) for name in ids.get("AWS::Lambda::Function", [])],
-        buckets=[_bucket(target, name) for name in ids.get("AWS::S3::Bucket", [])],
-        topics=[_topic(target, arn) for arn in ids.get("AWS::SNS::Topic", [])],
+        functions=[
+            documents.function(target, name) for name in ids.get("AWS::Lambda::Function", [])
+        ],
+        buckets=[documents.bucket(target, name) for name in ids.get("AWS::S3::Bucket", [])],
+        topics=[documents.topic(target, arn) for arn in ids.get("AWS::SNS::Topic", [])],
         types=set(ids),
     )
 
 
-def _all(target: Target, service: str, operation: str, **request: Any) -> Items:
-    """All pages of what a call lists."""
-    pages = target.client(service).get_paginator(operation).paginate(**request)
-    (items,) = (value for value in pages.build_full_result().values() if isinstance(value, list))
-    return list(items)
-
-
-def _stacks(target: Target) -> Items:
-    found = [
-        stack
-        for stack in _all(target, "cloudformation", "describe_stacks")
+def _ids(target: Target) -> dict[str, list[str]]:
+    """The physical ids of all resources of the deployment's stacks, by type."""
+    stacks = [
+        stack["StackName"]
+        for stack in target.listed("cloudformation", "describe_stacks")
         if {"Key": "deployment", "Value": target.deployment} in stack.get("Tags", [])
     ]
-    if not found:
+    if not stacks:
         raise CloudError(f"there is no deployment {target.deployment} in {target.region}")
-    return found
+    ids: dict[str, list[str]] = {}
+    for name in stacks:
+        for one in target.listed("cloudformation", "list_stack_resources", StackName=name):
+            ids.setdefault(one["ResourceType"], []).append(one.get("PhysicalResourceId", ""))
+    return ids
 
 
 def _interfaces(target: Target, vpc: str) -> Items:
     """Every instance on AWS has interfaces of its own; those of the local cloud are told without."""
-    interfaces = _all(target, "ec2", "describe_network_interfaces")
-    for reservation in _all(target, "ec2", "describe_instances"):
+    interfaces = target.listed("ec2", "describe_network_interfaces")
+    for reservation in target.listed("ec2", "describe_instances"):
         for one in reservation["Instances"]:
             if one["State"]["Name"] != "terminated" and not one.get("NetworkInterfaces"):
                 address = {"PublicIp": one.get("PublicIpAddress")}
@@ -120,11 +101,11 @@ def _interfaces(target: Target, vpc: str) -> Items:
 def _endpoints(target: Target, here: Items) -> Items:
     lists = {
         one["PrefixListName"]: one["PrefixListId"]
-        for one in _all(target, "ec2", "describe_prefix_lists")
+        for one in target.listed("ec2", "describe_prefix_lists")
     }
     return [
         {**one, "PrefixListId": lists.get(one["ServiceName"], "")}
-        for one in _all(target, "ec2", "describe_vpc_endpoints", Filters=here)
+        for one in target.listed("ec2", "describe_vpc_endpoints", Filters=here)
     ]
 
 
@@ -132,11 +113,11 @@ def _balancers(target: Target, inside: set[str]) -> Items:
     return [
         {
             **one,
-            "Listeners": _all(
-                target, "elbv2", "describe_listeners", LoadBalancerArn=one["LoadBalancerArn"]
+            "Listeners": target.listed(
+                "elbv2", "describe_listeners", LoadBalancerArn=one["LoadBalancerArn"]
             ),
         }
-        for one in _all(target, "elbv2", "describe_load_balancers")
+        for one in target.listed("elbv2", "describe_load_balancers")
         # By its subnets, because the local cloud says the wrong VpcId.
         if inside & {zone["SubnetId"] for zone in one["AvailabilityZones"]}
     ]
@@ -144,7 +125,7 @@ def _balancers(target: Target, inside: set[str]) -> Items:
 
 def _host_groups(target: Target, inside: set[str], ours: list[str]) -> Items:
     found = []
-    for group in _all(target, "autoscaling", "describe_auto_scaling_groups"):
+    for group in target.listed("autoscaling", "describe_auto_scaling_groups"):
         subnets = set(group["VPCZoneIdentifier"].split(","))
         if group["AutoScalingGroupName"] in ours or inside & subnets:
             template = group.get("LaunchTemplate")
@@ -156,39 +137,3 @@ def _host_groups(target: Target, inside: set[str], ours: list[str]) -> Items:
             data = versions[0]["LaunchTemplateData"]
             found.append({**group, "Subnets": subnets, "LaunchTemplateData": data})
     return found
-
-
-def _function(target: Target, name: str) -> dict[str, Any]:
-    functions = target.client("lambda")
-    policy = None
-    with suppress(functions.exceptions.ResourceNotFoundException):
-        policy = json.loads(functions.get_policy(FunctionName=name)["Policy"])
-    urls = _all(target, "lambda", "list_function_url_configs", FunctionName=name)
-    return {"FunctionName": name, "Urls": urls, "Policy": policy}
-
-
-def _bucket(target: Target, name: str) -> dict[str, Any]:
-    s3 = target.client("s3")
-    block = _unless(
-        "NoSuchPublicAccessBlockConfiguration", s3.get_public_access_block, Bucket=name
-    ).get("PublicAccessBlockConfiguration", {})
-    policy = _unless("NoSuchBucketPolicy", s3.get_bucket_policy, Bucket=name).get("Policy")
-    grants = s3.get_bucket_acl(Bucket=name)["Grants"]
-    policy = json.loads(policy) if policy else None
-    return {"Name": name, "Block": block, "Policy": policy, "Grants": grants}
-
-
-def _unless(code: str, call: Any, **request: Any) -> dict[str, Any]:
-    """The answer; {} if it is an error of that code."""
-    try:
-        answer: dict[str, Any] = call(**request)
-    except ClientError as refused:
-        if refused.response["Error"]["Code"] == code:
-            return {}
-        raise
-    return answer
-
-
-def _topic(target: Target, arn: str) -> dict[str, Any]:
-    attributes = target.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]
-    return {"TopicArn": arn, "Policy": json.loads(attributes["Policy"])}

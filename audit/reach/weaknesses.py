@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from audit.reach.doors import Door, exits_of, rules
+from audit.reach.egress import egress_of
+from audit.reach.ingress import Ingress
+from audit.reach.nodes import nodes, rules
+from audit.reach.policies import listed
 from audit.reach.ports import FAMILIES, NONE, UNIVERSE, Ports, let_in, told
-from audit.reach.public import listed
+from audit.reach.routing import routes, table
 from audit.reach.state import State
-from audit.reach.things import routes, table, things
 
 # Services whose resources are looked at here, or cannot have a door.
 KNOWN = {
@@ -19,25 +21,25 @@ KNOWN = {
 }
 
 
-def weaknesses(state: State, doors: list[Door]) -> list[str]:
+def weaknesses(state: State, ingress: list[Ingress]) -> list[str]:
     """Sentences; [] if all walls stand."""
     found = [
-        *_rules(state, doors),
-        *_things(state, doors),
+        *_rules(state, ingress),
+        *_nodes(state, ingress),
         *_routes(state),
         *_subnets(state),
         *_addresses(state),
-        *_exits(state),
+        *_egress(state),
         *_endpoints(state),
         *_resources(state),
     ]
     return list(dict.fromkeys(found))  # what holds for several subnets is told once
 
 
-def _rules(state: State, doors: list[Door]) -> Iterator[str]:
+def _rules(state: State, ingress: list[Ingress]) -> Iterator[str]:
     for group in state.groups:
         identity = group["GroupId"]
-        own = [door for door in doors if identity in (door.groups or [])]
+        own = [door for door in ingress if identity in (door.groups or [])]
         for family, protocol in product(FAMILIES, UNIVERSE):
             idle = let_in(rules(state, [identity]), family, protocol)
             if idle := idle - _ports(own, family, protocol):
@@ -47,30 +49,30 @@ def _rules(state: State, doors: list[Door]) -> Iterator[str]:
                 )
 
 
-def _ports(doors: list[Door], family: str, protocol: str) -> Ports:
-    own = (one.ports for one in doors if (one.over, one.protocol) == (family, protocol))
+def _ports(ingress: list[Ingress], family: str, protocol: str) -> Ports:
+    own = (one.ports for one in ingress if (one.over, one.protocol) == (family, protocol))
     return NONE.union(*own)
 
 
-def _things(state: State, doors: list[Door]) -> Iterator[str]:
+def _nodes(state: State, ingress: list[Ingress]) -> Iterator[str]:
     """Public addresses and listeners that the Internet does not reach, and interfaces of nobody."""
-    for thing in things(state):
-        own = [door for door in doors if door.name == thing.name]
-        for family, why in thing.addresses.items():
+    for node in nodes(state):
+        own = [door for door in ingress if door.name == node.name]
+        for family, why in node.addresses.items():
             if not any(door.over == family for door in own):
-                yield f"{thing.name} has a public address ({family}: {why}), though nothing reaches it"
-            for protocol, listened in (thing.listeners or {}).items():
+                yield f"{node.name} has a public address ({family}: {why}), though nothing reaches it"
+            for protocol, listened in (node.listeners or {}).items():
                 if behind := listened - _ports(own, family, protocol):
-                    yield f"{thing.name} listens on {told(protocol, behind)} ({family}) behind closed doors"
-        if thing.name.startswith("interface") and not thing.host:
-            yield f"{thing.name} in {thing.subnet} is neither the balancer's nor a host's"
+                    yield f"{node.name} listens on {told(protocol, behind)} ({family}) behind closed doors"
+        if node.name.startswith("interface") and not node.host:
+            yield f"{node.name} in {node.subnet} is neither the balancer's nor a host's"
 
 
 def _routes(state: State) -> Iterator[str]:
     """The only route that there shall be: from the load balancer's subnets to the internet gateway, for IPv4."""
     private = {
         held["RouteTableId"]
-        for one in things(state)
+        for one in nodes(state)
         if one.host and (held := table(state, one.subnet))
     }
     for held in state.route_tables:
@@ -88,9 +90,9 @@ def _subnets(state: State) -> Iterator[str]:
         for flag in ("MapPublicIpOnLaunch", "AssignIpv6AddressOnCreation"):
             if one.get(flag):
                 yield f"subnet {one['SubnetId']} gives public addresses to what is launched in it ({flag})"
-    for thing in things(state):
-        if thing.subnet not in known:
-            yield f"{thing.name} stand in {thing.subnet}, outside of the VPC, where nothing is known"
+    for node in nodes(state):
+        if node.subnet not in known:
+            yield f"{node.name} stand in {node.subnet}, outside of the VPC, where nothing is known"
 
 
 def _addresses(state: State) -> Iterator[str]:
@@ -99,13 +101,13 @@ def _addresses(state: State) -> Iterator[str]:
             yield f"address {one['PublicIp']} belongs to something that the API does not name"
 
 
-def _exits(state: State) -> Iterator[str]:
+def _egress(state: State) -> Iterator[str]:
     """Hosts reach S3 over its gateway endpoint, and Amazon's resolver, without which they would not find it."""
-    for thing in things(state):
-        out = [one for one in exits_of(state, thing) if one.port != "dns"]
+    for node in nodes(state):
+        out = [one for one in egress_of(state, node) if one.port != "dns"]
         s3 = [one for one in out if one.port == "tcp 443" and one.to.endswith(".s3")]
-        if thing.host and not s3:
-            yield f"{thing.name} in {thing.subnet} do not reach S3"
+        if node.host and not s3:
+            yield f"{node.name} in {node.subnet} do not reach S3"
         for one in out:
             if one not in s3:
                 yield f"{one.name} may send {one.port} to {one.to} ({one.because})"

@@ -1,10 +1,10 @@
-"""Doors that need no network: what resource policies and ACLs let everyone do through AWS's own API."""
+"""What needs no network: what resource policies and ACLs let everyone do through AWS's own API."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from audit.reach.doors import Door
+from audit.reach.ingress import Ingress
 from audit.reach.state import State
 
 EVERYONE = (
@@ -13,12 +13,12 @@ EVERYONE = (
 )
 
 
-def doors(state: State) -> list[Door]:
+def ingress(state: State) -> list[Ingress]:
     found = []
     for function in state.functions:
         name = f"function {function['FunctionName']}"
         found += [
-            Door(name, "API", f"URL, authorization {url['AuthType']}", url["FunctionUrl"])
+            Ingress(name, "API", f"URL, authorization {url['AuthType']}", url["FunctionUrl"])
             for url in function["Urls"]
         ]
         found += _allowed(name, function["Policy"])
@@ -30,17 +30,19 @@ def doors(state: State) -> list[Door]:
             found += _allowed(name, bucket["Policy"])
         if not block.get("IgnorePublicAcls"):
             found += [
-                Door(name, "API", one["Permission"], f"ACL: {one['Grantee']['URI']}")
+                Ingress(name, "API", one["Permission"], f"ACL: {one['Grantee']['URI']}")
                 for one in bucket["Grants"]
                 if one["Grantee"].get("URI") in EVERYONE
             ]
     return found
 
 
-def _allowed(name: str, policy: dict[str, Any] | None) -> list[Door]:
+def _allowed(name: str, policy: dict[str, Any] | None) -> list[Ingress]:
     """One for each statement that is for everyone, whatever its conditions are: nothing here needs one."""
     return [
-        Door(name, "API", " ".join(listed(one.get("Action", "?"))), f"policy, {one.get('Sid', '')}")
+        Ingress(
+            name, "API", " ".join(listed(one.get("Action", "?"))), f"policy, {one.get('Sid', '')}"
+        )
         for one in listed((policy or {}).get("Statement", []))
         if one["Effect"] == "Allow" and _everyone(one)
     ]

@@ -1,14 +1,20 @@
-"""What stands in a deployment's subnets, and where its packets are led from there."""
+"""What stands in a deployment's subnets: whatever has an address there."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 from audit.reach.ports import FAMILIES, NONE, UNIVERSE, Ports
-from audit.reach.state import State
+from audit.reach.state import Items, State
+
+EVERYTHING = {
+    "IpProtocol": "-1",
+    "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+    "Ipv6Ranges": [{"CidrIpv6": "::/0"}],
+}
 
 
-class Thing(NamedTuple):
+class Node(NamedTuple):
     """What stands in a subnet: a load balancer, a group's hosts (those to come as well), or another interface."""
 
     name: str
@@ -18,12 +24,21 @@ class Thing(NamedTuple):
     listeners: dict[str, Ports] | None = None  # protocol -> ports; None: it may listen anywhere
     host: bool = False
 
+    def rules(self, state: State, key: str = "IpPermissions") -> Items:
+        """Those of its security groups; one that allows everything if there is none to filter."""
+        return [EVERYTHING] if self.groups is None else rules(state, self.groups, key)
 
-def things(state: State) -> list[Thing]:
+
+def rules(state: State, groups: list[str], key: str = "IpPermissions") -> Items:
+    """Those of the security groups with these ids."""
+    return [rule for one in state.groups if one["GroupId"] in groups for rule in one[key]]
+
+
+def nodes(state: State) -> list[Node]:
     return [*_balancers(state), *_hosts(state), *_interfaces(state)]
 
 
-def _balancers(state: State) -> list[Thing]:
+def _balancers(state: State) -> list[Node]:
     families = {"dualstack": FAMILIES, "dualstack-without-public-ipv4": ("IPv6",)}
     found = []
     for one in state.balancers:
@@ -35,7 +50,7 @@ def _balancers(state: State) -> list[Thing]:
         groups = one.get("SecurityGroups") or None
         name, listeners = f"load balancer {one['LoadBalancerName']}", _listeners(one)
         for zone in one["AvailabilityZones"]:
-            found.append(Thing(name, zone["SubnetId"], groups, addresses, listeners))
+            found.append(Node(name, zone["SubnetId"], groups, addresses, listeners))
     return found
 
 
@@ -48,7 +63,7 @@ def _listeners(balancer: dict[str, Any]) -> dict[str, Ports]:
     return found
 
 
-def _hosts(state: State) -> list[Thing]:
+def _hosts(state: State) -> list[Node]:
     """What the launch template says counts, not what runs: the next host is made by it."""
     found = []
     for group in state.host_groups:
@@ -67,7 +82,7 @@ def _hosts(state: State) -> list[Thing]:
             if any(one.get("Ipv6AddressCount") or one.get("Ipv6Addresses") for one in interfaces):
                 addresses["IPv6"] = "the launch template asks for an IPv6 address"
             name = f"hosts of {group['AutoScalingGroupName']}"
-            found.append(Thing(name, subnet, groups, addresses, host=True))
+            found.append(Node(name, subnet, groups, addresses, host=True))
     return found
 
 
@@ -87,7 +102,7 @@ def _default_group(state: State) -> str:
     return next(str(one["GroupId"]) for one in state.groups if one["GroupName"] == "default")
 
 
-def _interfaces(state: State) -> list[Thing]:
+def _interfaces(state: State) -> list[Node]:
     """Interfaces of load balancers are left out: the balancer's listeners say what they take."""
     elastic = {one.get("NetworkInterfaceId"): one["PublicIp"] for one in state.addresses}
     instances = {
@@ -105,40 +120,5 @@ def _interfaces(state: State) -> list[Thing]:
             addresses["IPv6"] = f"address {ipv6[0]['Ipv6Address']}"
         groups = [group["GroupId"] for group in one["Groups"]]
         host = one.get("Attachment", {}).get("InstanceId") in instances
-        found.append(Thing(f"interface {identity}", one["SubnetId"], groups, addresses, host=host))
+        found.append(Node(f"interface {identity}", one["SubnetId"], groups, addresses, host=host))
     return found
-
-
-def table(state: State, subnet: str) -> dict[str, Any] | None:
-    """The route table that holds for the subnet."""
-    main = None
-    for one in state.route_tables:
-        for association in one["Associations"]:
-            if association.get("SubnetId") == subnet:
-                return one
-            if association.get("Main"):
-                main = one
-    return main
-
-
-def routes(table: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """Destination and target of each route that is neither the VPC's own nor a gateway endpoint's."""
-    found = []
-    for route in table["Routes"] if table else []:
-        if route.get("Origin") == "CreateRouteTable" and route.get("GatewayId") == "local":
-            continue
-        keys = {
-            key: value
-            for key, value in route.items()
-            if key.endswith(("Id", "Arn")) and not key.startswith("Destination") and key != "InstanceOwnerId"
-        }  # fmt: skip
-        target = str(next(iter(keys.values()), "nowhere"))
-        if not target.startswith("vpce-"):
-            found.append((_destination(route), target))
-    return found
-
-
-def _destination(route: dict[str, Any]) -> str:
-    """Its block or prefix list; ? if the API does not tell."""
-    keys = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
-    return next((str(route[key]) for key in keys if route.get(key)), "?")
