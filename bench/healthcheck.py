@@ -22,8 +22,8 @@ from pathlib import Path as File
 
 from bench import tables
 from bench.cases import Said, compared
-from bench.deployment import machine
 from bench.goals import Goal, goals
+from bench.machine import machine
 from bench.memory import Usage, measured
 from bench.paths import Path
 from bench.rivals import METHODS, Estimate, estimate

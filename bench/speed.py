@@ -11,43 +11,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from bench.contenders import DEVELOPMENT_SERVER, FIXED, SERVICE, Contender, contenders
-from bench.deployment import machine
+from bench import wrk
+from bench.contenders import DEVELOPMENT_SERVER, FIXED, SERVICE, contenders
 from bench.goals import Goal
+from bench.machine import machine
 from bench.tables import table, targets
+from bench.wrk import Load
 
 ROOT = Path(__file__).parent.parent
-DEBIAN = ROOT / "build/debian"
-WRK = DEBIAN / "wrk/usr/bin/wrk"
-LIBRARIES = DEBIAN / "libluajit-5.1-2/usr/lib/x86_64-linux-gnu"
 RESULTS = ROOT / "build/bench-speed.json"
-CONNECTIONS = 32
 WARM_UP = 1  # seconds before what counts
 SIZES = {"t3.micro, 2 CPU": 2.0, "at its baseline, 0.2 CPU": 0.2}
 JSON, TEXT = "/now", "/now?format=text"
 RUNS = [(SERVICE, JSON), (SERVICE, TEXT), (DEVELOPMENT_SERVER, JSON), (FIXED, JSON)]
 TIMES = 4  # the development server's requests per second
 SHARE = 1 / 4  # of nginx's
-UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}  # seconds
-
-
-class Load(NamedTuple):
-    """What wrk says. p50, p99: seconds. failed: answers that were no success, and connections that broke."""
-
-    requests: int
-    rate: float
-    p50: float
-    p99: float
-    failed: int
 
 
 class Round(NamedTuple):
@@ -83,8 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="that a load lasts")
     options = parser.parse_args(argv)
-    if not WRK.exists() or not LIBRARIES.exists():
-        raise SystemExit("error: build/debian has no wrk; `make bench-speed` unpacks it")
+    wrk.require()
     rounds = [one for size in SIZES for one in measured(size, options.rounds, options.seconds)]
     lines = list(medians(rounds))
     found = goals(lines)
@@ -106,46 +89,12 @@ def measured(size: str, rounds: int, seconds: int) -> Iterator[Round]:
         for number in range(rounds):
             for name, path in RUNS:
                 say(f"{size}, round {number + 1} of {rounds}: {name}, {path}")
-                wrk(named[name], path, WARM_UP)
+                wrk.run(named[name].url + path, WARM_UP)
                 before = named[name].used()
-                load = wrk(named[name], path, seconds)
+                load = wrk.run(named[name].url + path, seconds)
                 after = named[name].used()
                 cpu = (after.cpu - before.cpu) / load.requests
                 yield Round(size, name, path, load, cpu, rests[name], after.memory)
-
-
-def wrk(one: Contender, path: str, seconds: int) -> Load:
-    command = [str(WRK), "--latency", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", one.url + path]
-    environment = os.environ | {"LD_LIBRARY_PATH": str(LIBRARIES)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)  # noqa: S603 - ours
-    if done.returncode:
-        raise SystemExit(f"error: wrk failed on {one.name}: {done.stderr}{done.stdout}")
-    return parsed(done.stdout)
-
-
-# Pure
-
-
-def parsed(said: str) -> Load:
-    """wrk's report; SystemExit if nothing was answered, as there is nothing to compare then."""
-
-    def seconds(percentile: str) -> float:
-        number, unit = found(rf"^ +{percentile}% +([\d.]+)([a-z]+)$").groups()
-        return float(number) * UNITS[unit]
-
-    def found(pattern: str) -> re.Match[str]:
-        match = re.search(pattern, said, re.MULTILINE)
-        if match is None:
-            raise SystemExit(f"error: this is not what wrk is known to say:\n{said}")
-        return match
-
-    requests = int(found(r"^ +(\d+) requests in ")[1])
-    if not requests:
-        raise SystemExit(f"error: nothing was answered:\n{said}")
-    failed = re.findall(r"^ +(?:Non-2xx or 3xx responses: |Socket errors: )(.*)$", said, re.M)
-    failures = sum(int(number) for line in failed for number in re.findall(r"\d+", line))
-    rate = float(found(r"^Requests/sec: +([\d.]+)$")[1])
-    return Load(requests, rate, seconds("50"), seconds("99"), failures)
 
 
 def medians(rounds: Sequence[Round]) -> Iterator[Line]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import fmean, median
 
-from bench.cases import TOOLS, Said
+from bench.cases import Said
 from bench.goals import Goal
 from bench.memory import Usage
 from bench.paths import Path
 from bench.rivals import METHODS, Estimate
+from bench.tools import TOOLS
 from bench.trials import Trial
 
 NOTHING = "none"

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from bench.deployment import machine
+from bench.machine import machine
 from drills import outcome
 from drills.catalogue import DRILLS
 from drills.clone import Clone

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.deployment import free_port
+from bench.machine import free_port
 
 ROOT = Path(__file__).parent.parent
 BUILT = ("base.tar", "stage-base.tar", "image.tar.gz", "image.digest")
@@ -21,19 +22,35 @@ class Done(NamedTuple):
     output: str
 
 
+def working_tree(folder: Path) -> None:
+    """Copy what is being edited, with what has been built already."""
+    shutil.copytree(ROOT, folder, ignore=NOT_CLONED)
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    (folder / "build").mkdir()
+    for built in BUILT:
+        if (ROOT / "build" / built).exists():
+            shutil.copy2(ROOT / "build" / built, folder / "build" / built)
+
+
+def committed(folder: Path) -> None:
+    """Clone what a newcomer would get."""
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)  # noqa: S603, S607 - git
+
+
 class Clone:
     """A copy of this clone, as a user would have one, whose sources may be changed."""
 
-    def __init__(self, folder: Path, name: str, say: Callable[[str], object] = print) -> None:
-        """name: of its deployment. say: is given what each make prints. What has been built already is taken along."""
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        copy: Callable[[Path], None] = working_tree,
+        say: Callable[[str], object] = print,
+    ) -> None:
+        """name: of its deployment. say: is given what each make prints."""
         self.folder, self.name, self.port, self.say = folder, name, free_port(), say
         self.url = f"http://127.0.0.1:{self.port}"
-        shutil.copytree(ROOT, folder, ignore=NOT_CLONED)
-        (folder / ".venv").symlink_to(ROOT / ".venv")
-        (folder / "build").mkdir()
-        for built in BUILT:
-            if (ROOT / "build" / built).exists():
-                shutil.copy2(ROOT / "build" / built, folder / "build" / built)
+        copy(folder)
 
     def start(self, target: str, **variables: str) -> subprocess.Popen[str]:
         """Start `make TARGET` in a process group of its own, with these variables set."""
@@ -58,8 +75,9 @@ class Clone:
         """Wait for a make that was started."""
         try:
             output, _ = process.communicate(timeout=1800)
-        finally:
-            process.kill()
+        except BaseException:  # Ctrl-C as well: what make has started goes with it
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         self.say(output)
         return Done(process.returncode, output)
 

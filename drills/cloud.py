@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 from drills import outcome
+from drills.deployed import instance_of
 from drills.hosts import lose
 from drills.registry import drill
-from drills.scene import RATE, Scene, instance_of
+from drills.scene import RATE, Scene
 
 
 @drill("the balancer restarts")

@@ -7,8 +7,9 @@ import time
 from docker.models.containers import Container
 
 from drills import outcome
+from drills.deployed import instance_of
 from drills.registry import drill
-from drills.scene import RATE, Scene, instance_of
+from drills.scene import RATE, Scene
 
 SLOW = {"HOST_CPUS": "0.2", "HOST_MEMORY": "1g"}  # a t3.micro without CPU credits
 

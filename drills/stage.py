@@ -13,8 +13,10 @@ from pathlib import Path
 from drills import outcome
 from drills.clone import ROOT, Clone
 from drills.outcome import Outcome
+from drills.record import recorded
 from drills.registry import Drill
-from drills.scene import Scene, grace_period
+from drills.scene import Scene
+from drills.times import grace_period
 from local.containers import LABEL, Containers
 from local.steps import CloudError, alone, step
 
@@ -39,7 +41,7 @@ def stage() -> Iterator[Clone]:
             log.write(output)
             log.flush()
 
-        clone = Clone(Path(folder) / "clone", NAME, keep)
+        clone = Clone(Path(folder) / "clone", NAME, say=keep)
         try:
             with step("a deployment to drill"):
                 deploy(clone)
@@ -77,7 +79,7 @@ def play(drill: Drill, clone: Clone) -> Outcome:
     scene = Scene(clone, Containers(clone.name))
     mend(scene)
     began = time.time()
-    with scene.watched():
+    with recorded(scene, scene.seen, scene.alarms):
         try:
             drill.play(scene)
         except Exception as trouble:

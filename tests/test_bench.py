@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from bench import healthcheck, rivals
-from bench.cases import CASES, TOOLS, Case, Said
+from bench.cases import CASES, Case, Said
 from bench.cases import said as said_of
 from bench.goals import goals
 from bench.memory import Usage, usage
@@ -23,6 +23,7 @@ from bench.network import HERE, network
 from bench.paths import Path, Way
 from bench.rivals import Estimate
 from bench.tables import cases, table
+from bench.tools import TOOLS
 from bench.trials import Draw, Trial, outcome, states, trial
 from healthcheck.interval import Interval
 from healthcheck.verdict import Instance, Verdict

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from audit.cost import pricelist
-from bench import capacity, prices
-from bench.capacity import DOCUMENT, KEPT, ONCE, STEPS, Clients, Step
+from bench import capacity, prices, sizing
+from bench.capacity import DOCUMENT
 from bench.prices import ALB, NLB, HostType
+from bench.sizing import KEPT, ONCE, STEPS, Clients, Step
 from tests.templates import TEMPLATES
 
 HOST = HostType("test", cpus=1, price=0.5)
@@ -17,10 +18,10 @@ HOST = HostType("test", cpus=1, price=0.5)
 def hundred(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """A host serves 100 requests a second, and an exchange is of 1,000 bytes; not for tests of the document."""
     if "document" not in request.node.name:
-        monkeypatch.setattr(capacity, "CPU_SECONDS", 0.005)
-        monkeypatch.setattr(capacity, "BUSY", 0.5)
-        monkeypatch.setattr(capacity, "ANSWER", 800)
-        monkeypatch.setattr(capacity, "REQUEST", 200)
+        monkeypatch.setattr(sizing, "CPU_SECONDS", 0.005)
+        monkeypatch.setattr(sizing, "BUSY", 0.5)
+        monkeypatch.setattr(sizing, "ANSWER", 800)
+        monkeypatch.setattr(sizing, "REQUEST", 200)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_what_is_left_without_a_zone_or_a_region_carries_the_load(
 def test_a_zone_has_no_host_too_many() -> None:
     for step in STEPS:
         fewer = step.regions * (step.hosts - step.zones)
-        assert fewer * (step.zones - 1) / step.zones * capacity.serves(step.type) < step.rate
+        assert fewer * (step.zones - 1) / step.zones * sizing.serves(step.type) < step.rate
 
 
 @pytest.mark.parametrize(
@@ -57,12 +58,12 @@ def test_a_zone_has_no_host_too_many() -> None:
     ],
 )
 def test_the_most_expensive_dimension_counts(clients: Clients, expected: float) -> None:
-    assert capacity.units(1_000, clients, ALB) == pytest.approx(expected)
+    assert sizing.units(1_000, clients, ALB) == pytest.approx(expected)
 
 
 def test_a_network_balancer_s_unit_carries_more_connections() -> None:
-    assert capacity.units(100_000, ONCE, ALB) == pytest.approx(4_000)
-    assert capacity.units(100_000, ONCE, NLB) == pytest.approx(360)  # of bytes
+    assert sizing.units(100_000, ONCE, ALB) == pytest.approx(4_000)
+    assert sizing.units(100_000, ONCE, NLB) == pytest.approx(360)  # of bytes
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_the_cost_of_a_step_is_the_sum_of_its_parts() -> None:
     hosts = 2 * (0.5 + 8 * 0.08 / 730)
     balancer = 0.0225 + 2 * 0.005 + 0.36 * 0.008  # 0.36 GB an hour, and 1,000 open connections
     transfer = (0.288 * 730 - 100) * 0.09 / 730
-    assert capacity.cost(step, KEPT) == pytest.approx(hosts + balancer + transfer)
+    assert sizing.cost(step, KEPT) == pytest.approx(hosts + balancer + transfer)
 
 
 def test_the_document_has_the_tables_that_the_command_makes() -> None:
@@ -92,6 +93,6 @@ def test_the_document_has_the_tables_that_the_command_makes() -> None:
 
 def test_the_document_s_default_of_the_policy_is_half_of_what_is_planned_for_a_host() -> None:
     hosts = TEMPLATES["hosts"]
-    smallest = capacity.by_name(hosts.default("InstanceType"))
-    planned = capacity.serves(smallest)
+    smallest = sizing.by_name(hosts.default("InstanceType"))
+    planned = sizing.serves(smallest)
     assert float(hosts.default("RequestsPerMinute")) / 60 == pytest.approx(planned / 2, rel=0.25)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bench.contenders import DEVELOPMENT_SERVER, FIXED, SERVICE
-from bench.speed import JSON, TEXT, Load, Round, goals, medians, parsed, shown
+from bench.speed import JSON, TEXT, Round, goals, medians, shown
+from bench.wrk import Load, parsed
 
 SAID = """Running 5s test @ http://172.18.0.2:8080/now
   1 threads and 32 connections

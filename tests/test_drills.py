@@ -15,8 +15,8 @@ from drills.catalogue import DRILLS
 from drills.faults import time_server
 from drills.load import Request
 from drills.outcome import Outcome, Seen
-from drills.scene import two_checks
 from drills.settings import SETTINGS, Setting
+from drills.times import two_checks
 from local.steps import CloudError, alone
 from tests.templates import the
 

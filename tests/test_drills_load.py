@@ -13,7 +13,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from drills import load
+from drills import load, sender
+from drills.connection import Pending
 from drills.load import Request
 
 ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{}\r\n{}"
@@ -148,10 +149,10 @@ def test_statuses_are_told_and_whatever_is_no_answer_has_its_reason() -> None:
 
 
 def test_a_client_waits_so_long_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "PATIENCE", 0.1)
+    monkeypatch.setattr(sender, "PATIENCE", 0.1)
     told = io.StringIO()
-    waiting = load.Load("http://127.0.0.1:9/now", told)
-    pending = load.Pending(time.time() - 0.2)
+    waiting = sender.Load("http://127.0.0.1:9/now", told)
+    pending = Pending(time.time() - 0.2)
     waiting.pending[pending] = None
     waiting.give_up()
     assert not waiting.pending

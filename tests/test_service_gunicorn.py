@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from bench.deployment import free_port
+from bench.machine import free_port
 from tests.serving import CONFIG, ROOT, Running, running_service, start
 
 
