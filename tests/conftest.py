@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+import deployment.release
+from deployment.release import Archive
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -19,3 +23,15 @@ def engine() -> Iterator[DockerClient]:
     client = docker.from_env()
     yield client
     client.close()
+
+
+@pytest.fixture
+def archives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
+    """Stand-ins for what make image and make package make; the digests in it may be changed."""
+    digests = {"image": "1" * 12, "package": "2" * 12}
+    file = tmp_path / "archive"
+    file.write_bytes(b"")
+    monkeypatch.setattr(
+        deployment.release, "archive", lambda kind: Archive(file, digests[kind]), raising=True
+    )
+    return digests

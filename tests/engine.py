@@ -21,6 +21,8 @@ from pulumi.runtime.settings import get_root_resource
 from tests.templates import TEMPLATES
 
 ROOT = Path(__file__).parent.parent
+# With these, the optional stacks are deployed as well.
+ALL = {"budget": "20", "alertEmail": "ops@example.org", "reviewer": "user"}
 PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 STACK = "aws:cloudformation/stack:Stack"
 LOGIN = "aws:iam/userLoginProfile:UserLoginProfile"

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 
-import deployment.release
-from deployment.release import Archive
 from deployment.template import read
 from tests.engine import PASSWORD, Engine
 
 USER = {"reviewer": "user"}
+pytestmark = pytest.mark.usefixtures("archives")
 ROLE = {"reviewer": "role", "reviewerAccount": "123456789012", "reviewerExternalId": "review-1"}
-
-
-@pytest.fixture(autouse=True)
-def archives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(
-        deployment.release, "archive", lambda kind: Archive(tmp_path / kind, "1" * 12)
-    )
 
 
 def parameters(engine: Engine) -> dict[str, Any]:
