@@ -20,8 +20,8 @@ import trustme
 from healthcheck.__main__ import main
 from healthcheck.check import Result, check
 from healthcheck.reading import Reference
+from tests.healthcheck_checked import exact
 from tests.healthcheck_servers import Behaviour, Request, ntp, rfc3339, tells, web
-from tests.test_healthcheck_check import exact
 
 
 def redirects(location: str, code: int = 302, after: float = 0.0) -> Behaviour:
