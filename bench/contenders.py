@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,41 +102,15 @@ def contenders(cpus: float) -> Iterator[list[Contender]]:
         engine.ping()
     except DockerException:
         raise SystemExit("error: no Docker engine answers; `make bench-speed` starts one") from None
-    filters: Any = {"label": [f"{key}={value}" for key, value in LABELS.items()]}
     there_before = {tag for one in engine.images.list() for tag in one.tags}
     image: Any = engine.images.load(ARCHIVE.read_bytes())[0]
     # A network of its own without a way out: nobody else can reach them.
     network = engine.networks.create("timeservice-bench", internal=True, labels=LABELS)
-
-    def started(name: str, **options: Any) -> Contender:
-        limits = CONFINED | {"nano_cpus": int(cpus * 1e9), "network": network.name}
-        container = engine.containers.run(image.id, detach=True, labels=LABELS, **limits, **options)
-        container.reload()
-        networks: Mapping[str, Any] = container.attrs["NetworkSettings"]["Networks"]
-        address = networks[str(network.name)]["IPAddress"]
-        return Contender(name, container, f"http://{address}:{PORT}")
-
     try:
-        # No time server: what it says costs a request nothing.
-        service = started(SERVICE, environment={"TIMESERVICE_TIME_SERVER": "127.0.0.1"})
-        development = started(
-            DEVELOPMENT_SERVER, entrypoint="/usr/bin/python3.13", command=["-c", PLAIN_APP]
-        )
-        body = "x" * len(service.ask())
-        NGINX_CONFIG.write_text(PLAIN_NGINX.format(port=PORT, body=body))
-        # It links to this machine's libraries, which its package is for, not to those in the image.
-        files = {"/usr": "/usr", str(NGINX): "/nginx", str(NGINX_CONFIG): "/nginx.conf"}
-        fixed = started(
-            FIXED,
-            entrypoint="/nginx",
-            command=["-c", "/nginx.conf"],
-            volumes={here: {"bind": there, "mode": "ro"} for here, there in files.items()},
-        )
-        all_of_them = [service, development, fixed]
-        for one in all_of_them:
-            one.ask()
-        yield all_of_them
+        start = partial(_started, engine, image.id, str(network.name), int(cpus * 1e9))
+        yield list(_ready(start))
     finally:
+        filters: Any = {"label": [f"{key}={value}" for key, value in LABELS.items()]}
         for container in engine.containers.list(all=True, filters=filters):
             container.remove(force=True, v=True)
         network.remove()
@@ -144,3 +119,34 @@ def contenders(cpus: float) -> Iterator[list[Contender]]:
             engine.images.remove(tag)
         engine.close()
         NGINX_CONFIG.unlink(missing_ok=True)
+
+
+def _ready(start: Callable[..., Contender]) -> Iterator[Contender]:
+    # No time server: what it says costs a request nothing.
+    service = start(SERVICE, environment={"TIMESERVICE_TIME_SERVER": "127.0.0.1"})
+    development = start(
+        DEVELOPMENT_SERVER, entrypoint="/usr/bin/python3.13", command=["-c", PLAIN_APP]
+    )
+    body = "x" * len(service.ask())
+    NGINX_CONFIG.write_text(PLAIN_NGINX.format(port=PORT, body=body))
+    # It links to this machine's libraries, which its package is for, not to those in the image.
+    files = {"/usr": "/usr", str(NGINX): "/nginx", str(NGINX_CONFIG): "/nginx.conf"}
+    fixed = start(
+        FIXED,
+        entrypoint="/nginx",
+        command=["-c", "/nginx.conf"],
+        volumes={here: {"bind": there, "mode": "ro"} for here, there in files.items()},
+    )
+    for one in (service, development, fixed):
+        one.ask()
+        yield one
+
+
+def _started(
+    engine: docker.DockerClient, image: str, network: str, nano_cpus: int, name: str, **options: Any
+) -> Contender:
+    limits = CONFINED | {"nano_cpus": nano_cpus, "network": network}
+    container = engine.containers.run(image, detach=True, labels=LABELS, **limits, **options)
+    container.reload()
+    networks: Mapping[str, Any] = container.attrs["NetworkSettings"]["Networks"]
+    return Contender(name, container, f"http://{networks[network]['IPAddress']}:{PORT}")

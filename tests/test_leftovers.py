@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from audit import empty
 from audit.leftovers import __main__ as leftovers
 from audit.leftovers import aws
-from audit.leftovers.aws import Left, Remains
+from audit.leftovers.found import Left, Remains
 from audit.target import Target, local_target
 from deployment import bucket
 from deployment.ownership import Deployment

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from audit.leftovers.aws import Left, Remains
+from audit.leftovers.found import Left, Remains
 from local import __main__ as command
 from local import cloud, program
 from local.api import ROOT, Credentials

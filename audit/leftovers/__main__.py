@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from audit.leftovers import aws
+from audit.leftovers.found import Remains
 from audit.leftovers.machine import Traces
 from audit.target import Target, local_target, parser, target
 from local.program import STACK
@@ -58,7 +59,7 @@ def on_this_machine(name: str) -> tuple[list[str], list[str]]:
     return left, unasked
 
 
-def ask(where: Target) -> aws.Remains:
+def ask(where: Target) -> Remains:
     """Raises CloudError if AWS does not answer at all."""
     try:
         return aws.find(where.client, where.deployment)
@@ -66,7 +67,7 @@ def ask(where: Target) -> aws.Remains:
         raise CloudError(f"AWS cannot be asked: {refused}") from None
 
 
-def told(found: aws.Remains, command: str) -> list[str]:
+def told(found: Remains, command: str) -> list[str]:
     """Lines for people. command: aws and its options, with the Region or the endpoint."""
     lines = []
     for one in found.left:

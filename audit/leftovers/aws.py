@@ -6,13 +6,14 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import jmespath
 from botocore.exceptions import BotoCoreError, ClientError
 
+from audit.leftovers import inside
+from audit.leftovers.found import Left, Remains
 from audit.leftovers.kinds import ENDED, KINDS, Kind
-from deployment.bucket import contents, uploads
 from deployment.ownership import STACK_TAG, Deployment, pairs, parts, unwrapped
 
 Client = Callable[[str], Any]
@@ -22,23 +23,6 @@ TAGGED = {
     "user": ("list_user_tags", "UserName"),
     "instance profile": ("list_instance_profile_tags", "InstanceProfileName"),
 }
-
-
-class Left(NamedTuple):
-    """A thing that is left. remove: a command, or with what it goes."""
-
-    kind: str
-    id: str
-    why: str
-    remove: str
-    state: str = ""
-
-
-class Remains(NamedTuple):
-    """unasked: the questions that were refused, in words; what they would have found is not known."""
-
-    left: list[Left]
-    unasked: list[str]
 
 
 def find(client: Client, deployment: str) -> Remains:
@@ -104,9 +88,9 @@ class _Search:
             if kind.name == "stack":
                 self.stacks.append(identity)
             elif kind.name == "bucket":
-                self._inside(identity, why)
+                self.left += inside.of_bucket(self.client("s3"), identity, why)
             elif kind.name == "role" and removal.startswith("aws"):
-                self._policies(identity, why)
+                self.left += inside.of_role(self.client("iam"), identity, why)
             self.left.append(Left(kind.name, identity, why, removal, state))
 
     def _listed(self, kind: Kind) -> Iterator[dict[str, Any]]:
@@ -148,29 +132,6 @@ class _Search:
             if tags.get(STACK_TAG) == stack or name.startswith((f"{stack}-", f"{stack}/")):
                 return f"goes with the stack {stack}"
         return ""
-
-    def _inside(self, bucket: str, why: str) -> None:
-        """What must go before the bucket does."""
-        s3, quoted = self.client("s3"), shlex.quote(bucket)
-        for kind, option, found in (
-            ("unfinished upload", "abort-multipart-upload --upload-id", uploads(s3, bucket)),
-            ("object version", "delete-object --version-id", contents(s3, bucket)),
-        ):
-            for key, mark in (tuple(one.values()) for one in found):
-                command = f"aws s3api {option} {mark} --bucket {quoted} --key {shlex.quote(key)}"
-                self.left.append(Left(kind, f"{bucket}/{key}", f"its bucket: {why}", command))
-
-    def _policies(self, role: str, why: str) -> None:
-        iam, quoted = self.client("iam"), shlex.quote(role)
-        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-            command = f"aws iam delete-role-policy --role-name {quoted} --policy-name {name}"
-            self.left.append(Left("role's policy", f"{role}/{name}", f"its role: {why}", command))
-        for one in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
-            arn = one["PolicyArn"]
-            command = f"aws iam detach-role-policy --role-name {quoted} --policy-arn {arn}"
-            self.left.append(
-                Left("role's attachment", f"{role}/{arn}", f"its role: {why}", command)
-            )
 
     def _others(self) -> None:
         """What is tagged, and of a kind that nothing above lists. Of those that are listed above, what is not there
