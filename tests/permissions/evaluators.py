@@ -87,20 +87,6 @@ Evaluator = Callable[[Identity, Sequence[Question]], list[bool]]
 EVALUATORS: dict[str, Evaluator] = {"MiniStack": ministack, "iam-simulate": iam_simulate}
 
 
-def decide(
-    evaluator: Evaluator,
-    policies: Sequence[Policy],
-    boundary: Policy | None,
-    action: str,
-    resource: str = "*",
-    context: Mapping[str, str] | None = None,
-    arn: str = "arn:aws:iam::123456789012:role/somebody",
-) -> bool:
-    """One question alone; many of them are answered faster at once."""
-    question = Question(action, resource, context or {})
-    return evaluator(Identity(arn, policies, boundary), [question])[0]
-
-
 @functools.cache
 def actions(*services: str) -> dict[str, Action]:
     """Every action of these services, as the Service Authorization Reference lists them."""

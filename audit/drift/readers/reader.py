@@ -20,3 +20,9 @@ def gone(refused: ClientError) -> bool:
     """Whether an API's refusal says that there is no such thing."""
     code = refused.response["Error"]["Code"]
     return any(word in code for word in ("NotFound", "NoSuch", "404"))
+
+
+def only(answer: Properties) -> Properties:
+    """The one thing that an answer lists."""
+    ((found,),) = (one for one in answer.values() if isinstance(one, list))
+    return dict(found)

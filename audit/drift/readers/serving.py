@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 
-from audit.drift.readers.reader import Client, Properties, Reader
+from audit.drift.readers.reader import Client, Properties, Reader, only
 from deployment.ownership import pairs
 
 
 def load_balancer(client: Client, identity: str, _: Properties) -> Properties:
     elb = client("elbv2")
-    (found,) = elb.describe_load_balancers(LoadBalancerArns=[identity])["LoadBalancers"]
+    found = only(elb.describe_load_balancers(LoadBalancerArns=[identity]))
     attributes = elb.describe_load_balancer_attributes(LoadBalancerArn=identity)["Attributes"]
     listeners = elb.describe_listeners(LoadBalancerArn=identity)["Listeners"]
     return {
@@ -23,28 +23,30 @@ def load_balancer(client: Client, identity: str, _: Properties) -> Properties:
 
 def target_group(client: Client, identity: str, _: Properties) -> Properties:
     elb = client("elbv2")
-    (found,) = elb.describe_target_groups(TargetGroupArns=[identity])["TargetGroups"]
+    found = only(elb.describe_target_groups(TargetGroupArns=[identity]))
     attributes = elb.describe_target_group_attributes(TargetGroupArn=identity)["Attributes"]
     return {**found, "TargetGroupAttributes": pairs(attributes)}
 
 
 def listener(client: Client, identity: str, _: Properties) -> Properties:
     elb = client("elbv2")
-    (found,) = elb.describe_listeners(ListenerArns=[identity])["Listeners"]
+    found = only(elb.describe_listeners(ListenerArns=[identity]))
     rules = elb.describe_rules(ListenerArn=identity)["Rules"]
     return {**found, "(Rules)": [one["RuleArn"] for one in rules if not one["IsDefault"]]}
 
 
 def rule(client: Client, identity: str, expected: Properties) -> Properties:
-    (found,) = client("elbv2").describe_rules(RuleArns=[identity])["Rules"]
+    found = only(client("elbv2").describe_rules(RuleArns=[identity]))
     return {**found, "ListenerArn": expected["ListenerArn"]}
 
 
 def launch_template(client: Client, identity: str, _: Properties) -> Properties:
     """Its newest version: one that was made by hand is a difference, whether hosts have started from it or not."""
-    (found,) = client("ec2").describe_launch_template_versions(
-        LaunchTemplateId=identity, Versions=["$Latest"]
-    )["LaunchTemplateVersions"]
+    found = only(
+        client("ec2").describe_launch_template_versions(
+            LaunchTemplateId=identity, Versions=["$Latest"]
+        )
+    )
     data = found["LaunchTemplateData"]
     if "UserData" in data:
         data["UserData"] = base64.b64decode(data["UserData"]).decode(errors="replace")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from audit.drift.readers.reader import Client, Properties, Reader
+from audit.drift.readers.reader import Client, Properties, Reader, only
 
 
 def vpc(client: Client, identity: str, _: Properties) -> Properties:
     ec2 = client("ec2")
-    (found,) = ec2.describe_vpcs(VpcIds=[identity])["Vpcs"]
+    found = only(ec2.describe_vpcs(VpcIds=[identity]))
     for name in ("EnableDnsSupport", "EnableDnsHostnames"):
         attribute = name[0].lower() + name[1:]
         found[name] = ec2.describe_vpc_attribute(VpcId=identity, Attribute=attribute)[name]["Value"]
@@ -34,15 +34,11 @@ def vpc(client: Client, identity: str, _: Properties) -> Properties:
 
 
 def subnet(client: Client, identity: str, _: Properties) -> Properties:
-    (found,) = client("ec2").describe_subnets(SubnetIds=[identity])["Subnets"]
-    return dict(found)
+    return only(client("ec2").describe_subnets(SubnetIds=[identity]))
 
 
 def internet_gateway(client: Client, identity: str, _: Properties) -> Properties:
-    (found,) = client("ec2").describe_internet_gateways(InternetGatewayIds=[identity])[
-        "InternetGateways"
-    ]
-    return dict(found)
+    return only(client("ec2").describe_internet_gateways(InternetGatewayIds=[identity]))
 
 
 def attachment(client: Client, _: str, expected: Properties) -> Properties | None:
@@ -52,7 +48,7 @@ def attachment(client: Client, _: str, expected: Properties) -> Properties | Non
 
 
 def route_table(client: Client, identity: str, _: Properties) -> Properties:
-    (found,) = client("ec2").describe_route_tables(RouteTableIds=[identity])["RouteTables"]
+    found = only(client("ec2").describe_route_tables(RouteTableIds=[identity]))
     # Its own network's, and the gateway endpoint's, which comes and goes with the endpoint.
     routes = [
         one.get("DestinationCidrBlock") or one.get("DestinationIpv6CidrBlock") or "a prefix list"
@@ -64,7 +60,7 @@ def route_table(client: Client, identity: str, _: Properties) -> Properties:
 
 def route(client: Client, _: str, expected: Properties) -> Properties | None:
     table = expected["RouteTableId"]
-    (found,) = client("ec2").describe_route_tables(RouteTableIds=[table])["RouteTables"]
+    found = only(client("ec2").describe_route_tables(RouteTableIds=[table]))
     for one in found["Routes"]:
         if one.get("DestinationCidrBlock") == expected["DestinationCidrBlock"]:
             return {**one, "RouteTableId": table}
@@ -79,14 +75,14 @@ def association(client: Client, _: str, expected: Properties) -> Properties | No
 
 
 def endpoint(client: Client, identity: str, _: Properties) -> Properties | None:
-    (found,) = client("ec2").describe_vpc_endpoints(VpcEndpointIds=[identity])["VpcEndpoints"]
+    found = only(client("ec2").describe_vpc_endpoints(VpcEndpointIds=[identity]))
     if "PolicyDocument" in found:
         found["PolicyDocument"] = json.loads(found["PolicyDocument"])
     return None if found["State"] == "deleted" else found
 
 
 def security_group(client: Client, identity: str, _: Properties) -> Properties:
-    (found,) = client("ec2").describe_security_groups(GroupIds=[identity])["SecurityGroups"]
+    found = only(client("ec2").describe_security_groups(GroupIds=[identity]))
     return {
         "GroupDescription": found["Description"],
         "VpcId": found["VpcId"],
