@@ -5,6 +5,7 @@ The figures are of one run each, and include downloads: they tell the order of t
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,7 @@ def timed(clone: Clone, target: str) -> float:
 
 
 def main() -> int:
+    argparse.ArgumentParser(prog="python -m bench.deployment", description=__doc__).parse_args()
     engine = "a Docker engine was there" if shutil.which("dockerd") else "without Docker"
     rows: list[tuple[str, float, str]] = []
     with tempfile.TemporaryDirectory() as folder:

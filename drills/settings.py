@@ -6,6 +6,7 @@ the value that is ours. Results are in build/drills/settings.json too. Exit code
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -127,6 +128,7 @@ def tried(setting: Setting, value: str, clone: Clone) -> str:
 
 
 def main() -> int:
+    argparse.ArgumentParser(prog="python -m drills.settings", description=__doc__).parse_args()
     rows: list[dict[str, str]] = []
     try:
         with stage() as clone:
