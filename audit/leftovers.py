@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from audit import remains
 from audit.target import Target, local_target, parser, target
 from audit.traces import Traces
-from local.program import STACK
+from local.project import STACK
 from local.steps import CloudError
 
 

@@ -8,6 +8,7 @@ from drills import outcome
 from drills.hosts import lose
 from drills.registry import drill
 from drills.scene import RATE, Scene, instance_of
+from local.launch import network_without_way_out
 
 
 @drill("the balancer restarts")
@@ -69,7 +70,7 @@ def zone_gone(scene: Scene) -> None:
         time.sleep(5)
     scene.errors_end()
     scene.never_wrong()
-    cloud.network_without_way_out(zone)
+    network_without_way_out(cloud, zone)
     network = cloud.engine.networks.get(f"{cloud.name}-{zone}")
     network.connect(parts[0], aliases=["cloud.internal"])
     network.connect(parts[1])

@@ -21,7 +21,7 @@ from drills import load, outcome
 from drills.clone import ROOT, Clone, Done
 from drills.load import Request, Running
 from drills.outcome import PAIR, Outcome, Seen
-from local import program
+from local import stacks
 from local.containers import LABEL, Containers
 
 PERIOD = 0.5  # seconds between two looks at the hosts
@@ -155,7 +155,7 @@ class Scene:
         )
 
     def stacks(self) -> dict[str, str]:
-        found = program.stacks(self.cloud.endpoint())
+        found = stacks.deployed(self.cloud.endpoint())
         return {one["StackName"].split("-", 2)[2]: one["StackStatus"] for one in found}
 
     def healthcheck(self, *arguments: str) -> Done:
