@@ -53,9 +53,8 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "command", choices=["up", "start", "down", "status", "logs", "shell", "reviewer"]
-    )
+    commands = ["up", "start", "down", "status", "logs", "shell", "reviewer"]
+    parser.add_argument("command", choices=commands)
     parser.add_argument(
         "--name", type=deployment_name, default=os.environ.get("NAME") or DEFAULT,
         help="of the deployment (default: $NAME, else %(default)s)",
@@ -77,17 +76,10 @@ def parser() -> argparse.ArgumentParser:
         help="of each host from now on, such as 1g (default: $HOST_MEMORY, else all)",
     )  # fmt: skip
     parser.add_argument(
-        "--host", default=os.environ.get("HOST") or "",
-        help="for logs and shell: a host's zone, number or instance id; for logs also another part (default: $HOST)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--follow", action="store_true", default=bool(os.environ.get("FOLLOW")),
-        help="logs: what will be said as well (default: if $FOLLOW is set)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--run", default=os.environ.get("COMMAND") or "", metavar="COMMAND",
-        help="shell: run this alone (default: $COMMAND)",
-    )  # fmt: skip
+        "--host", default="", help="logs, shell: zone, number or id; logs: or a part"
+    )
+    parser.add_argument("--follow", action="store_true", help="logs: go on with what will be said")
+    parser.add_argument("--run", default="", metavar="COMMAND", help="shell: run this alone")
     return parser
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,7 +14,7 @@ from local.api import answers, client_of
 from local.containers import Containers
 from local.destroy import destroy
 from local.project import DEPLOYMENT
-from local.steps import CloudError, step
+from local.steps import CloudError, step, until
 
 DRAINED = 45  # seconds: the target group's deregistration delay, and a controller's pace
 
@@ -33,7 +32,7 @@ def down(cloud: Containers, folder: Path) -> int:
     if left := cloud.leftovers():
         raise CloudError("these could not be removed: " + ", ".join(left))
     print(
-        "Nothing of it is left outside this clone; a Docker engine that make up installed or started stays."
+        "Nothing of it is left outside this clone; an engine that make up installed or started stays."
     )
     return 0
 
@@ -60,7 +59,4 @@ def hosts_gone(cloud: Containers) -> None:
     if cloud.missing():
         return  # nobody would
     with step("hosts, drained") as line:
-        deadline = time.monotonic() + DRAINED
-        while cloud.machines() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        line.outcome = "still there" if cloud.machines() else "gone"
+        line.outcome = "gone" if until(lambda: not cloud.machines(), DRAINED) else "still there"

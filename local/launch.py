@@ -109,12 +109,7 @@ def _start(cloud: Containers, role: str, spec: Spec) -> None:
         container.start()
     except APIError as refused:
         container.remove(force=True, v=True)
-        text = str(refused.explanation)
-        if f":{cloud.port}" in text:
-            raise CloudError(
-                f"port {cloud.port} is taken by another program; choose another: make up PORT=8081"
-            ) from None
-        raise CloudError(f"the container {role} does not start: {text}") from None
+        raise CloudError(f"the container {role} does not start: {refused.explanation}") from None
 
 
 def _created(cloud: Containers, role: str, spec: Spec) -> Any:

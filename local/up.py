@@ -15,7 +15,7 @@ from local.containers import Containers
 from local.files import SETTINGS, URL
 from local.identity import Identity
 from local.project import DEPLOYMENT
-from local.steps import CloudError, step
+from local.steps import CloudError, step, until
 
 
 def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
@@ -26,12 +26,9 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     who = identity.deployer(cloud.endpoint())
     given = {"permissionsBoundary": who.boundary} | overrides
     (folder / SETTINGS).write_text(json.dumps(given))
-    exports, changes = program.run(
-        cloud.endpoint(),
-        given,
-        reviewer.remembered(folder),
-        deploys(cloud.endpoint(), settings, who),
-    )
+    credentials = deploys(cloud.endpoint(), settings, who)
+    before = reviewer.remembered(folder)
+    exports, changes = program.run(cloud.endpoint(), given, before, credentials)
     reviewer.remember(folder, exports.get("reviewer"))
     with step(f"{settings.min_hosts} healthy hosts of this release, and no other"):
         wait_for_hosts(cloud, str(exports["group"]), settings.min_hosts)
@@ -87,26 +84,15 @@ def check_port(cloud: Containers) -> None:
 
 
 def wait_for_api(endpoint: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if answers(endpoint):
-            return
-        time.sleep(0.2)
-    raise CloudError(
-        "the local AWS API does not answer within 60 s; see docker logs of the api container"
-    )
+    if not until(lambda: answers(endpoint), 60):
+        raise CloudError("the local AWS API does not answer within 60 s; see make logs HOST=api")
 
 
 def wait_for_hosts(cloud: Containers, group: str, number: int) -> None:
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline:
-        hosts = cloud.hosts()
-        if [(host["group"], host["state"]) for host in hosts] == [(group, "healthy")] * number:
-            return
-        time.sleep(0.5)
-    states = (
-        ", ".join(f"{host['instance']} {host['state']}" for host in cloud.hosts()) or "no hosts"
-    )
-    raise CloudError(
-        f"not {number} healthy hosts within 180 s ({states}); make logs shows what they say"
-    )
+    """Until there are as many, and no other."""
+    wanted = [(group, "healthy")] * number
+    if not until(lambda: [(one["group"], one["state"]) for one in cloud.hosts()] == wanted, 180):
+        there = ", ".join(f"{one['instance']} {one['state']}" for one in cloud.hosts())
+        raise CloudError(
+            f"not {number} healthy hosts within 180 s ({there or 'no hosts'}); make logs shows what they say"
+        )

@@ -17,7 +17,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from audit.remains import Left, Remains
 from local import __main__ as command
-from local import down, files, launch, program, stacks, status, up
+from local import down, files, launch, program, stacks, status, steps, up
 from local.api import ROOT, Credentials
 from local.containers import Containers as RealContainers
 from local.identity import Identity
@@ -115,7 +115,7 @@ def test_up_waits_for_as_many_hosts_as_there_should_be_and_no_other(
     healthy = host("new", "healthy")
     seen = [[healthy] * 2, [healthy] * 3 + [host("old", "draining")], [healthy] * 3]
     monkeypatch.setattr(containers, "hosts", lambda: seen.pop(0), raising=False)
-    monkeypatch.setattr(up.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(steps.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
     up.wait_for_hosts(containers, "new", 3)
     assert seen == []
 
@@ -125,8 +125,8 @@ def test_up_says_how_many_hosts_it_missed(
 ) -> None:
     times = itertools.count(0, 100)
     monkeypatch.setattr(containers, "hosts", lambda: [host("new", "initial")], raising=False)
-    monkeypatch.setattr(up.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
-    monkeypatch.setattr(up.time, "monotonic", lambda: next(times))  # type: ignore[attr-defined]
+    monkeypatch.setattr(steps.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(steps.time, "monotonic", lambda: next(times))  # type: ignore[attr-defined]
     with pytest.raises(CloudError, match=r"not 3 healthy hosts within 180 s \(i-1 initial\)"):
         up.wait_for_hosts(containers, "new", 3)
 
