@@ -88,14 +88,6 @@ class Containers:
         """URL of the local AWS API."""
         return f"http://{self.address('api')}:4566"
 
-    def said_by(self, address: str) -> str:
-        """What a host answers at /now; "" if it does not. The balancer asks, as nobody else is on its network."""
-        balancer = self.get("balancer")
-        if balancer is None or balancer.status != "running":
-            return ""
-        result = balancer.exec_run(["curl", "-s", "-m", "2", f"http://{address}/now"])
-        return result.output.decode() if isinstance(result.output, bytes) else ""
-
     def missing(self) -> list[str]:
         """The parts of the local cloud that do not run."""
         found = {role: self.get(role) for role in ROLES}
