@@ -12,7 +12,14 @@ ROOT = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id
 	echo sudo -E env PYTHONDONTWRITEBYTECODE=1)
 # A question about AWS needs no Docker.
 LOCAL_ROOT = $(if $(filter-out local,$(STACK)),,$(ROOT))
-export NAME PORT HOST_CPUS HOST_MEMORY STACK
+export NAME PORT HOST_CPUS HOST_MEMORY STACK COMMAND
+
+# make logs HOST, make shell HOST: what follows is a host, and nothing to make. Not from the environment, where some shells
+# keep this machine's own name.
+ifneq (,$(filter logs shell,$(firstword $(MAKECMDGOALS))))
+WHICH := $(or $(word 2,$(MAKECMDGOALS)),$(if $(filter command,$(origin HOST)),$(HOST)))
+$(eval $(filter-out logs shell,$(WHICH)):;@:)
+endif
 
 # make drill NAME ...: what follows are names of drills, and nothing to make.
 ifeq (drill,$(firstword $(MAKECMDGOALS)))
@@ -23,11 +30,7 @@ endif
 .DEFAULT_GOAL := help
 .PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :)
 
-help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
-
-setup: ## install the Python packages, hash-checked, into .venv
-	@scripts/setup.sh
+##@ Every day
 
 up: setup ## deploy on this machine, or bring what is deployed up to date
 	@scripts/engine.sh
@@ -35,9 +38,16 @@ up: setup ## deploy on this machine, or bring what is deployed up to date
 	@scripts/package.sh
 	@$(ROOT) $(PYTHON) -m local up $(addprefix --config ,$(CONFIG))
 
-cloud: setup ## the local cloud alone, for the pulumi CLI to deploy into (pulumi stack init local; pulumi up)
-	@scripts/engine.sh
-	@$(ROOT) $(PYTHON) -m local start
+status: setup ## stacks, hosts (zone, release, health, clock error), URL
+	@$(ROOT) $(PYTHON) -m local status
+
+logs: setup ## what every part says; HOST=: one (a, 1, i-0123, balancer); FOLLOW=1: go on
+	@$(ROOT) $(PYTHON) -m local logs $(addprefix --host ,$(WHICH)) $(if $(FOLLOW),--follow)
+
+shell: setup ## a shell on a host: make shell a; COMMAND="docker ps": one command
+	@$(ROOT) $(PYTHON) -m local shell $(addprefix --host ,$(WHICH)) --run "$$COMMAND"
+
+test: lint scan unit emulated rehearsal ## everything: lint, scanners, unit tests, permissions, the rehearsal
 
 down: setup ## remove the deployment from this machine
 	@scripts/engine.sh --installed; case $$? in \
@@ -45,11 +55,27 @@ down: setup ## remove the deployment from this machine
 	3) echo "Nothing to do: no Docker engine is installed here." ;; \
 	*) exit 1 ;; esac
 
-leftovers: setup ## what is left of the deployment, here or on AWS (STACK=prod); fails if anything is
-	@$(LOCAL_ROOT) $(PYTHON) -m audit.leftovers
+##@ Deployments, here and on AWS
 
-drift: setup ## how what is deployed differs from what this clone says, here or on AWS (STACK=prod)
+cloud: setup ## the local cloud alone, into which the pulumi CLI then deploys: stack local
+	@scripts/engine.sh
+	@$(ROOT) $(PYTHON) -m local start
+
+reviewer: setup ## how the reviewer signs in, after make up CONFIG="reviewer=user"
+	@$(ROOT) $(PYTHON) -m local reviewer
+
+cost: setup ## its price an hour and a month; REGION=, HOSTS=, REQUESTS= a second, CONFIG=
+	@$(PYTHON) -m audit.cost $(addprefix --config ,$(CONFIG)) $(addprefix --region ,$(REGION)) \
+		$(addprefix --hosts ,$(HOSTS)) $(addprefix --requests-per-second ,$(REQUESTS))
+
+reach: setup ## what the Internet reaches of it: exactly port 80? Here or STACK=prod
+	@$(LOCAL_ROOT) $(PYTHON) -m audit.reach
+
+drift: setup ## how what is deployed differs from this clone, here or STACK=prod
 	@$(LOCAL_ROOT) $(PYTHON) -m audit.drift
+
+leftovers: setup ## what is left of a deployment, here or STACK=prod; fails if anything is
+	@$(LOCAL_ROOT) $(PYTHON) -m audit.leftovers
 
 # Pulumi deletes the bucket's stack last. If it holds something that Pulumi does not know of, that fails, and then it can
 # be emptied: nothing is left that would miss it.
@@ -59,45 +85,12 @@ destroy: setup ## remove a deployment from AWS: STACK=prod
 	@pulumi destroy --stack "$(STACK)" || { $(PYTHON) -m audit.empty && pulumi destroy --yes --stack "$(STACK)"; }
 	@$(PYTHON) -m audit.leftovers
 
-status: setup ## show stacks, hosts (zone, release, health, clock error) and URL
-	@$(ROOT) $(PYTHON) -m local status
+##@ Tests, one kind at a time
 
-reviewer: setup ## show how the reviewer signs in, password and all, after make up CONFIG="reviewer=user"
-	@$(ROOT) $(PYTHON) -m local reviewer
-
-reach: setup ## what the Internet reaches of a deployment, and its hosts: exactly port 80? STACK=: one on AWS
-	@$(LOCAL_ROOT) $(PYTHON) -m audit.reach
-
-logs: setup ## show the last words of each container of the local cloud
-	@$(ROOT) $(PYTHON) -m local logs
-
-image: setup ## build/image.tar.gz, which the hosts load
-	@scripts/engine.sh
-	@scripts/image.sh
-
-check-image: setup ## the healthcheck as a container image, timeservice-healthcheck:VERSION, in the Docker engine
-	@scripts/engine.sh
-	@scripts/check-image.sh
-
-sbom: image ## build/sbom.json: what is in the service's image (CycloneDX)
-	@$(PYTHON) -m scan.sbom
-
-licences: image package ## build/licences.txt: what is shipped, under which licences
-	@$(PYTHON) -m scan.licences
-
-package: setup ## build/healthcheck.zip, the Lambda function's package
-	@scripts/package.sh
-
-run: setup ## the service alone on http://127.0.0.1:8000 (or PORT=), without Docker
-	@TIMESERVICE_WORKERS=1 TIMESERVICE_BIND=127.0.0.1:$(or $(PORT),8000) TIMESERVICE_TIME_SERVER=$${TIMESERVICE_TIME_SERVER:-time.aws.com} \
-		$(PYTHON) -m gunicorn --config service/gunicorn.conf.py
-
-test: lint scan unit emulated rehearsal ## everything
-
-lint: setup ## ruff, mypy, cfn-lint, shellcheck
+lint: setup ## ruff, mypy, cfn-lint, shellcheck, actionlint, zizmor
 	@scripts/lint.sh
 
-scan: setup ## policies of the templates, secrets in the tree and its history, known vulnerabilities, pins
+scan: setup ## policies of the templates, secrets, known vulnerabilities, pins
 	@scripts/scan.sh
 	@$(PYTHON) -m pytest -q tests/scanners
 
@@ -108,7 +101,7 @@ unit: setup ## unit, template and program tests
 	@$(TESTS) --dist worksteal -m 'not rehearsal and not scanners and not emulated'
 
 # A file at a time on each core: what it asks an emulator about is deployed once for all of its tests.
-emulated: setup ## permissions before two evaluators; reach, drift and leftovers in an emulator of the AWS API
+emulated: setup ## permissions before two evaluators; reach, drift, leftovers in an emulator
 	@scripts/evaluators.sh
 	@$(TESTS) --dist loadfile -m emulated
 
@@ -119,27 +112,29 @@ built: setup
 	@scripts/image.sh
 	@scripts/package.sh
 
-rehearsal: built ## deploy, use, release, break and remove it, on this machine, beside what is up
+rehearsal: built ## deploy, use, release, break and remove it, beside what is up
 	@$(ROOT) $(PYTHON) -m pytest -q -m rehearsal
 
-drill: built ## break it in every way that it must survive, under load, beside what is up; make drill NAME: one way
+drill: built ## break it in every way that it must survive; make drill NAME: in one way
 	@$(ROOT) $(PYTHON) -m drills $(DRILLS)
 
 drill-settings: built ## drill other values of the settings as well, to show what ours are for
 	@$(ROOT) $(PYTHON) -m drills.settings
 
-abuse: setup ## send what nobody should send to the local deployment, or to your own at URL=http://...; a line for each row
+abuse: setup ## send what nobody should send, to the local deployment or to URL=http://...
 	@$(if $(URL),,$(ROOT)) $(PYTHON) -m tests.abuse $(if $(URL),--url $(URL))
 
-fuzz: setup ## try to break the parsers, the intervals and the verdicts, for EACH= seconds (20) each
+fuzz: setup ## try to break parsers, intervals and verdicts, for EACH= seconds (20) each
 	@scripts/fuzz.sh --seconds $(or $(EACH),20)
 
-bench: setup ## time what a newcomer waits for, in a fresh clone of what is committed; then bench-speed
+##@ Measuring
+
+bench: setup ## time what a newcomer waits for, in a fresh clone; then bench-speed
 	@$(PYTHON) -m bench.deployment
 	@echo
 	@$(MAKE) --no-print-directory bench-speed
 
-bench-speed: setup ## requests per second, beside Flask's development server and nginx (5 minutes)
+bench-speed: setup ## requests per second, beside Flask's own server and nginx (5 minutes)
 	@scripts/engine.sh
 	@scripts/image.sh
 	@source scripts/common.sh; for tool in libluajit-5.1-2 wrk nginx; do [ -d build/debian/$$tool ] || { \
@@ -147,17 +142,39 @@ bench-speed: setup ## requests per second, beside Flask's development server and
 		step "$$tool from Debian, to measure" unpack_deb $$tool; }; done
 	@$(ROOT) $(PYTHON) -m bench.speed
 
-bench-healthcheck: setup ## how well the healthcheck measures, over known paths, beside other methods (5 minutes)
+bench-healthcheck: setup ## how well the healthcheck measures, beside other methods (5 minutes)
 	-@source scripts/common.sh; for tool in htpdate monitoring-plugins-basic prometheus-blackbox-exporter; do \
 		[ -d build/debian/$$tool ] || step "$$tool from Debian, to compare with" unpack_deb $$tool; done
 	@$(PYTHON) -m bench.healthcheck
 
-capacity: setup ## what a rate of requests takes and costs; renews the tables of docs/capacity.md
+capacity: setup ## what a rate of requests takes and costs; renews docs/capacity.md
 	@$(PYTHON) -m bench.capacity --write
 
-cost: setup ## what it costs an hour and a month, computed from the templates; REGION=, HOSTS=, REQUESTS= (a second), CONFIG=
-	@$(PYTHON) -m audit.cost $(addprefix --config ,$(CONFIG)) $(addprefix --region ,$(REGION)) \
-		$(addprefix --hosts ,$(HOSTS)) $(addprefix --requests-per-second ,$(REQUESTS))
+##@ Building
+
+setup: ## the Python packages, hash-checked, in .venv
+	@scripts/setup.sh
+
+run: setup ## the service alone on http://127.0.0.1:8000 (or PORT=), without Docker
+	@TIMESERVICE_WORKERS=1 TIMESERVICE_BIND=127.0.0.1:$(or $(PORT),8000) TIMESERVICE_TIME_SERVER=$${TIMESERVICE_TIME_SERVER:-time.aws.com} \
+		$(PYTHON) -m gunicorn --config service/gunicorn.conf.py
+
+image: setup ## build/image.tar.gz, which the hosts load
+	@scripts/engine.sh
+	@scripts/image.sh
+
+package: setup ## build/healthcheck.zip, the Lambda function's package
+	@scripts/package.sh
+
+check-image: setup ## the healthcheck as a container image, timeservice-healthcheck:VERSION
+	@scripts/engine.sh
+	@scripts/check-image.sh
+
+sbom: image ## build/sbom.json: what is in the service's image (CycloneDX)
+	@$(PYTHON) -m scan.sbom
+
+licences: image package ## build/licences.txt: what is shipped, under which licences
+	@$(PYTHON) -m scan.licences
 
 diagram: setup ## draw the deployment from the templates; renews docs/deployment.md
 	@$(PYTHON) -m audit.diagram
@@ -167,3 +184,7 @@ lock: setup ## renew the locks from the *.in files
 
 clean: ## remove what was built in this clone
 	@rm -rf build .venv 2>/dev/null || sudo rm -rf build .venv # some of it may be root's
+
+help: ## this list
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -13,7 +13,7 @@ import yaml
 
 from local.api import REGION, client_of
 from local.containers import DEFAULT, ROOT, Containers
-from local.program import DEPLOYMENT, PROJECT, STACK
+from local.project import DEPLOYMENT, PROJECT, STACK
 from local.steps import CloudError
 
 

@@ -10,6 +10,8 @@ import pulumi_aws as aws
 
 from deployment.settings import Settings
 
+Pages = list[pulumi.Input[str]]
+
 
 def access(
     settings: Settings,
@@ -21,32 +23,9 @@ def access(
 
     The console lists no stacks and no dashboards to who may not see all of them, but opens one that is asked for.
     """
-    region = aws.get_region().region
-    console = f"https://{region}.console.aws.amazon.com"
-    pages = [
-        f"{console}/ec2/home?region={region}#{page}:"
-        for page in ("LoadBalancers", "TargetGroups", "AutoScalingGroups", "Instances")
-    ] + [
-        pulumi.Output.concat(console, path, f"/home?region={region}#", begin, what)
-        for path, begin, found in (
-            ("/cloudformation", "/stacks/stackinfo?stackId=", [stack.id for stack in stacks]),
-            ("/cloudwatch", "dashboards/dashboard/", dashboards),
-        )
-        for what in found
-    ]
+    pages = _pages(stacks, dashboards)
     if settings.reviewer == "role":
-        role, external_id = reviewer.outputs["Arn"], settings.reviewer_external_id
-        command = "aws sts assume-role --role-session-name review"
-        return pulumi.Output.from_input(
-            {
-                "role": role,
-                "externalId": external_id,
-                "command": pulumi.Output.concat(
-                    f"{command} --external-id {external_id} --role-arn ", role
-                ),
-                "pages": pages,
-            }
-        )
+        return _role(reviewer.outputs["Arn"], settings.reviewer_external_id, pages)
     # Here, and not in the template, so that the password stands in no template, parameter or event. The SDK marks it
     # as a secret: it is encrypted in the state. What depends on the stack is deleted before it, and so is this, without
     # which the user could not be deleted.
@@ -61,3 +40,37 @@ def access(
             "pages": pages,
         }
     )
+
+
+def _role(role: pulumi.Output[str], external_id: str, pages: Pages) -> pulumi.Output[Any]:
+    command = "aws sts assume-role --role-session-name review"
+    return pulumi.Output.from_input(
+        {
+            "role": role,
+            "externalId": external_id,
+            "command": pulumi.Output.concat(
+                f"{command} --external-id {external_id} --role-arn ", role
+            ),
+            "pages": pages,
+        }
+    )
+
+
+def _pages(
+    stacks: Sequence[aws.cloudformation.Stack], dashboards: Sequence[pulumi.Output[str]]
+) -> Pages:
+    region = aws.get_region().region
+    console = f"https://{region}.console.aws.amazon.com"
+    lists = [
+        f"{console}/ec2/home?region={region}#{page}:"
+        for page in ("LoadBalancers", "TargetGroups", "AutoScalingGroups", "Instances")
+    ]
+    one_by_one = [
+        pulumi.Output.concat(console, path, f"/home?region={region}#", begin, what)
+        for path, begin, found in (
+            ("/cloudformation", "/stacks/stackinfo?stackId=", [stack.id for stack in stacks]),
+            ("/cloudwatch", "dashboards/dashboard/", dashboards),
+        )
+        for what in found
+    ]
+    return [*lists, *one_by_one]

@@ -59,37 +59,14 @@ class Settings(NamedTuple):
     def load(cls) -> Settings:
         """Raises pulumi.RunError that names the key, its value and what is allowed."""
         config = pulumi.Config()
-        for key, (part, parameter) in FEEDS.items():
-            value = config.get(key) or ""
-            if value == LEFT_OUT.get(key):
-                continue
-            if complaint := read(part).complaint(parameter, value):
-                raise pulumi.RunError(
-                    f"configuration {config.name}:{key} is {value!r}: {complaint}. "
-                    f"Set it with: pulumi config set {key} VALUE"
-                )
-        if config.require_int("zoneIndexA") == config.require_int("zoneIndexB"):
-            raise pulumi.RunError(
-                f"configuration {config.name}:zoneIndexA and {config.name}:zoneIndexB are the same zone; one that "
-                "fails would take both hosts with it"
-            )
-        least, most = config.require_int("minHosts"), config.require_int("maxHosts")
-        if most < least:
-            raise pulumi.RunError(
-                f"configuration {config.name}:maxHosts is {most}, which is less than {config.name}:minHosts, {least}. "
-                "Set it with: pulumi config set maxHosts VALUE"
-            )
-        if config.require_int("budget") and not config.get("alertEmail"):
-            raise pulumi.RunError(
-                f"configuration {config.name}:budget is set, and nobody would be told: {config.name}:alertEmail is "
-                "empty. Set it with: pulumi config set alertEmail VALUE"
-            )
+        _check_values(config)
+        _check_together(config)
         _check_reviewer(config)
         return cls(
             instance_type=config.require("instanceType"),
             cpu_credits=config.require("cpuCredits"),
-            min_hosts=least,
-            max_hosts=most,
+            min_hosts=config.require_int("minHosts"),
+            max_hosts=config.require_int("maxHosts"),
             requests_per_minute=config.require_int("requestsPerMinute"),
             second_octet=config.require_int("secondOctet"),
             zone_index_a=config.require_int("zoneIndexA"),
@@ -105,6 +82,39 @@ class Settings(NamedTuple):
             reviewer=config.require("reviewer"),
             reviewer_account=config.get("reviewerAccount") or "",
             reviewer_external_id=config.get("reviewerExternalId") or "",
+        )
+
+
+def _check_values(config: pulumi.Config) -> None:
+    """Each against the template that it goes to."""
+    for key, (part, parameter) in FEEDS.items():
+        value = config.get(key) or ""
+        if value == LEFT_OUT.get(key):
+            continue
+        if complaint := read(part).complaint(parameter, value):
+            raise pulumi.RunError(
+                f"configuration {config.name}:{key} is {value!r}: {complaint}. "
+                f"Set it with: pulumi config set {key} VALUE"
+            )
+
+
+def _check_together(config: pulumi.Config) -> None:
+    """Those that exclude each other."""
+    if config.require_int("zoneIndexA") == config.require_int("zoneIndexB"):
+        raise pulumi.RunError(
+            f"configuration {config.name}:zoneIndexA and {config.name}:zoneIndexB are the same zone; one that "
+            "fails would take both hosts with it"
+        )
+    least, most = config.require_int("minHosts"), config.require_int("maxHosts")
+    if most < least:
+        raise pulumi.RunError(
+            f"configuration {config.name}:maxHosts is {most}, which is less than {config.name}:minHosts, {least}. "
+            "Set it with: pulumi config set maxHosts VALUE"
+        )
+    if config.require_int("budget") and not config.get("alertEmail"):
+        raise pulumi.RunError(
+            f"configuration {config.name}:budget is set, and nobody would be told: {config.name}:alertEmail is "
+            "empty. Set it with: pulumi config set alertEmail VALUE"
         )
 
 

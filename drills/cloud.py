@@ -9,6 +9,7 @@ from drills.deployed import instance_of
 from drills.hosts import lose
 from drills.registry import drill
 from drills.scene import RATE, Scene
+from local.launch import network_without_way_out
 
 
 @drill("the balancer restarts")
@@ -70,7 +71,7 @@ def zone_gone(scene: Scene) -> None:
         time.sleep(5)
     scene.errors_end()
     scene.never_wrong()
-    cloud.network_without_way_out(zone)
+    network_without_way_out(cloud, zone)
     network = cloud.engine.networks.get(f"{cloud.name}-{zone}")
     network.connect(parts[0], aliases=["cloud.internal"])
     network.connect(parts[1])

@@ -13,7 +13,7 @@ from typing import Any
 from docker.models.containers import Container
 
 from drills.clone import ROOT, Clone, Done
-from local import program
+from local import stacks
 from local.api import client
 from local.containers import LABEL, Containers
 
@@ -68,7 +68,7 @@ class Deployed:
         return client(self.cloud.endpoint(), service)
 
     def stacks(self) -> dict[str, str]:
-        found = program.stacks(self.cloud.endpoint())
+        found = stacks.deployed(self.cloud.endpoint())
         return {one["StackName"].split("-", 2)[2]: one["StackStatus"] for one in found}
 
     def healthcheck(self, *arguments: str) -> Done:

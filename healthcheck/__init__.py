@@ -7,4 +7,4 @@ says when to make another. `__main__` with its `arguments` and `output` is for a
 `schedules/` and `Dockerfile` are for machines that check by themselves.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

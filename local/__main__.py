@@ -1,4 +1,4 @@
-"""The local cloud: `python -m local up|start|down|status|logs|reviewer` (through make up, make cloud ...).
+"""The local cloud: `python -m local up|start|down|status|logs|shell|reviewer` (through make up, make cloud ...).
 
 Exit codes: 0 done (and the healthcheck says OK), 1 it failed and says why, 2 wrong usage, or another run is at work, or
 the healthcheck says Failed, 3 the healthcheck says Unknown, 130 interrupted.
@@ -14,12 +14,16 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from local import reviewer
-from local.cloud import Busy, down, lock, logs, start, status, up
-from local.containers import DEFAULT, PORT, ROOT, Containers, files
+from local.containers import DEFAULT, PORT, ROOT, Containers
+from local.down import down
+from local.files import Busy, files, lock, remembered_port
+from local.logs import logs
+from local.shell import shell
+from local.status import status
 from local.steps import CloudError
+from local.up import start, up
 
 
 def deployment_name(text: str) -> str:
@@ -49,7 +53,8 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=["up", "start", "down", "status", "logs", "reviewer"])
+    commands = ["up", "start", "down", "status", "logs", "shell", "reviewer"]
+    parser.add_argument("command", choices=commands)
     parser.add_argument(
         "--name", type=deployment_name, default=os.environ.get("NAME") or DEFAULT,
         help="of the deployment (default: $NAME, else %(default)s)",
@@ -70,6 +75,11 @@ def parser() -> argparse.ArgumentParser:
         "--host-memory", default=os.environ.get("HOST_MEMORY") or None,
         help="of each host from now on, such as 1g (default: $HOST_MEMORY, else all)",
     )  # fmt: skip
+    parser.add_argument(
+        "--host", default="", help="logs, shell: zone, number or id; logs: or a part"
+    )
+    parser.add_argument("--follow", action="store_true", help="logs: go on with what will be said")
+    parser.add_argument("--run", default="", metavar="COMMAND", help="shell: run this alone")
     return parser
 
 
@@ -79,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         limits = {"HOST_CPUS": args.host_cpus, "HOST_MEMORY": args.host_memory}
         given = {variable: value for variable, value in limits.items() if value}
-        return run(args, Containers(args.name, args.port, remembered(folder), given), folder)
+        return run(args, Containers(args.name, args.port, remembered_port(folder), given), folder)
     except BrokenPipeError:  # whoever read has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -91,19 +101,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def remembered(folder: Path) -> int | None:
-    """The port that the deployment had when it was last started."""
-    try:
-        return urlsplit((folder / "url").read_text().strip()).port
-    except (OSError, ValueError):
-        return None
-
-
 def run(args: argparse.Namespace, cloud: Containers, folder: Path) -> int:
     if args.command == "status":
         return status(cloud)
     if args.command == "logs":
-        return logs(cloud)
+        return logs(cloud, args.host, args.follow)
+    if args.command == "shell":
+        return shell(cloud, args.host, args.run)
     if args.command == "reviewer":
         return reviewer.show(folder)
     with lock(folder):

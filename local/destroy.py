@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from deployment.bucket import empty
 from deployment.ownership import Deployment
 from deployment.template import PARTS
 from local.reviewer import Logins
-from local.steps import CloudError, step
-
-TIMEOUT = 60  # seconds for one stack; here they take less than one
+from local.stacks import delete
+from local.steps import step
 
 
 def destroy(
@@ -26,9 +22,8 @@ def destroy(
     them must still be there. Raises CloudError for a stack that stays, and what boto3 raises.
     """
     cloudformation, waiting = client("cloudformation"), True
-    Logins(client("iam"), {}).delete_undeclared(
-        f"/{deployment.name}-"
-    )  # a user goes only without its password
+    # A user goes only without its password.
+    Logins(client("iam"), {}).delete_undeclared(f"/{deployment.name}-")
     for name in in_order(cloudformation, deployment):
         # What is left then needs no hosts; a deployment without a stack of theirs may have hosts that lost theirs.
         if waiting and _part(name, deployment) in PARTS[: PARTS.index("hosts")]:
@@ -62,23 +57,3 @@ def bucket_of(cloudformation: Any, stack: str) -> str | None:
         if one["ResourceType"] == "AWS::S3::Bucket" and one["ResourceStatus"] != "DELETE_COMPLETE":
             return one.get("PhysicalResourceId") or None
     return None
-
-
-def delete(cloudformation: Any, name: str) -> None:
-    """Returns when it has gone."""
-    cloudformation.delete_stack(StackName=name)
-    deadline = time.monotonic() + TIMEOUT
-    while time.monotonic() < deadline:
-        try:
-            (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-        except ClientError as refused:
-            if "does not exist" in str(refused):
-                return
-            raise
-        if stack["StackStatus"] == "DELETE_FAILED":
-            raise CloudError(
-                f"stack {name} cannot be deleted: {stack.get('StackStatusReason', '?')} "
-                "(make leftovers names what is there, and may be in the way)"
-            )
-        time.sleep(0.1)
-    raise CloudError(f"stack {name} is not deleted within {TIMEOUT} s")

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from botocore.exceptions import ClientError
 
 from deployment.template import read
+from local import stacks
 from local.api import Credentials, client
-from local.program import DEPLOYMENT, Deployer
+from local.project import DEPLOYMENT
 from local.steps import CloudError, step
 
 NAME = "deployer"  # of the stack and of the role, both outside of what the role may touch
@@ -34,15 +35,15 @@ def deployer(endpoint: str) -> Identity:
 
 
 def _deployer(endpoint: str) -> Identity:
-    root = Deployer(endpoint)
+    cloudformation = client(endpoint, "cloudformation")
     request = {
         "StackName": NAME,
         "TemplateBody": read(NAME).body,
         "Capabilities": ["CAPABILITY_IAM"],
         "Parameters": [{"ParameterKey": "Deployment", "ParameterValue": DEPLOYMENT}],
     }
-    root.bring_up(request, "DELETE")
-    outputs = root.outputs(NAME)
+    stacks.bring_up(cloudformation, request, "DELETE")
+    outputs = stacks.outputs(cloudformation, NAME)
     iam, sts = client(endpoint, "iam"), client(endpoint, "sts")
     account = sts.get_caller_identity()["Account"]
     with suppress(iam.exceptions.EntityAlreadyExistsException):

@@ -1,10 +1,10 @@
-"""Step lines: what is being done, and how long it took."""
+"""How a run tells and waits: step lines with what is being done and how long it took, locks, deadlines."""
 
 from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,3 +42,13 @@ def alone(file: Path, busy: CloudError) -> Iterator[None]:
         except BlockingIOError:
             raise busy from None
         yield
+
+
+def until(done: Callable[[], object], seconds: float) -> bool:
+    """Look again and again; returns whether it was done within that time."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True

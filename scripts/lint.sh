@@ -14,3 +14,24 @@ step "mypy: types" mypy .
 step "cfn-lint: templates" cfn-lint
 # shellcheck disable=SC2046 # no file name of ours has a space
 step "shellcheck: shell" shellcheck --external-sources scripts/common.sh $(shells)
+
+step "zizmor: what the GitHub workflows let in" zizmor --offline --quiet .github
+
+# Checked by Go's public list of checksums. There is no package of it that needs no Go, and CI's machines have one.
+actionlint=$BUILD/go/actionlint-1.7.12
+install_actionlint() {
+    local folder=$BUILD/go/tmp
+    GOPATH=$folder GOCACHE=$folder/cache GOFLAGS=-modcacherw GOBIN=$folder \
+        go install "github.com/rhysd/actionlint/cmd/actionlint@v${actionlint##*-}"
+    mv "$folder/actionlint" "$actionlint"
+    rm -rf "$folder"
+}
+if [ -x "$actionlint" ] || command -v go >/dev/null; then
+    [ -x "$actionlint" ] || {
+        one_at_a_time
+        step "actionlint, by Go" install_actionlint
+    }
+    step "actionlint: GitHub workflows" "$actionlint"
+else
+    echo "  actionlint: left out, as there is no Go here to build it; CI runs it"
+fi

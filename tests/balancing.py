@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.stage import cloud_api
+from local.stage import endpoint
 from local.stage.cloud_api import Balancing
 from tests.templates import attributes, the
 
@@ -24,7 +24,7 @@ def balancing() -> Balancing:
         target_group=target,
         target_attributes=attributes(target),
         rules=[_as_the_api_returns_it(the("ElasticLoadBalancingV2::ListenerRule")), default],
-        endpoint_policy=cloud_api._resolved(policy, values),
+        endpoint_policy=endpoint.resolved(policy, values),
     )
 
 

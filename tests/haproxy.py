@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import pytest
 import requests
 
-from local.stage import balancer, balancer_config
+from local.stage import balancer, balancer_config, endpoint
 from local.stage.cloud_api import Balancing
 from tests import tools
 from tests.balancing import balancing
@@ -131,9 +131,12 @@ def prepared(monkeypatch: pytest.MonkeyPatch, folder: Path, port: int) -> Iterat
     monkeypatch.setattr(balancer_config, "RUN", folder)
     monkeypatch.setattr(balancer_config, "ENDPOINT", "http://127.0.0.1:1")
     with socket.socket() as one, socket.socket() as other:
-        for name, free in {"LISTENER": one, "S3_ENDPOINT": other}.items():
+        for where, name, free in (
+            (balancer_config, "LISTENER", one),
+            (endpoint, "PORT", other),
+        ):
             free.bind(("127.0.0.1", 0))
-            monkeypatch.setattr(balancer_config, name, f"127.0.0.1:{free.getsockname()[1]}")
+            monkeypatch.setattr(where, name, f"127.0.0.1:{free.getsockname()[1]}")
 
     def quick(aws: Balancing, *arguments: Any) -> str:
         text = balancer_config.configuration(aws, *arguments)

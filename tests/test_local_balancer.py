@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.stage import balancer, balancer_config
+from local.stage import balancer, balancer_config, endpoint
 from local.stage.balancer_config import configuration
 from local.stage.cloud_api import Balancing
 from tests.balancing import balancing
@@ -192,7 +192,7 @@ def test_rules_come_before_the_default_which_answers_by_itself(aws: Balancing) -
 def test_a_path_pattern_means_what_it_means_to_an_alb(
     pattern: str, path: str, matches: bool
 ) -> None:
-    assert bool(re.search(balancer_config._pattern(pattern), path)) is matches
+    assert bool(re.search(endpoint.pattern(pattern), path)) is matches
 
 
 def test_the_s3_endpoint_is_found_in_the_zones_alone(aws: Balancing) -> None:

@@ -17,13 +17,14 @@ from botocore.exceptions import EndpointConnectionError
 
 from audit.leftovers.found import Left, Remains
 from local import __main__ as command
-from local import cloud, program
+from local import down, files, launch, program, stacks, status, steps, up
 from local.api import ROOT, Credentials
+from local.containers import Containers as RealContainers
 from local.identity import Identity
 from local.steps import CloudError, step
 
 
-class Containers:
+class Containers(RealContainers):
     """A deployment that is not up, or is another clone's."""
 
     def __init__(self, name: str = "timeservice", port: int = 8080, owner: str | None = None):
@@ -37,9 +38,6 @@ class Containers:
 
     def get(self, role: str) -> Any:
         return None
-
-    def refuse_taken_names(self) -> None:
-        pass
 
     def leftovers(self) -> list[str]:
         return self.left
@@ -81,7 +79,7 @@ def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
 def test_a_second_run_at_the_same_time_is_refused(
     containers: Containers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with cloud.lock(tmp_path / "build" / "local"):
+    with files.lock(tmp_path / "build" / "local"):
         assert command.main(["up"]) == command.main(["down"]) == 2
     assert "another make up or make down is at work" in capsys.readouterr().err
     assert command.main(["down"]) == 0
@@ -100,10 +98,10 @@ def test_a_second_run_at_the_same_time_is_refused(
 def test_the_deployer_deploys_unless_there_is_a_user_to_make_or_to_remove(
     monkeypatch: pytest.MonkeyPatch, wanted: str, present: list[str], root: bool
 ) -> None:
-    monkeypatch.setattr(program, "stacks", lambda _: [{"StackName": one} for one in present])
+    monkeypatch.setattr(stacks, "deployed", lambda _: [{"StackName": one} for one in present])
     who = Identity(Credentials("key", "secret", "token"), "boundary")
     settings: Any = SimpleNamespace(reviewer=wanted)
-    assert (cloud.deploys("http://nowhere", settings, who) == ROOT) is root
+    assert (up.deploys("http://nowhere", settings, who) == ROOT) is root
 
 
 def host(group: str, state: str) -> dict[str, str]:
@@ -117,8 +115,8 @@ def test_up_waits_for_as_many_hosts_as_there_should_be_and_no_other(
     healthy = host("new", "healthy")
     seen = [[healthy] * 2, [healthy] * 3 + [host("old", "draining")], [healthy] * 3]
     monkeypatch.setattr(containers, "hosts", lambda: seen.pop(0), raising=False)
-    monkeypatch.setattr(cloud.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
-    cloud.wait_for_hosts(containers, "new", 3)  # type: ignore[arg-type]
+    monkeypatch.setattr(steps.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
+    up.wait_for_hosts(containers, "new", 3)
     assert seen == []
 
 
@@ -127,10 +125,10 @@ def test_up_says_how_many_hosts_it_missed(
 ) -> None:
     times = itertools.count(0, 100)
     monkeypatch.setattr(containers, "hosts", lambda: [host("new", "initial")], raising=False)
-    monkeypatch.setattr(cloud.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
-    monkeypatch.setattr(cloud.time, "monotonic", lambda: next(times))  # type: ignore[attr-defined]
+    monkeypatch.setattr(steps.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(steps.time, "monotonic", lambda: next(times))  # type: ignore[attr-defined]
     with pytest.raises(CloudError, match=r"not 3 healthy hosts within 180 s \(i-1 initial\)"):
-        cloud.wait_for_hosts(containers, "new", 3)  # type: ignore[arg-type]
+        up.wait_for_hosts(containers, "new", 3)
 
 
 def test_hosts_get_the_share_of_the_machine_that_is_asked_for(
@@ -147,7 +145,7 @@ def test_hosts_get_the_share_of_the_machine_that_is_asked_for(
 def test_deployments_of_other_names_do_not_wait_for_each_other(
     containers: Containers, tmp_path: Path
 ) -> None:
-    with cloud.lock(tmp_path / "build" / "local"):
+    with files.lock(tmp_path / "build" / "local"):
         assert command.main(["down", "--name", "second"]) == 0
 
 
@@ -155,6 +153,7 @@ def test_a_busy_port_is_refused_with_the_way_out(
     containers: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(program, "check", lambda _: None)
+    monkeypatch.setattr(launch, "refuse_taken_names", lambda _: None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -185,7 +184,7 @@ def test_a_wrong_setting_is_refused_before_anything_is_started(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(cloud, "start", lambda *_: pytest.fail("it was started"))
+    monkeypatch.setattr(up, "start", lambda *_: pytest.fail("it was started"))
     assert command.main(["up", "--config", config]) == 1
     assert complaint in capsys.readouterr().err
 
@@ -266,9 +265,9 @@ def test_down_deletes_through_the_api_what_it_can_and_the_containers_in_any_case
 
     log_group = Left("log group", "l", "so", "aws logs")
     monkeypatch.setattr(containers, "endpoint", lambda: "http://api", raising=False)
-    monkeypatch.setattr(cloud, "answers", lambda _: answers)
-    monkeypatch.setattr(cloud, "destroy", destroy)
-    monkeypatch.setattr(cloud, "find", lambda *_: Remains([log_group], []))
+    monkeypatch.setattr(down, "answers", lambda _: answers)
+    monkeypatch.setattr(down, "destroy", destroy)
+    monkeypatch.setattr(down, "find", lambda *_: Remains([log_group], []))
     containers.left = ["container x"]
     assert command.main(["down"]) == 0
     out = capsys.readouterr().out
@@ -402,7 +401,7 @@ def test_name_and_port_come_from_the_environment_as_well(
     ],
 )
 def test_status_tells_the_error_of_a_host_s_clock(answer: str, words: str) -> None:
-    assert cloud.clock(answer) == words
+    assert status.clock(answer) == words
 
 
 def test_a_step_line_ends_with_its_time_and_outcome_or_with_failed(

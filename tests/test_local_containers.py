@@ -9,7 +9,9 @@ import docker
 import pytest
 import requests
 
+from local import launch
 from local.containers import LABEL, Containers
+from local.parts import parts
 from local.steps import CloudError
 
 
@@ -51,8 +53,8 @@ def test_a_container_that_goes_while_they_are_listed_is_no_error(engine: Engine)
 def test_only_the_controller_is_started_anew_for_another_share_of_the_machine(
     engine: Engine,
 ) -> None:
-    plain = Containers("test", 8080)._wanted("image")
-    slow = Containers("test", 8080, limits={"HOST_CPUS": "0.2"})._wanted("image")
+    plain = parts(Containers("test", 8080), "image")
+    slow = parts(Containers("test", 8080, limits={"HOST_CPUS": "0.2"}), "image")
     assert slow["controller"]["environment"]["HOST_CPUS"] == "0.2"
     assert "HOST_CPUS" not in plain["controller"]["environment"]
     assert {role for role in plain if plain[role] != slow[role]} == {"controller"}
@@ -72,12 +74,12 @@ def test_a_container_of_that_name_that_is_another_s_is_not_taken_for_ours(engine
 
 def test_a_name_that_is_taken_is_refused_with_the_way_out(engine: Engine) -> None:
     engine.named = {"test-time": {LABEL: "test"}}
-    Containers("test", 8080).refuse_taken_names()
+    launch.refuse_taken_names(Containers("test", 8080))
     engine.named = {"test-balancer": {}}
     with pytest.raises(
         CloudError, match=r"container test-balancer already, .* remove it, or choose another name"
     ):
-        Containers("test", 8080).refuse_taken_names()
+        launch.refuse_taken_names(Containers("test", 8080))
 
 
 def test_a_volume_of_that_name_that_is_another_s_is_not_used(engine: Engine) -> None:
@@ -86,10 +88,10 @@ def test_a_volume_of_that_name_that_is_another_s_is_not_used(engine: Engine) -> 
     create = lambda name, labels: SimpleNamespace(attrs={"Labels": volumes[name]})  # noqa: E731
     engine.volumes = SimpleNamespace(create=create)  # type: ignore[attr-defined]
     cloud = Containers("test", 8080)
-    cloud._volume("mine")
+    launch._volume(cloud, "mine")
     for name in ("another's", "nobody's"):
         with pytest.raises(CloudError, match="not of this deployment"):
-            cloud._volume(name)
+            launch._volume(cloud, name)
 
 
 def test_what_somebody_else_uses_stays_and_the_rest_goes(engine: Engine) -> None:

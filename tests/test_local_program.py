@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs
 
 import deployment.release
 from deployment.release import Archive, OutdatedArchive
-from local import program
-from local.program import Deployer, configuration
+from local import program, stacks
+from local.deployer import Deployer
+from local.project import configuration
 from local.steps import CloudError
 from tests.templates import TEMPLATES
 
@@ -60,13 +62,17 @@ class Cloud:
         self.deleted.append(StackName)
         del self.stacks[StackName]
 
-    def describe_stacks(self, StackName: str | None = None) -> dict[str, Any]:
-        if StackName is None:
-            return {"Stacks": [self.told(one) for one in self.stacks.values()]}
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:
         for one in self.stacks.values():
             if StackName in (one["StackName"], one["StackId"]):
                 return {"Stacks": [self.told(one)]}
         raise refusal("ValidationError", f"Stack with id {StackName} does not exist")
+
+    def get_paginator(self, operation: str) -> Any:
+        """A stack a page."""
+        assert operation == "describe_stacks"
+        pages = [{"Stacks": [self.told(one)]} for one in self.stacks.values()]
+        return SimpleNamespace(paginate=lambda: pages)
 
     @staticmethod
     def told(stack: dict[str, Any]) -> dict[str, Any]:
@@ -134,6 +140,7 @@ def refusal(code: str, message: str) -> ClientError:
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     cloud = Cloud()
     monkeypatch.setattr(Deployer, "client", lambda self, service: cloud)
+    monkeypatch.setattr(stacks, "client", lambda endpoint, service: cloud)
     return cloud
 
 

@@ -23,7 +23,8 @@ from deployment.settings import FEEDS
 from deployment.template import read_all
 from local.__main__ import setting
 from local.api import REGION
-from local.program import configuration, settings
+from local.program import settings
+from local.project import configuration
 from local.steps import CloudError
 
 CREDITS = (100, 200)  # dollars: what a new account gets, and what it can earn on top

@@ -28,9 +28,9 @@ from audit.drift.stacks import Stack, stacks
 from audit.target import Target, parser, target
 from deployment.ownership import Deployment
 from deployment.template import BadTemplate
-from local.cloud import SETTINGS
-from local.containers import files
-from local.program import STACK, configuration, play
+from local.files import SETTINGS, files
+from local.program import play
+from local.project import STACK, configuration
 from local.steps import CloudError
 
 AT_REST = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")

@@ -12,7 +12,7 @@ from audit.drift.findings import Drift
 from audit.drift.stacks import Stack
 from deployment.ownership import Deployment, parts
 from deployment.template import Template, read
-from local.program import Deployer
+from local.deployer import Deployer
 
 Inputs = dict[str, dict[str, Any]]
 NOT_THERE = "(of a stack that is not there)"

@@ -18,7 +18,7 @@ from audit.leftovers import aws
 from audit.leftovers.found import Remains
 from audit.leftovers.machine import Traces
 from audit.target import Target, local_target, parser, target
-from local.program import STACK
+from local.project import STACK
 from local.steps import CloudError
 
 

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 from local.api import answers
-from local.containers import CLONE, DEFAULT, ROOT, Containers, files
+from local.containers import CLONE, DEFAULT, ROOT, Containers
+from local.files import files
 from local.steps import CloudError, alone
 
 

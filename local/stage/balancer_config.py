@@ -5,23 +5,16 @@ Where it does as an ALB does without being told, and where it cannot, is in loca
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
+from local.stage import endpoint, rules
 from local.stage.cloud_api import ENDPOINT, Balancing
 
 RUN = Path("/run/balancer")
 LISTENER = ":80"
-S3_ENDPOINT = ":4566"
 CONNECT_MS = 10_000  # an ALB gives a target ten seconds to accept a connection
 SLOTS = [f"host{number}" for number in range(1, 13)]  # twice two pairs, and room for replacements
-
-# MiniStack's own path for what is a bucket of CloudFormation's on AWS.
-SIGNAL_BUCKET = "cloudformation-waitcondition-"
-SIGNAL_PATH = "/_ministack/cfn-signal/"
-METHODS = {"s3:GetObject": "GET HEAD", "s3:PutObject": "PUT"}
 
 TRACE = "X-Amzn-Trace-Id"
 
@@ -38,62 +31,53 @@ def configuration(
     hosts: slot -> address of those who are registered when it is loaded; HAProxy learns of others at run time.
     healthy: the slots of those who serve from its first moment on.
     """
-    idle = aws.attributes["idle_timeout.timeout_seconds"]
-    return f"""# Written by the controller from what the AWS API returns; edit the templates instead.
-global
+    parts = [
+        "# Written by the controller from what the AWS API returns; edit the templates instead.",
+        _global(),
+        _defaults(aws.attributes["idle_timeout.timeout_seconds"]),
+        _listener(aws),
+        _targets(aws, hosts or {}, healthy),
+        rules.fixed_responses(aws.rules),
+        endpoint.configuration(aws.endpoint_policy, zones, ENDPOINT.removeprefix("http://")),
+    ]
+    return "\n".join(parts)
+
+
+def _global() -> str:
+    return f"""global
     log stdout format raw local0 info
     stats socket {RUN}/admin.sock level admin mode 600
     # No maxconn: as many connections as open files allow, for an ALB knows no limit. But where the machine knows none
     # either, HAProxy would make itself a table of a billion entries.
     fd-hard-limit 20000
     tune.bufsize 66560 # the 64 K of headers that an ALB takes, and room to add some
+"""
 
-defaults
+
+def _defaults(idle: str) -> str:
+    """idle: in seconds. It counts from the last byte, as an ALB's does; a slow client is not cut for its slowness."""
+    return f"""defaults
     mode http
     log global
     option httplog
     option dontlog-normal # access_logs.s3.enabled is false; errors are told
     option dontlognull
     timeout connect {CONNECT_MS}ms
-    # Both count from the last byte, as an ALB's does: without `timeout http-request`, a slow client is not cut either.
     timeout client {idle}s
     timeout server {idle}s
     timeout http-keep-alive {idle}s
     retries 0 # an ALB is not known to ask another target a second time
+"""
 
-frontend listener
+
+def _listener(aws: Balancing) -> str:
+    return f"""frontend listener
     bind {LISTENER}
     option disable-h2-upgrade # an ALB speaks HTTP/2 over TLS alone
     unique-id-format {_trace()}
 {_client_keep_alive(aws.attributes)}
-{_rules(aws.rules)}
-
-{_targets(aws, hosts or {}, healthy)}
-
-{_fixed_responses(aws.rules)}
-# The S3 gateway endpoint: what its policy does not name is refused with 403, as on AWS.
-frontend s3_endpoint
-{_bound(zones)}
-{_endpoint(aws.endpoint_policy)}
-    http-request deny deny_status 403 unless {{ var(txn.allowed) -m bool }}
-    # The emulator finds out from any of these what is asked of it: a list, a policy, another bucket, another service.
-    http-request deny deny_status 403 if {{ path -m reg ^/[^/]*/?$ }} or {{ query -m len gt 0 }}
-    http-request deny deny_status 403 if {{ req.hdr(X-Amz-Target) -m found }}
-    http-request deny deny_status 403 if {{ req.hdr(Authorization) -m found }} \
-!{{ req.hdr(Authorization) -m sub /s3/aws4_request }}
-    http-request set-header Host {ENDPOINT.removeprefix("http://")}
-    default_backend s3
-
-backend s3
-    # The bucket's policy refuses plain HTTP, which is all that the emulator speaks here: what comes this way would have
-    # come over TLS.
-    http-request set-header X-Forwarded-Proto https
-    server api {ENDPOINT.removeprefix("http://")}
+{rules.routes(aws.rules)}
 """
-
-
-def _bound(zones: Collection[str]) -> str:
-    return "\n".join(f"    bind {address}{S3_ENDPOINT}" for address in sorted(zones))
 
 
 def _targets(aws: Balancing, hosts: Mapping[str, str], healthy: Collection[str]) -> str:
@@ -115,7 +99,8 @@ def _targets(aws: Balancing, hosts: Mapping[str, str], healthy: Collection[str])
     timeout check {target["HealthCheckTimeoutSeconds"]}s
     default-server inter {target["HealthCheckIntervalSeconds"]}s \
 fall {target["UnhealthyThresholdCount"]} rise {target["HealthyThresholdCount"]}
-{_servers(target["Port"], hosts, healthy)}"""
+{_servers(target["Port"], hosts, healthy)}
+"""
 
 
 def fail_open(slot: str) -> str:
@@ -169,71 +154,3 @@ def _client_keep_alive(attributes: Mapping[str, str]) -> str:
     seconds = attributes.get("client_keep_alive.seconds", "3600")
     return f"""    tcp-request session set-var(sess.began) date
     http-after-response set-header Connection close if {{ date,sub(sess.began) ge {seconds} }}"""
-
-
-def _rules(rules: list[dict[str, Any]]) -> str:
-    """One line a rule in the order of their priority; the default one, without a condition, is last."""
-    return "\n".join(
-        f"    {'use' if (condition := _condition(rule)) else 'default'}_backend "
-        f"{_backend(number, rule)}{condition}"
-        for number, rule in enumerate(rules)
-    )
-
-
-def _backend(number: int, rule: dict[str, Any]) -> str:
-    return "targets" if rule["Actions"][0]["Type"] == "forward" else f"fixed{number}"
-
-
-def _fixed_responses(rules: list[dict[str, Any]]) -> str:
-    """A backend for each rule that answers by itself."""
-    lines = []
-    for number, rule in enumerate(rules):
-        if (action := rule["Actions"][0])["Type"] == "fixed-response":
-            fixed = action["FixedResponseConfig"]
-            body = fixed.get("MessageBody", "").translate(str.maketrans({"\\": "\\\\", '"': '\\"'}))
-            lines.append(
-                f"backend {_backend(number, rule)}\n"
-                f"    http-request return status {fixed['StatusCode']} "
-                f'content-type "{fixed.get("ContentType", "text/plain")}" string "{body}"\n'
-            )
-    return "\n".join(lines)
-
-
-def _condition(rule: dict[str, Any]) -> str:
-    """An `if` for the rule's path patterns; "" for the default rule."""
-    patterns: list[str] = []
-    for condition in rule["Conditions"]:
-        if condition["Field"] == "path-pattern":
-            patterns += (condition.get("PathPatternConfig") or condition)["Values"]
-    paths = " ".join(_pattern(pattern) for pattern in patterns)
-    return f" if {{ path -m reg {paths} }}" if patterns else ""
-
-
-def _pattern(pattern: str) -> str:
-    """A path pattern of an ALB's (`*` and `?`, case-sensitive) as a regular expression."""
-    return "^" + re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".") + "$"
-
-
-def _endpoint(policy: dict[str, Any]) -> str:
-    lines = []
-    for statement in policy["Statement"]:
-        if statement["Effect"] != "Allow":
-            raise ValueError("the endpoint's stand-in knows only Allow statements")
-        for action in _listed(statement["Action"]):
-            for resource in _listed(statement["Resource"]):
-                path = _object_path(resource)
-                lines.append(
-                    "    http-request set-var(txn.allowed) bool(true) if "
-                    f"{{ method {METHODS[action]} }} {{ path -m reg {path} }}"
-                )
-    return "\n".join(lines)
-
-
-def _object_path(resource: str) -> str:
-    bucket, _, key = resource.removeprefix("arn:aws:s3:::").partition("/")
-    prefix = SIGNAL_PATH if bucket.startswith(SIGNAL_BUCKET) else f"/{bucket}/"
-    return _pattern(prefix + key)
-
-
-def _listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value

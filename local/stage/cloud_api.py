@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import boto3
 from botocore.config import Config
 
-from deployment.template import Template
+from local.stage import endpoint
 
 ENDPOINT = "http://cloud.internal:4566"
 # A round that waits for an API that is away helps nobody; the next one comes in a second.
@@ -117,41 +115,8 @@ def balancing() -> Balancing | None:
             elb.describe_target_group_attributes(TargetGroupArn=targets[0]["TargetGroupArn"])
         ),
         rules=sorted(rules, key=lambda rule: (rule["IsDefault"], rule["Priority"].zfill(5))),
-        endpoint_policy=_endpoint_policy(),
+        endpoint_policy=endpoint.policy(client("ec2"), client("cloudformation")),
     )
-
-
-def _endpoint_policy() -> dict[str, Any]:
-    """The S3 endpoint's policy, from its stack's template: the emulator's DescribeVpcEndpoints leaves it out."""
-    (endpoint,) = client("ec2").describe_vpc_endpoints()["VpcEndpoints"]
-    tags = {tag["Key"]: tag["Value"] for tag in endpoint["Tags"]}
-    cloudformation = client("cloudformation")
-    name = tags["aws:cloudformation:stack-name"]
-    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-    body = cloudformation.get_template(StackName=name)["TemplateBody"]
-    resource = _template(body).resources[tags["aws:cloudformation:logical-id"]]
-    values = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
-    values |= {"AWS::Region": os.environ["AWS_REGION"], "AWS::Partition": "aws"}
-    policy: dict[str, Any] = _resolved(resource["Properties"]["PolicyDocument"], values)
-    return policy
-
-
-@functools.lru_cache(
-    maxsize=1
-)  # it is asked for each second, and reading it takes longer than all the rest
-def _template(body: str) -> Template:
-    return Template(body)
-
-
-def _resolved(content: Any, values: dict[str, str]) -> Any:
-    """`content` with each Fn::Sub in it replaced by its text."""
-    if isinstance(content, list):
-        return [_resolved(one, values) for one in content]
-    if not isinstance(content, dict):
-        return content
-    if set(content) == {"Fn::Sub"}:
-        return re.sub(r"\$\{([^}]+)\}", lambda name: values[name[1]], content["Fn::Sub"])
-    return {key: _resolved(one, values) for key, one in content.items()}
 
 
 def _pairs(answer: dict[str, Any]) -> dict[str, str]:

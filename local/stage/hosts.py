@@ -84,7 +84,23 @@ def launch(group: Group, zone: str) -> str:
         "timeservice.zone": zone,
         "timeservice.instance": instance,
     }
-    environment = {
+    options = [
+        f"--name={name}",
+        f"--hostname={instance}",
+        f"--network={DEPLOYMENT}-{zone}",
+        f"--volume={name}:/var/lib/docker",
+        *LIMITS,
+        *(f"--label={key}={value}" for key, value in labels.items()),
+        *(f"--env={key}={value}" for key, value in _environment(group, instance, zone).items()),
+    ]
+    engine().volumes.create(name, labels={LABEL: DEPLOYMENT})
+    _run(name, options)
+    return instance
+
+
+def _environment(group: Group, instance: str, zone: str) -> dict[str, str]:
+    """What instance.sh reads."""
+    return {
         "INSTANCE_ID": instance,
         "ZONE": zone,
         "USER_DATA": group.user_data,
@@ -94,39 +110,23 @@ def launch(group: Group, zone: str) -> str:
         "AWS_ENDPOINT_URL_S3": ENDPOINT,
         "AWS_CONFIG_FILE": "/opt/local/stage/aws-config",
     }
-    engine().volumes.create(name, labels={LABEL: DEPLOYMENT})
-    options = [
-        f"--name={name}",
-        f"--hostname={instance}",
-        f"--network={DEPLOYMENT}-{zone}",
-        f"--volume={name}:/var/lib/docker",
-        *LIMITS,
-        *(f"--label={key}={value}" for key, value in labels.items()),
-        *(f"--env={key}={value}" for key, value in environment.items()),
-    ]
-    _run(name, options)
-    return instance
 
 
 def _run(name: str, options: list[str]) -> None:
     """Privileged where the machine allows it, with the list above where it does not."""
+    what = [*options, IMAGE, "/opt/local/stage/instance.sh"]
     for powers in (["--privileged"], UNPRIVILEGED):
-        command = [
-            "docker",
-            "run",
-            "--detach",
-            *powers,
-            *options,
-            IMAGE,
-            "/opt/local/stage/instance.sh",
-        ]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - docker
+        result = _docker("run", "--detach", *powers, *what)
         if result.returncode == 0:
             return
-        subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)  # noqa: S603, S607 - docker
+        _docker("rm", "--force", name)
         if "operation not permitted" not in result.stderr:
             break
     raise LaunchError(f"a host does not start: {result.stderr.strip()}")
+
+
+def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607 - docker, with words of ours
 
 
 def _address_of(container: str, network: str) -> str:

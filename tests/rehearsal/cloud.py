@@ -16,7 +16,7 @@ from docker.models.containers import Container
 
 from drills.clone import ROOT, Clone
 from drills.load import Request
-from local.program import DEPLOYMENT
+from local.project import DEPLOYMENT
 
 # One for each clone: a rehearsal in another one, or a deployment that is up, is not disturbed, and what a rehearsal of
 # this one has left behind is found.

@@ -8,7 +8,7 @@ import docker
 import pytest
 
 from drills.clone import Clone
-from local.program import DEPLOYMENT
+from local.project import DEPLOYMENT
 from tests.rehearsal.cloud import aws, release, stacks
 
 pytestmark = pytest.mark.rehearsal

@@ -1,0 +1,38 @@
+"""make shell HOST: a shell on a host, or one command."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from local import hosts
+from local.containers import Containers
+from local.steps import CloudError
+
+WELCOME = """{instance} in {zone}: a container in the place of an EC2 instance, with a Docker engine of its own.
+  docker ps                  the service's container, which has no shell: whoever breaks into it finds none either
+  docker logs timeservice    what the service says; make logs HOST={instance} shows the boot as well
+  chronyc tracking           the clock; curl http://127.0.0.1/health is what the balancer asks
+"""
+
+
+def shell(cloud: Containers, word: str, command: str) -> int:
+    """Take this process's place; returns nothing, therefore. command: what to run instead of a shell."""
+    cloud.refuse_if_not_up()
+    host = hosts.chosen(cloud, word, "shell")
+    name = str(host.container.name)
+    if host.container.status != "running":
+        raise CloudError(
+            f"{host.instance} does not run ({host.container.status}); make logs HOST={host.instance}"
+        )
+    if command:
+        _become("docker", "exec", "--interactive", name, "bash", "-c", command)
+    terminal = ["--tty"] if sys.stdin.isatty() else []
+    if terminal:
+        print(WELCOME.format(instance=host.instance, zone=host.zone), flush=True)
+    _become("docker", "exec", "--interactive", *terminal, name, "bash")
+    raise AssertionError("another program runs in this place")
+
+
+def _become(*command: str) -> None:
+    os.execvp(command[0], command)  # noqa: S606 - docker, with each word as it is

@@ -1,0 +1,53 @@
+"""make status: stacks, hosts, URL."""
+
+from __future__ import annotations
+
+import json
+
+from local import stacks
+from local.containers import Containers
+
+
+def status(cloud: Containers) -> int:
+    cloud.refuse_if_not_up()
+    releases = {}
+    for stack in sorted(
+        stacks.deployed(cloud.endpoint()), key=lambda one: str(one["CreationTime"])
+    ):
+        print(f"stack  {stack['StackName']:<44} {stack['StackStatus']}")
+        outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+        if "Group" in outputs:
+            releases[outputs["Group"]] = outputs["Release"]
+    for host in cloud.hosts():
+        # A stack tells its group only when it stands.
+        release = releases.get(
+            host["group"], "(going)" if host["state"] == "draining" else "(coming)"
+        )
+        told = clock(said_by(cloud, host["address"]))
+        print(
+            f"host   {host['instance']}  {host['zone']}  release {release}  {host['state']:<9}  {told}"
+        )
+    print(f"url    http://127.0.0.1:{cloud.port}/now")
+    return 0
+
+
+def said_by(cloud: Containers, address: str) -> str:
+    """What a host answers at /now; "" if it does not. The balancer asks, as nobody else is on its network."""
+    balancer = cloud.get("balancer")
+    if balancer is None or balancer.status != "running":
+        return ""
+    result = balancer.exec_run(["curl", "-s", "-m", "2", f"http://{address}/now"])
+    return result.output.decode() if isinstance(result.output, bytes) else ""
+
+
+def clock(answer: str) -> str:
+    """What a host says at /now of its clock's error, in words."""
+    try:
+        known = json.loads(answer)["clock"]
+    except (ValueError, KeyError):
+        return "clock ? (no answer)"
+    if known.get("offset") is None:
+        return f"clock {known['state']}"
+    return (
+        f"clock {known['offset'] * 1e3:+.3f} ms (+-{known['bound'] * 1e3:.3f} ms) {known['state']}"
+    )
