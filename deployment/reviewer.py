@@ -15,7 +15,7 @@ def access(
     settings: Settings,
     reviewer: aws.cloudformation.Stack,
     stacks: Sequence[aws.cloudformation.Stack],
-    dashboards: Sequence[pulumi.Output[str]],
+    dashboard: pulumi.Output[str],
 ) -> pulumi.Output[dict[str, Any]]:
     """A user's URL, name and password, as a secret, or a role and how it is assumed; with pages of the console.
 
@@ -30,7 +30,7 @@ def access(
         pulumi.Output.concat(console, path, f"/home?region={region}#", begin, what)
         for path, begin, found in (
             ("/cloudformation", "/stacks/stackinfo?stackId=", [stack.id for stack in stacks]),
-            ("/cloudwatch", "dashboards/dashboard/", dashboards),
+            ("/cloudwatch", "dashboards/dashboard/", [dashboard]),
         )
         for what in found
     ]

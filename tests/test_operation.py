@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import runpy
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.templates import (
     RESOURCES,
@@ -173,23 +170,6 @@ def test_the_check_writes_the_metric_that_its_alarm_reads() -> None:
     assert alarm["Dimensions"] == [{"Name": "Deployment", "Value": variables["DEPLOYMENT"]}]
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=list(SCHEDULES))
-def test_the_dashboard_draws_the_offset_with_its_bound_and_the_limit(
-    schedule: dict[str, Any],
-) -> None:
-    body, _ = of_type("CloudWatch::Dashboard")["healthcheck.Dashboard"]["DashboardBody"]["Fn::Sub"]
-    values = {"AWS::Region": "r", "AWS::StackName": "s", "Limit": "0.5", "Alarm.Arn": "a"}
-    for key, value in {**values, "Seconds": str(schedule["Seconds"])}.items():
-        body = body.replace(f"${{{key}}}", value)
-    clock, healthy = (one["properties"] for one in json.loads(body)["widgets"])
-    assert clock["metrics"][0][:4] == ["timeservice", "ClockOffset", "Deployment", "s"]
-    assert clock["metrics"][1][:4] == ["timeservice", "ClockBound", "Deployment", "s"]
-    drawn = {one[0]["expression"] for one in clock["metrics"][2:]}
-    assert drawn == {"offset + bound", "offset - bound"}
-    assert [one["value"] for one in clock["annotations"]["horizontal"]] == [0.5, -0.5]
-    assert healthy["annotations"]["alarms"] == ["a"]
-
-
 def test_a_month_of_checks_is_free_even_if_each_took_all_its_time() -> None:
     """And the documentation's sum is this one."""
     function = the("Lambda::Function")
@@ -200,7 +180,7 @@ def test_a_month_of_checks_is_free_even_if_each_took_all_its_time() -> None:
         f"Lambda: GB-s, if each took its {timeout} s": (MONTH * gigabytes * timeout, 400_000),
         "CloudWatch: requests": (MONTH, 1_000_000),
         "CloudWatch: metrics of our own": (3, 10),
-        "CloudWatch: dashboards, with the balancer's": (len(of_type("CloudWatch::Dashboard")), 3),
+        "CloudWatch: dashboards": (len(of_type("CloudWatch::Dashboard")), 3),
         "CloudWatch: logs, at 2,000 bytes for each run (GB)": (MONTH * 2_000 / 1e9, 5),
     }
     document = (ROOT / "docs" / "healthcheck.md").read_text()
