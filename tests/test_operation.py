@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 import runpy
+import shlex
 from pathlib import Path
 from typing import Any
+
+import botocore.session
+import pytest
+from botocore import xform_name
 
 from tests.templates import (
     RESOURCES,
@@ -20,6 +25,14 @@ from tests.templates import (
 ROOT = Path(__file__).parent.parent
 SCHEDULES: dict[str, dict[str, Any]] = TEMPLATES["healthcheck"].content["Mappings"]["Schedules"]
 MONTH = 44_640  # minutes
+RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
+# As people call them: without what CloudFormation adds, and the healthcheck's by its stack.
+ALARMS = [
+    name.split(".")[1].removesuffix("Alarm") or name.split(".")[0]
+    for name in of_type("CloudWatch::Alarm")
+]
+COMMANDS = sorted(set(re.findall(r"\baws ([^`)\n]+)", RUNBOOK)))
+EVERY_COMMAND = {"--query", "--output", "--max-items", "--region"}
 
 
 def test_the_release_waits_for_every_host() -> None:
@@ -222,6 +235,44 @@ def test_the_function_s_handler_exists() -> None:
     module, function = the("Lambda::Function")["Handler"].rsplit(".", 1)
     source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
     assert f"def {function}(" in source
+
+
+def section(title: str) -> str:
+    """What docs/operations.md says below that heading, up to the next."""
+    found = re.search(rf"^### {title}\n(.+?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/operations.md has no section ### {title}"
+    return found[1]
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_each_alarm_has_its_runbook(name: str) -> None:
+    told = dict(re.findall(r"^\| ([\w ]+) \| (.+) \|$", section(name), re.MULTILINE))
+    assert list(told) == ["means", "who notices", "look at", "do", "ends", "drill"]
+    played = (ROOT / "docs" / "drills.md").read_text()
+    for drill in (
+        [] if told["drill"].startswith("none: ") else re.findall(r"`(.+?)`", told["drill"])
+    ):
+        assert re.search(rf"^\| {drill} \| .*\b{name} rang", played, re.MULTILINE), drill
+
+
+def test_each_runbook_has_its_alarm() -> None:
+    assert re.findall(r"^### (.+)$", RUNBOOK, re.MULTILINE) == ALARMS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_runbooks_ask_aws_what_it_can_be_asked(command: str) -> None:
+    """The operation and its options exist; what is asked of a log by `tail` is the command line's own."""
+    service, operation, *options = shlex.split(command)
+    if (service, operation) == ("logs", "tail"):
+        return
+    model = botocore.session.get_session().get_service_model(service)
+    (shape,) = (
+        model.operation_model(name).input_shape
+        for name in model.operation_names
+        if xform_name(name, "-") == operation
+    )
+    known = {f"--{xform_name(one, '-')}" for one in shape.members} | EVERY_COMMAND
+    assert {one for one in options if one.startswith("--")} <= known
 
 
 def test_every_log_ends_some_day_and_belongs_to_its_stack() -> None:
