@@ -98,6 +98,9 @@ healthcheck = stack(
         "Url": balancer.outputs["Url"],
         "AlertTopic": balancer.outputs["AlertTopic"],
         "ArtifactsBucket": bucket,
+        "LoadBalancer": balancer.outputs["LoadBalancer"],
+        "TargetGroup": balancer.outputs["TargetGroup"],
+        "Alarms": balancer.outputs["Alarms"],
         "PackageKey": packaged.key,
         "Limit": settings.limit,
         "NtpServers": settings.ntp_servers,
@@ -112,7 +115,7 @@ pulumi.export("release", release)
 pulumi.export("group", hosts.outputs["Group"])
 pulumi.export("function", healthcheck.outputs["Function"])
 pulumi.export("alarm", healthcheck.outputs["Alarm"])
-pulumi.export("dashboards", [balancer.outputs["Dashboard"], healthcheck.outputs["Dashboard"]])
+pulumi.export("dashboard", healthcheck.outputs["Dashboard"])
 
 # Made last, so that it is told of a release only when its hosts stand (the template says why), and deleted first.
 if settings.reviewer != "none":
@@ -127,11 +130,9 @@ if settings.reviewer != "none":
             "ArtifactsBucket": bucket,
             "LogGroup": healthcheck.outputs["LogGroup"],
             "Function": healthcheck.outputs["Function"],
-            "BalancerDashboard": balancer.outputs["Dashboard"],
-            "HealthcheckDashboard": healthcheck.outputs["Dashboard"],
+            "Dashboard": healthcheck.outputs["Dashboard"],
         },
         variant=settings.reviewer,
     )
     seen = [artifacts, network, balancer, hosts, healthcheck, reviewer]
-    dashboards = [balancer.outputs["Dashboard"], healthcheck.outputs["Dashboard"]]
-    pulumi.export("reviewer", access(settings, reviewer, seen, dashboards))
+    pulumi.export("reviewer", access(settings, reviewer, seen, healthcheck.outputs["Dashboard"]))

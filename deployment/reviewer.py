@@ -17,13 +17,13 @@ def access(
     settings: Settings,
     reviewer: aws.cloudformation.Stack,
     stacks: Sequence[aws.cloudformation.Stack],
-    dashboards: Sequence[pulumi.Output[str]],
+    dashboard: pulumi.Output[str],
 ) -> pulumi.Output[dict[str, Any]]:
     """A user's URL, name and password, as a secret, or a role and how it is assumed; with pages of the console.
 
     The console lists no stacks and no dashboards to who may not see all of them, but opens one that is asked for.
     """
-    pages = _pages(stacks, dashboards)
+    pages = _pages(stacks, dashboard)
     if settings.reviewer == "role":
         return _role(reviewer.outputs["Arn"], settings.reviewer_external_id, pages)
     # Here, and not in the template, so that the password stands in no template, parameter or event. The SDK marks it
@@ -56,9 +56,7 @@ def _role(role: pulumi.Output[str], external_id: str, pages: Pages) -> pulumi.Ou
     )
 
 
-def _pages(
-    stacks: Sequence[aws.cloudformation.Stack], dashboards: Sequence[pulumi.Output[str]]
-) -> Pages:
+def _pages(stacks: Sequence[aws.cloudformation.Stack], dashboard: pulumi.Output[str]) -> Pages:
     region = aws.get_region().region
     console = f"https://{region}.console.aws.amazon.com"
     lists = [
@@ -69,7 +67,7 @@ def _pages(
         pulumi.Output.concat(console, path, f"/home?region={region}#", begin, what)
         for path, begin, found in (
             ("/cloudformation", "/stacks/stackinfo?stackId=", [stack.id for stack in stacks]),
-            ("/cloudwatch", "dashboards/dashboard/", dashboards),
+            ("/cloudwatch", "dashboards/dashboard/", [dashboard]),
         )
         for what in found
     ]

@@ -8,7 +8,7 @@ from healthcheck.clock import Own
 from healthcheck.interval import Interval
 from healthcheck.timestamp import Timestamp
 
-UNNAMED = "?"  # an answer's instance, where the service does not say
+UNNAMED = "?"  # an answer's instance or version, where the service does not say
 DRIFT = 50e-6  # seconds that two clocks may drift apart in a second while we measure
 
 
@@ -29,6 +29,7 @@ class Sample(NamedTuple):
 
     instance: which host gave it. offset: its clock minus ours (`before.epoch` and the steady clock), in seconds.
     stated: the time it said. sent, arrived: our steady clock at either end, in seconds. before, after: our clocks then.
+    version: what the instance runs, as it says.
     """
 
     instance: str
@@ -38,6 +39,7 @@ class Sample(NamedTuple):
     arrived: float
     before: Own
     after: Own
+    version: str = UNNAMED
 
 
 class Server(NamedTuple):

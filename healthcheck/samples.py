@@ -29,7 +29,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
     "User-Agent": f"timeservice-healthcheck/{__version__}",
 }
-LONGEST_NAME = 64  # characters of an instance's name that are told
+LONGEST_NAME = 64  # characters of an instance's name, or its version's, that are told
 
 
 class _Session(requests.Session):
@@ -73,9 +73,11 @@ class Service:
                 arrived = steady()
         except FAILURES as trouble:
             raise explained(trouble) from None
-        stated, instance = understood(body)
+        stated, instance, version = understood(body)
         offset = Interval(stated.seconds - arrived, stated.seconds + stated.resolution - sent)
-        return Sample(instance, offset.moved(-before.epoch), stated, sent, arrived, before, own())
+        return Sample(
+            instance, offset.moved(-before.epoch), stated, sent, arrived, before, own(), version
+        )
 
     def location(self) -> str | None:
         """Where the service redirects to; None if it answers anything else. Raises Trouble."""
@@ -141,8 +143,8 @@ class Service:
         return body
 
 
-def understood(body: bytes) -> tuple[Timestamp, str]:
-    """The time and the instance that an answer's JSON states; raises Trouble."""
+def understood(body: bytes) -> tuple[Timestamp, str, str]:
+    """The time, the instance and its version that an answer's JSON states; raises Trouble."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -151,14 +153,18 @@ def understood(body: bytes) -> tuple[Timestamp, str]:
     if not isinstance(content, dict) or not isinstance(content.get("now"), str):
         raise Trouble("body", 'the answer has no text called "now"')
     try:
-        return parse(content["now"]), _named(content.get("instance"))
+        return (
+            parse(content["now"]),
+            _named(content.get("instance")),
+            _named(content.get("version")),
+        )
     except BadTimestamp as wrong:
         raise Trouble("body", str(wrong)) from None
 
 
-def _named(instance: object) -> str:
-    """An instance's name as it can be printed: it must not break the line, speak to the terminal, or be another's."""
-    name = ascii(str(instance or UNNAMED))[1:-1]
+def _named(told: object) -> str:
+    """A name as it can be printed: it must not break the line, speak to the terminal, or be another's."""
+    name = ascii(str(told or UNNAMED))[1:-1]
     if len(name) <= LONGEST_NAME:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]

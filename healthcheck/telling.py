@@ -59,7 +59,12 @@ def record(result: Result) -> str:
             "proven": verdict.proven,
             "samples": len(reading.samples),
             "instances": [
-                {"instance": one.name, "samples": one.samples, **_interval(one.error)}
+                {
+                    "instance": one.name,
+                    "version": one.version,
+                    "samples": one.samples,
+                    **_interval(one.error),
+                }
                 for one in verdict.instances
             ],
             "reference": {

@@ -22,13 +22,14 @@ Status = Literal["OK", "Failed", "Unknown"]
 class Instance(NamedTuple):
     """What was found out about one instance's clock: its error (its clock minus true time), in seconds.
 
-    stated: the time that it said last, in seconds since 1970.
+    stated: the time that it said last, in seconds since 1970. version: what it runs.
     """
 
     name: str
     error: Interval
     samples: int
     stated: float
+    version: str = UNNAMED
 
 
 class Verdict(NamedTuple):
@@ -94,7 +95,7 @@ def _clocks(reading: Reading, limit: float) -> Verdict:
         if offset.empty:
             return Verdict("Failed", "inconsistent", f"the clock of {name} jumps{guess}", True)
         error = offset.minus(reference.offset)
-        instances.append(Instance(name, error, len(samples), newest.stated.seconds))
+        instances.append(Instance(name, error, len(samples), newest.stated.seconds, newest.version))
     if reference.kind == "disagree":
         detail = "the NTP servers contradict each other"
         return Verdict("Unknown", "reference_disagree", detail, True)

@@ -77,7 +77,9 @@ def test_what_follows_from_an_hour() -> None:
         ({}, "AmazonCloudWatch/CW:AlarmMonitorUsage", 5),
         ({"maxHosts": "3"}, "AmazonCloudWatch/CW:AlarmMonitorUsage", 5 + 2),  # the policy's own
         ({}, "AmazonCloudWatch/CW:MetricMonitorUsage", len(METRICS)),
-        ({}, "AmazonCloudWatch/DashboardsUsageHour", 2),
+        ({}, "AmazonCloudWatch/DashboardsUsageHour", 1),
+        # 300 looks, four queries each, of three hours of checks
+        ({}, "AmazonCloudWatch/DataScanned-Bytes", 300 * 4 * 180 * 2_000 / 1e9),
         ({}, "AWSLambda/Request", 730 * 60),
         ({"checkEvery": "15"}, "AWSLambda/Request", 730 * 4),
         ({}, "AmazonCloudWatch/CW:Requests", 730 * 60),
@@ -99,7 +101,7 @@ def test_the_templates_and_settings_say_how_much_of_everything(
     [
         ({}, "AmazonEC2/BoxUsage:t3.micro", 0, 2 * 730 * 0.0104),
         ({}, "AmazonCloudWatch/CW:AlarmMonitorUsage", 5, 0),
-        ({}, "AmazonCloudWatch/DashboardsUsageHour", 2, 0),
+        ({}, "AmazonCloudWatch/DashboardsUsageHour", 1, 0),
         # 43,800 checks of 60 s and 256 MB are 657,000 GB-s, of which 400,000 are free
         ({}, "AWSLambda/Lambda-GB-Second", 400_000, 257_000 * 0.0000166667),
     ],

@@ -216,7 +216,7 @@ def test_the_balancer_has_an_address_in_each_public_subnet(
         (
             add("balancer", "AWS::CloudWatch::Dashboard", DashboardBody="{}"),
             "AmazonCloudWatch/DashboardsUsageHour",
-            1.5,
+            2,
         ),
         (
             add("balancer", "AWS::CloudWatch::Alarm", Period=300),

@@ -122,7 +122,7 @@ def test_json_is_one_object_in_one_line(capsys: pytest.CaptureFixture[str]) -> N
     assert abs(record["offset"] - 0.25) <= record["bound"] + 1e-5
     assert (record["limit"], record["samples"], record["version"]) == (1.0, 2, __version__)
     (instance,) = record["instances"]
-    assert set(instance) == {"instance", "samples", "offset", "bound"}
+    assert set(instance) == {"instance", "version", "samples", "offset", "bound"}
     assert (instance["instance"], instance["samples"]) == ("i-1", 2)
     assert record["reference"]["kind"] == "ntp"
     *answered, silent = record["reference"]["servers"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import runpy
+import shlex
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore import xform_name
 
 from tests.templates import (
     RESOURCES,
@@ -23,6 +25,14 @@ from tests.templates import (
 ROOT = Path(__file__).parent.parent
 SCHEDULES: dict[str, dict[str, Any]] = TEMPLATES["healthcheck"].content["Mappings"]["Schedules"]
 MONTH = 44_640  # minutes
+RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
+# As people call them: without what CloudFormation adds, and the healthcheck's by its stack.
+ALARMS = [
+    name.split(".")[1].removesuffix("Alarm") or name.split(".")[0]
+    for name in of_type("CloudWatch::Alarm")
+]
+COMMANDS = sorted(set(re.findall(r"\baws ([^`)\n]+)", RUNBOOK)))
+EVERY_COMMAND = {"--query", "--output", "--max-items", "--region"}
 
 
 def test_the_release_waits_for_every_host() -> None:
@@ -173,23 +183,6 @@ def test_the_check_writes_the_metric_that_its_alarm_reads() -> None:
     assert alarm["Dimensions"] == [{"Name": "Deployment", "Value": variables["DEPLOYMENT"]}]
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=list(SCHEDULES))
-def test_the_dashboard_draws_the_offset_with_its_bound_and_the_limit(
-    schedule: dict[str, Any],
-) -> None:
-    body, _ = of_type("CloudWatch::Dashboard")["healthcheck.Dashboard"]["DashboardBody"]["Fn::Sub"]
-    values = {"AWS::Region": "r", "AWS::StackName": "s", "Limit": "0.5", "Alarm.Arn": "a"}
-    for key, value in {**values, "Seconds": str(schedule["Seconds"])}.items():
-        body = body.replace(f"${{{key}}}", value)
-    clock, healthy = (one["properties"] for one in json.loads(body)["widgets"])
-    assert clock["metrics"][0][:4] == ["timeservice", "ClockOffset", "Deployment", "s"]
-    assert clock["metrics"][1][:4] == ["timeservice", "ClockBound", "Deployment", "s"]
-    drawn = {one[0]["expression"] for one in clock["metrics"][2:]}
-    assert drawn == {"offset + bound", "offset - bound"}
-    assert [one["value"] for one in clock["annotations"]["horizontal"]] == [0.5, -0.5]
-    assert healthy["annotations"]["alarms"] == ["a"]
-
-
 def test_a_month_of_checks_is_free_even_if_each_took_all_its_time() -> None:
     """And the documentation's sum is this one."""
     function = the("Lambda::Function")
@@ -200,7 +193,7 @@ def test_a_month_of_checks_is_free_even_if_each_took_all_its_time() -> None:
         f"Lambda: GB-s, if each took its {timeout} s": (MONTH * gigabytes * timeout, 400_000),
         "CloudWatch: requests": (MONTH, 1_000_000),
         "CloudWatch: metrics of our own": (3, 10),
-        "CloudWatch: dashboards, with the balancer's": (len(of_type("CloudWatch::Dashboard")), 3),
+        "CloudWatch: dashboards": (len(of_type("CloudWatch::Dashboard")), 3),
         "CloudWatch: logs, at 2,000 bytes for each run (GB)": (MONTH * 2_000 / 1e9, 5),
     }
     document = (ROOT / "docs" / "healthcheck.md").read_text()
@@ -242,6 +235,44 @@ def test_the_function_s_handler_exists() -> None:
     module, function = the("Lambda::Function")["Handler"].rsplit(".", 1)
     source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
     assert f"def {function}(" in source
+
+
+def section(title: str) -> str:
+    """What docs/operations.md says below that heading, up to the next."""
+    found = re.search(rf"^### {title}\n(.+?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/operations.md has no section ### {title}"
+    return found[1]
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_each_alarm_has_its_runbook(name: str) -> None:
+    told = dict(re.findall(r"^\| ([\w ]+) \| (.+) \|$", section(name), re.MULTILINE))
+    assert list(told) == ["means", "who notices", "look at", "do", "ends", "drill"]
+    played = (ROOT / "docs" / "drills.md").read_text()
+    for drill in (
+        [] if told["drill"].startswith("none: ") else re.findall(r"`(.+?)`", told["drill"])
+    ):
+        assert re.search(rf"^\| {drill} \| .*\b{name} rang", played, re.MULTILINE), drill
+
+
+def test_each_runbook_has_its_alarm() -> None:
+    assert re.findall(r"^### (.+)$", RUNBOOK, re.MULTILINE) == ALARMS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_runbooks_ask_aws_what_it_can_be_asked(command: str) -> None:
+    """The operation and its options exist; what is asked of a log by `tail` is the command line's own."""
+    service, operation, *options = shlex.split(command)
+    if (service, operation) == ("logs", "tail"):
+        return
+    model = botocore.session.get_session().get_service_model(service)
+    (shape,) = (
+        model.operation_model(name).input_shape
+        for name in model.operation_names
+        if xform_name(name, "-") == operation
+    )
+    known = {f"--{xform_name(one, '-')}" for one in shape.members} | EVERY_COMMAND
+    assert {one for one in options if one.startswith("--")} <= known
 
 
 def test_every_log_ends_some_day_and_belongs_to_its_stack() -> None:

@@ -49,6 +49,9 @@ def test_outputs_are_wired_into_parameters_of_the_same_meaning() -> None:
         "healthcheck.Url": "balancer.Url",
         "healthcheck.AlertTopic": "balancer.AlertTopic",
         "healthcheck.ArtifactsBucket": "artifacts.Bucket",
+        "healthcheck.LoadBalancer": "balancer.LoadBalancer",
+        "healthcheck.TargetGroup": "balancer.TargetGroup",
+        "healthcheck.Alarms": "balancer.Alarms",
     }
 
 
@@ -126,7 +129,7 @@ def test_exports_are_what_people_and_the_healthcheck_need() -> None:
         "group": "hosts.Group",
         "function": "healthcheck.Function",
         "alarm": "healthcheck.Alarm",
-        "dashboards": ["balancer.Dashboard", "healthcheck.Dashboard"],
+        "dashboard": "healthcheck.Dashboard",
     }
 
 

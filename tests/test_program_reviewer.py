@@ -44,8 +44,7 @@ def test_it_is_told_what_the_other_stacks_have_made_and_of_the_hosts_only_when_t
             "ArtifactsBucket": "artifacts.Bucket",
             "LogGroup": "healthcheck.LogGroup",
             "Function": "healthcheck.Function",
-            "BalancerDashboard": "balancer.Dashboard",
-            "HealthcheckDashboard": "healthcheck.Dashboard",
+            "Dashboard": "healthcheck.Dashboard",
         }
     )
     for key in ("Kind", "TrustedAccount", "ExternalId", "Deployment"):
@@ -89,7 +88,6 @@ def test_a_user_is_told_where_to_sign_in_and_what_to_open() -> None:
         *("artifacts", "network", "balancer", "hosts", "healthcheck", "reviewer")
     ]
     start = f"{console}/cloudwatch/home?region=eu-west-1#dashboards/dashboard/"
-    assert f"{start}balancer.Dashboard" in told["pages"]
     assert f"{start}healthcheck.Dashboard" in told["pages"]
 
 

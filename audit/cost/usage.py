@@ -27,6 +27,7 @@ class Usage(NamedTuple):
     check_seconds: float = (
         1.0  # decided: as docs/healthcheck.md plans; locally a run takes a third of that
     )
+    looks: int = 300  # at the dashboard in a month, its refreshes counted: ten a day
     notifications: int = 100  # mails of alarms in a month; there should be none
 
 

@@ -11,6 +11,7 @@ from audit.cost.resources import Resource, Resources
 from audit.cost.usage import LOGGED, Usage
 from healthcheck.handler import METRICS
 
+SHOWN = 180  # minutes that a dashboard shows, unless somebody chooses others
 MINUTES = {"minute": 1, "hour": 60, "day": 1_440}
 
 
@@ -22,7 +23,12 @@ def alarm(one: Resource, all_of: Resources, usage: Usage) -> Iterator[Charge]:
 
 
 def dashboard(one: Resource, all_of: Resources, usage: Usage) -> Iterator[Charge]:
+    """And what a look at it reads of the log: each widget that queries it reads all of the time that it shows."""
     yield Charge("dashboards", "AmazonCloudWatch/DashboardsUsageHour", 1)
+    if queries := str(one.properties["DashboardBody"]).count('"type": "log"'):
+        shown = sum(SHOWN / every_minutes(rule) for rule in all_of.of_type("AWS::Events::Rule"))
+        scanned = usage.looks * queries * shown * LOGGED / 1e9
+        yield Charge("its queries", "AmazonCloudWatch/DataScanned-Bytes", scanned)
 
 
 def function(one: Resource, all_of: Resources, usage: Usage) -> Iterator[Charge]:

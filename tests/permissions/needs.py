@@ -60,7 +60,7 @@ RESOURCES = [
     f"arn:aws:iam::{ACCOUNT}:role/{HOSTS}-HostRole-1",
     f"arn:aws:iam::{ACCOUNT}:role/{HEALTHCHECK}-FunctionRole-1",
     f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/Dashboard-1",
-    f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{BALANCER}-Dashboard-1",
+    f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{HEALTHCHECK}-Dashboard-1",
     *_regional("cloudwatch", f"alarm:{BALANCER}-Alarm-1", f"alarm:{HEALTHCHECK}-Alarm-1"),
     *_regional("cloudwatch", f"alarm:TargetTracking-{HOSTS}-HostGroup-1-AlarmHigh-1"),
     *_regional("events", f"rule/{HEALTHCHECK}-Schedule-1"),

@@ -18,8 +18,7 @@ NAMES = {
     "ArtifactsBucket": f"{DEPLOYMENT}-artifacts-bucket-1",
     "LogGroup": f"{DEPLOYMENT}-healthcheck-LogGroup-1",
     "Function": f"{DEPLOYMENT}-healthcheck-Function-1",
-    "BalancerDashboard": f"{DEPLOYMENT}-balancer-Dashboard-1",
-    "HealthcheckDashboard": f"{DEPLOYMENT}-healthcheck-Dashboard-1",
+    "Dashboard": f"{DEPLOYMENT}-healthcheck-Dashboard-1",
 }
 TRUST = {"TrustedAccount": ACCOUNT, "ExternalId": "review-2f6c91"}
 

@@ -190,7 +190,7 @@ CFN = f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/"
         (put("Logs", "Resource", "*"), "/aws/lambda/somebody-elses .*allowed"),
         (put("Bucket", "Resource", "arn:aws:s3:::*"), "s3:ListBucket on .*somebody-elses"),
         (put("Alarms", "Resource", "*"), "alarm:somebody-elses .*allowed"),
-        (put("Dashboards", "Resource", "*"), "dashboard/somebody-elses .*allowed"),
+        (put("Dashboard", "Resource", "*"), "dashboard/somebody-elses .*allowed"),
         (put("Function", "Action", "lambda:*"), "lambda:UpdateFunctionCode .*allowed"),
         (put("OwnSignIn", "Resource", f"arn:aws:iam::{ACCOUNT}:user/*"), "user/somebody-else .*a"),
         (put("NeverMorePower", "Action", "iam:*"), "iam:ChangePassword .*denied"),
