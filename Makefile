@@ -159,8 +159,9 @@ cost: setup ## what it costs an hour and a month, computed from the templates; R
 	@$(PYTHON) -m audit.cost $(addprefix --config ,$(CONFIG)) $(addprefix --region ,$(REGION)) \
 		$(addprefix --hosts ,$(HOSTS)) $(addprefix --requests-per-second ,$(REQUESTS))
 
-diagram: setup ## draw the deployment from the templates; renews docs/deployment.md
+diagram: setup ## draw the deployment and a release from the templates; renews docs/deployment.md
 	@$(PYTHON) -m audit.diagram
+	@$(PYTHON) -m audit.sequence
 
 lock: setup ## renew the locks from the *.in files
 	@scripts/lock.sh

@@ -1,10 +1,12 @@
-"""The picture of the deployment: it is what the templates say."""
+"""The pictures of the deployment and of a release: they are what the templates say."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from audit import diagram
+from audit import diagram, sequence
 from deployment.template import Template, read
 
 
@@ -41,3 +43,34 @@ def test_a_template_that_changes_changes_the_picture(
     after = diagram.text()
     assert after != before
     assert seen in after
+
+
+def test_the_picture_of_a_release_in_the_docs_is_the_templates() -> None:
+    page = sequence.PAGE.read_text()
+    assert sequence.BLOCK.search(page)
+    assert sequence.renewed(page) == page, "run: make diagram"
+
+
+def test_each_step_of_a_host_s_start_is_in_the_picture_with_whom_it_asks() -> None:
+    names = re.findall(r'^ *step="(.*)"$', read("hosts").body, re.MULTILINE)
+    assert [what for _, what in sequence.steps()] == names
+    assert ("S3", "loading the image from S3") in sequence.steps()
+    assert ("time", "waiting for the clock to be synchronised") in sequence.steps()
+    assert ("hosts", "starting the service") in sequence.steps()
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "new", "seen"),
+    [
+        ("hosts", 'step="installing Docker"', 'step="installing Podman"', "S3: installing Podman"),
+        ("hosts", 'Timeout: "1500"', 'Timeout: "600"', "within 10 minutes"),
+        ("balancer", "HealthyThresholdCount: 2", "HealthyThresholdCount: 3", "3 good ones"),
+    ],
+)
+def test_a_template_that_changes_changes_the_picture_of_a_release(
+    monkeypatch: pytest.MonkeyPatch, part: str, old: str, new: str, seen: str
+) -> None:
+    assert seen not in sequence.text()
+    changed = Template(read(part).body.replace(old, new))
+    monkeypatch.setattr(sequence, "read", lambda name: changed if name == part else read(name))
+    assert seen in sequence.text()
