@@ -3,6 +3,7 @@ that needs an account on AWS and is at least well-formed."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -15,6 +16,8 @@ import pytest
 import yaml
 from botocore import xform_name
 
+from drills.catalogue import DRILLS
+from tests.abuse.wire import ROWS
 from tests.documented import ROOT, Command, documents, every, shape
 from tests.documented_runs import elsewhere
 
@@ -171,3 +174,32 @@ def test_two_outputs_are_alike_when_only_their_figures_differ(
     line: str, same: str, other: str
 ) -> None:
     assert shape(line) == shape(same) != shape(other)
+
+
+@pytest.mark.parametrize(
+    ("words", "document"),
+    [
+        (r"(0 of 9,409), and 0 of", "docs/operations.md"),
+        (r"0 of 9,409, and (0 of 65,790)", "docs/operations.md"),
+        (r"(1,319 of 1,319) trials held the truth", "docs/healthcheck.md"),
+        (r"(6,113) requests a second", "docs/operations.md"),
+    ],
+)
+def test_what_the_readme_says_was_measured_is_told_with_its_command(
+    words: str, document: str
+) -> None:
+    (figure,) = re.findall(words, TEXTS["README.md"])
+    assert all(number in TEXTS[document] for number in re.findall(r"[\d,]+", figure))
+
+
+def test_what_the_readme_says_of_costs_drills_and_abuse_is_what_the_commands_say() -> None:
+    readme = TEXTS["README.md"]
+    done = subprocess.run(
+        [sys.executable, "-m", "audit.cost", "--json"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    cost = json.loads(done.stdout)
+    assert f"${cost['hour']:.3f} an hour, ${cost['month']:.0f} a month in us-east-1" in readme
+    assert f"$100 of credits last {cost['days']['100']:.0f} days" in readme
+    assert f"{len(DRILLS)} ways to break it" in readme
+    assert f"{len(ROWS)} requests that nobody should send" in readme
