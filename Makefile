@@ -176,7 +176,7 @@ sbom: image ## build/sbom.json: what is in the service's image (CycloneDX)
 licences: image package ## build/licences.txt: what is shipped, under which licences
 	@$(PYTHON) -m scan.licences
 
-diagram: setup ## draw the deployment from the templates; renews docs/deployment.md
+diagram: setup ## draw the deployment and a release from the templates; renews docs/deployment.md
 	@$(PYTHON) -m audit.diagram
 
 lock: setup ## renew the locks from the *.in files

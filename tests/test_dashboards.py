@@ -10,8 +10,9 @@ from typing import Any
 
 import jsonschema
 import pytest
-from audit.expected import Resolver, Stack
 
+from audit.drift.resolver import Resolver
+from audit.drift.stacks import Stack
 from healthcheck import reference, telling
 from healthcheck.check import check
 from healthcheck.handler import METRICS

@@ -1,1 +1,1 @@
-"""The deployment as a picture, drawn from the templates."""
+"""The deployment and a release as pictures, drawn from the templates."""

@@ -1,6 +1,6 @@
-"""The deployment as a picture (Mermaid, which GitHub draws), read from the templates: stacks, subnets, allowed traffic.
+"""The deployment as a flowchart, and a release as a sequence (Mermaid, which GitHub draws), read from the templates.
 
-`make diagram` renews the one in docs/deployment.md; a test fails when that is out of date.
+`make diagram` renews those in docs/deployment.md; a test fails when one is out of date.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ import argparse
 import re
 from pathlib import Path
 
-from audit.diagram.mermaid import text
+from audit.diagram import flowchart, sequence
 
 PAGE = Path(__file__).parent.parent.parent / "docs/deployment.md"
 BLOCK = re.compile(r"```mermaid\n.*?```", re.DOTALL)
 
 
 def renewed(page: str) -> str:
-    """The page with the picture as it is now."""
-    return BLOCK.sub(lambda _: f"```mermaid\n{text()}```", page, count=1)
+    """The page with the pictures as they are now, in the order in which they stand there."""
+    pictures = iter([flowchart.text(), sequence.text()])
+    return BLOCK.sub(lambda _: f"```mermaid\n{next(pictures)}```", page)
 
 
 def main() -> None:

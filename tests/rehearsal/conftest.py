@@ -13,8 +13,18 @@ from tests.rehearsal.cloud import NAME
 
 
 @pytest.fixture(scope="session")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
-    clone = Clone(tmp_path_factory.mktemp("rehearsal") / "clone", NAME)
+def said() -> list[str]:
+    """What each make of the rehearsal printed, in their order."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> Iterator[Clone]:
+    def say(output: str) -> None:
+        said.append(output)
+        print(output)
+
+    clone = Clone(tmp_path_factory.mktemp("rehearsal") / "clone", NAME, say)
     Containers(NAME).remove()  # what a rehearsal that was killed has left
     try:
         yield clone

@@ -1,4 +1,4 @@
-"""The picture, as Mermaid's flowchart."""
+"""The deployment, as Mermaid's flowchart."""
 
 from __future__ import annotations
 

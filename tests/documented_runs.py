@@ -1,0 +1,27 @@
+"""Who runs the commands that the documentation shows."""
+
+from __future__ import annotations
+
+from tests.documented import Command
+
+# What a command begins with -> (file, what there runs it), where the rehearsal of the documentation does not.
+ELSEWHERE = {
+    "make test": (".ci/run", "make test"),
+    "make lint": ("Makefile", "test: lint "),
+    "make unit": ("Makefile", " unit "),
+    "make setup": ("Makefile", "unit: setup"),
+    "make up CONFIG": ("tests/rehearsal/test_2_reviewer.py", '{"CONFIG": "reviewer=user"}'),
+    "make reviewer": ("tests/rehearsal/test_2_reviewer.py", 'clone.make("reviewer")'),
+    "pip install .": ("tests/test_healthcheck_package.py", '"install"'),
+}
+# On a machine with systemd and cron: in a container that has what they call.
+ON_A_MACHINE = ("sudo ", "echo ", "sed ", "journalctl ", "URL=")
+
+
+def elsewhere(command: Command) -> tuple[str, str] | None:
+    found = (where for start, where in ELSEWHERE.items() if command.text.startswith(start))
+    return next(found, None)
+
+
+def on_a_machine(command: Command) -> bool:
+    return command.text.startswith(ON_A_MACHINE)

@@ -1,0 +1,142 @@
+"""The documentation's commands, run as they stand there, print what stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import docker
+import pytest
+
+from drills.clone import ROOT, Clone
+from tests.documented import Command, every, shape
+from tests.documented_runs import elsewhere, on_a_machine
+from tests.rehearsal.cloud import NAME
+
+pytestmark = pytest.mark.rehearsal
+
+HERE = [one for one in every() if not one.aws and not elsewhere(one) and not on_a_machine(one)]
+GOES_ON = re.compile(r"--every|--follow|FOLLOW=")  # until it is stopped
+# The healthcheck's image, which users have as timeservice-healthcheck:VERSION.
+IMAGE = f"{NAME}-healthcheck"
+
+
+def adapted(text: str, clone: Clone) -> str:
+    """To the rehearsal's port and names; its balancer is on the loopback interface, where containers see it by the
+    machine's own network."""
+    text = text.replace("http://127.0.0.1:8080", clone.url).replace("example.org", clone.url)
+    text = text.replace("make check-image", f"{ROOT}/scripts/check-image.sh {IMAGE}:VERSION")
+    text = re.sub(r"timeservice-healthcheck:[\d.]+", f"{IMAGE}:VERSION", text)
+    text = re.sub(r"(--name |--follow )timeservice-healthcheck", rf"\1{IMAGE}", text)
+    return text.replace("docker run ", "docker run --network host ")
+
+
+def start(text: str, clone: Clone) -> subprocess.Popen[str]:
+    environment = {key: value for key, value in os.environ.items() if "MAKE" not in key}
+    return subprocess.Popen(  # noqa: S603 - our own documentation
+        ["bash", "-euo", "pipefail", "-c", f"exec 2>&1; {adapted(text, clone)}"],  # noqa: S607 - the machine's
+        cwd=clone.folder,
+        env=environment | {"NAME": clone.name, "PORT": str(clone.port), "URL": clone.url},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def is_said(documented: list[str], output: str) -> None:
+    """Each line, in this order, and nothing else but where `...` stands."""
+    said, anything = [shape(line) for line in output.splitlines() if line.strip()], False
+    for line in documented:
+        if line.strip() == "...":
+            anything = True
+            continue
+        assert shape(line) in (said if anything else said[:1]), f"{line!r} is not in\n{output}"
+        said, anything = said[said.index(shape(line)) + 1 :], False
+    assert anything or not documented or not said, f"more than is documented: {said}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def images(engine: docker.DockerClient) -> Iterator[None]:
+    yield
+    for container in engine.containers.list(all=True, filters={"name": IMAGE}):
+        container.remove(force=True)
+    for image in engine.images.list(IMAGE):
+        engine.images.remove(str(image.id), force=True)
+
+
+@pytest.mark.parametrize("command", HERE, ids=lambda one: one.id)
+def test_a_command_works_and_prints_what_stands_there(clone: Clone, command: Command) -> None:
+    running = start(command.text, clone)
+    assert running.stdout
+    if GOES_ON.search(command.text) and "--detach" not in command.text:
+        first = running.stdout.readline()
+        os.killpg(running.pid, signal.SIGINT)
+        rest, _ = running.communicate(timeout=60)
+        assert first.strip(), rest
+        assert running.returncode in (0, 130, -signal.SIGINT)
+        return
+    output, _ = running.communicate(timeout=600)
+    assert running.returncode == 0, output
+    if command.text != "make up":  # it was up: test_1_up has what the first one says
+        is_said(command.output, output)
+
+
+def test_the_first_up_said_what_stands_there(said: list[str]) -> None:
+    (documented,) = (one.output for one in HERE if one.text == "make up")
+    is_said(documented, "".join(said))
+
+
+# sudo is there for nothing, as root; systemd is only called. What is installed where is what is looked at.
+MACHINE = r"""
+exec 2>&1
+mkdir -p /shims /etc/systemd/system /etc/cron.d /var/lib/prometheus/node-exporter
+printf '#!/bin/bash\nexec "$@"\n' > /shims/sudo
+for tool in systemctl journalctl pipx; do printf '#!/bin/bash\necho "called: %s $*"\n' $tool > /shims/$tool; done
+chmod 755 /shims/*
+groupadd --system prometheus
+export PATH=/shims:$PATH
+set -eux
+"""
+LOOK = r"""
+find /etc/systemd/system /etc/default /etc/cron.d -name 'timeservice*' -type f -printf '%m %p\n'
+stat -c '%a %U:%G %n' /var/lib/prometheus/node-exporter
+"""
+
+
+def test_the_commands_for_a_machine_with_systemd_and_cron_install_and_remove_what_they_say(
+    clone: Clone, engine: docker.DockerClient
+) -> None:
+    """In a container of Debian's; tests/test_healthcheck_schedules.py has systemd judge the units."""
+    (api,) = engine.containers.list(filters={"name": f"{NAME}-api"})
+    assert api.image
+    commands = [one.text for one in every() if on_a_machine(one)]
+    removal = [text for text in commands if "disable" in text or "rm -r" in text]
+    installing = [text for text in commands if text not in removal]
+    output = engine.containers.run(
+        str(api.image.id),
+        ["-c", "\n".join([MACHINE, *installing, LOOK, "echo removal", *removal, LOOK])],
+        entrypoint=["bash"],
+        network_mode="none",
+        remove=True,
+        working_dir="/clone",
+        volumes={str(clone.folder): {"bind": "/clone", "mode": "ro"}},
+    ).decode()
+    print(output)
+    installed, removed = output.split("\nremoval\n")
+    for line in (
+        "called: pipx install .",
+        "called: systemctl enable --now timeservice-healthcheck.timer",
+        "600 /etc/default/timeservice-healthcheck",
+        "644 /etc/systemd/system/timeservice-healthcheck.service",
+        "644 /etc/systemd/system/timeservice-healthcheck.timer",
+        "2775 root:prometheus /var/lib/prometheus/node-exporter",
+        "644 /etc/cron.d/timeservice-healthcheck",
+    ):
+        assert f"\n{line}\n" in installed
+    assert "called: systemctl disable --now timeservice-healthcheck.timer" in removed
+    assert "\n644 /etc/systemd" not in removed
+    assert "\n600 /etc/default" not in removed
