@@ -92,7 +92,7 @@ run: setup ## the service alone on http://127.0.0.1:8000 (or PORT=), without Doc
 	@TIMESERVICE_WORKERS=1 TIMESERVICE_BIND=127.0.0.1:$(or $(PORT),8000) TIMESERVICE_TIME_SERVER=$${TIMESERVICE_TIME_SERVER:-time.aws.com} \
 		$(PYTHON) -m gunicorn --config service/gunicorn.conf.py
 
-test: lint scan unit emulated rehearsal ## everything
+test: lint scan unit emulated browser rehearsal ## everything
 
 lint: setup ## ruff, mypy, cfn-lint, shellcheck
 	@scripts/lint.sh
@@ -105,12 +105,16 @@ scan: setup ## policies of the templates, secrets in the tree and its history, k
 TESTS := $(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5
 unit: setup ## unit, template and program tests
 	@scripts/tools.sh
-	@$(TESTS) --dist worksteal -m 'not rehearsal and not scanners and not emulated'
+	@$(TESTS) --dist worksteal -m 'not rehearsal and not scanners and not emulated and not browser'
 
 # A file at a time on each core: what it asks an emulator about is deployed once for all of its tests.
 emulated: setup ## permissions before two evaluators; reach, drift and leftovers in an emulator of the AWS API
 	@scripts/evaluators.sh
 	@$(TESTS) --dist loadfile -m emulated
+
+browser: setup ## the page for people in Chromium: what it shows, what it says when something breaks, who can read it
+	@scripts/chromium.sh
+	@$(TESTS) --dist loadfile -m 'browser and not rehearsal'
 
 # An engine, and all that a deployment is made from; for those who deploy copies of this clone.
 built: setup
@@ -120,6 +124,7 @@ built: setup
 	@scripts/package.sh
 
 rehearsal: built ## deploy, use, release, break and remove it, on this machine, beside what is up
+	@scripts/chromium.sh
 	@$(ROOT) $(PYTHON) -m pytest -q -m rehearsal
 
 drill: built ## break it in every way that it must survive, under load, beside what is up; make drill NAME: one way
@@ -158,6 +163,10 @@ capacity: setup ## what a rate of requests takes and costs; renews the tables of
 cost: setup ## what it costs an hour and a month, computed from the templates; REGION=, HOSTS=, REQUESTS= (a second), CONFIG=
 	@$(PYTHON) -m audit.cost $(addprefix --config ,$(CONFIG)) $(addprefix --region ,$(REGION)) \
 		$(addprefix --hosts ,$(HOSTS)) $(addprefix --requests-per-second ,$(REQUESTS))
+
+screenshot: setup ## take docs/page*.png of the page that is up; URL= takes another
+	@scripts/chromium.sh
+	@$(PYTHON) -m tests.screenshot $(URL)
 
 diagram: setup ## draw the deployment from the templates; renews docs/deployment.md
 	@$(PYTHON) -m audit.diagram

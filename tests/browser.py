@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.tools import DEBIAN, libraries, unpacked
 
-# With a font of its own, so that lines break alike on every machine.
-FONTS = f"""<?xml version="1.0"?>
-<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig>
-  <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
-  <dir>{DEBIAN / "fonts-inter"}</dir>
-  <cachedir>{DEBIAN / "fonts-cache"}</cachedir>
-</fontconfig>
-"""
+PATIENCE = 20_000  # ms; twice the time between two rounds of questions
 # The browser's own clock cannot be set alone: this sets what a page may see of it, before any script runs.
 SET_CLOCK = """ms => {
   const Real = Date;
@@ -36,12 +32,13 @@ WATCH = "document.addEventListener('securitypolicyviolation', e => console.error
 def chromium() -> Iterator[Browser]:
     """A browser. It keeps nothing."""
     package, place = "chromium-headless-shell", "usr/lib/chromium/chromium-headless-shell"
-    command = unpacked(package, place, "scripts/chromium.sh")
-    fonts = DEBIAN / "fonts.conf"
-    fonts.write_text(FONTS)
-    environment = os.environ | {"LD_LIBRARY_PATH": libraries(), "FONTCONFIG_FILE": str(fonts)}
+    own = shutil.which("google-chrome")  # of CI's machine, whose packages are not Debian's
+    if (DEBIAN / package).is_dir() or not own:
+        own = str(unpacked(package, place, "scripts/chromium.sh"))
+    fonts = str(DEBIAN / "fonts.conf")
+    environment = os.environ | {"LD_LIBRARY_PATH": libraries(), "FONTCONFIG_FILE": fonts}
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=command, env={**environment})
+        browser = playwright.chromium.launch(executable_path=own, env={**environment})
         yield browser
         browser.close()
 
@@ -69,3 +66,35 @@ def visit(browser: Browser, url: str, ahead: float = 0.0, **options: Any) -> Ite
         yield Visit(context, page, trouble, asked)
     finally:
         context.close()
+
+
+def words(pattern: str) -> re.Pattern[str]:
+    """Some of the page's spaces do not let a line break."""
+    return re.compile(pattern.replace(" ", r"\s"))
+
+
+def until(condition: Callable[[], Any]) -> None:
+    """As the policy of the page forbids what Playwright's own wait_for_function does."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def idle(page: Page) -> None:
+    """Wait until it asks nothing for a while."""
+    expect(page.locator("#service")).to_have_text("Both hosts answer")
+    until(lambda: not page.evaluate("busy"))
+
+
+def shown(page: Page) -> float:
+    """The time that the page shows, in seconds since midnight UTC."""
+    hours, minutes, seconds = page.locator("#now").inner_text().split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def off(page: Page) -> float:
+    """Seconds by which the page is ahead of this machine's clock; cut digits, and asking, make it late."""
+    now = datetime.now(UTC)
+    of_day = (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
+    return (shown(page) - of_day + 43200) % 86400 - 43200

@@ -10,7 +10,12 @@ import pytest
 
 DEBIAN = Path(__file__).parent.parent / "build" / "debian"
 RUNTIME = Path("/run/systemd")
-LIBRARIES = ("usr/lib/*-linux-gnu", "lib/*-linux-gnu", "usr/lib/*-linux-gnu/systemd", "usr/lib/*-linux-gnu/pulseaudio")
+LIBRARIES = (
+    "usr/lib/*-linux-gnu",
+    "lib/*-linux-gnu",
+    "usr/lib/*-linux-gnu/systemd",
+    "usr/lib/*-linux-gnu/pulseaudio",
+)
 
 
 def unpacked(package: str, pattern: str, script: str = "scripts/tools.sh") -> Path:

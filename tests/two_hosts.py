@@ -33,7 +33,8 @@ class TwoHosts:
         self.url = ""
         self.turns = count()
         self.monitors = [
-            Monitor("169.254.169.123", ask=lambda _host, _port: sntp.Answer(0.0, 0.001)) for _ in ZONES
+            Monitor("169.254.169.123", ask=lambda _host, _port: sntp.Answer(0.0, 0.001))
+            for _ in ZONES
         ]
         self.hosts = [_service(one, monitor) for one, monitor in enumerate(self.monitors)]
         self.heal()
@@ -45,9 +46,7 @@ class TwoHosts:
         self.shift = 0.0
         self.paths: list[str] = []  # asked for since
 
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         self.paths.append(environ["PATH_INFO"])
         there = [one for one in range(len(ZONES)) if one not in self.lost]
         turn = there[next(self.turns) % len(there)]

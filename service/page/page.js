@@ -2,7 +2,7 @@
 
 /* All times are in milliseconds. `mono` is performance.now(), which nobody can set. An interval {lo, hi, at} says that
    the time since 1970 was mono + lo at least and mono + hi at most, when mono was `at`. The healthcheck does the same
-   sums (docs/healthcheck.md). */
+   sums. */
 
 const BURST = 8; // questions at first, and the most in a round
 const PERIOD = 10_000; // from round to round, while somebody looks
@@ -12,7 +12,7 @@ const LOST = 60_000; // after which a host that answers no more is forgotten, if
 const DRIFT = 100e-6; // what the crystal of a computer, or of a host, may be off
 const RESOLUTION = 1; // browsers tell the time no finer, so as not to be spied on
 const UNCHECKED = 1_000; // what the service promises, for a host that has not compared its clock yet
-const JITTER = 50; // by which two honest answers may contradict each other (service/clock.py)
+const JITTER = 50; // by which two honest answers may contradict each other; the service has the same figure
 const JUMP = 50; // of this computer's clock against mono: it was set, or slept
 
 // --- sums
@@ -48,15 +48,16 @@ function together(intervals, mono) {
 const middle = ({ lo, hi }) => (lo + hi) / 2;
 const halfWidth = ({ lo, hi }) => (hi - lo) / 2;
 
-/* "1.2 ms", "12 ms", "0.34 s", "2 min 5 s", "3 days 4 h". */
+/* "1.2 ms", "12 ms", "0.34 s", "2 min 5 s", "3 days 4 h"; no line breaks in it. */
 function duration(ms, whole = Math.round) {
-  if (ms < 10) return `${(whole(ms * 10) / 10).toFixed(1)} ms`;
-  if (ms < 100) return `${whole(ms)} ms`;
-  if (ms < 60_000) return `${(whole(ms / 10) / 100).toFixed(2)} s`;
-  const [big, small, each, many] =
-    ms < 3_600_000 ? ["min", "s", 1_000, 60] : ms < 86_400_000 ? ["h", "min", 60_000, 60] : ["days", "h", 3_600_000, 24];
-  const units = whole(ms / each);
-  return `${Math.floor(units / many)} ${big} ${units % many} ${small}`;
+  if (ms < 10) return `${(whole(ms * 10) / 10).toFixed(1)}\u00a0ms`;
+  if (ms < 100) return `${whole(ms)}\u00a0ms`;
+  if (ms < 60_000) return `${(whole(ms / 10) / 100).toFixed(2)}\u00a0s`;
+  const units = [["min", "s", 1_000, 60], ["h", "min", 60_000, 60], ["days", "h", 3_600_000, 24]];
+  const most = [3_600, 1_440, Infinity]; // of the small ones
+  const [big, small, each, many] = units.find((one, at) => whole(ms / one[2]) < most[at]);
+  const count = whole(ms / each);
+  return [Math.floor(count / many), big, count % many, small].join("\u00a0");
 }
 
 const within = (bound) => `±${duration(bound, Math.ceil)}`; // never less than it is
@@ -65,7 +66,8 @@ const within = (bound) => `±${duration(bound, Math.ceil)}`; // never less than 
 function judged(offset, bound) {
   const size = Math.abs(offset);
   if (size <= bound) {
-    return { level: bound < 1000 ? "good" : "warn", kind: "right", text: `Your clock is right, to within ${within(bound)}` };
+    const text = `Your clock is right, to within ${within(bound)}`;
+    return { level: bound < 1000 ? "good" : "warn", kind: "right", text };
   }
   const kind = offset > 0 ? "fast" : "slow";
   const level = size < 100 ? "good" : size < 1000 ? "warn" : "bad";
@@ -88,10 +90,10 @@ function heard(answer, sent, received) {
   const { instance, zone, version, clock } = answer;
   const known = hosts.get(instance);
   const now = learned(known?.doubted ? null : known?.interval, interval(answer, sent, received));
-  const before = known?.contradiction;
+  const remembered = known?.contradiction && received - known.contradiction.at < LOST ? known.contradiction : null;
   hosts.set(instance, {
     zone, version, clock, interval: now, seen: received, took: received - sent, missing: false, doubted: false,
-    contradiction: now.gap > JITTER ? { gap: now.gap, at: received } : before && received - before.at < LOST ? before : null,
+    contradiction: now.gap > JITTER ? { gap: now.gap, at: received } : remembered,
   });
 }
 
@@ -173,15 +175,16 @@ const localTime = formatted({ hour: "2-digit", minute: "2-digit", second: "2-dig
 function service(mono) {
   const there = [...hosts.values()].filter((one) => !one.missing);
   const gone = [...hosts.values()].find((one) => one.missing);
-  const who = ["No host answers", "One host answers", "Both hosts answer"][there.length] ?? `${there.length} hosts answer`;
+  const few = ["No host answers", "One host answers", "Both hosts answer"];
+  const who = few[there.length] ?? `${there.length} hosts answer`;
   if (!navigator.onLine) return ["bad", "Your computer is offline; the time goes on from the last answer"];
-  if (failed && !answered) return ["bad", `No answer (${trouble}); the time goes on from the last one, and this tries again`];
+  if (failed && !answered) return ["bad", `No answer (${trouble}); the time goes on from the last one`];
   if (!hosts.size) return ["", "Asking the hosts"];
   if (truth(mono).gap > JITTER) return ["bad", "The hosts contradict each other"];
   if (gone) return ["warn", `${who}; the one in ${gone.zone} does not`];
   if (failed) return ["warn", `${who}, but not each time (${trouble})`];
-  if (there.some((one) => one.contradiction || STATES[one.clock.state]?.[0] !== "good")) return ["warn", `${who}, but see their clocks`];
-  return ["good", who];
+  const well = there.every((one) => !one.contradiction && STATES[one.clock.state]?.[0] === "good");
+  return well ? ["good", who] : ["warn", `${who}, but not every clock is sure`];
 }
 
 function cardOf(instance, host) {
@@ -194,6 +197,8 @@ function cardOf(instance, host) {
   return $("hosts").insertBefore(card, after ?? null);
 }
 
+const ago = (s) => s < 1 ? "just now" : s < 100 ? `${s} s ago` : `${duration(1000 * s)} ago`;
+
 function showHost(instance, host, mono) {
   const card = cardOf(instance, host);
   const part = (name, text) => set(card.querySelector(`.${name}`), text);
@@ -204,13 +209,14 @@ function showHost(instance, host, mono) {
   part("clock", host.missing ? "Does not answer"
     : host.contradiction ? `Its answers contradict each other by ${duration(host.contradiction.gap)} or more` : reason);
   part("bound", bound === null ? "not compared yet" : within(1000 * (bound + age * DRIFT)));
-  const ago = Math.floor((mono - host.seen) / 1000);
-  part("seen", `${ago < 1 ? "just now" : `${ago < 100 ? `${ago} s` : duration(1000 * ago)} ago`}, in ${duration(host.took)}`);
+  part("seen", `${ago(Math.floor((mono - host.seen) / 1000))}, in ${duration(host.took)}`);
   part("instance", instance);
   part("version", host.version);
 }
 
-const SCALES = [[100, "0.1 s"], [1000, "1 s"], [10_000, "10 s"], [60_000, "1 min"], [3_600_000, "1 h"], [86_400_000, "1 day"]];
+const SCALES = [
+  [100, "0.1 s"], [1000, "1 s"], [10_000, "10 s"], [60_000, "1 min"], [3_600_000, "1 h"], [86_400_000, "1 day"],
+];
 
 /* The interval of your clock's offset on a line, -100 to 100. */
 function showScale(offset, bound) {
@@ -229,7 +235,8 @@ function showYours(known) {
   $("yours").hidden = false;
   $("yours").dataset.level = level;
   set($("verdict"), text);
-  set($("advice"), kind === "right" || level === "good" ? "" : "A computer that asks a time server sets its clock by itself.");
+  const wrong = kind !== "right" && level !== "good";
+  set($("advice"), wrong ? "A computer that asks a time server sets its clock by itself." : "");
   showScale(offset, bound);
   // For screen readers, which would read out each change of a figure: only what kind of verdict it is.
   if ($("said").dataset.kind !== kind) set($("said"), text);
@@ -239,9 +246,11 @@ function showYours(known) {
 function showTime(known, mono) {
   const now = mono + middle(known);
   const [utc, local] = [utcDate.format(now), localDate.format(now)];
+  const slept = ", as it was before your computer slept, or its clock was set";
   set($("date"), utc);
-  set($("bound"), stale() ? ", as it was before your computer slept, or its clock was set" : `, to within ${within(halfWidth(known))}`);
-  set($("local"), `${localTime.format(now).replace("GMT", "UTC")} in your zone, ${zone}${utc === local ? "" : `: ${local}`}`);
+  set($("bound"), stale() ? slept : `, to within ${within(halfWidth(known))}`);
+  const here = `${localTime.format(now).replace("GMT", "UTC")} in your zone, ${zone}`;
+  set($("local"), utc === local ? here : `${here}: ${local}`);
   $("local").hidden = zone === "UTC";
   $("now").setAttribute("datetime", new Date(now).toISOString());
   document.body.toggleAttribute("data-stale", stale());
