@@ -306,7 +306,6 @@ function tick() {
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) return;
   tick();
   askAround(2);
 });
