@@ -47,7 +47,7 @@ logs: setup ## what every part says; HOST=: one (a, 1, i-0123, balancer); FOLLOW
 shell: setup ## a shell on a host: make shell a; COMMAND="docker ps": one command
 	@$(ROOT) $(PYTHON) -m local shell $(addprefix --host ,$(WHICH)) --run "$$COMMAND"
 
-test: lint scan unit emulated rehearsal ## everything: lint, scanners, unit tests, permissions, the rehearsal
+test: lint scan unit emulated browser rehearsal ## everything, from lint to the rehearsal of the deployment
 
 down: setup ## remove the deployment from this machine
 	@scripts/engine.sh --installed; case $$? in \
@@ -87,7 +87,7 @@ destroy: setup ## remove a deployment from AWS: STACK=prod
 
 ##@ Tests, one kind at a time
 
-lint: setup ## ruff, mypy, cfn-lint, shellcheck, actionlint, zizmor
+lint: setup ## ruff, mypy, cfn-lint, shellcheck, actionlint, zizmor, node
 	@scripts/lint.sh
 
 scan: setup ## policies of the templates, secrets, known vulnerabilities, pins
@@ -98,12 +98,16 @@ scan: setup ## policies of the templates, secrets, known vulnerabilities, pins
 TESTS := $(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5
 unit: setup ## unit, template and program tests
 	@scripts/tools.sh
-	@$(TESTS) --dist worksteal -m 'not rehearsal and not scanners and not emulated'
+	@$(TESTS) --dist worksteal -m 'not rehearsal and not scanners and not emulated and not browser'
 
 # A file at a time on each core: what it asks an emulator about is deployed once for all of its tests.
 emulated: setup ## permissions before two evaluators; reach, drift, leftovers in an emulator
 	@scripts/evaluators.sh
 	@$(TESTS) --dist loadfile -m emulated
+
+browser: setup ## the page for people, in Chromium
+	@scripts/chromium.sh
+	@$(TESTS) --dist loadfile -m 'browser and not rehearsal'
 
 # An engine, and all that a deployment is made from; for those who deploy copies of this clone.
 built: setup
@@ -113,6 +117,7 @@ built: setup
 	@scripts/package.sh
 
 rehearsal: built ## deploy, use, release, break and remove it, beside what is up
+	@scripts/chromium.sh
 	@$(ROOT) $(PYTHON) -m pytest -q -m rehearsal
 
 drill: built ## break it in every way that it must survive; make drill NAME: in one way

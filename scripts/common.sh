@@ -100,6 +100,11 @@ unpack_deb() {
     )
 }
 
+# needed_by PACKAGE: what it needs, if that is not installed.
+needed_by() {
+    apt-get --simulate -qq install --no-install-recommends "$1" | awk -v package="$1" '$1 == "Inst" && $2 != package { print $2 }'
+}
+
 # install_wheels FOLDER PLATFORM REQUIREMENTS: hash-checked, for Python 3.13 on that platform, whatever runs here.
 install_wheels() {
     "$ROOT/.venv/bin/uv" pip install --cache-dir "$CACHE" --target "$1" --require-hashes --only-binary :all: \

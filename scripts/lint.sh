@@ -14,6 +14,7 @@ step "mypy: types" mypy .
 step "cfn-lint: templates" cfn-lint
 # shellcheck disable=SC2046 # no file name of ours has a space
 step "shellcheck: shell" shellcheck --external-sources scripts/common.sh $(shells)
+step "node: the page's script" .venv/lib/python3*/site-packages/playwright/driver/node --check service/page/page.js
 
 step "zizmor: what the GitHub workflows let in" zizmor --offline --quiet .github
 

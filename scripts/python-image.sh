@@ -40,6 +40,7 @@ make_context() {
     mkdir "$context/$folder" "$context/sntp"
     cp sntp/*.py "$context/sntp"
     cp "$folder"/*.py "$folder/Dockerfile" "$context/$folder"
+    [ ! -d "$folder/page" ] || cp -r "$folder/page" "$context/$folder"
 }
 
 make_image() {

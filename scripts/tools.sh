@@ -20,11 +20,6 @@ command -v apt-get >/dev/null ||
     die "tests use parts of the Debian packages ${missing[*]}: this needs a Debian machine. (Without them: .venv/bin/python -m pytest -m 'not rehearsal')"
 one_at_a_time
 
-# needed_by PACKAGE: what it needs, if that is not installed.
-needed_by() {
-    apt-get --simulate -qq install --no-install-recommends "$1" | awk -v package="$1" '$1 == "Inst" && $2 != package { print $2 }'
-}
-
 unpack() {
     local package needed
     for package in "${missing[@]}"; do

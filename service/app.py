@@ -7,7 +7,7 @@
          An unknown or empty value is a 400, and so is a parameter given twice. Other parameters are ignored.
 /health  {"healthy", "reason", "clock"}; 200 while the process works and its clock is not known to be wrong, else 503.
          For the balancer only.
-/        a page for people.
+/        a page for people (page.py).
 
 Every answer is for this moment only (no-store), may be read by any web page (CORS), and says what it is (nosniff).
 Errors too; they are JSON: {"error": {"status": 404, "message": "..."}}. (What is no HTTP, or too long, never gets here:
@@ -24,10 +24,11 @@ from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from flask import Flask, Response, render_template_string, request
+from flask import Flask, Response, request
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import BadRequest, HTTPException
 
+from service import page
 from service.timeserver import Monitor
 from service.timestamp import epoch, rfc3339
 
@@ -48,16 +49,8 @@ HEADERS = {
     ),
 }
 
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Time service</title>
-<h1><time datetime="{{ now }}">{{ now }}</time></h1>
-<p>The time when you asked, by host {{ instance }} in zone {{ zone }}, release {{ version }}: {{ reason }}.</p>
-<p><a href="/now">The time for programs</a></p>
-</html>
-"""
+# Of the page alone: nothing else is shown as one.
+PAGE_HEADERS = HEADERS | {"Content-Security-Policy": page.POLICY}
 
 
 def create_app(monitor: Monitor | None = None) -> Flask:
@@ -95,9 +88,9 @@ def create_app(monitor: Monitor | None = None) -> Flask:
         return _json(report, 200 if status.healthy else 503)
 
     @app.get("/")
-    def page() -> str:
-        reason = monitor.status().reason
-        return render_template_string(PAGE, reason=reason, now=rfc3339(time.time_ns()), **identity)
+    def people() -> str:
+        status = monitor.status()
+        return page.render(time.time_ns(), status, identity)
 
     @app.errorhandler(HTTPException)
     def error(refused: HTTPException) -> Response:
@@ -113,13 +106,15 @@ def create_app(monitor: Monitor | None = None) -> Flask:
 def _with_headers(inner: WSGIApplication) -> WSGIApplication:
     """HEADERS on every answer, once Flask has made it: it would check and copy them anew, a seventh of all its work.
     And an empty path is / (RFC 9110, section 4.2.3): Flask would redirect there, on whatever host the client names."""
-    added = list(HEADERS.items())
+    of_all, of_page = list(HEADERS.items()), list(PAGE_HEADERS.items())
 
     def outer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["PATH_INFO"] = environ["PATH_INFO"] or "/"
+        added = of_page if environ["PATH_INFO"] == "/" else of_all
+
         def start(status: str, headers: list[tuple[str, str]], *trouble: Any) -> Any:
             return start_response(status, [*headers, *added], *trouble)
 
-        environ["PATH_INFO"] = environ["PATH_INFO"] or "/"
         return inner(environ, start)
 
     return outer

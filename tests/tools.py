@@ -10,14 +10,19 @@ import pytest
 
 DEBIAN = Path(__file__).parent.parent / "build" / "debian"
 RUNTIME = Path("/run/systemd")
-LIBRARIES = ("usr/lib/*-linux-gnu", "lib/*-linux-gnu", "usr/lib/*-linux-gnu/systemd")
+LIBRARIES = (
+    "usr/lib/*-linux-gnu",
+    "lib/*-linux-gnu",
+    "usr/lib/*-linux-gnu/systemd",
+    "usr/lib/*-linux-gnu/pulseaudio",
+)
 
 
-def unpacked(package: str, pattern: str) -> Path:
-    """The file of that package."""
+def unpacked(package: str, pattern: str, script: str = "scripts/tools.sh") -> Path:
+    """The file of that package, which that script unpacks."""
     for path in (DEBIAN / package).glob(pattern):
         return path
-    missing(f"{pattern} of Debian's {package} in build/debian")
+    missing(f"{pattern} of Debian's {package} in build/debian", script)
 
 
 def systemd_analyze() -> list[str]:
@@ -35,8 +40,13 @@ def haproxy() -> list[str]:
 
 
 def _with_libraries(command: Path) -> list[str]:
+    return ["env", f"LD_LIBRARY_PATH={libraries()}", str(command)]
+
+
+def libraries() -> str:
+    """The folders of all that is unpacked, for LD_LIBRARY_PATH."""
     folders = [str(path) for pattern in LIBRARIES for path in DEBIAN.glob(f"*/{pattern}")]
-    return ["env", f"LD_LIBRARY_PATH={':'.join(folders)}", str(command)]
+    return ":".join(folders)
 
 
 def missing(what: str, script: str = "scripts/tools.sh") -> NoReturn:

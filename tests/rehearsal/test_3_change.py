@@ -52,7 +52,7 @@ def test_a_release_under_steady_requests_loses_none(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
     before, old_hosts = release(clone), {one.id for one in hosts(engine)}
-    clone.replace("service/app.py", "<title>Time service</title>", "<title>Time</title>")
+    clone.replace("service/page/page.html", "<title>Time service</title>", "<title>Time</title>")
     with load.running(f"{clone.url}/now", RATE) as running:
         assert clone.make("up").status == 0
         time.sleep(2)

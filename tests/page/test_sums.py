@@ -1,0 +1,81 @@
+"""The sums of the page, as the browser does them."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (0, "0.0 ms"),
+        (1.26, "1.3 ms"),
+        (12.4, "12 ms"),
+        (99.4, "99 ms"),
+        (340, "0.34 s"),
+        (59_990, "59.99 s"),
+        (60_000, "1 min 0 s"),
+        (125_400, "2 min 5 s"),
+        (3_599_600, "1 h 0 min"),
+        (7_200_000, "2 h 0 min"),
+        (273_600_000, "3 days 4 h"),
+    ],
+)
+def test_durations_read_well(milliseconds: float, text: str, page: Page) -> None:
+    assert page.evaluate("ms => duration(ms)", milliseconds).replace("\xa0", " ") == text
+
+
+def test_a_bound_is_never_rounded_down(page: Page) -> None:
+    bounds = page.evaluate("[1.21, 12.1, 340.1].map(within)")
+    assert bounds == ["±1.3\xa0ms", "±13\xa0ms", "±0.35\xa0s"]
+
+
+def test_the_time_is_within_the_bound_however_long_each_way_takes(page: Page) -> None:
+    """Trials with made-up delays and errors of the host's clock that it knows to within its bound."""
+    rng = random.Random(1)  # noqa: S311 - no secret
+    for _ in range(200):
+        truth, known = rng.uniform(0, 2e12), None
+        for sent in (0, 5_000, 10_000):
+            out, back = rng.expovariate(0.02), rng.expovariate(0.02)
+            error, bound = rng.uniform(-0.5, 0.5), rng.uniform(0, 0.2)
+            clock = {"offset": -error + rng.uniform(-bound, bound), "bound": bound, "age": 5}
+            said = {"epoch": (truth + sent + out) / 1000 + error, "clock": clock}
+            known = page.evaluate(
+                "([known, ...rest]) => learned(known, interval(...rest))",
+                [known, said, sent, sent + out + back],
+            )
+            assert known["gap"] == 0
+            assert known["lo"] <= truth <= known["hi"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ((0, 10), (5, 20), (5, 10, 0)),
+        ((0, 10), (2, 4), (2, 4, 0)),
+        ((0, 10), (30, 40), (0, 40, 20)),  # one of them is wrong; who?
+    ],
+)
+def test_what_two_hosts_say_is_put_together(
+    one: tuple[int, int], other: tuple[int, int], both: tuple[int, int, int], page: Page
+) -> None:
+    intervals = [{"lo": lo, "hi": hi, "at": 0} for lo, hi in (one, other)]
+    found = page.evaluate("all => together(all, 0)", intervals)
+    assert (found["lo"], found["hi"], found["gap"]) == both
+
+
+def test_what_is_known_widens_with_time(page: Page) -> None:
+    """By what a crystal may be off: 0.36 s in an hour."""
+    found = page.evaluate("aged({lo: 0, hi: 10, at: 0}, 3600000)")
+    assert (found["lo"], found["hi"]) == pytest.approx((-360, 370))
+
+
+def test_a_clock_that_nobody_has_compared_is_good_for_what_is_promised(page: Page) -> None:
+    said = {"epoch": 1, "clock": {"offset": None, "bound": None, "age": None}}
+    found = page.evaluate("said => interval(said, 0, 0)", said)
+    assert (found["lo"], found["hi"]) == (-1, 2001)

@@ -1,0 +1,36 @@
+"""The page of the deployment in a browser: through its balancer, from both of its hosts."""
+
+from __future__ import annotations
+
+import re
+
+import docker
+import pytest
+from playwright.sync_api import expect
+
+from drills.clone import Clone
+from tests.browser import chromium, idle, off, visit
+from tests.rehearsal.cloud import hosts
+
+pytestmark = [pytest.mark.rehearsal, pytest.mark.browser]
+
+
+def test_the_page_ticks_is_right_and_knows_both_hosts(
+    clone: Clone, engine: docker.DockerClient
+) -> None:
+    names = {host.labels["timeservice.instance"] for host in hosts(engine)}
+    with chromium() as browser, visit(browser, clone.url, ahead=3) as visitor:
+        idle(visitor.page)
+        cards = visitor.page.locator(".host")
+        expect(cards).to_have_count(2)
+        assert set(cards.locator(".instance").all_inner_texts()) == names
+        assert cards.locator(".zone").all_inner_texts() == ["us-east-1a", "us-east-1b"]
+        verdict = visitor.page.locator("#verdict")
+        expect(verdict).to_have_text(re.compile(r"^Your clock is (2\.9|3\.0)\d\ss fast"))
+        assert -0.5 < off(visitor.page) < 0.3
+        assert {one for one in visitor.asked if not one.startswith("data:")} == {
+            f"{clone.url}/",
+            f"{clone.url}/now",
+        }
+        assert visitor.context.cookies() == []
+        assert visitor.trouble == []

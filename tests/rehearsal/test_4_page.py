@@ -1,0 +1,32 @@
+"""What the page says while a host dies, and when another has taken its place."""
+
+from __future__ import annotations
+
+import docker
+import pytest
+from playwright.sync_api import expect
+
+from drills.clone import Clone
+from tests.browser import chromium, idle, off, visit
+from tests.rehearsal.cloud import hosts
+
+pytestmark = [pytest.mark.rehearsal, pytest.mark.browser]
+
+HEALED = 120_000  # ms; the group notices, starts another, and that synchronises its clock
+
+
+def test_the_page_tells_of_a_host_that_dies_and_of_the_one_that_takes_its_place(
+    clone: Clone, engine: docker.DockerClient
+) -> None:
+    victim = hosts(engine)[0]
+    zone, instance = (victim.labels[f"timeservice.{name}"] for name in ("zone", "instance"))
+    with chromium() as browser, visit(browser, clone.url) as visitor:
+        idle(visitor.page)
+        victim.kill()
+        service = visitor.page.locator("#service")
+        expect(service).to_contain_text(f"the one in {zone} does not", timeout=HEALED)
+        assert -0.5 < off(visitor.page) < 0.3
+        expect(service).to_have_text("Both hosts answer", timeout=HEALED)
+        names = visitor.page.locator(".host .instance").all_inner_texts()
+    assert len(names) == 2
+    assert instance not in names

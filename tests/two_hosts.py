@@ -1,0 +1,90 @@
+"""The service twice, in this process, behind what hands requests to each in turn, as the balancer does."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from itertools import count
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.wrappers import Request, Response
+
+import sntp
+from service.app import create_app
+from service.timeserver import Monitor
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+ZONES = ("us-east-1a", "us-east-1b")
+
+
+class TwoHosts:
+    """A WSGI application. lost: hosts that the balancer has noticed to be dead; dying: that it has not; silent: nobody
+    answers; shift: seconds by which the first one's clock is wrong without knowing."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.turns = count()
+        self.monitors = [
+            Monitor("169.254.169.123", ask=lambda _host, _port: sntp.Answer(0.0, 0.001))
+            for _ in ZONES
+        ]
+        self.hosts = [_service(one, monitor) for one, monitor in enumerate(self.monitors)]
+        self.heal()
+
+    def heal(self) -> None:
+        self.lost: set[int] = set()
+        self.dying: set[int] = set()
+        self.silent = False
+        self.shift = 0.0
+        self.paths: list[str] = []  # asked for since
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self.paths.append(environ["PATH_INFO"])
+        there = [one for one in range(len(ZONES)) if one not in self.lost]
+        turn = there[next(self.turns) % len(there)]
+        if self.silent or turn in self.dying:
+            return Response(status=HTTPStatus.BAD_GATEWAY)(environ, start_response)
+        if turn or not self.shift or environ["PATH_INFO"] == "/":
+            return self.hosts[turn](environ, start_response)
+        answer = Response.from_app(self.hosts[turn], Request(environ).environ)
+        said = json.loads(answer.data)
+        answer.data = json.dumps(said | {"epoch": said["epoch"] + self.shift})
+        return answer(environ, start_response)
+
+
+def _service(one: int, monitor: Monitor) -> WSGIApplication:
+    names = {"INSTANCE": f"i-{one}", "ZONE": ZONES[one], "VERSION": "0a1b2c3d4e5f"}
+    with patch.dict(os.environ, {f"TIMESERVICE_{name}": value for name, value in names.items()}):
+        return create_app(monitor)
+
+
+class Quiet(WSGIRequestHandler):
+    def log(self, *_: object) -> None:
+        """A line for each request is no news."""
+
+
+@contextmanager
+def two_hosts() -> Iterator[TwoHosts]:
+    """They listen on a free port."""
+    hosts = TwoHosts()
+    for monitor in hosts.monitors:
+        monitor.poll()
+        monitor.start()
+    server = make_server("127.0.0.1", 0, hosts, threaded=True, request_handler=Quiet)
+    hosts.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
+    try:
+        yield hosts
+    finally:
+        server.shutdown()
+        server.server_close()
+        for monitor in hosts.monitors:
+            monitor.stop()
