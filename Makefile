@@ -181,6 +181,10 @@ sbom: image ## build/sbom.json: what is in the service's image (CycloneDX)
 licences: image package ## build/licences.txt: what is shipped, under which licences
 	@$(PYTHON) -m scan.licences
 
+screenshot: setup ## take docs/page*.png of the page that is up; URL= takes another
+	@scripts/chromium.sh
+	@$(PYTHON) -m tests.screenshot $(URL)
+
 diagram: setup ## draw the deployment and a release from the templates; renews docs/deployment.md
 	@$(PYTHON) -m audit.diagram
 

@@ -10,13 +10,15 @@
 /        a page for people (page.py).
 
 Every answer is for this moment only (no-store), may be read by any web page (CORS), and says what it is (nosniff).
-Errors too; they are JSON: {"error": {"status": 404, "message": "..."}}. (What is no HTTP, or too long, never gets here:
-worker.py refuses it, in the same form.)
+Errors too; they are JSON: {"error": {"status": 404, "message": "..."}}, and a 500 has an "id" as well: request_id of
+its line in the log (log.py). (What is no HTTP, or too long, never gets here: worker.py refuses it, in the same form.)
+docs/openapi.yaml says all of this to programs.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Iterable
@@ -26,14 +28,17 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from flask import Flask, Response, request
 from werkzeug.datastructures import MIMEAccept
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 
 from service import page
+from service.log import about, request_id
 from service.timeserver import Monitor
 from service.timestamp import epoch, rfc3339
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger(__name__)
 
 FORMATS = ("json", "text", "epoch")
 
@@ -93,11 +98,19 @@ def create_app(monitor: Monitor | None = None) -> Flask:
         return page.render(time.time_ns(), status, identity)
 
     @app.errorhandler(HTTPException)
-    def error(refused: HTTPException) -> Response:
+    def refusal(refused: HTTPException) -> Response:
         status = refused.code or 500
         answer = _json({"error": {"status": status, "message": refused.description}}, status)
         answer.headers.extend(one for one in refused.get_headers() if one[0] == "Allow")
         return answer
+
+    @app.errorhandler(Exception)
+    def failure(_cause: Exception) -> Response:
+        name = request_id(request.headers.get("X-Amzn-Trace-Id"))
+        line = about(request_id=name, method=request.method, path=request.path, status=500)
+        log.exception("a request failed by our fault", extra=line)
+        message = InternalServerError.description
+        return _json({"error": {"status": 500, "message": message, "id": name}}, 500)
 
     app.wsgi_app = _with_headers(app.wsgi_app)  # type: ignore[assignment, method-assign]
     return app

@@ -30,6 +30,7 @@ forwarded_allow_ips = (
     ""  # nothing that we use is forwarded: nobody is trusted to set a scheme or a SCRIPT_NAME
 )
 errorlog = "-"
+logger_class = "service.log.Logger"
 accesslog = None  # the balancer counts requests; a line each would cost more than the answer
 
 

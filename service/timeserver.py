@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import sntp
 from service.clock import MAX_BOUND, REASONS, UNHEALTHY, Answer, Clock, Moment, State
+from service.log import about
 
 POLL = 16.0  # seconds; what Amazon recommends for its link-local server, and far below its limit
 MAX_POLL = 1024.0  # seconds; RFC 5905's longest interval, for a server that wants to be left alone
@@ -76,6 +77,7 @@ class Monitor:
         self._now = now
         self._clock = Clock(started=now().monotonic)
         self._trouble: str | None = None
+        self._state: State = "starting"
         self._asked = 0
         self._kisses = 0
         self._stopped = threading.Event()
@@ -106,6 +108,7 @@ class Monitor:
         else:
             self._kisses = max(self._kisses - 1, 0)
             self._say(None)
+        self.status()  # nobody else may ask, and a change of it is to be logged
 
     def _question(self) -> Answer:
         before = self._now()
@@ -130,14 +133,16 @@ class Monitor:
     def _say(self, trouble: str | None) -> None:
         """Log a change for the better or the worse once, not at each poll."""
         if trouble != self._trouble:
-            log.warning("time server %s: %s", self.server, trouble or "answers")
+            level, words = (logging.WARNING, "is no help") if trouble else (logging.INFO, "answers")
+            line = about(server=self.server, trouble=trouble)
+            log.log(level, f"the time server {words}", extra=line)
         self._trouble = trouble
 
     def status(self) -> Status:
-        """What to say of our clock now."""
+        """What to say of our clock now; a change of its state is logged by whoever sees it first."""
         clock, now = self._clock, self._now()
         state, offset, newest = clock.judged(now), clock.offset(now), clock.newest
-        return Status(
+        status = Status(
             state,
             {
                 "state": state,
@@ -149,3 +154,9 @@ class Monitor:
                 "trouble": self._trouble,
             },
         )
+        if state != self._state:
+            self._state = state
+            level = logging.INFO if state == "synchronised" else logging.WARNING
+            shown = {key: status.clock[key] for key in ("state", "offset", "bound", "server")}
+            log.log(level, status.reason, extra=about(healthy=status.healthy, **shown))
+        return status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import socket
 import time
 from http import HTTPStatus
@@ -13,6 +14,9 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from service.app import HEADERS
+from service.log import about, request_id
+
+log = logging.getLogger(__name__)
 
 STATUSES = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -49,19 +53,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         """Answer what is no HTTP, or too long, as the application answers its errors: gunicorn would repeat what was
         sent, and call an unknown transfer coding a 501, so that anybody could ring the alarm for server errors."""
-        status = STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST)
         if isinstance(exc, errors.ParseException):
-            self.log.warning("refused a request of %s: %.200s", addr[0], exc)
+            status, name = STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST), {}
+            log.warning("refused a request", extra=about(status=status, reason=str(exc)))
         else:
-            self.log.exception("an error of our own")
-            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            status, name = HTTPStatus.INTERNAL_SERVER_ERROR, {"id": request_id(None)}
+            line = about(request_id=name["id"], status=status)
+            log.exception("a request failed by our fault", extra=line)
         with contextlib.suppress(OSError):  # the client has gone
-            client.sendall(_answer(status))
+            client.sendall(_answer(status, name))
             client.shutdown(socket.SHUT_RD)  # else the main thread waits for the client to close
 
 
-def _answer(status: HTTPStatus) -> bytes:
-    body = json.dumps({"error": {"status": status, "message": status.description or status.phrase}})
+def _answer(status: HTTPStatus, name: dict[str, str]) -> bytes:
+    message = status.description or status.phrase
+    body = json.dumps({"error": {"status": status, "message": message, **name}})
     headers = {
         "Connection": "close",
         "Content-Type": "application/json",

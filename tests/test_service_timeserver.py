@@ -324,6 +324,11 @@ def test_what_is_no_server_is_refused_at_once(server: str) -> None:
         Monitor(server)
 
 
+def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, dict[str, object]]]:
+    """Level, message and what it is about, of each line."""
+    return [(one.levelname, one.message, vars(one)["about"]) for one in caplog.records]
+
+
 def test_trouble_is_logged_when_it_begins_and_when_it_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -331,7 +336,31 @@ def test_trouble_is_logged_when_it_begins_and_when_it_ends(
     monitor = Monitor("server", ask=scripted(GOOD, lost, lost, GOOD, GOOD))
     with caplog.at_level(logging.INFO):
         pauses(monitor, 5)
-    assert caplog.messages == ["time server server: lost", "time server server: answers"]
+    assert said(caplog)[1:] == [
+        ("WARNING", "the time server is no help", {"server": "server", "trouble": "lost"}),
+        ("INFO", "the time server answers", {"server": "server", "trouble": None}),
+    ]
+
+
+def test_each_state_of_the_clock_is_logged_once_by_whoever_sees_it_first(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = FakeClock()
+    monitor = Monitor("server", ask=scripted(GOOD, GOOD), now=now)
+    with caplog.at_level(logging.INFO):
+        pauses(monitor, 2)
+        now.set_forward = 2
+        assert [monitor.status().healthy for _ in range(3)] == [False] * 3
+        now.set_forward = 0
+        assert [monitor.status().healthy for _ in range(3)] == [True] * 3
+    right = {"healthy": True, "state": "synchronised", "offset": 0.0}
+    wrong = {"healthy": False, "state": "wrong", "offset": -2.0}
+    rest = {"bound": 0.001, "server": "server"}
+    assert said(caplog) == [
+        ("INFO", "the clock agrees with the time server", right | rest),
+        ("WARNING", "the clock is more than 0.5 s off", wrong | rest),
+        ("INFO", "the clock agrees with the time server", right | rest),
+    ]
 
 
 def test_the_thread_asks_again_and_again_until_it_is_stopped() -> None:

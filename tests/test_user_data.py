@@ -223,6 +223,14 @@ def test_a_service_that_never_gets_healthy_has_the_last_word(boot: Booting) -> N
     assert "docker stop timeservice" in done.calls  # so that the group replaces the host
 
 
+def test_a_service_that_does_not_start_tells_the_cause_and_not_that_it_does_not(
+    boot: Booting,
+) -> None:
+    cause = '{"level": "error", "message": "Exception in worker process", "traceback": "...cause"}'
+    words = f"{cause}\n" + '{"message": "Worker exiting"}\n' * 6
+    assert boot(HEALTH="000", LOGS=words).signals[0]["Reason"].endswith(f"words: {cause}")
+
+
 def test_a_reason_stays_below_a_kilobyte_and_keeps_the_end_of_the_log(boot: Booting) -> None:
     reason = boot(HEALTH="503", LOGS="\u00e4" * 5_000 + "the cause").signals[0]["Reason"]
     assert len(reason.encode()) < 1_024

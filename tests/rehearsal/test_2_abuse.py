@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import time
 
@@ -63,8 +64,8 @@ def test_every_abuse_gets_the_answer_that_it_shall_and_no_host_notices(
         for host in hosts(engine)
         for line in run(host, "docker", "logs", "--since", since, "timeservice")[1].splitlines()
     ]
-    assert any("refused a request of" in line for line in logged)
-    assert [line for line in logged if not re.match(r"\[\d{4}-\d\d-\d\d .*refused", line)] == []
+    assert logged
+    assert {json.loads(line)["message"] for line in logged} == {"refused a request"}
 
 
 def test_a_smuggled_request_never_answers_somebody_else(clone: Clone) -> None:

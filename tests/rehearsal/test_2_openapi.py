@@ -1,0 +1,30 @@
+"""What comes through the balancer is what docs/openapi.yaml says, as it is without one (tests/test_openapi.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from schemathesis import Case
+
+from drills.clone import Clone
+from tests.openapi import SETTINGS, conforms, document, kinds, operations
+
+pytestmark = pytest.mark.rehearsal
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/now", "/"])
+def test_what_comes_through_the_balancer_is_as_documented(
+    path: str, method: str, clone: Clone
+) -> None:
+    operation = operations(document())[f"{method} {path}"]
+    for kind in kinds(operation):
+
+        @settings(SETTINGS, max_examples=10)
+        @given(operation.as_strategy(kind))
+        def ask(case: Case[Any]) -> None:
+            conforms(case, case.call(base_url=clone.url))
+
+        ask()
