@@ -185,7 +185,7 @@ screenshot: setup ## take docs/page*.png of the page that is up; URL= takes anot
 	@scripts/chromium.sh
 	@$(PYTHON) -m tests.screenshot $(URL)
 
-diagram: setup ## draw the deployment and a release from the templates; renews docs/deployment.md
+diagram: setup ## draw the deployment and a release; renews docs/deployment.md
 	@$(PYTHON) -m audit.diagram
 
 lock: setup ## renew the locks from the *.in files

@@ -27,7 +27,10 @@ SETTINGS = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
 # Verb of the pulumi CLI -> options that we use (https://www.pulumi.com/docs/iac/cli/commands/); it is not on PyPI.
 PULUMI = {
     "login": {"--local"},
+    "preview": set(),
+    "cancel": set(),
     "stack init": set(),
+    "stack ls": set(),
     "stack output": {"--show-secrets", "--stack"},
     "config set": {"--secret"},
     "up": {"--refresh", "--yes", "--stack"},
@@ -36,7 +39,7 @@ PULUMI = {
 }
 # Commands of the AWS CLI that are no operation of the API, which botocore knows.
 CUSTOM = {"cloudformation deploy", "logs tail", "s3 cp", "s3 ls", "s3 rm", "configure"}
-PSEUDO = {"--region", "--query", "--output", "--profile", "--no-cli-pager"}  # of every command
+PSEUDO = {"--region", "--query", "--output", "--profile", "--max-items"}  # of every command
 
 
 def words(pattern: str) -> list[tuple[str, str]]:
@@ -77,7 +80,7 @@ def test_each_target_of_make_is_there(document: str, target: str) -> None:
 
 @pytest.mark.parametrize(
     ("document", "key"),
-    words(r"pulumi config set (\S+) ") + words(r"CONFIG=\"?(\w+)=") + words(r"--config (\w+)="),
+    words(r"pulumi config set ([\w:]+) ") + words(r"CONFIG=\"?(\w+)=") + words(r"--config (\w+)="),
 )
 def test_each_setting_is_one(document: str, key: str) -> None:
     assert key == "aws:region" or key in SETTINGS or key == "KEY"
@@ -179,10 +182,10 @@ def test_two_outputs_are_alike_when_only_their_figures_differ(
 @pytest.mark.parametrize(
     ("words", "document"),
     [
-        (r"(0 of 9,409), and 0 of", "docs/operations.md"),
-        (r"0 of 9,409, and (0 of 65,790)", "docs/operations.md"),
+        (r"(0 of 9,409), and 0 of", "docs/drills.md"),
+        (r"0 of 9,409, and (0 of 65,790)", "docs/drills.md"),
         (r"(1,319 of 1,319) trials held the truth", "docs/healthcheck.md"),
-        (r"(6,113) requests a second", "docs/operations.md"),
+        (r"(6,113) requests a second", "docs/drills.md"),
     ],
 )
 def test_what_the_readme_says_was_measured_is_told_with_its_command(

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 import runpy
-import shlex
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
-from botocore import xform_name
 
 from tests.templates import (
     RESOURCES,
@@ -31,8 +28,6 @@ ALARMS = [
     name.split(".")[1].removesuffix("Alarm") or name.split(".")[0]
     for name in of_type("CloudWatch::Alarm")
 ]
-COMMANDS = sorted(set(re.findall(r"\baws ([^`)\n]+)", RUNBOOK)))
-EVERY_COMMAND = {"--query", "--output", "--max-items", "--region"}
 
 
 def test_the_release_waits_for_every_host() -> None:
@@ -257,22 +252,6 @@ def test_each_alarm_has_its_runbook(name: str) -> None:
 
 def test_each_runbook_has_its_alarm() -> None:
     assert re.findall(r"^### (.+)$", RUNBOOK, re.MULTILINE) == ALARMS
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_runbooks_ask_aws_what_it_can_be_asked(command: str) -> None:
-    """The operation and its options exist; what is asked of a log by `tail` is the command line's own."""
-    service, operation, *options = shlex.split(command)
-    if (service, operation) == ("logs", "tail"):
-        return
-    model = botocore.session.get_session().get_service_model(service)
-    (shape,) = (
-        model.operation_model(name).input_shape
-        for name in model.operation_names
-        if xform_name(name, "-") == operation
-    )
-    known = {f"--{xform_name(one, '-')}" for one in shape.members} | EVERY_COMMAND
-    assert {one for one in options if one.startswith("--")} <= known
 
 
 def test_every_log_ends_some_day_and_belongs_to_its_stack() -> None:

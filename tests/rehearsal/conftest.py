@@ -24,7 +24,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> Iterator
         said.append(output)
         print(output)
 
-    clone = Clone(tmp_path_factory.mktemp("rehearsal") / "clone", NAME, say)
+    clone = Clone(tmp_path_factory.mktemp("rehearsal") / "clone", NAME, say=say)
     Containers(NAME).remove()  # what a rehearsal that was killed has left
     try:
         yield clone
