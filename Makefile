@@ -47,7 +47,7 @@ logs: setup ## what every part says; HOST=: one (a, 1, i-0123, balancer); FOLLOW
 shell: setup ## a shell on a host: make shell a; COMMAND="docker ps": one command
 	@$(ROOT) $(PYTHON) -m local shell $(addprefix --host ,$(WHICH)) --run "$$COMMAND"
 
-test: lint scan unit emulated browser rehearsal ## everything, from lint to the rehearsal of the deployment
+test: lint scan unit served emulated browser rehearsal ## everything, from lint to the rehearsal of the deployment
 
 down: setup ## remove the deployment from this machine
 	@scripts/engine.sh --installed; case $$? in \
@@ -95,10 +95,16 @@ scan: setup ## policies of the templates, secrets, known vulnerabilities, pins
 	@$(PYTHON) -m pytest -q tests/scanners
 
 # One more at a time than there are cores, as many tests wait for something.
-TESTS := $(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5
+# What they compile is kept, whatever the environment says of that: each of the processes would compile all of it anew.
+TESTS := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache \
+	$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5
 unit: setup ## unit, template and program tests
 	@scripts/tools.sh
-	@$(TESTS) --dist worksteal -m 'not rehearsal and not scanners and not emulated and not browser'
+	@$(TESTS) --dist worksteal -m 'not rehearsal and not scanners and not served and not emulated and not browser'
+
+served: setup ## the service as it is run: gunicorn, HAProxy before it, OpenAPI, abuse
+	@scripts/tools.sh
+	@$(TESTS) --dist worksteal -m served
 
 # A file at a time on each core: what it asks an emulator about is deployed once for all of its tests.
 emulated: setup ## permissions before two evaluators; reach, drift, leftovers in an emulator

@@ -25,6 +25,8 @@ from tests.healthcheck_servers import ntp
 from tests.healthcheck_servers import serving as started
 from tests.serving import Running, running_service
 
+pytestmark = pytest.mark.served
+
 
 class Loopback(NamedTuple):
     address: str = "127.0.0.1"

@@ -17,6 +17,8 @@ import requests
 from local.stage import balancer, balancer_config
 from tests.haproxy import PATIENCE, Haproxy, prepared, until
 
+pytestmark = pytest.mark.served
+
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
 NOBODY = "127.0.0.4"  # nothing listens there
 

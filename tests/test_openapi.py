@@ -20,6 +20,8 @@ from tests.healthcheck_servers import ntp
 from tests.openapi import SETTINGS, conforms, document, operations, try_all
 from tests.serving import Running, running_service
 
+pytestmark = pytest.mark.served
+
 NANOSECONDS = 1_795_428_672_000_001_999
 
 

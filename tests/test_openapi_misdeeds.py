@@ -14,6 +14,8 @@ from service.app import HEADERS, create_app
 from service.timeserver import Monitor
 from tests.openapi import document, try_all
 
+pytestmark = pytest.mark.served
+
 Misdeed = Callable[[Response], object]
 
 

@@ -16,6 +16,8 @@ import requests
 from bench.machine import free_port
 from tests.serving import CONFIG, ROOT, Running, running_service, start
 
+pytestmark = pytest.mark.served
+
 
 @pytest.fixture(scope="module")
 def silent_server() -> Iterator[str]:

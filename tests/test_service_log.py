@@ -21,6 +21,8 @@ from service.log import MOST, Limit, Lines, ReadableLines, about, request_id
 from service.timeserver import Monitor
 from tests.serving import ROOT, running_service, start
 
+pytestmark = pytest.mark.served
+
 TIME = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 ROOT_ID = "1-67891233-abcdef012345678912345678"
 NASTY = 'a"b\nc\r\x1b[2J\u2028\udcff\x7f'
