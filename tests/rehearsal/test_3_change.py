@@ -18,6 +18,12 @@ RATE = 50.0  # requests per second
 pytestmark = pytest.mark.rehearsal
 
 
+@pytest.fixture(scope="module", autouse=True)
+def first(clone: Clone) -> str:
+    """The release that served before all of this."""
+    return release(clone)
+
+
 def test_a_changed_rule_of_the_balancer_holds_at_once_and_loses_nothing(clone: Clone) -> None:
     def health() -> int:
         return requests.get(f"{clone.url}/health", timeout=5).status_code
@@ -90,3 +96,14 @@ def test_going_back_to_the_release_that_serves_changes_nothing(clone: Clone) -> 
     done = clone.make("up")
     assert done.status == 0
     assert "Nothing changed" in done.output
+
+
+def test_rolling_back_is_a_release_of_what_was_there_before_and_loses_none(
+    clone: Clone, first: str
+) -> None:
+    assert release(clone) != first
+    clone.replace("service/page/page.html", "<title>Time</title>", "<title>Time service</title>")
+    with load.running(f"{clone.url}/now", RATE) as running:
+        assert clone.make("up").status == 0
+    assert failures(running.requests) == []
+    assert release(clone) == first
