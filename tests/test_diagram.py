@@ -31,7 +31,7 @@ def test_from_the_internet_one_arrow_leads_to_the_balancer_and_none_elsewhere() 
             "network",
             "RouteTableIds: [!Ref PrivateRouteTable]",
             "RouteTableIds: []",
-            '"PrivateSubnetA, PrivateSubnetB<br>routes: "',
+            '>"routes: "]',
         ),
     ],
 )

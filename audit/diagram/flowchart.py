@@ -29,7 +29,7 @@ SHAPES = {
 
 
 def text() -> str:
-    lines = ["flowchart LR", "  internet((Internet))"]
+    lines = ["flowchart TB", "  internet((Internet))"]
     standing = placed()
     lines += _network(standing)
     for part in PARTS:
@@ -48,12 +48,17 @@ def _network(standing: Standing) -> list[str]:
     (vpc,) = nodes("EC2::VPC")
     block = vpc.properties["CidrBlock"]["Fn::Sub"]
     block = block.replace("${SecondOctet}", vpc.default("SecondOctet"))
-    lines = [f'  subgraph vpc["{vpc.part}: VPC {block}"]']
+    lines = [f'  subgraph vpc["{vpc.part} {block}"]']
     for number, (node, (subnets, _)) in enumerate(standing.items()):
         ways = ways_out(subnets[0])
-        names = ", ".join(one.name for one in subnets)
-        lines.append(f'    subgraph subnets{number}["{names}<br>routes: {"; ".join(ways)}"]')
-        lines += [f"      {_box(node)}", "    end"]
+        # Titles are one short line; the last letter of a subnet's name is its zone's.
+        names = f"{subnets[0].name[:-1]} {', '.join(one.name[-1] for one in subnets)}"
+        lines += [
+            f'    subgraph subnets{number}["{names}"]',
+            f"      {_box(node)}",
+            f'      ways{number}>"routes: {"; ".join(ways)}"]',
+            "    end",
+        ]
     return [*lines, *(f"    {_box(one)}" for one in nodes("EC2::VPCEndpoint")), "  end"]
 
 
