@@ -7,7 +7,7 @@
          An unknown or empty value is a 400, and so is a parameter given twice. Other parameters are ignored.
 /health  {"healthy", "reason", "clock"}; 200 while the process works and its clock is not known to be wrong, else 503.
          For the balancer only.
-/        a page for people (page.py).
+/        a page for people (page/).
 
 Every answer is for this moment only (no-store), may be read by any web page (CORS), and says what it is (nosniff).
 Errors too; they are JSON: {"error": {"status": 404, "message": "..."}}, and a 500 has an "id" as well: request_id of

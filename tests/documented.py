@@ -7,12 +7,15 @@ an account. What follows two spaces and a `#` is a remark. A line `...` stands f
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^( *)```console( aws)?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+
+
+# That have some, beside this clone's own folder.
+FOLDERS = (".github", "docs", "local")
 
 
 class Command(NamedTuple):
@@ -27,15 +30,12 @@ class Command(NamedTuple):
 
 
 def documents() -> list[Path]:
-    """All Markdown that is, or is about to be, committed."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],  # noqa: S607 - the machine's
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).exists()]
+    """All Markdown of this clone."""
+    files = [
+        *ROOT.glob("*.md"),
+        *(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.md")),
+    ]
+    return sorted(files)
 
 
 def commands(file: Path) -> list[Command]:

@@ -16,7 +16,7 @@ ELSEWHERE = {
     "make setup": ("Makefile", "unit: setup"),
     "make up CONFIG": ("tests/rehearsal/test_2_reviewer.py", '{"CONFIG": "reviewer=user"}'),
     "make reviewer": ("tests/rehearsal/test_2_reviewer.py", 'clone.make("reviewer")'),
-    "pip install .": ("tests/test_healthcheck_package.py", '"install"'),
+    "pipx run ": ("tests/test_healthcheck_package.py", '"install"'),
 }
 # On a machine with systemd and cron: in a container that has what they call.
 ON_A_MACHINE = ("sudo ", "echo ", "sed ", "journalctl ", "URL=")

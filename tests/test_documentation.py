@@ -157,6 +157,14 @@ def test_each_command_is_run_by_a_test_or_says_that_it_needs_aws(command: Comman
         assert call in (ROOT / file).read_text()
 
 
+def test_no_document_is_left_out() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "*.md"],  # noqa: S607 - the machine's
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert set(listed.stdout.split()) <= set(TEXTS)
+
+
 def test_the_readme_is_short() -> None:
     assert len(TEXTS["README.md"].splitlines()) <= 150
 

@@ -106,6 +106,11 @@ def test_every_file_of_python_s_is_of_a_wheel_in_the_bill_or_ours(
         for part in ("service", "sntp")
         for path in (ROOT / part).glob("*.py")
     }
+    ours |= {
+        f"app/service/page/{path.name}"
+        for path in (ROOT / "service/page").iterdir()
+        if path.is_file()
+    }
     ours.add("app/service/Dockerfile")
     compiled = {path for path in files if path.startswith("app/") and "/__pycache__/" in path}
     assert {path for path in files if path.startswith("app/")} - compiled - recorded == ours

@@ -157,12 +157,12 @@ def reached(place):
             socket.getaddrinfo(place, 80)
         else:
             socket.create_connection(place, timeout=2).close()
-        print(place)
+        return True
     except OSError:
-        pass
+        return False
 places = {places!r}
 with ThreadPoolExecutor(len(places)) as pool:
-    list(pool.map(reached, places))
+    print(*(place for place, yes in zip(places, pool.map(reached, places)) if yes), sep="\\n")
 """
 
 # --- attacks; each ends by itself, and what it has started ends with it

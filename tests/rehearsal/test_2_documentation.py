@@ -87,7 +87,7 @@ def test_a_command_works_and_prints_what_stands_there(clone: Clone, command: Com
 
 def test_the_first_up_said_what_stands_there(said: list[str]) -> None:
     (documented,) = (one.output for one in HERE if one.text == "make up")
-    is_said(documented, "".join(said))
+    is_said(documented, said[0])
 
 
 # sudo is there for nothing, as root; systemd is only called. What is installed where is what is looked at.

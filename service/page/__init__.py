@@ -1,4 +1,4 @@
-"""The page for people: page/page.html with its style and script in it, as the balancer forwards no other path.
+"""The page for people: page.html with its style and script in it, as the balancer forwards no other path.
 
 The Content-Security-Policy names both by their digests, so that nothing else is styled or run; no string becomes HTML
 or code either (trusted types).
@@ -18,7 +18,7 @@ from markupsafe import Markup
 from service.clock import REASONS, UNHEALTHY, State
 from service.timeserver import Status
 
-FOLDER = Path(__file__).parent / "page"
+FOLDER = Path(__file__).parent
 HTML, STYLE, SCRIPT = (
     (FOLDER / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")
 )
