@@ -19,7 +19,7 @@ MOST = 10_000  # points; a week of checks each minute, and what can be told apar
 NAMED = 10  # instances in the legend
 DAY = 86_400  # seconds; matplotlib counts days since 1970
 COLOURS = {"OK": "tab:green", "Failed": "tab:red", "Unknown": "tab:grey"}
-NEEDED = "this needs matplotlib: pip install 'timeservice-healthcheck[plot]'"
+NEEDED = "this needs matplotlib: pip install matplotlib"
 
 
 def available() -> bool:
