@@ -124,7 +124,7 @@ built: setup
 
 rehearsal: built ## deploy, use, release, break and remove it, beside what is up
 	@scripts/chromium.sh
-	@$(ROOT) $(PYTHON) -m pytest -q -m rehearsal
+	@$(ROOT) $(PYTHON) -m pytest -q -p no:cacheprovider -m rehearsal # no cache that is root's
 
 drill: built ## break it in every way that it must survive; make drill NAME: in one way
 	@$(ROOT) $(PYTHON) -m drills $(DRILLS)
@@ -198,7 +198,7 @@ lock: setup ## renew the locks from the *.in files
 	@scripts/lock.sh
 
 clean: ## remove what was built in this clone
-	@rm -rf build .venv 2>/dev/null || sudo rm -rf build .venv # some of it may be root's
+	@rm -rf build .venv .hypothesis .*_cache 2>/dev/null || sudo rm -rf build .venv .hypothesis .*_cache # some of it is root's
 
 help: ## this list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \

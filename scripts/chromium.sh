@@ -12,13 +12,11 @@ command -v apt-get >/dev/null || die "tests use Debian's chromium-headless-shell
 one_at_a_time
 
 unpack() {
-    local needed
     unpack_deb fonts-inter
     # Ubuntu has no such package; tests/browser.py then takes Google's Chrome.
     if apt-cache show chromium-headless-shell || ! command -v google-chrome; then
-        for needed in $(needed_by chromium-headless-shell); do unpack_deb "$needed"; done
         unpack_deb chromium-common
-        unpack_deb chromium-headless-shell
+        unpack_deb_that_runs chromium-headless-shell
         # The program looks for the data of the other package in its own folder.
         (cd "$folder" && ln -sfn ../../../../chromium-common/usr/lib/chromium/* .)
     fi

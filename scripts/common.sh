@@ -100,6 +100,14 @@ unpack_deb() {
     )
 }
 
+# unpack_deb_that_runs PACKAGE: with what it needs, if that is not installed.
+unpack_deb_that_runs() {
+    local needed one
+    needed=$(needed_by "$1")
+    for one in $needed; do unpack_deb "$one"; done
+    unpack_deb "$1" # last: next time, that it is there will be enough
+}
+
 # needed_by PACKAGE: what it needs, if that is not installed.
 needed_by() {
     apt-get --simulate -qq install --no-install-recommends "$1" | awk -v package="$1" '$1 == "Inst" && $2 != package { print $2 }'

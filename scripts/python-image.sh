@@ -40,7 +40,10 @@ make_context() {
     mkdir "$context/$folder" "$context/sntp"
     cp sntp/*.py "$context/sntp"
     cp "$folder"/*.py "$folder/Dockerfile" "$context/$folder"
-    [ ! -d "$folder/page" ] || cp -r "$folder/page" "$context/$folder"
+    if [ -d "$folder/page" ]; then # without what another Python may have compiled there
+        mkdir "$context/$folder/page"
+        cp "$folder"/page/*.{py,html,css,js} "$context/$folder/page"
+    fi
 }
 
 make_image() {

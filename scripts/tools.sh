@@ -21,14 +21,12 @@ command -v apt-get >/dev/null ||
 one_at_a_time
 
 unpack() {
-    local package needed
+    local package
     for package in "${missing[@]}"; do
-        case $package in systemd | haproxy) # the others need libc alone
-            needed=$(needed_by "$package")
-            for needed in $needed; do unpack_deb "$needed"; done
-            ;;
+        case $package in
+        systemd | haproxy) unpack_deb_that_runs "$package" ;;
+        *) unpack_deb "$package" ;; # needs libc alone
         esac
-        unpack_deb "$package" # after what it needs: next time, that it is there will be enough
     done
 }
 step "Debian packages that tests use" unpack

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,3 +38,11 @@ def archives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
         deployment.release, "archive", lambda kind: Archive(file, digests[kind]), raising=True
     )
     return digests
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """What was compiled in temporary folders is of no use to the next run, whose folders have other names."""
+    if sys.pycache_prefix and not hasattr(config, "workerinput"):
+        temporary = Path(sys.pycache_prefix, *Path(tempfile.gettempdir()).parts[1:])
+        for folder in temporary.glob("pytest-of-*"):
+            shutil.rmtree(folder)

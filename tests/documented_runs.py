@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from tests.documented import Command
 
+IN_TEST = "test: lint scan unit served emulated browser rehearsal ##"
 # What a command begins with -> (file, what there runs it), where the rehearsal of the documentation does not.
 ELSEWHERE = {
     "make test": (".ci/run", "make test"),
-    "make lint": ("Makefile", "test: lint "),
-    "make unit": ("Makefile", " unit "),
-    "make served": ("Makefile", " served "),
-    "make emulated": ("Makefile", " emulated "),
+    "make lint": ("Makefile", IN_TEST),
+    "make unit": ("Makefile", IN_TEST),
+    "make served": ("Makefile", IN_TEST),
+    "make emulated": ("Makefile", IN_TEST),
     "make down": ("tests/rehearsal/test_9_gone.py", 'clone.make("down")'),
     "git checkout HEAD~ && make up": ("tests/rehearsal/test_3_change.py", "def test_rolling_back_"),
     "make setup": ("Makefile", "unit: setup"),

@@ -4,6 +4,7 @@ that needs an account on AWS and is at least well-formed."""
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -60,7 +61,7 @@ def anchors(file: Path) -> set[str]:
     ("document", "link"),
     words(r"\]\(([^)\s]+)\)")
     + words(r"(?:src|srcset)=\"([^\"]+)\"")
-    + words(r"^\[[\w-]+\]: (\S+)"),
+    + words(r"(?m)^\[[\w-]+\]: (\S+)"),
 )
 def test_each_link_leads_somewhere(document: str, link: str) -> None:
     path, _, anchor = link.partition("#")
@@ -91,7 +92,7 @@ def help_of(module: str) -> str:
     done = subprocess.run(  # noqa: S603 - our own modules
         [sys.executable, "-m", module, "--help"],
         cwd=ROOT,
-        env={"COLUMNS": "200", "PATH": "/usr/bin:/bin"},
+        env=os.environ | {"COLUMNS": "200"},
         capture_output=True,
         text=True,
         timeout=60,

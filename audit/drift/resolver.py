@@ -15,15 +15,12 @@ ATTRIBUTES = {
     "AWS::EC2::LaunchTemplate.LatestVersionNumber": "1",
     "AWS::S3::Bucket.Arn": "arn:{Partition}:s3:::{id}",
     "AWS::IAM::Role.Arn": "arn:{Partition}:iam::{AccountId}:role/{id}",
-    "AWS::IAM::User.Arn": "arn:{Partition}:iam::{AccountId}:user/{id}",
     "AWS::IAM::InstanceProfile.Arn": "arn:{Partition}:iam::{AccountId}:instance-profile/{id}",
     "AWS::Lambda::Function.Arn": "arn:{Partition}:lambda:{Region}:{AccountId}:function:{id}",
     "AWS::Events::Rule.Arn": "arn:{Partition}:events:{Region}:{AccountId}:rule/{id}",
     "AWS::CloudWatch::Alarm.Arn": "arn:{Partition}:cloudwatch:{Region}:{AccountId}:alarm:{id}",
-    "AWS::Logs::LogGroup.Arn": "arn:{Partition}:logs:{Region}:{AccountId}:log-group:{id}:*",
     "AWS::ElasticLoadBalancingV2::TargetGroup.TargetGroupFullName": "{short}",
     "AWS::ElasticLoadBalancingV2::LoadBalancer.LoadBalancerFullName": "{short}",
-    "AWS::ElasticLoadBalancingV2::TargetGroup.TargetGroupArn": "{id}",
 }
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 
 import docker
@@ -73,7 +74,10 @@ def test_a_command_works_and_prints_what_stands_there(clone: Clone, command: Com
     running = start(command.text, clone)
     assert running.stdout
     if GOES_ON.search(command.text) and "--detach" not in command.text:
+        late = threading.Timer(60, os.killpg, (running.pid, signal.SIGKILL))
+        late.start()
         first = running.stdout.readline()
+        late.cancel()
         os.killpg(running.pid, signal.SIGINT)
         rest, _ = running.communicate(timeout=60)
         assert first.strip(), rest
