@@ -113,7 +113,7 @@ emulated: setup ## permissions before two evaluators; reach, drift, leftovers in
 
 browser: setup ## the page for people, in Chromium
 	@scripts/chromium.sh
-	@$(TESTS) --dist loadfile -m 'browser and not rehearsal'
+	@$(TESTS) --numprocesses 5 --dist worksteal -m 'browser and not rehearsal' # a browser waits, most of the time
 
 # An engine, and all that a deployment is made from; for those who deploy copies of this clone.
 built: setup
