@@ -14,6 +14,13 @@ ROOT = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id
 LOCAL_ROOT = $(if $(filter-out local,$(STACK)),,$(ROOT))
 export NAME PORT HOST_CPUS HOST_MEMORY STACK COMMAND
 
+# What make shell runs, as it is: $(...) in it is for the host's shell, and not for make. Not from the environment, as HOST.
+ifeq (command line,$(origin COMMAND))
+override COMMAND := $(value COMMAND)
+else
+override COMMAND :=
+endif
+
 # make logs HOST, make shell HOST: what follows is a host, and nothing to make. Not from the environment, where some shells
 # keep this machine's own name.
 ifneq (,$(filter logs shell,$(firstword $(MAKECMDGOALS))))

@@ -61,3 +61,29 @@ def test_what_follows_some_targets_is_no_target(
     lines = make("--dry-run", *arguments).splitlines()
     commands = [line.split("-m ", 1)[1] for line in lines if "python -m " in line]
     assert [command.split() for command in commands] == [run.split()]
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
+    """In the place of Python: tells its arguments, a line each."""
+    stub = tmp_path / "python"
+    stub.write_text("#!/bin/bash\nprintf '%s\\n' \"$@\"\n")
+    stub.chmod(0o755)
+    return stub
+
+
+@pytest.mark.parametrize(
+    "command", ["docker inspect $(docker ps -q)", "echo $HOME $$ # '$(error no)'", "$$(id)"]
+)
+def test_a_command_for_a_host_reaches_it_as_it_was_written(command: str, python: Path) -> None:
+    given = ["shell", "a", f"COMMAND={command}", f"PYTHON={python}"]
+    said = make("--old-file=setup", "ROOT=", *given).splitlines()
+    assert said == ["-m", "local", "shell", "--host", "a", "--run", command]
+
+
+def test_a_command_of_the_environment_is_not_run(
+    python: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMMAND", "poweroff")
+    said = make("--old-file=setup", "ROOT=", "shell", "a", f"PYTHON={python}").splitlines()
+    assert said[-2:] == ["--run", ""]
