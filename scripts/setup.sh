@@ -4,10 +4,11 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 cd "$ROOT"
-one_at_a_time
 
 stamp=.venv/$(cat requirements.txt scripts/uv.txt | sha256sum | cut -c 1-12)
-[ -e "$stamp" ] && exit
+[ ! -e "$stamp" ] || exit 0
+one_at_a_time
+[ ! -e "$stamp" ] || exit 0 # the other make has made it meanwhile
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     die "Python 3.11 or later is needed as python3; here it is: $(python3 --version 2>&1 || echo none)"

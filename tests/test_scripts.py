@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -152,6 +153,37 @@ def test_two_scripts_of_a_clone_wait_for_each_other(run: Run, clone: Path, tmp_p
     )
     assert holder.wait() == 0
     assert done.stdout == "  waiting for another make in this clone\nmine\n"
+
+
+def set_up(clone: Path) -> str:
+    """Shell code that marks .venv as current."""
+    (clone / "requirements.txt").touch()
+    return (
+        "mkdir .venv; touch .venv/$(cat requirements.txt scripts/uv.txt | sha256sum | cut -c 1-12)"
+    )
+
+
+def test_what_is_set_up_is_used_while_another_make_is_at_work(run: Run, clone: Path) -> None:
+    assert run(*source(set_up(clone))).returncode == 0
+    with (clone / "build" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = run("scripts/setup.sh")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_what_another_make_set_up_meanwhile_is_not_set_up_again(run: Run, clone: Path) -> None:
+    """There is no Python here: it would be asked for."""
+    mark, go = set_up(clone), clone / "go"
+    os.mkfifo(go)
+    code = source(f"one_at_a_time; echo; read -r <go; {mark}")
+    with subprocess.Popen(code, cwd=clone, stdout=subprocess.PIPE) as holder:  # noqa: S603 - our own script
+        assert holder.stdout
+        holder.stdout.readline()  # it has its turn
+        flock = shutil.which("flock")
+        waits = f'[ "$1" != --nonblock ] || {{ echo >go; exit 1; }}; exec {flock} "$@"'
+        done = run("scripts/setup.sh", flock=waits)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "  waiting for another make in this clone\n"
 
 
 def test_a_script_without_root_and_sudo_says_so(run: Run) -> None:
