@@ -18,7 +18,7 @@ from pathlib import Path
 from local import reviewer
 from local.containers import DEFAULT, PORT, ROOT, Containers
 from local.down import down
-from local.files import Busy, files, lock, remembered_port
+from local.files import Busy, folder_of, lock, remembered_port
 from local.logs import logs
 from local.shell import shell
 from local.status import status
@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    folder = files(args.name, ROOT)
+    folder = folder_of(args.name, ROOT)
     try:
         limits = {"HOST_CPUS": args.host_cpus, "HOST_MEMORY": args.host_memory}
         given = {variable: value for variable, value in limits.items() if value}

@@ -22,10 +22,10 @@ class Credentials(NamedTuple):
 
 
 # Known to everybody, as the account's alarm code is: it keeps the emulator's answers apart from AWS's, and nobody out.
-ROOT = Credentials("test", "test")
+ACCOUNT_ROOT = Credentials("test", "test")
 
 
-def client(endpoint: str, service: str, credentials: Credentials = ROOT) -> Any:
+def client(endpoint: str, service: str, credentials: Credentials = ACCOUNT_ROOT) -> Any:
     made = boto3.client(
         service,
         endpoint_url=endpoint,

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
 from local import stacks
-from local.api import REGION, ROOT, Credentials, client
+from local.api import ACCOUNT_ROOT, REGION, Credentials, client
 from local.project import DEPLOYMENT
 from local.reviewer import Logins
 from local.steps import CloudError, step
@@ -29,7 +29,7 @@ class Deployer(Mocks):
         self,
         endpoint: str,
         reviewer: Mapping[str, Any] | None = None,
-        credentials: Credentials = ROOT,
+        credentials: Credentials = ACCOUNT_ROOT,
     ) -> None:
         """reviewer: what the run before told of it."""
         self.endpoint = endpoint
@@ -131,7 +131,7 @@ class Deployer(Mocks):
 
     def delete_undeclared(self) -> None:
         """Delete the deployment's passwords, stacks and objects that the program did not declare this time."""
-        if self.credentials == ROOT:  # who may not make users has made none
+        if self.credentials == ACCOUNT_ROOT:  # who may not make users has made none
             self.logins.delete_undeclared(f"/{DEPLOYMENT}-")
         # As root: an engine knows from its state what there is, and needs no permission to list all stacks.
         for name in [stack["StackName"] for stack in stacks.deployed(self.endpoint)]:

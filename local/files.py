@@ -18,8 +18,8 @@ class Busy(CloudError):
     """Another run is at work on this deployment."""
 
 
-def files(name: str, root: Path = ROOT) -> Path:
-    """The folder."""
+def folder_of(name: str, root: Path = ROOT) -> Path:
+    """The folder of the deployment of that name."""
     return root / "build" / ("local" if name == DEFAULT else f"local-{name}")
 
 

@@ -17,9 +17,10 @@ from pulumi.runtime import set_all_config, set_mocks
 
 from deployment.inputs import Inputs
 from deployment.settings import Settings
-from local.api import ROOT, Credentials
+from local.api import ACCOUNT_ROOT, Credentials
+from local.containers import ROOT
 from local.deployer import REFUSALS, Deployer
-from local.project import FOLDER, PROJECT, STACK, configuration
+from local.project import PROJECT, STACK, configuration
 from local.steps import CloudError
 
 
@@ -61,7 +62,7 @@ def run(
     endpoint: str,
     overrides: dict[str, str],
     reviewer: Mapping[str, Any] | None = None,
-    credentials: Credentials = ROOT,
+    credentials: Credentials = ACCOUNT_ROOT,
 ) -> tuple[dict[str, Any], int]:
     """Run `__main__.py`; returns its exports and how many things changed. Raises CloudError with the reason.
 
@@ -90,7 +91,7 @@ def play(deployer: Deployer, configuration: dict[str, str], stack: str = STACK) 
 
         outputs = get_root_resource().outputs  # type: ignore[union-attr]
         outputs.clear()  # the root is one for all runs in a process
-        runpy.run_path(str(FOLDER / "__main__.py"))
+        runpy.run_path(str(ROOT / "__main__.py"))
         return pulumi.Output.all(**outputs).apply(exports.update)
 
     try:

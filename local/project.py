@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from local.api import REGION
+from local.containers import ROOT
 
-FOLDER = Path(__file__).parent.parent
-PROJECT: dict[str, Any] = yaml.safe_load((FOLDER / "Pulumi.yaml").read_text())
+PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 STACK = "local"
 DEPLOYMENT = f"{PROJECT['name']}-{STACK}"  # what the names of its stacks begin with
 
@@ -25,7 +24,7 @@ def configuration(
         for key, declared in PROJECT["config"].items()
         if isinstance(declared, dict) and "default" in declared
     }
-    chosen = yaml.safe_load((FOLDER / f"Pulumi.{stack}.yaml").read_text()).get("config") or {}
+    chosen = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text()).get("config") or {}
     values |= {
         key.removeprefix(prefix): value for key, value in chosen.items() if key.startswith(prefix)
     }

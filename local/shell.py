@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 from local import hosts
 from local.containers import Containers
@@ -16,8 +17,8 @@ WELCOME = """{instance} in {zone}: a container in the place of an EC2 instance, 
 """
 
 
-def shell(cloud: Containers, word: str, command: str) -> int:
-    """Take this process's place; returns nothing, therefore. command: what to run instead of a shell."""
+def shell(cloud: Containers, word: str, command: str) -> NoReturn:
+    """Take this process's place. command: what to run instead of a shell."""
     cloud.refuse_if_not_up()
     host = hosts.chosen(cloud, word, "shell")
     name = str(host.container.name)
@@ -31,8 +32,7 @@ def shell(cloud: Containers, word: str, command: str) -> int:
     if terminal:
         print(WELCOME.format(instance=host.instance, zone=host.zone), flush=True)
     _become("docker", "exec", "--interactive", *terminal, name, "bash")
-    raise AssertionError("another program runs in this place")
 
 
-def _become(*command: str) -> None:
+def _become(*command: str) -> NoReturn:
     os.execvp(command[0], command)  # noqa: S606 - docker, with each word as it is

@@ -26,7 +26,7 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     who = identity.deployer(cloud.endpoint())
     given = {"permissionsBoundary": who.boundary} | overrides
     (folder / SETTINGS).write_text(json.dumps(given))
-    credentials = deploys(cloud.endpoint(), settings, who)
+    credentials = credentials_for(cloud.endpoint(), settings, who)
     before = reviewer.remembered(folder)
     exports, changes = program.run(cloud.endpoint(), given, before, credentials)
     reviewer.remember(folder, exports.get("reviewer"))
@@ -43,11 +43,11 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     return healthcheck([url])
 
 
-def deploys(endpoint: str, settings: Settings, who: Identity) -> Credentials:
+def credentials_for(endpoint: str, settings: Settings, who: Identity) -> Credentials:
     """The deployer's, or an administrator's where there is a reviewer, now or before: users are not the deployer's."""
     present = [one["StackName"] for one in stacks.deployed(endpoint)]
     was = any(name.startswith(f"{DEPLOYMENT}-reviewer") for name in present)
-    return api.ROOT if was or settings.reviewer != "none" else who.credentials
+    return api.ACCOUNT_ROOT if was or settings.reviewer != "none" else who.credentials
 
 
 def start(cloud: Containers, folder: Path) -> bool:

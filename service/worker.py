@@ -54,20 +54,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Answer what is no HTTP, or too long, as the application answers its errors: gunicorn would repeat what was
         sent, and call an unknown transfer coding a 501, so that anybody could ring the alarm for server errors."""
         if isinstance(exc, errors.ParseException):
-            status, name = STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST), {}
+            status, extra = STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST), {}
             log.warning("refused a request", extra=about(status=status, reason=str(exc)))
         else:
-            status, name = HTTPStatus.INTERNAL_SERVER_ERROR, {"id": request_id(None)}
-            line = about(request_id=name["id"], status=status)
+            status, extra = HTTPStatus.INTERNAL_SERVER_ERROR, {"id": request_id(None)}
+            line = about(request_id=extra["id"], status=status)
             log.exception("a request failed by our fault", extra=line)
         with contextlib.suppress(OSError):  # the client has gone
-            client.sendall(_answer(status, name))
+            client.sendall(_answer(status, extra))
             client.shutdown(socket.SHUT_RD)  # else the main thread waits for the client to close
 
 
-def _answer(status: HTTPStatus, name: dict[str, str]) -> bytes:
+def _answer(status: HTTPStatus, extra: dict[str, str]) -> bytes:
     message = status.description or status.phrase
-    body = json.dumps({"error": {"status": status, "message": message, **name}})
+    body = json.dumps({"error": {"status": status, "message": message, **extra}})
     headers = {
         "Connection": "close",
         "Content-Type": "application/json",

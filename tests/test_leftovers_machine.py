@@ -40,7 +40,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[Engine]:
         pass
 
     monkeypatch.setattr(machine, "Containers", This)
-    monkeypatch.setattr(machine, "files", lambda name: tmp_path / name)
+    monkeypatch.setattr(machine, "folder_of", lambda name: tmp_path / name)
     monkeypatch.setattr(machine, "running", list)
     return This
 

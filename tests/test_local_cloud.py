@@ -18,7 +18,7 @@ from botocore.exceptions import EndpointConnectionError
 from audit.leftovers.found import Left, Remains
 from local import __main__ as command
 from local import down, files, launch, program, stacks, status, steps, up
-from local.api import ROOT, Credentials
+from local.api import ACCOUNT_ROOT, Credentials
 from local.containers import Containers as RealContainers
 from local.identity import Identity
 from local.steps import CloudError, step
@@ -101,7 +101,7 @@ def test_the_deployer_deploys_unless_there_is_a_user_to_make_or_to_remove(
     monkeypatch.setattr(stacks, "deployed", lambda _: [{"StackName": one} for one in present])
     who = Identity(Credentials("key", "secret", "token"), "boundary")
     settings: Any = SimpleNamespace(reviewer=wanted)
-    assert (up.deploys("http://nowhere", settings, who) == ROOT) is root
+    assert (up.credentials_for("http://nowhere", settings, who) == ACCOUNT_ROOT) is root
 
 
 def host(group: str, state: str) -> dict[str, str]:

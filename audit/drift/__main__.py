@@ -28,7 +28,7 @@ from audit.drift.stacks import Stack, stacks
 from audit.target import Target, parser, target
 from deployment.ownership import Deployment
 from deployment.template import BadTemplate
-from local.files import SETTINGS, files
+from local.files import SETTINGS, folder_of
 from local.program import play
 from local.project import STACK, configuration
 from local.steps import CloudError
@@ -39,7 +39,7 @@ AT_REST = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser("audit.drift", __doc__).parse_args(argv)
     try:
-        settings = files(args.name) / SETTINGS
+        settings = folder_of(args.name) / SETTINGS
         overrides = (
             json.loads(settings.read_text()) if args.stack == STACK and settings.exists() else {}
         )

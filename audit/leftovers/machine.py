@@ -8,7 +8,7 @@ from pathlib import Path
 
 from local.api import answers
 from local.containers import CLONE, DEFAULT, ROOT, Containers
-from local.files import files
+from local.files import folder_of
 from local.steps import CloudError, alone
 
 
@@ -42,7 +42,7 @@ class Traces:
         if self.cloud and (owner := self.cloud.owner()) not in (None, str(ROOT)):
             down = f"{down} (in the clone {owner}, whose it is)"
         engine = self.cloud.leftovers() if self.cloud else []
-        folder = files(self.name)
+        folder = folder_of(self.name)
         return [
             *(f"  {one}: it is labelled with this deployment\n      {down}" for one in engine),
             *(
