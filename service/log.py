@@ -27,6 +27,7 @@ import logging
 import re
 import secrets
 import sys
+import threading
 import time
 from typing import Any
 
@@ -35,18 +36,26 @@ from gunicorn import glogging
 from service.timestamp import rfc3339
 
 MOST = 20  # lines a minute from each place in the code, in each process
-# Characters. Docker breaks lines of more than 16 KB, and JSON writes one strange character as six.
-LONGEST = 200
-LONGEST_MESSAGE = 1_000
-LONGEST_TRACEBACK = 6_000  # its end tells the most
+# Characters of JSON, which has six or twelve for a strange one. Docker breaks lines of more than 16 KB.
+LONGEST = 400
+LONGEST_MESSAGE = 2_000
+LONGEST_TRACEBACK = 8_000  # its end tells the most
 
 TRACE = re.compile(r"(?:^|;)Root=(1-[0-9a-f]{8}-[0-9a-f]{24})(?:;|$)")
 
 
 def about(**fields: object) -> dict[str, Any]:
     """What a line is about, for the `extra` of a logging call. Texts, which may be a stranger's, are cut."""
-    cut = {key: one[:LONGEST] if isinstance(one, str) else one for key, one in fields.items()}
+    cut = {key: _cut(one, LONGEST) if isinstance(one, str) else one for key, one in fields.items()}
     return {"about": cut}
+
+
+def _cut(text: str, longest: int) -> str:
+    """As much of its beginning as is no longer than that in JSON, or up to a tenth less."""
+    text = text[:longest]
+    while len(json.dumps(text)) > longest:
+        text = text[: len(text) * 9 // 10]
+    return text
 
 
 def request_id(trace: str | None) -> str:
@@ -87,13 +96,14 @@ class Lines(logging.Formatter):
             "time": rfc3339(int(record.created * 1_000_000) * 1_000),
             "level": record.levelname.lower(),
             "process": record.process,
-            "message": record.getMessage()[:LONGEST_MESSAGE],
+            "message": _cut(record.getMessage(), LONGEST_MESSAGE),
         }
         if left_out := getattr(record, "left_out", 0):
             said["left_out"] = left_out
         said.update(getattr(record, "about", {}))
         if record.exc_info:
-            said["traceback"] = self.formatException(record.exc_info)[-LONGEST_TRACEBACK:]
+            backwards = self.formatException(record.exc_info)[::-1]
+            said["traceback"] = _cut(backwards, LONGEST_TRACEBACK)[::-1]
         return said
 
 
@@ -106,10 +116,11 @@ class ReadableLines(Lines):
         when, level, _, message = (said.pop(key) for key in [*said][:4])
         rest = (f"{key}={json.dumps(value, default=str)}" for key, value in said.items())
         lines = [" ".join([when, f"{level:<8}", message, *rest]), *traceback.splitlines()]
-        return "\n".join(_printable(line) for line in lines)
+        return "\n".join(map(printable, lines))
 
 
-def _printable(line: str) -> str:
+def printable(line: str) -> str:
+    """With an escape in the place of what would move the terminal's cursor."""
     return "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode() for one in line
     )
@@ -126,3 +137,4 @@ class Logger(glogging.Logger):  # type: ignore[misc]
         handler.addFilter(Limit())
         logging.basicConfig(handlers=[handler], level=self.loglevel, force=True)
         sys.excepthook = lambda *trouble: self.critical("the end", exc_info=trouble)
+        threading.excepthook = lambda died: self.critical("a thread's end", exc_info=died[:3])

@@ -67,10 +67,21 @@ def test_what_strangers_send_neither_ends_a_line_nor_moves_a_cursor(form: Lines)
     assert json.loads(Lines().format(record(path=NASTY)))["path"] == NASTY
 
 
-def test_a_line_stays_shorter_than_what_docker_breaks() -> None:
-    strange = "\x00" * 100_000
-    assert len(Lines().format(record("x" * 100_000, path=strange, reason=strange))) < 16_000
-    assert len(Lines().format(failed(ValueError("x" * 100_000)))) < 16_000
+@pytest.mark.parametrize("strange", ["x", "\x00", "\N{GRINNING FACE}", "\ud83d"])
+def test_a_line_stays_shorter_than_what_docker_breaks(strange: str) -> None:
+    long = strange * 100_000
+    everywhere = dict.fromkeys(
+        ("path", "reason", "server", "trouble", "method", "request_id"), long
+    )
+    made = failed(ValueError(long))
+    made.msg = long
+    vars(made).update(about(**everywhere))
+    line = Lines().format(made)
+    assert len(line.encode()) < 16_000
+    said = json.loads(line)
+    # And it holds as much as would fit: at least so many characters.
+    assert len(said["traceback"]) > 600
+    assert {said[key][0] for key in (*everywhere, "message")} == {strange}
 
 
 def test_a_traceback_is_one_field_and_its_end_is_kept() -> None:
@@ -216,8 +227,14 @@ def logger(then: str) -> list[str]:
     return [sys.executable, "-c", f"{made}\n{then}"]
 
 
-def test_what_nobody_catches_is_a_line_too() -> None:
-    command = logger("1 / 0")
+DIES = (
+    "import threading\ndying = threading.Thread(target=lambda: 1 / 0)\ndying.start()\ndying.join()"
+)
+
+
+@pytest.mark.parametrize("then", ["1 / 0", DIES], ids=["program", "thread"])
+def test_what_nobody_catches_is_a_line_too(then: str) -> None:
+    command = logger(then)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # noqa: S603 - our own
     said = json.loads(done.stderr)
     assert said["level"] == "critical"
