@@ -15,6 +15,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from docker.errors import DockerException
+from requests import RequestException
+
 from local import reviewer
 from local.containers import DEFAULT, PORT, ROOT, Containers
 from local.down import down
@@ -85,19 +88,33 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
+    code = 0
+    try:
+        code = attempt(args)
+        sys.stdout.flush()  # Python's own at exit would be too late
+    except BrokenPipeError:  # whoever read has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def attempt(args: argparse.Namespace) -> int:
+    """Do it, or say why it failed."""
     folder = folder_of(args.name, ROOT)
     try:
         limits = {"HOST_CPUS": args.host_cpus, "HOST_MEMORY": args.host_memory}
         given = {variable: value for variable, value in limits.items() if value}
         return run(args, Containers(args.name, args.port, remembered_port(folder), given), folder)
-    except BrokenPipeError:  # whoever read has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Busy as busy:
         print(f"\nerror: {busy}", file=sys.stderr)
         return 2
     except CloudError as trouble:
         print(f"\nerror: {trouble}", file=sys.stderr)
+        return 1
+    except (DockerException, RequestException) as trouble:  # it answered at first
+        print(
+            f"\nerror: the Docker engine ended, or refuses: {trouble}; once it answers, make up",
+            file=sys.stderr,
+        )
         return 1
 
 

@@ -44,10 +44,9 @@ def clock(answer: str) -> str:
     """What a host says at /now of its clock's error, in words."""
     try:
         known = json.loads(answer)["clock"]
-    except (ValueError, KeyError):
+        state, offset, bound = known["state"], known["offset"], known["bound"]
+        if offset is None:
+            return f"clock {state}"
+        return f"clock {offset * 1e3:+.3f} ms (+-{bound * 1e3:.3f} ms) {state}"
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "clock ? (no answer)"
-    if known.get("offset") is None:
-        return f"clock {known['state']}"
-    return (
-        f"clock {known['offset'] * 1e3:+.3f} ms (+-{known['bound'] * 1e3:.3f} ms) {known['state']}"
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import socket
 import subprocess
@@ -13,7 +14,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 from botocore.exceptions import EndpointConnectionError
+from docker.errors import APIError
 
 from audit.leftovers.found import Left, Remains
 from local import __main__ as command
@@ -197,15 +200,71 @@ def test_the_port_of_the_last_time_is_remembered(containers: Containers, tmp_pat
     assert containers.port == 8093
 
 
-def test_a_reader_that_has_read_enough_is_no_failure(
-    containers: Containers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def closed(*_: Any) -> int:
-        raise BrokenPipeError
+def unread(logs: str) -> subprocess.CompletedProcess[str]:
+    """make logs, which does that, for a reader that has gone."""
+    code = f"""from local import __main__ as command
+from local.steps import CloudError
+from docker.errors import APIError
+command.Containers = lambda *_: None
+def logs(*_):
+    {logs}
+command.logs = logs
+raise SystemExit(command.main(["logs"]))"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with os.fdopen(writer, "wb") as pipe:
+        return subprocess.run(  # noqa: S603 - our own
+            [sys.executable, "-c", code], stdout=pipe, stderr=subprocess.PIPE, text=True, env=env
+        )
 
-    monkeypatch.setattr(command, "logs", closed)
-    monkeypatch.setattr(command.os, "dup2", lambda *_: None)  # type: ignore[attr-defined]
-    assert command.main(["logs"]) == 0
+
+@pytest.mark.parametrize("end", ["return 0", "print('x' * 1_000_000); return 0"])
+def test_a_reader_that_has_read_enough_is_no_failure(end: str) -> None:
+    """Also where all of it fits into the buffer, which is written at the very end."""
+    done = unread(f"print('a line'); {end}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_failed_is_told_though_nobody_reads_the_rest() -> None:
+    done = unread("print('a line'); raise CloudError('it is not up')")
+    assert (done.returncode, done.stderr) == (1, "\nerror: it is not up\n")
+
+
+@pytest.mark.parametrize("follow", [[], ["--follow"]])
+def test_logs_of_a_cloud_that_is_not_up_are_an_error_for_people(
+    follow: list[str],
+    containers: Containers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(containers, "all", list, raising=False)
+    assert command.main(["logs", *follow]) == 1
+    said = "the local cloud 'timeservice' is not up (no api, no balancer); `make up` starts or mends it"
+    assert capsys.readouterr() == ("", f"\nerror: {said}\n")
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        requests.ConnectionError("refused"),
+        requests.ReadTimeout("late"),
+        APIError("no such container"),
+    ],
+)
+def test_an_engine_that_fails_meanwhile_is_told_without_a_traceback(
+    trouble: Exception,
+    containers: Containers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fails(*_: object) -> int:
+        raise trouble
+
+    monkeypatch.setattr(command, "status", fails)
+    assert command.main(["status"]) == 1
+    said = f"the Docker engine ended, or refuses: {trouble}; once it answers, make up"
+    assert capsys.readouterr().err == f"\nerror: {said}\n"
 
 
 def test_another_clone_s_deployment_is_left_alone(
@@ -398,6 +457,9 @@ def test_name_and_port_come_from_the_environment_as_well(
         ("", "clock ? (no answer)"),
         ("<html>", "clock ? (no answer)"),
         ('{"error": "not found"}', "clock ? (no answer)"),
+        ("[]", "clock ? (no answer)"),
+        ('{"clock": "right"}', "clock ? (no answer)"),
+        ("[" * 100_000, "clock ? (no answer)"),
     ],
 )
 def test_status_tells_the_error_of_a_host_s_clock(answer: str, words: str) -> None:
