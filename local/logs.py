@@ -10,16 +10,19 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from queue import Queue
-from subprocess import PIPE, STDOUT
+from subprocess import DEVNULL, PIPE, STDOUT
 from threading import Thread
 from typing import NamedTuple
 
 from local import hosts
 from local.containers import ROLES, Containers
 from local.steps import CloudError
+from service.log import printable
 
 LINES = 30  # of each source, and ten times as many of the one that is asked for
-ROUND = 0.5  # seconds, after which hosts that came meanwhile, and services that started again, are followed as well
+ROUND = 0.5  # seconds, after which hosts that came meanwhile are followed as well
+AGAIN = 3.0  # seconds, after which a source that has ended is: it may have started again
+AHEAD = 1000  # lines that wait to be printed; sources wait then, as the one who reads has stopped
 STAMPED = re.compile(
     rb"\d{4}-\d\d-\d\dT"
 )  # not so is what Docker itself says: there is no such container
@@ -31,7 +34,11 @@ FOLLOW = 'docker logs "$@" & logs=$!; { cat; kill $logs; } <&0 >/dev/null 2>&1 &
 class Source(NamedTuple):
     name: str
     container: str
-    host: tuple[str, ...] = ()  # what runs a command on the host whose engine has the container
+    host: str = ""  # the container of the host whose engine has it; else it is this machine's
+
+    def run(self, *command: str, options: tuple[str, ...] = ()) -> list[str]:
+        """That command where the engine is. options: for docker exec."""
+        return [*(["docker", "exec", *options, self.host] if self.host else []), *command]
 
 
 class Line(NamedTuple):
@@ -63,22 +70,24 @@ def sources(cloud: Containers, word: str = "") -> list[Source]:
         name, container = f"{host.zone[-1]} {host.instance[:10]}", str(host.container.name)
         found.append(Source(f"{name} boot", container))
         if host.container.status == "running":
-            inside = ("docker", "exec", "--interactive", container)
-            found.append(Source(f"{name} service", "timeservice", inside))
+            found.append(Source(f"{name} service", "timeservice", container))
     return found
 
 
 def readable(text: str) -> str:
     """The service's JSON as a line; without a time of its own, and without what would move the terminal's cursor."""
     try:
-        said = json.loads(text)
-        level, message = said.pop("level").upper(), said.pop("message")
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return _printable(OWN_TIME.sub("", text, count=1))
+        return _of_the_service(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return printable(OWN_TIME.sub("", text, count=1))
+
+
+def _of_the_service(said: dict[str, object]) -> str:
+    level, message = str(said.pop("level")).upper(), str(said.pop("message"))
     said.pop("time", None)
     traceback = str(said.pop("traceback", "")).splitlines()
     rest = [f"{key}={_value(value)}" for key, value in said.items()]
-    return "\n    ".join(map(_printable, [" ".join([level, str(message), *rest]), *traceback]))
+    return "\n    ".join(map(printable, [" ".join([level, message, *rest]), *traceback]))
 
 
 def _value(value: object) -> str:
@@ -86,19 +95,17 @@ def _value(value: object) -> str:
     return text if text and " " not in text else json.dumps(value)
 
 
-def _printable(text: str) -> str:
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
-    )
-
-
 def _said(cloud: Containers, word: str) -> list[Line]:
     tail = f"--tail={LINES * 10 if word else LINES}"
     lines: list[Line] = []
     for source in sources(cloud, word):
-        command = [*source.host, "docker", "logs", "--timestamps", tail, source.container]
-        done = subprocess.run(command, stdout=PIPE, stderr=STDOUT, check=False)  # noqa: S603 - docker
-        lines += [_line(source, raw) for raw in done.stdout.splitlines() if STAMPED.match(raw)]
+        command = source.run("docker", "logs", "--timestamps", tail, source.container)
+        # What is typed meanwhile is for the shell.
+        done = subprocess.run(  # noqa: S603 - docker
+            command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, check=False
+        )
+        # At \n alone: progress is told with \r in a line.
+        lines += [_line(source, raw) for raw in done.stdout.split(b"\n") if STAMPED.match(raw)]
     return sorted(lines)
 
 
@@ -112,7 +119,7 @@ def _followed(cloud: Containers, word: str) -> Iterator[Line]:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)  # whoever only reads leaves nothing half-way
     wanted = sources(cloud, word)
-    said: Queue[tuple[Source, Line | None]] = Queue()
+    said: Queue[tuple[Source, Line | None]] = Queue(AHEAD)
     last: dict[Source, str] = {}  # the time of its last line
     followed: set[Source] = set()
     while True:
@@ -121,7 +128,7 @@ def _followed(cloud: Containers, word: str) -> Iterator[Line]:
             Thread(target=_follow, args=(source, last.get(source), said), daemon=True).start()
         time.sleep(ROUND)
         new: list[Line] = []
-        while not said.empty():
+        for _ in range(said.qsize()):  # not until it is empty: it may never be
             source, line = said.get()
             if line is None:
                 followed.discard(source)
@@ -134,12 +141,13 @@ def _followed(cloud: Containers, word: str) -> Iterator[Line]:
 
 
 def _follow(source: Source, since: str | None, said: Queue[tuple[Source, Line | None]]) -> None:
-    """Tell its lines, and None when it has ended, or there was nothing yet to follow."""
+    """Tell its lines; and None when it may be followed anew, as it has ended, or there was nothing yet to follow."""
     beginning = f"--since={since}" if since else f"--tail={LINES}"
     options = ["--follow", "--timestamps", beginning, source.container]
-    command = [*source.host, "bash", "-c", FOLLOW, "logs", *options]
+    command = source.run("bash", "-c", FOLLOW, "logs", *options, options=("--interactive",))
     with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=STDOUT) as process:  # noqa: S603 - docker
         for raw in process.stdout or ():
             if STAMPED.match(raw):
                 said.put((source, _line(source, raw)))
+    time.sleep(AGAIN)
     said.put((source, None))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from queue import Queue
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,11 +25,10 @@ A, B = "i-0aaaaaaaaaaaaaaa0", "i-0bbbbbbbbbbbbbbb0"
 DOCKER = """#!/bin/bash
 echo "$*" >>"$0.asked"
 case "$*" in
-exec*timeservice) exec "${0%/*}/docker" "${@:4}" ;;
+*timeservice) echo "2026-11-28T09:00:01.000000000Z $SERVICE" ;;
 *test-i-0a*) echo '2026-11-28T09:00:02.000000000Z user data ended with status 1' ;;
 *test-i-0b*) echo '2026-11-28T09:00:00.500000000Z starting' ;;
 *test-balancer) echo '2026-11-29T10:00:00.000000000Z Server targets/host1 is DOWN' >&2 ;;
-*timeservice) echo "2026-11-28T09:00:01.000000000Z $SERVICE" ;;
 *) echo 'Error response from daemon: No such container' >&2; exit 1 ;;
 esac
 """
@@ -103,6 +103,31 @@ def test_a_host_that_has_ended_still_tells_of_its_boot() -> None:
     assert [one.name for one in logs.sources(cloud, "a")] == ["a i-0aaaaaaa boot"]
 
 
+def test_what_is_typed_meanwhile_is_for_the_shell(docker: Path, cloud: Cloud) -> None:
+    docker.with_suffix("").write_text("#!/bin/bash\ncat\n")
+    reader, writer = os.pipe()
+    os.write(writer, b"typed\n")
+    os.close(writer)
+    own = os.dup(0)
+    os.dup2(reader, 0)
+    try:
+        assert logs.logs(cloud, "", follow=False) == 0
+        assert os.read(0, 10) == b"typed\n"
+    finally:
+        os.dup2(own, 0)
+        os.close(own)
+        os.close(reader)
+
+
+def test_progress_that_is_told_in_one_line_is_shown_whole(
+    docker: Path, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stub = "#!/bin/bash\nprintf '2026-11-28T09:00:00.000000000Z 1 %%\\r2 %%\\r\\n'\n"
+    docker.with_suffix("").write_text(stub)
+    logs.logs(cloud, "balancer", follow=False)
+    assert capsys.readouterr().out.endswith("  1 %\\r2 %\n")
+
+
 def test_logs_of_what_is_not_up_say_what_starts_it() -> None:
     with pytest.raises(CloudError, match=r"is not up .*; `make up` starts or mends it"):
         logs.logs(Cloud(), "", follow=False)
@@ -127,6 +152,7 @@ def test_logs_of_what_is_not_up_say_what_starts_it() -> None:
         ('{"not": "ours"}', '{"not": "ours"}'),
         ("[1, 2]", "[1, 2]"),
         ("null", "null"),
+        ("[" * 16_000, "[" * 16_000),
     ],
 )
 def test_a_line_is_for_people_and_cannot_move_the_cursor(text: str, shown: str) -> None:
@@ -137,6 +163,7 @@ def test_a_line_is_for_people_and_cannot_move_the_cursor(text: str, shown: str) 
 def followed(docker: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[logs.Line]:
     monkeypatch.setattr(logs.signal, "signal", lambda *_: None)  # type: ignore[attr-defined]
     monkeypatch.setattr(logs, "ROUND", 0.05)
+    monkeypatch.setattr(logs, "AGAIN", 0.05)
     return logs._followed(cloud, "")
 
 
@@ -151,6 +178,39 @@ def test_who_follows_is_told_each_line_once_and_of_hosts_that_come(
     names = [f"{line.source}: {line.text[:4]}" for line in seen]
     assert len({*names}) == 7
     assert set(names[5:]) == {"a i-0acccccc boot: user", 'a i-0acccccc service: {"le'}
+
+
+class Endless(Queue[Any]):
+    """As if the source of a line that is taken said the next one meanwhile."""
+
+    taken = 0
+
+    def get(self, *_: Any) -> Any:
+        assert self.maxsize > 0
+        source, line = super().get()
+        if line:
+            self.taken += 1
+            assert self.taken < 1000
+            self.put((source, line._replace(time=f"{line.time}0")))
+        return source, line
+
+
+def test_a_source_that_does_not_pause_is_shown_and_does_not_fill_the_memory(
+    followed: Iterator[logs.Line], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "Queue", Endless)
+    assert next(followed)
+
+
+def test_a_source_that_ends_at_once_is_not_asked_again_at_once(
+    docker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: Queue[tuple[logs.Source, logs.Line | None]] = Queue()
+    waited: list[tuple[float, int]] = []
+    monkeypatch.setattr(logs.time, "sleep", lambda time: waited.append((time, said.qsize())))  # type: ignore[attr-defined]
+    logs._follow(logs.Source("balancer", "test-balancer"), None, said)
+    assert waited == [(logs.AGAIN, 1)]
+    assert [said.get()[1] is None for _ in range(2)] == [False, True]
 
 
 def test_what_follows_a_host_s_log_ends_when_nobody_reads_it_any_more(tmp_path: Path) -> None:
