@@ -136,4 +136,4 @@ def test_without_matplotlib_it_says_what_to_install(
     with pytest.raises(SystemExit) as ended:
         main(["http://example.org", "--plot", "offsets.svg"])
     assert ended.value.code == 3
-    assert "pip install 'timeservice-healthcheck[plot]'" in capsys.readouterr().err
+    assert "pip install matplotlib" in capsys.readouterr().err
