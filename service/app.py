@@ -55,7 +55,9 @@ HEADERS = {
 }
 
 # Of the page alone: nothing else is shown as one.
-PAGE_HEADERS = HEADERS | {"Content-Security-Policy": page.POLICY}
+PAGE_HEADERS = HEADERS | {
+    "Content-Security-Policy": f"{HEADERS['Content-Security-Policy']}; {page.POLICY}"
+}
 
 
 def create_app(monitor: Monitor | None = None) -> Flask:

@@ -30,7 +30,8 @@ WATCH = "document.addEventListener('securitypolicyviolation', e => console.error
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser. It keeps nothing."""
+    """A browser. It keeps nothing. What is expected of its pages is waited for."""
+    expect.set_options(timeout=PATIENCE)
     package, place = "chromium-headless-shell", "usr/lib/chromium/chromium-headless-shell"
     own = shutil.which("google-chrome")  # of CI's machine, whose packages are not Debian's
     if (DEBIAN / package).is_dir() or not own:

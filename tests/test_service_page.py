@@ -19,6 +19,7 @@ from service.clock import REASONS, UNHEALTHY, State
 from service.timeserver import Monitor, Status
 
 NANOSECONDS = 1_795_428_672_999_999_999  # 2026-11-23T10:11:12.999999999Z
+POLICY = PAGE_HEADERS["Content-Security-Policy"]
 IDENTITY = {"instance": "i-0123456789abcdef0", "zone": "eu-central-1a", "version": "0a1b2c3d4e5f"}
 
 
@@ -64,14 +65,14 @@ def test_it_is_small() -> None:
 @pytest.mark.parametrize("tag", ["style", "script"])
 def test_the_policy_names_what_is_in_the_page_by_its_digest(tag: str) -> None:
     digest = base64.b64encode(hashlib.sha256(between(tag, rendered()).encode()).digest()).decode()
-    assert f"; {tag}-src 'sha256-{digest}'; " in page.POLICY
+    assert f"; {tag}-src 'sha256-{digest}'; " in POLICY
 
 
 def test_the_policy_allows_nothing_else() -> None:
-    assert page.POLICY.startswith("default-src 'none'; ")
-    assert "unsafe" not in page.POLICY
-    assert "*" not in page.POLICY
-    assert set(re.findall(r"([a-z-]+-src) ", page.POLICY)) == {
+    assert POLICY.startswith("default-src 'none'; ")
+    assert "unsafe" not in POLICY
+    assert "*" not in POLICY
+    assert set(re.findall(r"([a-z-]+-src) ", POLICY)) == {
         "default-src",
         "style-src",
         "script-src",
@@ -85,13 +86,13 @@ def test_nothing_in_it_would_need_more_than_that() -> None:
     markup = re.sub(r"<(style|script)\b.*?</\1>", "", text, flags=re.DOTALL)
     assert not re.search(r"\s(style|on[a-z]+)=", markup)
     assert set(re.findall(r"https?://[^'\" ]+", text)) == {"http://www.w3.org/2000/svg"}
-    assert not re.search(r"\b(cookie|localStorage|innerHTML|eval|@import)\b", text)
+    assert not re.search(r"\b(cookie|localStorage|innerHTML|eval)\b|@import", text)
 
 
 def test_the_page_alone_has_that_policy() -> None:
     client = create_app(Monitor("169.254.169.123")).test_client()
-    assert client.get("/").headers["Content-Security-Policy"] == page.POLICY
-    assert client.get("/now").headers["Content-Security-Policy"] != page.POLICY
+    assert client.get("/").headers["Content-Security-Policy"] == POLICY
+    assert client.get("/now").headers["Content-Security-Policy"] != POLICY
     assert {name for name in HEADERS if HEADERS[name] != PAGE_HEADERS[name]} == {
         "Content-Security-Policy"
     }

@@ -1,11 +1,12 @@
-"""The service twice, in this process, behind what hands requests to each in turn, as the balancer does."""
+"""The service twice, or more often, in this process, behind what hands requests to each in turn, as a balancer does."""
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from itertools import count
@@ -27,16 +28,20 @@ ZONES = ("us-east-1a", "us-east-1b")
 
 class TwoHosts:
     """A WSGI application. lost: hosts that the balancer has noticed to be dead; dying: that it has not; silent: nobody
-    answers; shift: seconds by which the first one's clock is wrong without knowing."""
+    answers; shift: seconds by which the first one's clock is wrong without knowing; chance: decides whose turn it is,
+    as it seems when others ask as well; said: the answer to /now, instead."""
 
-    def __init__(self) -> None:
+    def __init__(self, zones: Sequence[str] = ZONES) -> None:
         self.url = ""
         self.turns = count()
         self.monitors = [
             Monitor("169.254.169.123", ask=lambda _host, _port: sntp.Answer(0.0, 0.001))
-            for _ in ZONES
+            for _ in zones
         ]
-        self.hosts = [_service(one, monitor) for one, monitor in enumerate(self.monitors)]
+        self.hosts = [
+            _service(one, zone, monitor)
+            for one, (zone, monitor) in enumerate(zip(zones, self.monitors, strict=True))
+        ]
         self.heal()
 
     def heal(self) -> None:
@@ -44,14 +49,18 @@ class TwoHosts:
         self.dying: set[int] = set()
         self.silent = False
         self.shift = 0.0
+        self.chance: random.Random | None = None
+        self.said: str | None = None
         self.paths: list[str] = []  # asked for since
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         self.paths.append(environ["PATH_INFO"])
-        there = [one for one in range(len(ZONES)) if one not in self.lost]
-        turn = there[next(self.turns) % len(there)]
+        there = [one for one in range(len(self.hosts)) if one not in self.lost]
+        turn = self.chance.choice(there) if self.chance else there[next(self.turns) % len(there)]
         if self.silent or turn in self.dying:
             return Response(status=HTTPStatus.BAD_GATEWAY)(environ, start_response)
+        if self.said is not None and environ["PATH_INFO"] == "/now":
+            return Response(self.said)(environ, start_response)
         if turn or not self.shift or environ["PATH_INFO"] == "/":
             return self.hosts[turn](environ, start_response)
         answer = Response.from_app(self.hosts[turn], Request(environ).environ)
@@ -60,8 +69,8 @@ class TwoHosts:
         return answer(environ, start_response)
 
 
-def _service(one: int, monitor: Monitor) -> WSGIApplication:
-    names = {"INSTANCE": f"i-{one}", "ZONE": ZONES[one], "VERSION": "0a1b2c3d4e5f"}
+def _service(one: int, zone: str, monitor: Monitor) -> WSGIApplication:
+    names = {"INSTANCE": f"i-{one}", "ZONE": zone, "VERSION": "0a1b2c3d4e5f"}
     with patch.dict(os.environ, {f"TIMESERVICE_{name}": value for name, value in names.items()}):
         return create_app(monitor)
 
@@ -72,9 +81,9 @@ class Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def two_hosts() -> Iterator[TwoHosts]:
-    """They listen on a free port."""
-    hosts = TwoHosts()
+def two_hosts(zones: Sequence[str] = ZONES) -> Iterator[TwoHosts]:
+    """They listen on a free port. A host for each of these zones."""
+    hosts = TwoHosts(zones)
     for monitor in hosts.monitors:
         monitor.poll()
         monitor.start()

@@ -4,18 +4,34 @@
    the time since 1970 was mono + lo at least and mono + hi at most, when mono was `at`. The healthcheck does the same
    sums. */
 
-const BURST = 8; // questions at first, and the most in a round
+const BURST = 8; // questions at first
+const ROUND = 16; // questions at most in a round; with more hosts, one for each, up to twice as many
+const SUSPECT = 8; // answers of others, times the hosts, after which the next round comes sooner ...
+const GONE = 12; // ... and a host is missing: with hosts in random turn, chance does that once in e^12
 const PERIOD = 10_000; // from round to round, while somebody looks
 const PATIENCE = 3_000; // with one question
 const LONGEST_PAUSE = 30_000; // between rounds that fail
 const LOST = 60_000; // after which a host that answers no more is forgotten, if two others do
 const DRIFT = 100e-6; // what the crystal of a computer, or of a host, may be off
-const RESOLUTION = 1; // browsers tell the time no finer, so as not to be spied on
+const DAY = 86_400_000;
 const UNCHECKED = 1_000; // what the service promises, for a host that has not compared its clock yet
 const JITTER = 50; // by which two honest answers may contradict each other; the service has the same figure
-const JUMP = 50; // of this computer's clock against mono: it was set, or slept
+const RESOLUTION = finest(() => performance.now());
+const JUMP = 50 + 2 * RESOLUTION; // of this computer's clock against mono: it was set, or slept
 
 // --- sums
+
+/* How coarse a clock is, so that its page may not spy: twice its step, as it may round either way, but 1 at least.
+   One that stands still while it is read so often is as coarse as browsers make it: 100. Takes some ms then. */
+function finest(read) {
+  let [step, last] = [100, read()];
+  for (let times = 0; times < 50_000 && step > 0.5; times++) {
+    const now = read();
+    if (now > last) step = Math.min(step, now - last);
+    last = now;
+  }
+  return Math.max(1, 2 * step);
+}
 
 /* From an answer of /now. The host's clock was read between both moments; its own error is as it says itself. */
 function interval({ epoch, clock: { offset, bound, age } }, sent, received) {
@@ -48,7 +64,7 @@ function together(intervals, mono) {
 const middle = ({ lo, hi }) => (lo + hi) / 2;
 const halfWidth = ({ lo, hi }) => (hi - lo) / 2;
 
-/* "1.2 ms", "12 ms", "0.34 s", "2 min 5 s", "3 days 4 h"; no line breaks in it. */
+/* "1.2 ms", "12 ms", "0.34 s", "2 min 5 s", "1 day 4 h"; no line breaks in it. */
 function duration(ms, whole = Math.round) {
   if (ms < 10) return `${(whole(ms * 10) / 10).toFixed(1)}\u00a0ms`;
   if (ms < 100) return `${whole(ms)}\u00a0ms`;
@@ -57,7 +73,8 @@ function duration(ms, whole = Math.round) {
   const most = [3_600, 1_440, Infinity]; // of the small ones
   const [big, small, each, many] = units.find((one, at) => whole(ms / one[2]) < most[at]);
   const count = whole(ms / each);
-  return [Math.floor(count / many), big, count % many, small].join("\u00a0");
+  const bigs = Math.floor(count / many);
+  return [bigs, big === "days" && bigs === 1 ? "day" : big, count % many, small].join("\u00a0");
 }
 
 const within = (bound) => `±${duration(bound, Math.ceil)}`; // never less than it is
@@ -78,21 +95,34 @@ function judged(offset, bound) {
 
 const $ = (id) => document.getElementById(id);
 const STATES = JSON.parse($("states").textContent); // of a host's clock: [level, reason]
-const hosts = new Map(); // instance -> {zone, version, clock, interval, seen, took, missing, doubted, contradiction}
+// instance -> {zone, version, clock, interval, seen, took, passed, missing, doubted, contradiction}; passed: answers
+// of others since its own
+const hosts = new Map();
 let trouble = ""; // with the newest question that failed
-let answered = 0; // questions of the last round, or of this one
+let answered = 0; // questions of the last round
 let failed = 0;
-let pause = 0; // before the next round, after one without an answer
+let pause = 0; // before the next round, if something is wrong
 let timer = 0;
 let busy = false;
 
+/* What is no number, or no date, would spoil all sums from then on. */
+function understood(answer) {
+  const seconds = (one) => Number.isFinite(one) && Math.abs(one) < 1e12;
+  const { epoch, instance, zone, clock } = answer ?? {};
+  const numbers = [clock?.offset, clock?.bound, clock?.age];
+  const known = numbers.every(seconds) || numbers.every((one) => one === null);
+  return seconds(epoch) && known && [instance, zone, clock.state].every((one) => typeof one === "string");
+}
+
 function heard(answer, sent, received) {
   const { instance, zone, version, clock } = answer;
+  for (const host of hosts.values()) host.missing ||= ++host.passed >= GONE * hosts.size;
   const known = hosts.get(instance);
   const now = learned(known?.doubted ? null : known?.interval, interval(answer, sent, received));
   const remembered = known?.contradiction && received - known.contradiction.at < LOST ? known.contradiction : null;
   hosts.set(instance, {
-    zone, version, clock, interval: now, seen: received, took: received - sent, missing: false, doubted: false,
+    zone, version, clock, interval: now, seen: received, took: received - sent,
+    passed: 0, missing: false, doubted: false,
     contradiction: now.gap > JITTER ? { gap: now.gap, at: received } : remembered,
   });
 }
@@ -107,41 +137,57 @@ async function ask() {
     const slept = Date.now() - wall - (received - sent);
     if (!response.ok) throw new Error(`it says ${response.status}`);
     const answer = await response.json();
+    if (!understood(answer)) throw new SyntaxError();
     if (Math.abs(slept) < JUMP) heard(answer, sent, received); // else when was it sent?
     return answer.instance;
   } catch (error) {
-    trouble = { TimeoutError: "it takes too long", TypeError: "no connection" }[error.name] ?? error.message;
+    const known = {
+      TimeoutError: "it takes too long", TypeError: "no connection", SyntaxError: "its answer cannot be read",
+    };
+    trouble = known[error.name] ?? error.message;
     return null;
   }
 }
 
-/* Asks `least` times, and on until each host has answered; gives up after two failures. */
-async function askAround(least) {
-  if (busy || document.hidden) return;
-  busy = true;
-  clearTimeout(timer);
+const present = () => [...hosts.values()].filter((one) => !one.missing);
+
+/* Asks `least` times, and on until each host has answered or it has asked enough; gives up when two more fail than
+   answer. Gives the numbers of both. */
+async function round(least) {
   const awaited = new Set([...hosts.keys()].filter((one) => !hosts.get(one).missing));
-  let answers = 0;
-  let failures = 0;
-  while (failures < 2 && answers + failures < BURST && (answers < least || awaited.size)) {
+  const most = Math.min(2 * ROUND, Math.max(ROUND, hosts.size));
+  let [answers, failures] = [0, 0];
+  while (failures < answers + 2 && answers + failures < most && (answers < least || awaited.size)) {
     const instance = await ask();
     if (instance === null) failures += 1;
     else answers += 1;
     awaited.delete(instance);
     show();
+    tick(); // not to go on with the digits of before
   }
-  if (answers) for (const instance of awaited) hosts.get(instance).missing = true;
-  [answered, failed] = [answers, failures];
-  forget();
-  show();
-  busy = false;
-  pause = answers ? 0 : Math.min(LONGEST_PAUSE, Math.max(1000, 2 * pause));
-  timer = setTimeout(askAround, pause * (0.75 + Math.random() / 2) || PERIOD, 2);
+  return [answers, failures];
+}
+
+/* A round, and the next one after a while, whatever happens in this one. */
+async function askAround(least) {
+  if (busy || document.hidden) return;
+  busy = true;
+  clearTimeout(timer);
+  try {
+    [answered, failed] = await round(least);
+    forget();
+    show();
+  } finally {
+    busy = false;
+    const wrong = failed || !answered || present().some((one) => one.passed >= SUSPECT * hosts.size);
+    pause = wrong ? Math.min(answered ? PERIOD : LONGEST_PAUSE, Math.max(1000, 2 * pause)) : 0;
+    timer = setTimeout(askAround, pause * (0.75 + Math.random() / 2) || PERIOD, 2);
+  }
 }
 
 /* A host that is missing goes when another in its zone has taken its place, or after a while. */
 function forget() {
-  const there = [...hosts.values()].filter((one) => !one.missing);
+  const there = present();
   for (const [instance, host] of hosts) {
     const replaced = there.some((one) => one.zone === host.zone) || performance.now() - host.seen > LOST;
     if (host.missing && there.length > 1 && replaced) hosts.delete(instance);
@@ -166,14 +212,14 @@ function set(element, text) {
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const formatted = (options) => new Intl.DateTimeFormat("en-GB", options);
-const DAY = { weekday: "long", day: "numeric", month: "long", year: "numeric" };
-const utcDate = formatted({ ...DAY, timeZone: "UTC" });
-const localDate = formatted(DAY);
+const DATE = { weekday: "long", day: "numeric", month: "long", year: "numeric" };
+const utcDate = formatted({ ...DATE, timeZone: "UTC" });
+const localDate = formatted(DATE);
 const localTime = formatted({ hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "shortOffset" });
 
 /* [level, sentence]: the worst that is true of the service. */
 function service(mono) {
-  const there = [...hosts.values()].filter((one) => !one.missing);
+  const there = present();
   const gone = [...hosts.values()].find((one) => one.missing);
   const few = ["No host answers", "One host answers", "Both hosts answer"];
   const who = few[there.length] ?? `${there.length} hosts answer`;
@@ -215,12 +261,14 @@ function showHost(instance, host, mono) {
 }
 
 const SCALES = [
-  [100, "0.1 s"], [1000, "1 s"], [10_000, "10 s"], [60_000, "1 min"], [3_600_000, "1 h"], [86_400_000, "1 day"],
+  [100, "0.1 s"], [1000, "1 s"], [10_000, "10 s"], [60_000, "1 min"], [3_600_000, "1 h"], [DAY, "1 day"],
 ];
 
 /* The interval of your clock's offset on a line, -100 to 100. */
 function showScale(offset, bound) {
-  const [limit, name] = SCALES.find(([most]) => Math.abs(offset) + bound < most) ?? [2 * Math.abs(offset), "more"];
+  const far = Math.abs(offset) + bound;
+  const days = Math.ceil(far / DAY) + 1;
+  const [limit, name] = SCALES.find(([most]) => far < most) ?? [days * DAY, `${days} days`];
   const width = Math.max(3, 200 * bound / limit);
   $("band").setAttribute("x", 100 * offset / limit - width / 2);
   $("band").setAttribute("width", width);
@@ -287,22 +335,25 @@ function jumped() {
 }
 
 function tick() {
-  // Set back: mono went on all the same. Ahead: mono may have slept, and all that was known is in doubt.
-  if (jumped() > JUMP) {
-    for (const host of hosts.values()) host.doubted = true;
-    askAround(BURST);
-  }
-  const mono = performance.now();
-  const known = truth(mono);
-  const now = known ? mono + middle(known) : 0;
-  if (known) {
+  let now = 0;
+  try {
+    // Set back: mono went on all the same. Ahead: mono may have slept, and all that was known is in doubt.
+    if (jumped() > JUMP) {
+      for (const host of hosts.values()) host.doubted = true;
+      askAround(BURST);
+    }
+    const mono = performance.now();
+    const known = truth(mono);
+    if (!known) return;
+    now = mono + middle(known);
     const [, time, tenth] = /T(.*)\.(.)/.exec(new Date(now).toISOString()); // cut, as clocks do
     if ($("clock").textContent !== time) show();
     set($("clock"), time);
     set($("tenth"), `.${tenth}`);
+  } finally {
+    clearTimeout(ticking);
+    ticking = setTimeout(tick, 100 - (now % 100) + 1); // at the next tenth
   }
-  clearTimeout(ticking);
-  ticking = setTimeout(tick, 100 - (now % 100) + 1); // at the next tenth
 }
 
 document.addEventListener("visibilitychange", () => {

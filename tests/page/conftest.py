@@ -7,13 +7,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import PATIENCE, chromium, visit
+from tests.browser import chromium, visit
 from tests.two_hosts import TwoHosts, two_hosts
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE)
     with chromium() as browser:
         yield browser
 

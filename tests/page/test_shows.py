@@ -67,6 +67,35 @@ def test_a_computer_that_may_have_slept_measures_anew(browser: Browser, hosts: T
         expect(page.locator("#verdict")).to_contain_text(words("1 h 0 min fast"))
 
 
+@pytest.mark.parametrize("step", [16.7, 100])
+def test_a_browser_that_hides_the_time_is_given_a_wider_bound(
+    step: float, browser: Browser, hosts: TwoHosts
+) -> None:
+    """As some do, not to be recognised. It is no sleep either."""
+    with visit(browser, hosts.url) as visitor:
+        visitor.context.add_init_script(
+            f"""for (const clock of [Performance.prototype, Date]) {{
+                const now = clock.now;
+                clock.now = function () {{ return {step} * Math.floor(now.call(this) / {step}) }};
+            }}"""
+        )
+        visitor.page.reload()
+        idle(visitor.page)
+        before = 1000 * time.time()
+        lo, hi, mono = visitor.page.evaluate(
+            "(({lo, hi}, mono) => [lo, hi, mono])(truth(performance.now()), performance.now())"
+        )
+        assert mono + lo <= 1000 * time.time()
+        assert mono + hi >= before
+        assert hi - lo > step
+        doubted = "[...hosts.values()].some(one => one.doubted)"
+        for _ in range(20):
+            visitor.page.wait_for_timeout(100)
+            assert not visitor.page.evaluate(doubted)
+        expect(visitor.page.locator("#verdict")).to_contain_text("Your clock is right")
+        assert visitor.trouble == []
+
+
 def test_both_hosts_are_shown_with_zone_release_and_clock(page: Page) -> None:
     cards = page.locator(".host")
     expect(cards).to_have_count(2)

@@ -23,11 +23,32 @@ pytestmark = pytest.mark.browser
         (125_400, "2 min 5 s"),
         (3_599_600, "1 h 0 min"),
         (7_200_000, "2 h 0 min"),
+        (86_400_000, "1 day 0 h"),
         (273_600_000, "3 days 4 h"),
     ],
 )
 def test_durations_read_well(milliseconds: float, text: str, page: Page) -> None:
     assert page.evaluate("ms => duration(ms)", milliseconds).replace("\xa0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("hours", "ends"),
+    [(0.5, "1 h"), (23, "1 day"), (25, "3 days"), (-76, "5 days"), (24 * 400, "402 days")],
+)
+def test_the_ends_of_the_scale_are_named(hours: float, ends: str, page: Page) -> None:
+    script = "ms => { showScale(ms, 1); return ['slow', 'fast'].map(end => $(end).textContent) }"
+    assert page.evaluate(script, hours * 3_600_000) == [f"{ends} slow", f"{ends} fast"]
+
+
+@pytest.mark.parametrize(("step", "least"), [(0.1, 1), (1, 2), (16.7, 33.4), (100, 200)])
+def test_how_coarse_a_clock_is_shows_in_its_steps(step: float, least: float, page: Page) -> None:
+    """One that moves on once in a thousand looks, and may do so after the first."""
+    script = "step => { let looks = 0; return finest(() => step * Math.floor(++looks / 1000)) }"
+    assert page.evaluate(script, step) == pytest.approx(least)
+
+
+def test_a_clock_that_stands_still_is_as_coarse_as_can_be(page: Page) -> None:
+    assert page.evaluate("finest(() => 5)") == 200
 
 
 def test_a_bound_is_never_rounded_down(page: Page) -> None:
