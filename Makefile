@@ -57,6 +57,7 @@ shell: setup ## a shell on a host: make shell a; COMMAND="docker ps": one comman
 test: lint scan unit served emulated browser rehearsal ## everything, from lint to the rehearsal of the deployment
 
 down: setup ## remove the deployment from this machine
+	@source scripts/common.sh; one_at_a_time # which removes what a script that was killed has left
 	@scripts/engine.sh --installed; case $$? in \
 	0) $(ROOT) $(PYTHON) -m local down ;; \
 	3) echo "Nothing to do: no Docker engine is installed here." ;; \

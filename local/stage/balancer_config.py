@@ -66,6 +66,8 @@ def _defaults(idle: str) -> str:
     timeout client {idle}s
     timeout server {idle}s
     timeout http-keep-alive {idle}s
+    # When its configuration changes: at once, a request might be on its way on a connection that is closed.
+    option idle-close-on-response
     retries 0 # an ALB is not known to ask another target a second time
 """
 
