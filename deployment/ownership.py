@@ -65,6 +65,11 @@ def pairs(listed: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
     return {one["Key"]: one["Value"] for one in listed or ()}
 
 
+def outputs_of(stack: Mapping[str, Any]) -> dict[str, str]:
+    """A stack's outputs, by their names, from how the API describes it."""
+    return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+
+
 def unwrapped(name: str) -> str:
     wrapped = WRAPPED.fullmatch(name)
     return wrapped["log"] or wrapped["group"] if wrapped else name

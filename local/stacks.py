@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deployment.ownership import Deployment
+from deployment.ownership import Deployment, outputs_of
 from local.api import client
 from local.project import DEPLOYMENT
 from local.steps import CloudError
@@ -46,8 +46,7 @@ def bring_up(cloudformation: Any, request: dict[str, Any], on_failure: str) -> s
 
 
 def outputs(cloudformation: Any, name: str) -> dict[str, str]:
-    told = settled(cloudformation, name).get("Outputs", [])
-    return {one["OutputKey"]: one["OutputValue"] for one in told}
+    return outputs_of(settled(cloudformation, name))
 
 
 def settled(cloudformation: Any, name: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from deployment.ownership import outputs_of
 from local import stacks
 from local.containers import Containers
 
@@ -15,7 +16,7 @@ def status(cloud: Containers) -> int:
         stacks.deployed(cloud.endpoint()), key=lambda one: str(one["CreationTime"])
     ):
         print(f"stack  {stack['StackName']:<44} {stack['StackStatus']}")
-        outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+        outputs = outputs_of(stack)
         if "Group" in outputs:
             releases[outputs["Group"]] = outputs["Release"]
     for host in cloud.hosts():

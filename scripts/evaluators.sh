@@ -9,6 +9,7 @@ cd "$ROOT"
 stamp=$BUILD/npm/$(cat scripts/node.txt tests/permissions/package-lock.json | sha256sum | cut -c 1-12)
 [ ! -e "$stamp" ] || exit 0
 one_at_a_time
+[ ! -e "$stamp" ] || exit 0 # the other make has installed it meanwhile
 
 install_evaluator() {
     rm -rf "$BUILD/node" "$BUILD/npm"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from deployment.ownership import Deployment, pairs
+from deployment.ownership import Deployment, outputs_of, pairs
 from deployment.template import Template
 
 
@@ -51,7 +51,7 @@ def _stack(cloudformation: Any, told: dict[str, Any], account: dict[str, str]) -
             one["ParameterKey"]: one.get("ResolvedValue", one["ParameterValue"])
             for one in told.get("Parameters", [])
         },
-        {one["OutputKey"]: one["OutputValue"] for one in told.get("Outputs", [])},
+        outputs_of(told),
         {**account, "AWS::StackId": told["StackId"], "AWS::StackName": name},
         {one["LogicalResourceId"]: one.get("PhysicalResourceId", "") for one in resources},
         {one["LogicalResourceId"]: one["ResourceType"] for one in resources},
