@@ -73,25 +73,25 @@ reviewer: setup ## how the reviewer signs in, after make up CONFIG="reviewer=use
 	@$(ROOT) $(PYTHON) -m local reviewer
 
 cost: setup ## its price an hour and a month; REGION=, HOSTS=, REQUESTS= a second, CONFIG=
-	@$(PYTHON) -m audit.cost $(addprefix --config ,$(CONFIG)) $(addprefix --region ,$(REGION)) \
+	@$(PYTHON) -m ops.cost $(addprefix --config ,$(CONFIG)) $(addprefix --region ,$(REGION)) \
 		$(addprefix --hosts ,$(HOSTS)) $(addprefix --requests-per-second ,$(REQUESTS))
 
 reach: setup ## what the Internet reaches of it: exactly port 80? Here or STACK=prod
-	@$(LOCAL_ROOT) $(PYTHON) -m audit.reach
+	@$(LOCAL_ROOT) $(PYTHON) -m ops.reach
 
 drift: setup ## how what is deployed differs from this clone, here or STACK=prod
-	@$(LOCAL_ROOT) $(PYTHON) -m audit.drift
+	@$(LOCAL_ROOT) $(PYTHON) -m ops.drift
 
 leftovers: setup ## what is left of a deployment, here or STACK=prod; fails if anything is
-	@$(LOCAL_ROOT) $(PYTHON) -m audit.leftovers
+	@$(LOCAL_ROOT) $(PYTHON) -m ops.leftovers
 
 # Pulumi deletes the bucket's stack last. If it holds something that Pulumi does not know of, that fails, and then it can
 # be emptied: nothing is left that would miss it.
 destroy: setup ## remove a deployment from AWS: STACK=prod
 	@test -n "$(STACK)" || { echo "error: say which: make destroy STACK=prod" >&2; exit 1; }
 	@command -v pulumi >/dev/null || { echo "error: this needs the pulumi CLI" >&2; exit 1; }
-	@pulumi destroy --stack "$(STACK)" || { $(PYTHON) -m audit.empty && pulumi destroy --yes --stack "$(STACK)"; }
-	@$(PYTHON) -m audit.leftovers
+	@pulumi destroy --stack "$(STACK)" || { $(PYTHON) -m ops.empty && pulumi destroy --yes --stack "$(STACK)"; }
+	@$(PYTHON) -m ops.leftovers
 
 ##@ Tests, one kind at a time
 
@@ -100,7 +100,7 @@ lint: setup ## ruff, mypy, cfn-lint, shellcheck, actionlint, zizmor, node
 
 scan: setup ## policies of the templates, secrets, known vulnerabilities, pins
 	@scripts/scan.sh
-	@$(PYTHON) -m pytest -q tests/scanners
+	@$(PYTHON) -m pytest -q tests/scripts/scanners
 
 # One more at a time than there are cores, as many tests wait for something.
 # What they compile is kept, whatever the environment says of that: each of the processes would compile all of it anew.
@@ -141,7 +141,7 @@ drill-settings: built ## drill other values of the settings as well, to show wha
 	@$(ROOT) $(PYTHON) -m drills.settings
 
 abuse: setup ## send what nobody should send, to the local deployment or to URL=http://...
-	@$(if $(URL),,$(ROOT)) $(PYTHON) -m tests.abuse $(if $(URL),--url $(URL))
+	@$(if $(URL),,$(ROOT)) $(PYTHON) -m tests.service.abuse $(if $(URL),--url $(URL))
 
 fuzz: setup ## try to break parsers, intervals and verdicts, for EACH= seconds (20) each
 	@scripts/fuzz.sh --seconds $(or $(EACH),20)
@@ -197,10 +197,10 @@ licences: image package ## build/licences.txt: what is shipped, under which lice
 
 screenshot: setup ## take docs/page*.png of the page that is up; URL= takes another
 	@scripts/chromium.sh
-	@$(PYTHON) -m tests.screenshot $(URL)
+	@$(PYTHON) -m tests.support.screenshot $(URL)
 
 diagram: setup ## draw the deployment and a release; renews docs/deployment.md
-	@$(PYTHON) -m audit.diagram
+	@$(PYTHON) -m ops.diagram
 
 lock: setup ## renew the locks from the *.in files
 	@scripts/lock.sh

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from audit.cost.pricelist import HOURS
-from audit.cost.usage import ANSWER
 from bench import prices
 from bench.prices import ALB, NLB
 from bench.sizing import (
@@ -34,6 +32,8 @@ from bench.sizing import (
     units_cost,
 )
 from bench.tables import table
+from ops.cost.pricelist import HOURS
+from ops.cost.usage import ANSWER
 
 DOCUMENT = Path(__file__).parent.parent / "docs/capacity.md"
 

@@ -10,7 +10,7 @@ from email.utils import formatdate
 from typing import NamedTuple
 
 from bench.tools import FAILED, OK, TOOLS
-from tests.healthcheck_servers import Behaviour, Request, rfc3339, web
+from tests.support.healthcheck_servers import Behaviour, Request, rfc3339, web
 
 AT_A_TIME = 4
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from bench.trials import states
 from healthcheck.check import check
 from healthcheck.periodic import SparingReference
-from tests.healthcheck_servers import Request, ntp, web
+from tests.support.healthcheck_servers import Request, ntp, web
 
 REPORTS = (1_000, 2_000, 5_000, 10_000)  # checks
 ROOT = Path(__file__).parent.parent

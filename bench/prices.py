@@ -1,4 +1,4 @@
-"""What the sums of docs/capacity.md rest on: quotas, and list prices of us-east-1 from audit/prices/, with sources.
+"""What the sums of docs/capacity.md rest on: quotas, and list prices of us-east-1 from ops/prices/, with sources.
 
 seen: read in the source named. known: common knowledge that no page at hand confirmed; look it up before money rests on
 it.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from audit.cost import pricelist, usage
-from audit.cost.pricelist import HOURS
+from ops.cost import pricelist, usage
+from ops.cost.pricelist import HOURS
 
 LIST = pricelist.read("us-east-1")
 

@@ -22,7 +22,7 @@ from bench.paths import Path
 from bench.trials import drawn, states
 from healthcheck.timestamp import parse
 from healthcheck.verdict import LIMIT
-from tests.healthcheck_servers import web
+from tests.support.healthcheck_servers import web
 
 ROOT = File(__file__).parent.parent
 HTPDATE = ROOT / "build/debian/htpdate/usr/sbin/htpdate"

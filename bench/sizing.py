@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import ceil
 from typing import NamedTuple
 
-from audit.cost.pricelist import HOURS, tiered
-from audit.cost.usage import ANSWER, REQUEST, capacity_units, gigabytes
 from bench import prices
 from bench.prices import ALB, Balancer, HostType
+from ops.cost.pricelist import HOURS, tiered
+from ops.cost.usage import ANSWER, REQUEST, capacity_units, gigabytes
 
 # Measured. `make drill slow-hosts`: a pair of hosts with 0.2 CPU each answers 700 requests a second without an error.
 CPU_SECONDS = 2 * 0.2 / 700  # of a host, for one request, with all that kernel and Docker do for it

@@ -19,7 +19,7 @@ from bench.rivals import METHODS
 from healthcheck import reference
 from healthcheck.check import check
 from healthcheck.verdict import LIMIT
-from tests.healthcheck_servers import ntp
+from tests.support.healthcheck_servers import ntp
 
 DEBIAN = Path(__file__).parent.parent / "build/debian"
 CHECK_HTTP = DEBIAN / "monitoring-plugins-basic/usr/lib/nagios/plugins/check_http"

@@ -15,7 +15,7 @@ from healthcheck import reference
 from healthcheck.check import check
 from healthcheck.interval import Interval
 from healthcheck.verdict import LIMIT, Verdict
-from tests.healthcheck_servers import Behaviour, ntp, rfc3339, web
+from tests.support.healthcheck_servers import Behaviour, ntp, rfc3339, web
 
 ERRORS = [sign * size for size in (0.3, 0.9, 0.97, 1.03, 1.1, 1.5, 5.0, 3600.0) for sign in (1, -1)]
 # Seconds; what a server says that is set by a good clock nearby, as Amazon's is.

@@ -30,7 +30,7 @@ ARCHIVES = {
     "image": (
         (
             "service",
-            "sntp",
+            "sntp.py",
             "scripts/image.sh",
             "scripts/python-image.sh",
             "scripts/debian.sh",
@@ -40,7 +40,7 @@ ARCHIVES = {
         "make image",
     ),
     "package": (
-        ("healthcheck", "sntp", "scripts/package.sh", "scripts/common.sh"),
+        ("healthcheck", "sntp.py", "scripts/package.sh", "scripts/common.sh"),
         "healthcheck.zip",
         "make package",
     ),

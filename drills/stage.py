@@ -66,7 +66,7 @@ def start_reference(cloud: Containers) -> None:
     assert balancer is not None  # noqa: S101 - the deployment is up
     cloud.engine.containers.run(
         balancer.attrs["Image"],
-        ["/opt/local/stage/time_server.sh"],
+        ["/opt/local/cloud/time_server.sh"],
         name=f"{cloud.name}-reference",
         network=f"{cloud.name}-edge",
         labels={LABEL: cloud.name, "timeservice.role": "reference"},

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from audit.leftovers.aws import find
 from deployment.bucket import NotEmptied
 from deployment.ownership import Deployment
 from local.api import answers, client_of
@@ -15,6 +14,7 @@ from local.containers import Containers
 from local.destroy import destroy
 from local.project import DEPLOYMENT
 from local.steps import CloudError, step, until
+from ops.leftovers.aws import find
 
 DRAINED = 45  # seconds: the target group's deregistration delay, and a controller's pace
 

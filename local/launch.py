@@ -14,7 +14,7 @@ from local.containers import DEFAULT, LABEL, ROLES, ROOT, ZONES, Containers
 from local.parts import Spec, digest, parts
 from local.steps import CloudError
 
-# What the stage's image is made from and by, besides local/stage itself.
+# What the stage's image is made from and by, besides local/cloud itself.
 STAGE = (
     "local/requirements.txt",
     "deployment/template.py",
@@ -31,7 +31,7 @@ LOG = LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"})
 def build_image(cloud: Containers) -> str:
     """The stage's image, made when its sources have changed; returns its tag."""
     made_from = hashlib.sha256()
-    for path in [*(ROOT / name for name in STAGE), *sorted((ROOT / "local/stage").rglob("*"))]:
+    for path in [*(ROOT / name for name in STAGE), *sorted((ROOT / "local/cloud").rglob("*"))]:
         if path.is_file() and "__pycache__" not in path.parts:
             made_from.update(path.read_bytes())
     tag = f"{cloud.name}-stage:{made_from.hexdigest()[:12]}"

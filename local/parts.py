@@ -32,7 +32,7 @@ def digest(spec: Spec) -> str:
 
 def _api(cloud: Containers) -> Spec:
     return {
-        "command": ["python3", "-m", "local.stage.api"],
+        "command": ["python3", "-m", "local.cloud.api"],
         # It holds everything in memory: started again by itself, it would know of nothing that runs.
         "restart_policy": {"Name": "no"},
         "environment": PYTHON
@@ -52,7 +52,7 @@ def _time(cloud: Containers) -> Spec:
     internet = {cloud.network("internet"): ["time.aws.com"]}
     zones: dict[str, list[str]] = {cloud.network(zone): [] for zone in ZONES}
     return {
-        "command": ["/opt/local/stage/time_server.sh"],
+        "command": ["/opt/local/cloud/time_server.sh"],
         "networks": {cloud.network("edge"): []} | internet | zones,
     }
 
@@ -60,7 +60,7 @@ def _time(cloud: Containers) -> Spec:
 def _balancer(cloud: Containers) -> Spec:
     zones = {cloud.network(zone): ["cloud.internal"] for zone in ZONES}
     return {
-        "command": ["/opt/local/stage/balancer.sh"],
+        "command": ["/opt/local/cloud/balancer.sh"],
         "volumes": {f"{cloud.name}-run": {"bind": RUN, "mode": "rw"}},
         "ports": {"80/tcp": ("127.0.0.1", cloud.port)},
         "networks": {cloud.network("edge"): ["balancer"]} | zones,
@@ -70,7 +70,7 @@ def _balancer(cloud: Containers) -> Spec:
 def _controller(cloud: Containers, image: str) -> Spec:
     told = {"DEPLOYMENT": cloud.name, "STAGE_IMAGE": image, "AWS_REGION": "us-east-1"}
     return {
-        "command": ["python3", "-m", "local.stage.controller"],
+        "command": ["python3", "-m", "local.cloud.controller"],
         "volumes": {
             f"{cloud.name}-run": {"bind": RUN, "mode": "rw"},
             SOCKET: {"bind": SOCKET, "mode": "rw"},

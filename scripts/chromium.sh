@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Unpacks Chromium, without a window, and a font, from Debian packages: tests/browser.py opens the page for people in it.
+# Unpacks Chromium, without a window, and a font, from Debian packages: tests/support/browser.py opens the page for people in it.
 # Not an installed one, which may be any version or none; and not Playwright's, which comes from nobody who signs it.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
@@ -13,7 +13,7 @@ one_at_a_time
 
 unpack() {
     unpack_deb fonts-inter
-    # Ubuntu has no such package; tests/browser.py then takes Google's Chrome.
+    # Ubuntu has no such package; tests/support/browser.py then takes Google's Chrome.
     if apt-cache show chromium-headless-shell || ! command -v google-chrome; then
         unpack_deb chromium-common
         unpack_deb_that_runs chromium-headless-shell

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fuzz.sh [--seconds N]: runs tests/fuzz.py, with atheris where there is a wheel of it for this machine.
+# fuzz.sh [--seconds N]: runs tests/support/fuzz.py, with atheris where there is a wheel of it for this machine.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
@@ -12,4 +12,4 @@ install_atheris() {
         -r scripts/fuzz.txt || rm -rf "$atheris"
 }
 [ -d "$atheris" ] || step "atheris, the fuzzer" install_atheris
-exec env PYTHONPATH="$atheris:$ROOT" .venv/bin/python -m tests.fuzz "$@"
+exec env PYTHONPATH="$atheris:$ROOT" .venv/bin/python -m tests.support.fuzz "$@"

@@ -6,7 +6,7 @@ source "$(dirname "$0")/common.sh"
 cd "$ROOT"
 PATH=$ROOT/.venv/bin:$PATH
 
-shells() { grep -lE '^#!.*\b(ba)?sh$' -r scripts local/stage .ci; }
+shells() { grep -lE '^#!.*\b(ba)?sh$' -r scripts local/cloud .ci; }
 
 step "ruff: lint" ruff check .
 step "ruff: format" ruff format --check .

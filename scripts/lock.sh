@@ -19,4 +19,4 @@ step "scripts/scan.txt" lock --universal --python-version 3.11 scripts/scan.in -
 step "scripts/guard.txt" lock --universal --python-version 3.11 --no-deps scripts/guard.in -o scripts/guard.txt
 step "scripts/node.txt" lock --universal --python-version 3.11 scripts/node.in -o scripts/node.txt
 scripts/evaluators.sh
-step "tests/permissions/package-lock.json" our_npm update --package-lock-only --prefix tests/permissions
+step "tests/cfn/permissions/package-lock.json" our_npm update --package-lock-only --prefix tests/cfn/permissions

@@ -14,8 +14,8 @@ folder=$BUILD/package
 make_package() {
     rm -rf "$folder"
     install_wheels "$folder" manylinux_2_28 healthcheck/requirements.txt
-    mkdir "$folder/healthcheck" "$folder/sntp"
-    cp sntp/*.py "$folder/sntp"
+    mkdir "$folder/healthcheck"
+    cp sntp.py "$folder"
     cp healthcheck/*.py "$folder/healthcheck"
     # The commands in bin hold the path of this folder, and the RECORDs their digests: other bytes in each clone.
     rm -rf "${folder:?}/bin" "$folder/.lock" "$folder"/*.dist-info/RECORD

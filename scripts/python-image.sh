@@ -37,8 +37,8 @@ make_context() {
     mkdir -p "$context"
     install_wheels "$context/site-packages" manylinux_2_39 "$folder/requirements.txt"
     rm -rf "$context/site-packages/"{bin,.lock}
-    mkdir "$context/$folder" "$context/sntp"
-    cp sntp/*.py "$context/sntp"
+    mkdir "$context/$folder"
+    cp sntp.py "$context"
     cp "$folder"/*.py "$folder/Dockerfile" "$context/$folder"
     if [ -d "$folder/page" ]; then # without what another Python may have compiled there
         mkdir "$context/$folder/page"

@@ -22,10 +22,10 @@ make_image() {
     rm -rf "$context"
     mkdir -p "$root/opt/local" "$root/opt/deployment" "$root/usr/local/bin"
     install_wheels "$root/opt/site-packages" manylinux_2_39 local/requirements.txt
-    cp -r local/stage "$root/opt/local/stage"
+    cp -r local/cloud "$root/opt/local/cloud"
     cp deployment/__init__.py deployment/template.py "$root/opt/deployment"
     # dnf and systemctl as the hosts' user data calls them; everything else there is the real tool.
-    install -m 755 local/stage/bin/* "$root/usr/local/bin"
+    install -m 755 local/cloud/bin/* "$root/usr/local/bin"
     cp "$BUILD/stage-base.tar" "$context/image.tar"
     tar --append --file "$context/image.tar" --owner 0 --group 0 -C "$root" \
         opt/{site-packages,local,deployment} usr/local/bin/{dnf,systemctl} # what the base has not

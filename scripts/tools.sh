@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Unpacks what the unit tests use of Debian's (tests/tools.py finds it): systemd-analyze where the machine has none, and
+# Unpacks what the unit tests use of Debian's (tests/support/tools.py finds it): systemd-analyze where the machine has none, and
 # cron's parser, HAProxy, libfakechroot and libfaketime in any case, as an installed crontab would look at the machine's
 # own jobs, and an installed HAProxy be of any version.
 set -euo pipefail

@@ -13,9 +13,9 @@ import pytest
 from docker.models.containers import Container
 
 from drills.clone import Clone
-from tests.abuse.framing import SMUGGLING
-from tests.abuse.wire import Address, play_all, poisoned, wrong
 from tests.rehearsal.cloud import NAME, hosts, run
+from tests.service.abuse.framing import SMUGGLING
+from tests.service.abuse.wire import Address, play_all, poisoned, wrong
 
 pytestmark = pytest.mark.rehearsal
 

@@ -6,9 +6,9 @@ import docker
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.cfn.test_budget import EMAIL, budget, request
 from tests.rehearsal.cloud import aws
-from tests.templates import TEMPLATES
-from tests.test_budget import EMAIL, budget, request
+from tests.support.templates import TEMPLATES
 
 pytestmark = pytest.mark.rehearsal
 

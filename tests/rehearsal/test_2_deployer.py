@@ -1,7 +1,7 @@
 """The program as the deployer: it passes with cfn/deployer.yaml's policies, and fails without each thing that it calls.
 
 Against an emulator of their own, without hosts, so that each deployment takes a second. What CloudFormation calls in
-the deployer's name no emulator checks: tests/permissions/test_deployer.py holds that against AWS's own lists.
+the deployer's name no emulator checks: tests/cfn/permissions/test_deployer.py holds that against AWS's own lists.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from deployment.release import Archive
 from local import identity, program
 from local.identity import Identity
 from local.steps import CloudError
-from tests.permissions.emulator import Emulator
-from tests.permissions.signals import hosts_signal
+from tests.cfn.permissions.emulator import Emulator
+from tests.cfn.permissions.signals import hosts_signal
 
 pytestmark = pytest.mark.rehearsal
 Run = Callable[..., dict[str, Any]]

@@ -13,9 +13,9 @@ import docker
 import pytest
 
 from drills.clone import ROOT, Clone
-from tests.documented import Command, every, shape
-from tests.documented_runs import elsewhere, on_a_machine
 from tests.rehearsal.cloud import NAME
+from tests.support.documented import Command, every, shape
+from tests.support.documented_runs import elsewhere, on_a_machine
 
 pytestmark = pytest.mark.rehearsal
 
@@ -114,7 +114,7 @@ stat -c '%a %U:%G %n' /var/lib/prometheus/node-exporter
 def test_the_commands_for_a_machine_with_systemd_and_cron_install_and_remove_what_they_say(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
-    """In a container of Debian's; tests/test_healthcheck_schedules.py has systemd judge the units."""
+    """In a container of Debian's; tests/healthcheck/test_schedules.py has systemd judge the units."""
     (api,) = engine.containers.list(filters={"name": f"{NAME}-api"})
     assert api.image
     commands = [one.text for one in every() if on_a_machine(one)]

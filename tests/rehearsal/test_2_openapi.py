@@ -1,4 +1,4 @@
-"""What comes through the balancer is what docs/openapi.yaml says, as it is without one (tests/test_openapi.py)."""
+"""What comes through the balancer is what docs/openapi.yaml says (tests/service/test_openapi.py without a balancer)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from schemathesis import Case
 
 from drills.clone import Clone
-from tests.openapi import SETTINGS, conforms, document, kinds, operations
+from tests.support.openapi import SETTINGS, conforms, document, kinds, operations
 
 pytestmark = pytest.mark.rehearsal
 

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from drills.clone import Clone
-from tests.browser import chromium, idle, off, visit
 from tests.rehearsal.cloud import hosts
+from tests.support.browser import chromium, idle, off, visit
 
 pytestmark = [pytest.mark.rehearsal, pytest.mark.browser]
 

@@ -1,0 +1,44 @@
+"""What tests of permissions share: an emulator, and the reviewers in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cfn.permissions import inside
+from tests.cfn.permissions.emulator import Emulator
+from tests.cfn.permissions.evaluators import Identity
+from tests.cfn.permissions.reviewer import DEPLOYMENT, NAMES, TRUST
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    emulator = Emulator(tmp_path_factory.mktemp("ministack") / "log")
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture(scope="session")
+def reviewers(emulator: Emulator) -> dict[str, Identity]:
+    """As CloudFormation makes them from the template: kind -> identity."""
+    made = {
+        kind: emulator.deploy(
+            f"{DEPLOYMENT}-reviewer-{kind}", "reviewer", Kind=kind, **NAMES, **TRUST
+        )
+        for kind in ("user", "role")
+    }
+    # MiniStack's CloudFormation leaves out the boundary of a role, though not that of a user.
+    (policy,) = emulator.client("iam").list_attached_role_policies(RoleName=made["role"]["Name"])[
+        "AttachedPolicies"
+    ]
+    emulator.client("iam").put_role_permissions_boundary(
+        RoleName=made["role"]["Name"], PermissionsBoundary=policy["PolicyArn"]
+    )
+    return {kind: emulator.identity(outputs["Arn"]) for kind, outputs in made.items()}
+
+
+@pytest.fixture(scope="session")
+def made(emulator: Emulator) -> tuple[dict[str, Identity], str]:
+    """Who deploys and who works inside, by the names of their tables; and the ARN of the boundary."""
+    return inside.make(emulator)

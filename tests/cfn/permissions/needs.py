@@ -1,0 +1,161 @@
+"""All that a deployment takes, as questions: what the program calls, and what CloudFormation calls for it."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+
+from tests.cfn.permissions.emulator import ACCOUNT, REGION
+from tests.cfn.permissions.evaluators import Question, actions
+from tests.cfn.permissions.handlers import needed, templates_types
+from tests.cfn.permissions.inside import BUCKET, DEPLOYMENT, RELEASE
+
+# What is called in the deployer's own name -> by what. stack.go, object.go and service_quota_data_source.go are of the
+# Terraform provider that Pulumi's is made from; what CloudFormation asks for itself stands in its user guide.
+PROGRAM = {
+    "cloudformation:CreateStack": "stack.go",
+    "cloudformation:DeleteStack": "stack.go",
+    "cloudformation:DescribeStackEvents": "stack.go, for the reason of a failure",
+    "cloudformation:DescribeStacks": "stack.go",
+    "cloudformation:GetTemplate": "stack.go, when it reads",
+    "cloudformation:SetStackPolicy": "CreateStack and UpdateStack with a policy (Prevent updates to stack resources)",
+    "cloudformation:TagResource": "CreateStack and UpdateStack with tags",
+    "cloudformation:UntagResource": "UpdateStack with fewer tags",
+    "cloudformation:UpdateStack": "stack.go",
+    "ec2:DescribePrefixLists": "aws.ec2.get_prefix_list",
+    "s3:AbortMultipartUpload": "object.go, when an upload breaks",
+    "s3:DeleteObject": "object.go",
+    "s3:GetObject": "object.go (HeadObject)",
+    "s3:GetObjectTagging": "object.go, when it reads",
+    "s3:ListBucket": "object.go: without it, HeadObject of what is gone is refused",
+    "s3:PutObject": "object.go",
+    "servicequotas:GetAWSDefaultServiceQuota": "service_quota_data_source.go",
+    "servicequotas:GetServiceQuota": "service_quota_data_source.go",
+    "ssm:GetParameter": "aws.ssm.get_parameter",
+    "ssm:GetParameters": "CloudFormation, for a parameter of type AWS::SSM::Parameter::Value",
+}
+# CloudFormation looks zones up for Fn::GetAZs, and whatever a parameter's type says that it is.
+LOOKED_UP = {
+    "ec2:DescribeAccountAttributes",
+    "ec2:DescribeAvailabilityZones",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+}
+
+
+def _regional(service: str, *resources: str) -> list[str]:
+    return [f"arn:aws:{service}:{REGION}:{ACCOUNT}:{one}" for one in resources]
+
+
+HOSTS, HEALTHCHECK = f"{DEPLOYMENT}-hosts-{RELEASE}", f"{DEPLOYMENT}-healthcheck"
+BALANCER = f"{DEPLOYMENT}-balancer"
+# One of each kind of thing that there is in a deployment.
+RESOURCES = [
+    f"arn:aws:s3:::{BUCKET}",
+    f"arn:aws:s3:::{BUCKET}/images/{RELEASE}.tar.gz",
+    f"arn:aws:ec2:{REGION}::image/ami-1",
+    f"arn:aws:budgets::{ACCOUNT}:budget/Budget-1",
+    f"arn:aws:iam::{ACCOUNT}:instance-profile/{HOSTS}-HostInstanceProfile-1",
+    f"arn:aws:iam::{ACCOUNT}:role/{HOSTS}-HostRole-1",
+    f"arn:aws:iam::{ACCOUNT}:role/{HEALTHCHECK}-FunctionRole-1",
+    f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/Dashboard-1",
+    f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{HEALTHCHECK}-Dashboard-1",
+    *_regional("cloudwatch", f"alarm:{BALANCER}-Alarm-1", f"alarm:{HEALTHCHECK}-Alarm-1"),
+    *_regional("cloudwatch", f"alarm:TargetTracking-{HOSTS}-HostGroup-1-AlarmHigh-1"),
+    *_regional("events", f"rule/{HEALTHCHECK}-Schedule-1"),
+    *_regional("lambda", f"function:{HEALTHCHECK}-Function-1"),
+    *_regional("logs", f"log-group:{HEALTHCHECK}-LogGroup-1"),
+    *_regional("sns", f"{BALANCER}-AlertTopic-1"),
+    *_regional("servicequotas", "ec2/L-1216C47A"),
+    *_regional(
+        "ssm", "parameter/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+    ),
+    *_regional(
+        "autoscaling", f"autoScalingGroup:1:autoScalingGroupName/{HOSTS}-HostGroup-1"
+    ),
+    *_regional(
+        "elasticloadbalancing", "loadbalancer/app/a/1", "targetgroup/a/1", "listener/app/a/1/2",
+        "listener-rule/app/a/1/2/3",
+    ),
+    *_regional(
+        "ec2", "instance/*", "internet-gateway/1", "launch-template/1", "network-interface/*", "route-table/1",
+        "security-group/1", "subnet/1", "volume/*", "vpc/1", "vpc-endpoint/1",
+    ),
+    *_regional(
+        "cloudformation", *(f"stack/{DEPLOYMENT}-{part}/1" for part in ("budget", "artifacts", "network", "balancer")),
+        f"stack/{HOSTS}/1", f"stack/{HEALTHCHECK}/1",
+    ),
+]  # fmt: skip
+SERVICE_LINKED = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role"
+
+
+def questions(boundary: str) -> list[Question]:
+    found = []
+    for action in sorted(PROGRAM):
+        found += [Question(action, one, _usual()) for one in _resources(action)]
+    handlers = set().union(*map(needed, templates_types())) | LOOKED_UP
+    for action in sorted(_named(handlers)):
+        found += _for_cloudformation(action, boundary)
+    return found
+
+
+def _named(permissions: set[str]) -> set[str]:
+    """Each action of those that a schema gives as a pattern, but for those on things that we have not."""
+    every = actions(*{one.split(":")[0] for one in permissions})
+    found = {one for one in permissions if "*" not in one}
+    for pattern in permissions - found:
+        found |= {one for one in every if fnmatchcase(one, pattern) and not every[one].resources}
+    return found
+
+
+def _for_cloudformation(action: str, boundary: str) -> list[Question]:
+    context = _usual() | {"aws:CalledVia": "cloudformation.amazonaws.com"}
+    if action == "iam:CreateServiceLinkedRole":
+        return [
+            Question(action, f"{SERVICE_LINKED}/{one}/x", context | {"iam:AWSServiceName": one})
+            for one in ("autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com")
+        ]
+    context |= {"iam:PermissionsBoundary": boundary, "ec2:InstanceType": "t3.micro"}
+    found = []
+    for resource in _resources(action):
+        service = "lambda" if "healthcheck" in resource else "ec2"
+        own = {"iam:PassedToService": f"{service}.amazonaws.com"} | _tags(action, resource)
+        found.append(Question(action, resource, context | own))
+    return found
+
+
+def _usual() -> dict[str, str]:
+    return {"aws:RequestedRegion": REGION, "aws:ResourceAccount": ACCOUNT}
+
+
+def _tags(action: str, resource: str) -> dict[str, str]:
+    """Those of the resource: none of what is only being made, launched or tagged."""
+    if resource == "*":
+        return {}
+    kind = resource.split(":")[5].split("/")[0]
+    made = action.split(":")[1].removeprefix("Create").lower() == kind.replace("-", "")
+    if made or action in ("ec2:CreateTags", "elasticloadbalancing:AddTags", "ec2:RunInstances"):
+        return {}
+    if kind == "launch-template":
+        return {"aws:ResourceTag/Name": HOSTS}
+    return {"aws:ResourceTag/deployment": DEPLOYMENT}
+
+
+def _resources(action: str) -> list[str]:
+    """Which of ours the action goes with; `*` if it knows no resources."""
+    forms = actions(action.split(":")[0])[action].resources
+    # What AWS lists for GetMetricData is a new kind of metrics, none of ours.
+    if not forms or action == "cloudwatch:GetMetricData":
+        return ["*"]
+    found = [one for one in RESOURCES if any(_is_of(one, form) for form in forms)]
+    if action != "ec2:RunInstances":
+        found = [one for one in found if not re.search(":image/|:network-interface/", one)]
+    assert found, f"{action} is about none of the things in RESOURCES"
+    return found
+
+
+def _is_of(resource: str, form: str) -> bool:
+    plain = re.escape(form.replace("${BucketName}", "BUCKET"))
+    pattern = re.sub(r"\\\$\\\{\w+\\\}", "[^:]*", plain).replace("BUCKET", "[^/]*")
+    return re.fullmatch(pattern, resource) is not None

@@ -1,0 +1,44 @@
+"""In the place of hosts, for deployments that have none: the signals that their wait condition waits for."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import requests
+
+from tests.cfn.permissions.emulator import Emulator
+
+
+@contextmanager
+def hosts_signal(emulator: Emulator, status: str = "SUCCESS") -> Iterator[None]:
+    """From two hosts to each wait condition's handle, as soon as there is one. status: SUCCESS or FAILURE."""
+    over = threading.Event()
+    signaller = threading.Thread(target=_signal, args=(emulator, status, over))
+    signaller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        signaller.join()
+
+
+def _signal(emulator: Emulator, status: str, over: threading.Event) -> None:
+    cloudformation = emulator.client("cloudformation")
+    while not over.wait(0.05):
+        for stack in cloudformation.describe_stacks()["Stacks"]:
+            for one in cloudformation.describe_stack_resources(StackName=stack["StackId"])[
+                "StackResources"
+            ]:
+                url = str(one.get("PhysicalResourceId"))
+                if one["LogicalResourceId"] == "WaitHandle" and url.startswith("http"):
+                    for host in ("i-1", "i-2"):
+                        told = {
+                            "Status": status,
+                            "UniqueId": host,
+                            "Reason": "no reason",
+                            "Data": "",
+                        }
+                        requests.put(url, data=json.dumps(told), timeout=5)

@@ -1,0 +1,107 @@
+"""cfn/deployer.yaml allows what a deployment takes, in AWS's own words, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from tests.cfn.permissions.evaluators import EVALUATORS, Identity, Question, ministack
+from tests.cfn.permissions.handlers import UNUSED, named, needed, templates_types
+from tests.cfn.permissions.inside import told
+from tests.cfn.permissions.needs import LOOKED_UP, PROGRAM, questions
+from tests.support.templates import TEMPLATES
+
+pytestmark = pytest.mark.emulated
+
+Made = tuple[Mapping[str, Identity], str]
+POLICIES = {
+    name: resource["Properties"]["PolicyDocument"]["Statement"]
+    for name, resource in TEMPLATES["deployer"].resources.items()
+    if name != "Boundary"
+}
+STATEMENTS = [(policy, one["Sid"]) for policy, statements in POLICIES.items() for one in statements]
+
+
+@pytest.fixture(scope="module")
+def asked(made: Made) -> list[Question]:
+    return questions(made[1])
+
+
+@pytest.mark.parametrize("evaluator", EVALUATORS)
+def test_all_that_a_deployment_takes_is_allowed(
+    made: Made, asked: list[Question], evaluator: str
+) -> None:
+    assert len(asked) > 300
+    answers = EVALUATORS[evaluator](made[0]["deployer"], asked)
+    assert [
+        told(question) for question, answer in zip(asked, answers, strict=True) if not answer
+    ] == []
+
+
+@pytest.mark.parametrize(("policy", "sid"), STATEMENTS)
+def test_without_any_one_of_its_statements_something_is_denied(
+    made: Made, asked: list[Question], policy: str, sid: str
+) -> None:
+    deployer = made[0]["deployer"]
+    less = [
+        {**one, "Statement": [each for each in one["Statement"] if each["Sid"] != sid]}
+        if {each["Sid"] for each in one["Statement"]} == {each["Sid"] for each in POLICIES[policy]}
+        else one
+        for one in deployer.policies
+    ]
+    assert less != deployer.policies
+    assert not all(ministack(deployer._replace(policies=less), asked))
+
+
+def test_no_action_is_allowed_that_nobody_needs() -> None:
+    wanted = set(PROGRAM).union(LOOKED_UP, *map(needed, templates_types()))
+    allowed = {action for _, action in _actions()}
+    assert {one for one in allowed if not any(fnmatchcase(each, one) for each in wanted)} == set()
+
+
+def test_what_is_left_out_is_something_that_a_handler_names() -> None:
+    stale = {
+        (kind, pattern)
+        for kind, patterns in UNUSED.items()
+        for pattern in patterns
+        if not any(fnmatchcase(one, pattern) for one in named(kind))
+    }
+    assert stale == set()
+    assert set(UNUSED) <= templates_types()
+
+
+def test_all_but_the_program_s_own_calls_are_cloudformation_s() -> None:
+    by_hand = {
+        one["Sid"]
+        for policy, statements in POLICIES.items()
+        for one in statements
+        if policy != "Program" and "ForAnyValue:StringEquals" not in one["Condition"]
+    }
+    # These are limited by whom a role is for.
+    assert by_hand == {"PassRoles", "ServiceLinkedRoles"}
+
+
+def test_no_statement_says_no_resource_or_no_region_and_no_tag() -> None:
+    for policy, statements in POLICIES.items():
+        for one in statements:
+            if one["Resource"] == "*":
+                assert "aws:RequestedRegion" in one["Condition"]["StringEquals"], (policy, one)
+
+
+def test_each_policy_is_within_what_iam_takes(made: Made) -> None:
+    """6,144 characters without white space; a deployment's name has 31 at most, the test's has 16."""
+    for one in made[0]["deployer"].policies:
+        text = re.sub(r"\s", "", json.dumps(one)).replace("timeservice-demo", "t" * 31)
+        assert len(text.replace("us-east-1", "ap-southeast-1")) <= 6144
+
+
+def _actions() -> Iterator[tuple[dict[str, Any], str]]:
+    for statements in POLICIES.values():
+        for one in statements:
+            for action in [one["Action"]] if isinstance(one["Action"], str) else one["Action"]:
+                yield one, action

@@ -1,0 +1,141 @@
+"""The budget is what AWS takes, and tells in time. (MiniStack's CloudFormation does not know the type.)
+
+AWS's own words for it: the schema of the resource type that cfn-lint brings, and the model of the API behind it that
+botocore brings, which says what each name and value may be. tests/rehearsal/test_2_budget.py makes one by that API.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import botocore.session
+import jsonschema
+import pytest
+from botocore.validate import ParamValidator
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+from ops.cost.resources import Resources
+from tests.support.templates import TEMPLATES
+
+EMAIL = "ops@example.org"
+
+
+def budget(**values: str) -> dict[str, Any]:
+    """The resource's properties, as CloudFormation would resolve them."""
+    (one,) = Resources({"budget": TEMPLATES["budget"]}, {"Email": EMAIL, **values}).all
+    return one.properties
+
+
+def request(properties: dict[str, Any]) -> dict[str, Any]:
+    """The request that the resource type makes of its properties: amounts are texts, and the name is made up."""
+    limit = properties["Budget"]["BudgetLimit"]
+    amount = {"BudgetLimit": {**limit, "Amount": str(limit["Amount"])}}
+    return {
+        "AccountId": "123456789012",
+        "Budget": {**properties["Budget"], **amount, "BudgetName": "made-up"},
+        "NotificationsWithSubscribers": properties["NotificationsWithSubscribers"],
+    }
+
+
+def misfits(shape: Any, value: Any, where: str = "") -> list[str]:
+    """Texts that are none of those that the API's model lists, which botocore's own validation lets pass."""
+    if shape.type_name == "structure":
+        return [
+            misfit
+            for key, inner in value.items()
+            for misfit in misfits(shape.members[key], inner, f"{where}.{key}")
+        ]
+    if shape.type_name == "list":
+        return [misfit for inner in value for misfit in misfits(shape.member, inner, where)]
+    allowed = getattr(shape, "enum", [])
+    return [f"{where}: {value}"] if allowed and value not in allowed else []
+
+
+@pytest.fixture(scope="module")
+def create() -> Any:
+    model = botocore.session.get_session().get_service_model("budgets")
+    return model.operation_model("CreateBudget").input_shape
+
+
+def test_it_meets_the_schema_of_its_resource_type() -> None:
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::Budgets::Budget").schema
+    jsonschema.validate(budget(), schema)
+    misnamed = {**budget(), "Notifications": []}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(misnamed, schema)
+
+
+def test_the_api_behind_it_knows_every_name_and_value(create: Any) -> None:
+    made = request(budget())
+    assert ParamValidator().validate(made, create).generate_report() == ""
+    assert misfits(create, made) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("Budget", "BudgetType"), "MONEY"),
+        (("Budget", "TimeUnit"), "WEEKLY"),
+        (("NotificationsWithSubscribers", 0, "Notification", "NotificationType"), "GUESSED"),
+        (("NotificationsWithSubscribers", 1, "Subscribers", 0, "SubscriptionType"), "MAIL"),
+    ],
+)
+def test_a_value_that_the_api_does_not_know_would_be_found(
+    create: Any, path: tuple[Any, ...], value: str
+) -> None:
+    made = request(budget())
+    place = made
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    assert [one.endswith(f": {value}") for one in misfits(create, made)] == [True]
+
+
+def test_it_sees_use_that_credits_pay_for() -> None:
+    spent = budget(LimitInDollars="7")["Budget"]
+    assert spent["CostTypes"] == {"IncludeCredit": False, "IncludeRefund": False}
+    assert (spent["BudgetType"], spent["TimeUnit"]) == ("COST", "MONTHLY")
+    assert spent["BudgetLimit"] == {"Amount": "7", "Unit": "USD"}
+
+
+def test_it_is_of_the_whole_account() -> None:
+    """A filter by a tag that nobody has activated matches nothing, and the budget would be silent for ever."""
+    assert not {"CostFilters", "FilterExpression"} & set(budget()["Budget"])
+
+
+def test_it_has_no_name_that_its_replacement_would_collide_with() -> None:
+    assert "BudgetName" not in budget()["Budget"]
+
+
+def test_it_tells_by_mail_what_is_to_come_and_what_was_spent() -> None:
+    told = budget()["NotificationsWithSubscribers"]
+    assert len(told) <= 5
+    thresholds = {}
+    for one in told:
+        assert one["Subscribers"] == [{"SubscriptionType": "EMAIL", "Address": EMAIL}]
+        about = one["Notification"]
+        assert (about["ComparisonOperator"], about["ThresholdType"]) == (
+            "GREATER_THAN",
+            "PERCENTAGE",
+        )
+        thresholds[about["NotificationType"]] = about["Threshold"]
+    assert set(thresholds) == {"ACTUAL", "FORECASTED"}
+    assert thresholds["ACTUAL"] < 100, "told when it is too late"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "allowed"),
+    [
+        ("Email", "ops@example.org", True),
+        ("Email", "", False),
+        ("Email", "ops", False),
+        ("LimitInDollars", "1", True),
+        ("LimitInDollars", "0", False),
+        ("LimitInDollars", "1.5", False),
+    ],
+)
+def test_whom_to_tell_is_required_and_the_limit_is_a_number(
+    parameter: str, value: str, allowed: bool
+) -> None:
+    assert (TEMPLATES["budget"].complaint(parameter, value) is None) is allowed
+    assert "Default" not in TEMPLATES["budget"].parameters["Email"]

@@ -1,0 +1,228 @@
+"""The dashboard: what CloudWatch draws is what is really published, logged and declared, and has room."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from healthcheck import reference, telling
+from healthcheck.check import check
+from healthcheck.handler import METRICS
+from ops.drift.resolver import Resolver
+from ops.drift.stacks import Stack
+from tests.support.healthcheck_servers import rfc3339, web
+from tests.support.templates import RESOURCES, TEMPLATES, of_type
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "healthcheck" / "schema.json").read_text())
+
+ARN = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:"
+BALANCER, GROUP = "app/t-balancer/0123456789abcdef", "targetgroup/t-hosts/0123456789abcdef"
+LOG_GROUP, STACK = "t-healthcheck-LogGroup-1", "t-healthcheck"
+# Those of an application balancer that say something about these hosts (CloudWatch's own list, by its dimensions).
+BALANCER_METRICS = {
+    ("LoadBalancer",): {
+        *("ActiveConnectionCount", "HTTPCode_ELB_5XX_Count", "HTTPCode_Target_5XX_Count"),
+        *("NewConnectionCount", "RejectedConnectionCount", "RequestCount"),
+        *("TargetConnectionErrorCount", "TargetResponseTime"),
+    },
+    ("LoadBalancer", "TargetGroup"): {"HealthyHostCount", "UnHealthyHostCount"},
+}
+# Of the fields that a query may name, those that CloudWatch makes itself.
+MADE = {"@message", "@timestamp"}
+
+
+def resolver(part: str, **parameters: str) -> Resolver:
+    """Makes of a template's functions what CloudFormation makes of them."""
+    template = TEMPLATES[part]
+    stack = Stack(
+        name=f"t-{part}",
+        status="CREATE_COMPLETE",
+        template=template,
+        parameters={key: str(one.get("Default", "")) for key, one in template.parameters.items()}
+        | parameters,
+        outputs={},
+        pseudo={
+            "AWS::Region": "eu-west-1",
+            "AWS::AccountId": "123456789012",
+            "AWS::Partition": "aws",
+        }
+        | {"AWS::StackName": f"t-{part}"},
+        physical={key: f"t-{part}-{key}-1" for key in template.resources},
+        types={key: one["Type"] for key, one in template.resources.items()},
+    )
+    return Resolver(stack, [])
+
+
+def body(minutes: str = "1", limit: str = "1") -> dict[str, Any]:
+    alarms = resolver("balancer").value(TEMPLATES["balancer"].outputs["Alarms"]["Value"])
+    properties, _ = resolver(
+        "healthcheck",
+        LoadBalancer=BALANCER,
+        TargetGroup=f"arn:aws:elasticloadbalancing:eu-west-1:123456789012:{GROUP}",
+        Alarms=alarms,
+        EveryMinutes=minutes,
+        Limit=limit,
+    ).properties("Dashboard")
+    found: dict[str, Any] = json.loads(properties["DashboardBody"])
+    return found
+
+
+def widgets(kind: str) -> list[dict[str, Any]]:
+    return [one["properties"] for one in body()["widgets"] if one["type"] == kind]
+
+
+def metrics() -> list[tuple[str, str, dict[str, str]]]:
+    """Namespace, name and dimensions of all that is drawn, with CloudWatch's short forms (., ...) written out."""
+    found = []
+    for widget in widgets("metric"):
+        before: list[str] = []
+        for one in widget["metrics"]:
+            words = [word for word in one if isinstance(word, str)]
+            if not words:
+                continue  # an expression
+            if words[0] == "...":
+                words = before
+            words = [
+                old if new == "." else new
+                for old, new in itertools.zip_longest(before, words)
+                if new is not None
+            ]
+            before = words
+            found.append((words[0], words[1], dict(zip(words[2::2], words[3::2], strict=True))))
+    return found
+
+
+def queries() -> dict[str, str]:
+    return {one["title"]: one["query"] for one in widgets("log")}
+
+
+def test_there_is_one_dashboard_for_all() -> None:
+    assert list(of_type("CloudWatch::Dashboard")) == ["healthcheck.Dashboard"]
+
+
+def test_widgets_fill_the_grid_and_cover_none_of_each_other() -> None:
+    covered = [
+        (column, row)
+        for one in body()["widgets"]
+        for column in range(one["x"], one["x"] + one["width"])
+        for row in range(one["y"], one["y"] + one["height"])
+    ]
+    rows = max(row for _, row in covered) + 1
+    assert sorted(covered) == sorted(itertools.product(range(24), range(rows)))
+
+
+def test_all_alarms_of_the_templates_are_on_it_and_no_other() -> None:
+    (shown,) = widgets("alarm")
+    assert sorted(shown["alarms"]) == sorted(
+        f"{ARN}t-{part}-{alarm}-1"
+        for part, alarm in (name.split(".") for name in of_type("CloudWatch::Alarm"))
+    )
+
+
+def test_the_metrics_are_published_by_the_balancer_or_by_the_healthcheck() -> None:
+    drawn = metrics()
+    assert len(drawn) <= 50  # of a dashboard that is free
+    for namespace, name, dimensions in drawn:
+        if namespace == "AWS/ApplicationELB":
+            assert name in BALANCER_METRICS[tuple(sorted(dimensions))], name
+            assert {"LoadBalancer": BALANCER, "TargetGroup": GROUP}.items() >= dimensions.items()
+        else:
+            (function,) = of_type("Lambda::Function").values()
+            assert namespace == function["Environment"]["Variables"]["METRIC_NAMESPACE"]
+            assert name in METRICS
+            assert dimensions == {"Deployment": STACK}
+
+
+def test_what_alarms_look_at_is_drawn_or_is_the_verdict_itself() -> None:
+    watched = {one["MetricName"] for one in of_type("CloudWatch::Alarm").values()}
+    assert watched - {name for _, name, _ in metrics()} == {"Healthy"}
+
+
+@pytest.mark.parametrize("title", ["Requests and errors", "Latency (s)", "Hosts"])
+def test_it_answers_the_first_questions(title: str) -> None:
+    assert [one for one in widgets("metric") if one["title"] == title]
+
+
+def test_latency_is_told_as_median_and_as_the_worst_in_a_hundred() -> None:
+    (latency,) = (one for one in widgets("metric") if one["title"].startswith("Latency"))
+    assert [one[-1]["stat"] for one in latency["metrics"]] == ["p50", "p99"]
+
+
+@pytest.mark.parametrize("minutes", ["1", "5", "15"])
+def test_the_offset_is_drawn_with_its_bound_and_the_limit(minutes: str) -> None:
+    (clock,) = (
+        one["properties"]
+        for one in body(minutes, limit="0.5")["widgets"]
+        if "ClockOffset" in json.dumps(one)
+    )
+    assert clock["period"] == 60 * int(minutes)
+    drawn = {one[0]["expression"] for one in clock["metrics"] if isinstance(one[0], dict)}
+    assert drawn == {"offset + bound", "offset - bound"}
+    assert [one["value"] for one in clock["annotations"]["horizontal"]] == [0.5, -0.5]
+
+
+@pytest.mark.parametrize("title", queries())
+def test_a_query_reads_the_functions_own_log_and_names_fields_that_are_in_it(title: str) -> None:
+    """SOURCE, then fields of the record or of one of its instances; after `as`, and in quotes, they are its own."""
+    query = queries()[title]
+    source, rest = query.split(" | ", 1)
+    assert source == f"SOURCE '{LOG_GROUP}'"
+    made = set(re.findall(r"\b(?:as|into) (\w+)", rest)) | MADE
+    rest = re.sub(r"'[^']*'|/[^/]*/", "", rest)
+    words = set(re.findall(r"[@\w.]+(?![\w(])", rest)) - made
+    keywords = {
+        *(
+            "as",
+            "asc",
+            "by",
+            "desc",
+            "display",
+            "fields",
+            "filter",
+            "in",
+            "into",
+            "like",
+            "limit",
+            "or",
+        ),
+        *("sort", "stats", "unnest"),
+    }
+    named = {word for word in words - keywords if not re.fullmatch(r"\d+[mh]?", word)}
+    record = SCHEMA["properties"]
+    instance = {f"host.{key}" for key in record["instances"]["items"]["properties"]}
+    assert named <= {*record, *instance, "verdict.instances"}, named
+
+
+@pytest.mark.parametrize(
+    ("told", "release"), [({"version": "6a936518f99b"}, "6a936518f99b"), ({}, "?")]
+)
+def test_a_record_says_the_release_of_each_host_if_the_host_does(
+    told: dict[str, str], release: str
+) -> None:
+    with web(lambda request: request.answer({"now": rfc3339(), "instance": "i-1"} | told)) as one:
+        result = check(one.url, lambda patience: reference.own_clock("chosen"))
+    record = json.loads(telling.record(result))
+    jsonschema.validate(record, SCHEMA)
+    assert [(each["instance"], each["version"]) for each in record["instances"]] == [
+        ("i-1", release)
+    ]
+
+
+def test_the_reviewer_may_open_it_and_run_its_queries() -> None:
+    statements = RESOURCES["reviewer.Access"]["Properties"]["PolicyDocument"]["Statement"]
+    allowed = {
+        action
+        for one in statements
+        if one.get("Effect") == "Allow"
+        for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
+    }
+    assert allowed >= {
+        *("cloudwatch:GetDashboard", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"),
+        *("logs:StartQuery", "logs:GetQueryResults"),
+    }

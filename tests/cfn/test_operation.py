@@ -1,0 +1,259 @@
+"""Times, alarms and checks of the templates fit each other, and what they talk to."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.templates import (
+    RESOURCES,
+    TEMPLATES,
+    attributes,
+    launch_template,
+    of_type,
+    statements,
+    the,
+)
+
+ROOT = Path(__file__).parents[2]
+SCHEDULES: dict[str, dict[str, Any]] = TEMPLATES["healthcheck"].content["Mappings"]["Schedules"]
+MONTH = 44_640  # minutes
+RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
+# As people call them: without what CloudFormation adds, and the healthcheck's by its stack.
+ALARMS = [
+    name.split(".")[1].removesuffix("Alarm") or name.split(".")[0]
+    for name in of_type("CloudWatch::Alarm")
+]
+
+
+def test_the_release_waits_for_every_host() -> None:
+    group, condition = the("AutoScaling::AutoScalingGroup"), the("CloudFormation::WaitCondition")
+    assert condition["Count"] == group["MinSize"] == {"Ref": "MinHosts"}
+    assert "DesiredCapacity" not in group  # so that it is the minimum
+    assert RESOURCES["hosts.HostsReady"]["DependsOn"] == "HostGroup"
+
+
+def test_there_are_never_fewer_than_two_hosts_and_by_default_never_more() -> None:
+    assert the("AutoScaling::AutoScalingGroup")["MaxSize"] == {"Ref": "MaxHosts"}
+    for key in ("MinHosts", "MaxHosts"):
+        assert TEMPLATES["hosts"].parameters[key]["MinValue"] == 2
+        assert TEMPLATES["hosts"].default(key) == "2"
+
+
+def test_a_policy_is_made_only_for_a_group_that_may_grow_and_acts_only_when_it_serves() -> None:
+    assert len(of_type("AutoScaling::ScalingPolicy")) == 1
+    policy = RESOURCES["hosts.ScalingPolicy"]
+    assert policy["Condition"] == "Scales"
+    assert TEMPLATES["hosts"].content["Conditions"]["Scales"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "MinHosts"}, {"Ref": "MaxHosts"}]}]
+    }
+    assert policy["DependsOn"] == "HostsReady"
+    assert policy["Properties"]["AutoScalingGroupName"] == {"Ref": "HostGroup"}
+
+
+def test_the_policy_tracks_the_requests_to_the_group_that_the_hosts_register_with() -> None:
+    """Not their CPU, which without credits cannot rise."""
+    policy = the("AutoScaling::ScalingPolicy")
+    tracking = policy["TargetTrackingConfiguration"]
+    assert policy["PolicyType"] == "TargetTrackingScaling"
+    metric = tracking["PredefinedMetricSpecification"]
+    assert metric["PredefinedMetricType"] == "ALBRequestCountPerTarget"
+    group = {"Fn::Select": [5, {"Fn::Split": [":", {"Ref": "TargetGroup"}]}]}
+    assert metric["ResourceLabel"] == {"Fn::Sub": ["${LoadBalancer}/${Group}", {"Group": group}]}
+    arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/name/0123456789abcdef"
+    assert arn.split(":")[5] == "targetgroup/name/0123456789abcdef"
+    assert the("AutoScaling::AutoScalingGroup")["TargetGroupARNs"] == [{"Ref": "TargetGroup"}]
+    assert tracking["TargetValue"] == {"Ref": "RequestsPerMinute"}
+    assert not tracking.get("DisableScaleIn", False)
+
+
+def test_the_balancer_gives_its_name_as_the_label_wants_it() -> None:
+    output = TEMPLATES["balancer"].outputs["LoadBalancer"]["Value"]
+    assert output == {"Fn::GetAtt": "LoadBalancer.LoadBalancerFullName"}
+    hosts = TEMPLATES["hosts"]
+    assert hosts.complaint("LoadBalancer", "app/name/0123456789abcdef") is None
+    assert hosts.complaint("LoadBalancer", "loadbalancer/app/name/0123456789abcdef")
+    assert hosts.complaint("LoadBalancer", "net/name/0123456789abcdef")
+
+
+def test_a_host_that_boots_slowly_is_not_counted_before_it_serves() -> None:
+    warm_up = the("AutoScaling::ScalingPolicy")["EstimatedInstanceWarmup"]
+    assert 900 <= warm_up <= the("AutoScaling::AutoScalingGroup")["HealthCheckGracePeriod"]
+
+
+def test_a_slow_boot_is_survived_and_its_end_awaited() -> None:
+    group, condition = the("AutoScaling::AutoScalingGroup"), the("CloudFormation::WaitCondition")
+    assert group["HealthCheckType"] == "ELB"
+    assert group["HealthCheckGracePeriod"] >= int(condition["Timeout"])
+    script = launch_template()["UserData"]["Fn::Base64"]["Fn::Sub"]
+    waits = [
+        int(one)
+        for one in re.findall(r"waitsync (\d+)|SECONDS \+ (\d+)", script)
+        for one in one
+        if one
+    ]
+    assert len(waits) == 2
+    assert int(condition["Timeout"]) > 900 + sum(waits)
+
+
+def test_a_host_is_known_to_the_balancer_before_the_pair_before_it_may_go() -> None:
+    target = the("ElasticLoadBalancingV2::TargetGroup")
+    script = launch_template()["UserData"]["Fn::Base64"]["Fn::Sub"]
+    *_, last = re.findall(r"^sleep (\d+)$", script, re.MULTILINE)
+    assert int(last) > target["HealthCheckIntervalSeconds"] * target["HealthyThresholdCount"]
+    assert script.index(f"sleep {last}") < script.index("signal SUCCESS")
+
+
+def test_an_unhealthy_host_alarms_only_after_the_time_that_a_start_may_take() -> None:
+    alarm = of_type("CloudWatch::Alarm")["balancer.UnhealthyHostsAlarm"]
+    grace = the("AutoScaling::AutoScalingGroup")["HealthCheckGracePeriod"]
+    assert alarm["Period"] * alarm["EvaluationPeriods"] >= grace
+
+
+def test_connections_end_in_the_right_order() -> None:
+    """Balancer before service, when idle; service before balancer, when a host leaves."""
+    service = runpy.run_path(str(ROOT / "service/gunicorn.conf.py"))
+    balancer = attributes(the("ElasticLoadBalancingV2::LoadBalancer"))
+    target = attributes(the("ElasticLoadBalancingV2::TargetGroup"))
+    assert service["keepalive"] > int(balancer["idle_timeout.timeout_seconds"])
+    assert service["graceful_timeout"] < int(target["deregistration_delay.timeout_seconds"])
+
+
+def test_hosts_are_judged_by_their_health_and_not_by_being_there() -> None:
+    target = the("ElasticLoadBalancingV2::TargetGroup")
+    assert target["HealthCheckPath"] == "/health"
+    assert target["Matcher"] == {"HttpCode": "200"}
+    assert target["HealthCheckTimeoutSeconds"] < target["HealthCheckIntervalSeconds"]
+
+
+def test_every_alarm_tells_somebody_and_decides_what_silence_means() -> None:
+    silence = {}
+    for name, alarm in of_type("CloudWatch::Alarm").items():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlertTopic"}], name
+        assert alarm["AlarmDescription"], name
+        silence[name] = alarm["TreatMissingData"]
+    assert silence == {
+        "balancer.HealthyHostsTooFewAlarm": "breaching",
+        "balancer.UnhealthyHostsAlarm": "notBreaching",
+        "balancer.TargetErrorsAlarm": "notBreaching",
+        "balancer.BalancerErrorsAlarm": "notBreaching",
+        "healthcheck.Alarm": "breaching",
+    }
+
+
+def test_too_few_hosts_is_fewer_than_there_should_be() -> None:
+    alarm = of_type("CloudWatch::Alarm")["balancer.HealthyHostsTooFewAlarm"]
+    assert alarm["ComparisonOperator"] == "LessThanThreshold"
+    assert alarm["Threshold"] == the("AutoScaling::AutoScalingGroup")["MinSize"]
+    balancer, hosts = (
+        {**TEMPLATES[part].parameters["MinHosts"], "Description": ""}
+        for part in ("balancer", "hosts")
+    )
+    assert balancer == hosts  # one setting feeds both
+
+
+def test_the_check_writes_the_metric_that_its_alarm_reads() -> None:
+    alarm = of_type("CloudWatch::Alarm")["healthcheck.Alarm"]
+    variables = the("Lambda::Function")["Environment"]["Variables"]
+    (allowed,) = (
+        one
+        for name, one in statements()
+        if (name, one["Action"]) == ("healthcheck.FunctionRole", "cloudwatch:PutMetricData")
+    )
+    (bound,) = (
+        one
+        for name, one in statements()
+        if (name, one["Action"]) == ("deployer.Boundary", "cloudwatch:PutMetricData")
+    )
+    assert bound["Condition"] == allowed["Condition"]
+    assert (
+        alarm["Namespace"]
+        == variables["METRIC_NAMESPACE"]
+        == allowed["Condition"]["StringEquals"]["cloudwatch:namespace"]
+    )
+    assert alarm["Dimensions"] == [{"Name": "Deployment", "Value": variables["DEPLOYMENT"]}]
+
+
+def test_a_month_of_checks_is_free_even_if_each_took_all_its_time() -> None:
+    """And the documentation's sum is this one."""
+    function = the("Lambda::Function")
+    gigabytes, timeout = function["MemorySize"] / 1024, function["Timeout"]
+    sums = {  # what -> (used, free)
+        "Lambda: runs": (MONTH, 1_000_000),
+        "Lambda: GB-s, at a second for each run": (MONTH * gigabytes, 400_000),
+        f"Lambda: GB-s, if each took its {timeout} s": (MONTH * gigabytes * timeout, 400_000),
+        "CloudWatch: requests": (MONTH, 1_000_000),
+        "CloudWatch: metrics of our own": (3, 10),
+        "CloudWatch: dashboards": (len(of_type("CloudWatch::Dashboard")), 3),
+        "CloudWatch: logs, at 2,000 bytes for each run (GB)": (MONTH * 2_000 / 1e9, 5),
+    }
+    document = (ROOT / "docs" / "healthcheck.md").read_text()
+    for what, (used, free) in sums.items():
+        assert used <= free
+        told = f"{used:,.2f}" if used < 1 else f"{used:,.0f}"
+        assert f"| {what} | {told} | {free:,} |" in document
+
+
+def test_the_alarm_allows_one_failed_check_and_no_silence() -> None:
+    alarm = of_type("CloudWatch::Alarm")["healthcheck.Alarm"]
+    assert (alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == (
+        "Healthy",
+        "Minimum",
+        1,
+    )
+    assert alarm["EvaluationPeriods"] == 2
+    assert alarm["Period"] == {"Fn::FindInMap": ["Schedules", {"Ref": "EveryMinutes"}, "Seconds"]}
+
+
+def test_the_function_is_run_by_its_own_rule_and_not_again() -> None:
+    rate = {"Fn::FindInMap": ["Schedules", {"Ref": "EveryMinutes"}, "Rate"]}
+    assert the("Events::Rule")["ScheduleExpression"] == rate
+    assert TEMPLATES["healthcheck"].default("EveryMinutes") == "1"
+    assert the("Lambda::Permission")["SourceArn"] == {"Fn::GetAtt": "Schedule.Arn"}
+    assert the("Lambda::EventInvokeConfig")["MaximumRetryAttempts"] == 0
+
+
+def test_each_schedule_s_alarm_counts_as_its_rule_does() -> None:
+    assert set(SCHEDULES) == {
+        str(one) for one in TEMPLATES["healthcheck"].parameters["EveryMinutes"]["AllowedValues"]
+    }
+    for minutes, one in SCHEDULES.items():
+        unit = "minute" if minutes == "1" else "minutes"
+        assert one == {"Rate": f"rate({minutes} {unit})", "Seconds": 60 * int(minutes)}
+
+
+def test_the_function_s_handler_exists() -> None:
+    module, function = the("Lambda::Function")["Handler"].rsplit(".", 1)
+    source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
+    assert f"def {function}(" in source
+
+
+def section(title: str) -> str:
+    """What docs/operations.md says below that heading, up to the next."""
+    found = re.search(rf"^### {title}\n(.+?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/operations.md has no section ### {title}"
+    return found[1]
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_each_alarm_has_its_runbook(name: str) -> None:
+    told = dict(re.findall(r"^\| ([\w ]+) \| (.+) \|$", section(name), re.MULTILINE))
+    assert list(told) == ["means", "who notices", "look at", "do", "ends", "drill"]
+    played = (ROOT / "docs" / "drills.md").read_text()
+    for drill in (
+        [] if told["drill"].startswith("none: ") else re.findall(r"`(.+?)`", told["drill"])
+    ):
+        assert re.search(rf"^\| {drill} \| .*\b{name} rang", played, re.MULTILINE), drill
+
+
+def test_each_runbook_has_its_alarm() -> None:
+    assert re.findall(r"^### (.+)$", RUNBOOK, re.MULTILINE) == ALARMS
+
+
+def test_every_log_ends_some_day_and_belongs_to_its_stack() -> None:
+    assert all(one["RetentionInDays"] <= 30 for one in of_type("Logs::LogGroup").values())
+    assert the("Lambda::Function")["LoggingConfig"] == {"LogGroup": {"Ref": "LogGroup"}}

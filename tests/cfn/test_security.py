@@ -1,0 +1,272 @@
+"""Who reaches what: the promises of the templates that must never be lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.templates import (
+    RESOURCES,
+    TEMPLATES,
+    attributes,
+    launch_template,
+    of_type,
+    statements,
+    the,
+)
+
+
+def test_only_port_80_is_listened_on() -> None:
+    assert [
+        (one["Port"], one["Protocol"])
+        for one in of_type("ElasticLoadBalancingV2::Listener").values()
+    ] == [(80, "HTTP")]
+
+
+def test_only_the_page_and_now_reach_a_host() -> None:
+    (default,) = the("ElasticLoadBalancingV2::Listener")["DefaultActions"]
+    assert default["Type"] == "fixed-response"
+    assert default["FixedResponseConfig"]["StatusCode"] == "404"
+    rule = the("ElasticLoadBalancingV2::ListenerRule")
+    (condition,) = rule["Conditions"]
+    assert condition == {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/", "/now"]}}
+    assert [action["Type"] for action in rule["Actions"]] == ["forward"]
+
+
+def test_security_groups_let_through_the_service_its_checks_and_s3_and_nothing_else() -> None:
+    rules = set()
+    for name, group in of_type("EC2::SecurityGroup").items():
+        for direction in ("Ingress", "Egress"):
+            for rule in group[f"SecurityGroup{direction}"]:
+                assert rule["Description"]
+                peer = next(
+                    str(rule[key])
+                    for key in ("CidrIp", "SourceSecurityGroupId", "DestinationPrefixListId")
+                    if key in rule
+                )
+                assert rule["FromPort"] == rule["ToPort"]
+                rules.add((name, direction, rule["IpProtocol"], rule["FromPort"], peer))
+    balancer, host = "network.BalancerSecurityGroup", "network.HostSecurityGroup"
+    assert rules == {
+        (balancer, "Ingress", "tcp", 80, "0.0.0.0/0"),
+        (balancer, "Egress", "tcp", 80, "{'Fn::Sub': '10.${SecondOctet}.10.0/24'}"),
+        (balancer, "Egress", "tcp", 80, "{'Fn::Sub': '10.${SecondOctet}.11.0/24'}"),
+        (host, "Ingress", "tcp", 80, "{'Fn::GetAtt': 'BalancerSecurityGroup.GroupId'}"),
+        (host, "Egress", "tcp", 443, "{'Ref': 'S3PrefixList'}"),
+    }
+
+
+def test_the_balancer_may_send_to_exactly_the_hosts_subnets() -> None:
+    blocks = {
+        str(TEMPLATES["network"].resources[name]["Properties"]["CidrBlock"])
+        for name in subnets("PrivateSubnets")
+    }
+    egress = the_group("BalancerSecurityGroup")["SecurityGroupEgress"]
+    assert {str(rule["CidrIp"]) for rule in egress} == blocks
+
+
+def the_group(name: str) -> dict[str, Any]:
+    return of_type("EC2::SecurityGroup")[f"network.{name}"]
+
+
+def subnets(output: str) -> list[str]:
+    """Logical ids of the subnets in an output of the network template."""
+    return [ref(one) for one in TEMPLATES["network"].outputs[output]["Value"]["Fn::Join"][1]]
+
+
+def routes(subnet: str) -> list[dict[str, Any]]:
+    (table,) = (
+        ref(one["RouteTableId"])
+        for one in of_type("EC2::SubnetRouteTableAssociation").values()
+        if ref(one["SubnetId"]) == subnet
+    )
+    return [one for one in of_type("EC2::Route").values() if ref(one["RouteTableId"]) == table]
+
+
+def test_hosts_have_no_way_to_or_from_the_internet() -> None:
+    types = {resource["Type"] for resource in RESOURCES.values()}
+    assert types.isdisjoint(
+        f"AWS::EC2::{one}" for one in ("NatGateway", "EIP", "Instance", "EgressOnlyInternetGateway")
+    )
+    for subnet in subnets("PrivateSubnets"):
+        assert routes(subnet) == [], subnet
+    for subnet in subnets("PublicSubnets"):
+        (route,) = routes(subnet)
+        assert route["DestinationCidrBlock"] == "0.0.0.0/0"
+    for name, one in of_type("EC2::Subnet").items():
+        assert one["MapPublicIpOnLaunch"] is False, name
+    for interface in launch_template()["NetworkInterfaces"]:
+        assert interface["AssociatePublicIpAddress"] is False
+
+
+def test_both_kinds_of_subnet_are_in_two_zones() -> None:
+    for output in ("PublicSubnets", "PrivateSubnets"):
+        zones = [
+            TEMPLATES["network"].resources[name]["Properties"]["AvailabilityZone"]
+            for name in subnets(output)
+        ]
+        assert [zone["Fn::Select"][0] for zone in zones] == [
+            {"Ref": "ZoneIndexA"},
+            {"Ref": "ZoneIndexB"},
+        ]
+
+
+def test_the_s3_endpoint_carries_exactly_three_buckets() -> None:
+    endpoint = the("EC2::VPCEndpoint")
+    assert endpoint["VpcEndpointType"] == "Gateway"
+    allowed = {
+        (one["Action"], one["Resource"]["Fn::Sub"].removeprefix("arn:${AWS::Partition}:s3:::"))
+        for one in endpoint["PolicyDocument"]["Statement"]
+        if one["Effect"] == "Allow" and "Condition" not in one and one["Principal"] == "*"
+    }
+    assert len(endpoint["PolicyDocument"]["Statement"]) == 3
+    assert allowed == {
+        ("s3:GetObject", "${ArtifactsBucket}/*"),
+        ("s3:GetObject", "al2023-repos-${AWS::Region}-de612dc2/*"),
+        ("s3:PutObject", "cloudformation-waitcondition-${AWS::Region}/*"),
+    }
+
+
+def ref(value: Any) -> str:
+    """The logical id that a Ref or GetAtt names."""
+    if "Ref" in value:
+        return str(value["Ref"])
+    return str(value["Fn::GetAtt"]).split(".")[0]
+
+
+def test_the_metadata_service_takes_tokens_only_and_is_one_hop_away() -> None:
+    options = launch_template()["MetadataOptions"]
+    assert (options["HttpTokens"], options["HttpPutResponseHopLimit"]) == ("required", 1)
+
+
+def test_nobody_logs_in() -> None:
+    assert "KeyName" not in launch_template()
+
+
+def test_volumes_are_encrypted_and_go_with_their_host() -> None:
+    for device in launch_template()["BlockDeviceMappings"]:
+        assert device["Ebs"]["Encrypted"] is True
+        assert device["Ebs"]["DeleteOnTermination"] is True
+
+
+def test_the_balancer_refuses_malformed_requests() -> None:
+    balancer = attributes(the("ElasticLoadBalancingV2::LoadBalancer"))
+    assert balancer["routing.http.drop_invalid_header_fields.enabled"] == "true"
+    assert balancer["routing.http.desync_mitigation_mode"] in ("defensive", "strictest")
+
+
+def test_no_policy_allows_a_wildcard_action_but_for_cloudformation_to_look() -> None:
+    for name, one in statements():
+        actions = one["Action"] if isinstance(one["Action"], list) else [one["Action"]]
+        wild = [action for action in actions if "*" in action and one["Effect"] == "Allow"]
+        if wild:
+            assert all(action.endswith(":Describe*") for action in wild), name
+            via = one["Condition"]["ForAnyValue:StringEquals"]
+            assert via == {"aws:CalledVia": "cloudformation.amazonaws.com"}, name
+
+
+def test_all_resources_are_allowed_only_under_a_condition() -> None:
+    wide = [
+        (name, one["Action"])
+        for name, one in statements()
+        if one["Effect"] == "Allow" and one["Resource"] == "*" and "Condition" not in one
+    ]
+    assert wide == [
+        ("reviewer.Access", "iam:GetAccountPasswordPolicy")
+    ]  # of a service without Regions
+
+
+def test_a_host_may_read_one_object_and_nothing_else() -> None:
+    allowed = [one for name, one in statements() if name == "hosts.HostRole"]
+    assert [(one["Action"], one["Resource"]) for one in allowed] == [
+        ("s3:GetObject", {"Fn::Sub": "arn:${AWS::Partition}:s3:::${ArtifactsBucket}/${ImageKey}"})
+    ]
+    assert allowed[0]["Condition"] == {
+        "StringEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}
+    }
+
+
+def test_the_function_may_write_its_log_and_its_metrics_and_nothing_else() -> None:
+    allowed = {
+        str(one["Action"]): one for name, one in statements() if name == "healthcheck.FunctionRole"
+    }
+    assert set(allowed) == {
+        "['logs:CreateLogStream', 'logs:PutLogEvents']",
+        "cloudwatch:PutMetricData",
+    }
+    log = allowed["['logs:CreateLogStream', 'logs:PutLogEvents']"]["Resource"]["Fn::Sub"]
+    assert log.endswith(":log-group:${LogGroup}:*")
+
+
+def test_roles_have_no_policies_from_elsewhere_and_serve_one_service() -> None:
+    for name, role in of_type("IAM::Role").items():
+        if name == "reviewer.Role":  # which serves people
+            continue
+        assert "ManagedPolicyArns" not in role, name
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        # EC2 gives no account when it takes a role: a condition would shut it out.
+        account = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+        assert (trust["Principal"]["Service"], trust.get("Condition")) in (
+            ("ec2.amazonaws.com", None),
+            ("lambda.amazonaws.com", account),
+        ), name
+
+
+def test_a_reviewer_has_one_policy_which_is_its_boundary_too_and_no_credentials_in_the_template() -> (
+    None
+):
+    for identity in (the("IAM::User"), reviewer_role()):
+        assert (
+            identity["ManagedPolicyArns"]
+            == [identity["PermissionsBoundary"]]
+            == [{"Ref": "Access"}]
+        )
+        assert {"Policies", "Groups", "LoginProfile"}.isdisjoint(identity)
+    assert not of_type("IAM::AccessKey")
+
+
+def test_a_reviewer_s_role_is_assumed_from_one_account_with_the_agreed_word() -> None:
+    (trust,) = reviewer_role()["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"AWS": {"Ref": "TrustedAccount"}}
+    assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": {"Ref": "ExternalId"}}}
+
+
+def test_what_a_reviewer_reads_of_stacks_holds_no_secret() -> None:
+    """Parameters and outputs; a signed URL is a secret, and so is whatever CloudFormation itself would hide."""
+    handles = {
+        name.split(".")[1]
+        for name, one in RESOURCES.items()
+        if one["Type"].endswith("WaitConditionHandle")
+    }
+    assert handles
+    for part, template in TEMPLATES.items():
+        assert not any("NoEcho" in one for one in template.parameters.values()), part
+        told = str(template.outputs)
+        assert not any(name in told for name in handles), part
+        assert "resolve:" not in template.body, part
+
+
+def reviewer_role() -> dict[str, Any]:
+    return of_type("IAM::Role")["reviewer.Role"]
+
+
+def test_only_alarms_of_this_account_publish_alerts() -> None:
+    (one,) = (one for name, one in statements() if name == "balancer.AlertTopicPolicy")
+    assert one["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert one["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+
+
+def test_the_bucket_is_private_and_encrypted() -> None:
+    bucket = the("S3::Bucket")
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+
+
+def test_the_bucket_denies_nothing_but_plain_http() -> None:
+    """A deny by VPC endpoint would lock out the deployer."""
+    (one,) = the("S3::BucketPolicy")["PolicyDocument"]["Statement"]
+    assert (one["Effect"], one["Principal"], one["Action"]) == ("Deny", "*", "s3:*")
+    assert one["Resource"] == [{"Fn::GetAtt": "Bucket.Arn"}, {"Fn::Sub": "${Bucket.Arn}/*"}]
+    assert one["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}

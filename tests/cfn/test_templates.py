@@ -1,0 +1,185 @@
+"""House rules for all templates, of the kind that cfn-lint does not know."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.templates import RESOURCES, TEMPLATES, launch_template, of_type
+
+ROOT = Path(__file__).parents[2]
+SECTIONS = [
+    "AWSTemplateFormatVersion",
+    "Description",
+    "Metadata",
+    "Parameters",
+    "Rules",
+    "Mappings",
+    "Conditions",
+    "Resources",
+    "Outputs",
+]
+each_template = pytest.mark.parametrize("part", TEMPLATES)
+
+
+@each_template
+def test_sections_stand_in_the_usual_order(part: str) -> None:
+    present = list(TEMPLATES[part].content)
+    assert present == [section for section in SECTIONS if section in present]
+
+
+@each_template
+def test_the_description_begins_with_the_name_of_the_part(part: str) -> None:
+    assert TEMPLATES[part].content["Description"].startswith(f"{part.capitalize()}: ")
+
+
+@each_template
+def test_parameters_and_outputs_are_described(part: str) -> None:
+    template = TEMPLATES[part]
+    for key, one in (template.parameters | template.outputs).items():
+        assert len(one["Description"]) > 15, key
+
+
+@each_template
+def test_every_parameter_is_constrained_and_its_default_is_allowed(part: str) -> None:
+    for key, one in TEMPLATES[part].parameters.items():
+        kinds = {"AllowedValues", "AllowedPattern", "MinValue", "MinLength"} & set(one)
+        assert kinds or "AWS::" in one["Type"], key
+        assert "AllowedValues" in one or "AWS::" in one["Type"] or one["ConstraintDescription"], key
+        if "Default" in one:
+            assert TEMPLATES[part].complaint(key, str(one["Default"])) is None, key
+
+
+@each_template
+def test_the_console_form_shows_every_parameter_once(part: str) -> None:
+    template = TEMPLATES[part]
+    groups = (
+        template.content.get("Metadata", {})
+        .get("AWS::CloudFormation::Interface", {})
+        .get("ParameterGroups", [])
+    )
+    shown = [key for group in groups for key in group["Parameters"]]
+    assert sorted(shown) == sorted(template.parameters)
+
+
+@each_template
+def test_no_output_is_exported(part: str) -> None:
+    """An export in use can be neither changed nor removed: it would tie stacks together."""
+    assert not any("Export" in one for one in TEMPLATES[part].outputs.values())
+
+
+@each_template
+def test_the_body_is_what_cloudformation_and_its_provider_take(part: str) -> None:
+    body = (ROOT / "cfn" / f"{part}.yaml").read_text()
+    assert len(body.encode()) <= 51_200
+    assert body.endswith("\n")
+
+
+def test_nothing_has_a_fixed_name() -> None:
+    """A fixed name blocks replacement, and a second deployment."""
+    for name, resource in RESOURCES.items():
+        names = {key for key in resource.get("Properties", {}) if re.fullmatch(r"(\w+)?Name", key)}
+        # Names of others, which are references.
+        references = {"FunctionName", "AutoScalingGroupName"}
+        assert names <= references | {"ServiceName", "MetricName", "DisplayName"}, name
+        for key in names & references:
+            assert "Ref" in resource["Properties"][key], name
+
+
+def test_nothing_outlives_its_stack() -> None:
+    for name, resource in RESOURCES.items():
+        assert resource.get("DeletionPolicy", "Delete") == "Delete", name
+        assert resource.get("UpdateReplacePolicy", "Delete") == "Delete", name
+
+
+CHOICES = [
+    "AbortIncompleteMultipartUpload",
+    "Architectures",
+    "AssociatePublicIpAddress",
+    "BucketEncryption",
+    "CpuCredits",
+    "Count",
+    "Encrypted",
+    "EstimatedInstanceWarmup",
+    "EvaluationPeriods",
+    "HealthCheckGracePeriod",
+    "HealthCheckIntervalSeconds",
+    "HealthCheckPath",
+    "HealthCheckType",
+    "HttpTokens",
+    "IncludeCredit",
+    "IncludeRefund",
+    "Monitoring",
+    "MapPublicIpOnLaunch",
+    "MaximumRetryAttempts",
+    "MemorySize",
+    "MinSize",
+    "NotificationType",
+    "ObjectOwnership",
+    "PredefinedMetricType",
+    "PolicyDocument",
+    "PublicAccessBlockConfiguration",
+    "RetentionInDays",
+    "Scheme",
+    "SourceArn",
+    "TargetValue",
+    "Timeout",
+    "TreatMissingData",
+    "VolumeType",
+]
+
+
+@each_template
+def test_every_choice_of_security_cost_or_time_says_why_beside_it(part: str) -> None:
+    """A comment on the line, within the value, or above the property or one that it stands in."""
+    lines = TEMPLATES[part].body.splitlines()
+    silent = [
+        f"{key} (line {first + 1})"
+        for key, first, last, starts in choices(yaml.compose(TEMPLATES[part].body))
+        if not any("# " in line for line in within(lines[first:last]))
+        and not any(lines[start - 1].lstrip().startswith("#") for start in starts)
+    ]
+    assert silent == []
+
+
+def within(lines: list[str]) -> list[str]:
+    """The lines without comments at their end, which belong to what comes next."""
+    while lines[-1].lstrip().startswith("#"):
+        lines = lines[:-1]
+    return lines
+
+
+def choices(
+    node: Any, starts: tuple[int, ...] = (), depth: int = 0
+) -> list[tuple[str, int, int, tuple[int, ...]]]:
+    """Each of CHOICES: its key, its first and last line, and the first lines of it and of what it stands in."""
+    found = []
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            first, last = key.start_mark.line, value.end_mark.line
+            inside = (
+                (*starts, first) if depth > 2 else ()
+            )  # above a resource, it is about all of it
+            if key.value in CHOICES and depth > 2:
+                found.append((key.value, first, max(last, first + 1), inside))
+            found += choices(value, inside, depth + 1)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            found += choices(value, (*starts, value.start_mark.line), depth + 1)
+    return found
+
+
+def test_nothing_costs_more_than_decided() -> None:
+    data = launch_template()
+    assert data["CreditSpecification"] == {"CpuCredits": {"Ref": "CpuCredits"}}
+    assert TEMPLATES["hosts"].default("CpuCredits") == "standard"
+    assert data["Monitoring"] == {"Enabled": False}
+    # Ten are free. A scaling policy makes two of its own, and during a release there are two policies.
+    policies = of_type("AutoScaling::ScalingPolicy")
+    assert len(of_type("CloudWatch::Alarm")) + 2 * 2 * len(policies) <= 10
+    assert len(of_type("CloudWatch::Dashboard")) <= 3  # free
+    assert not of_type("KMS::Key")

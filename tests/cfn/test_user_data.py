@@ -1,0 +1,258 @@
+"""The hosts' user data, taken from the template: run for real, with stand-ins for the commands that it calls."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.support.templates import the
+
+VALUES = {
+    "AWS::Region": "eu-west-1",
+    "ArtifactsBucket": "artifacts",
+    "ImageKey": "images/0123456789ab.tar.gz",
+    "Release": "0123456789ab",
+    "WaitHandle": "https://signals.example/handle?X-Amz-Signature=a%2Fb&X-Amz-Expires=86399",
+}
+
+# Each stand-in writes its own name and arguments to $CALLS, and then does what is needed of it.
+COMMANDS = {
+    "curl": """
+        case "$*" in
+        *signals.example*) cat >>"$SIGNALS"; exit "${SIGNAL_STATUS:-0}" ;;
+        *api/token*) echo token ;;
+        *instance-id*) echo "${INSTANCE-i-0abc}"; exit "${METADATA_STATUS:-0}" ;;
+        *availability-zone*) echo eu-west-1a ;;
+        *health*) echo "${HEALTH:-200}" ;;
+        esac""",
+    "dnf": 'exit "${DNF_STATUS:-0}"',
+    "systemctl": "",
+    "aws": 'exit "${AWS_STATUS:-0}"',
+    "chronyc": 'exit "${CHRONYC_STATUS:-0}"',
+    "sleep": "",
+    "docker": """
+        case "$1" in
+        load) cat >/dev/null; echo "${LOADED-Loaded image: timeservice:0123}" ;;
+        run) touch "$CALLS.running"; exit "${RUN_STATUS:-0}" ;;
+        inspect) test -e "$CALLS.running" ;;
+        logs) printf '%s' "$LOGS" >&2; exit "${LOGS_STATUS:-0}" ;;
+        stop) exit "${LOGS_STATUS:-0}" ;;
+        esac""",
+}
+
+
+class Boot(NamedTuple):
+    status: int
+    output: str
+    signals: list[dict[str, str]]
+    calls: list[str]
+
+
+Booting = Callable[..., Boot]
+
+
+def script() -> str:
+    sub: str = the("EC2::LaunchTemplate")["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Sub"]
+    assert set(re.findall(r"\$\{([^}]+)\}", sub)) == set(VALUES)
+    return re.sub(r"\$\{([^}]+)\}", lambda name: VALUES[name[1]], sub)
+
+
+@pytest.fixture
+def boot(tmp_path: Path) -> Booting:
+    """Runs the user data; keyword arguments are what the stand-ins are to do."""
+    for name, body in COMMANDS.items():
+        command = tmp_path / "bin" / name
+        command.parent.mkdir(exist_ok=True)
+        command.write_text(f'#!/bin/bash\necho "{name} $*" >>"$CALLS"\n{body}\n')
+        command.chmod(0o755)
+
+    def run(**environment: str) -> Boot:
+        calls, signals = tmp_path / "calls", tmp_path / "signals"
+        # The one wait that has no command to stand in for is cut short.
+        text = script().replace("SECONDS + 300", "SECONDS + 1")
+        done = subprocess.run(  # noqa: S603 - our own template
+            ["/bin/bash", "-c", text],
+            env={
+                "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+                "CALLS": str(calls),
+                "SIGNALS": str(signals),
+                "LOGS": "",
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=30,
+            check=False,
+        )
+        told = signals.read_text().splitlines() if signals.exists() else []
+        return Boot(
+            done.returncode,
+            done.stdout + done.stderr,
+            [json.loads(line) for line in told],
+            calls.read_text().splitlines(),
+        )
+
+    return run
+
+
+def test_it_is_bash_without_a_fault(tmp_path: Path) -> None:
+    file = tmp_path / "user-data.sh"
+    file.write_text(script())
+    shellcheck = shutil.which("shellcheck", path=Path(sys.executable).parent)
+    assert shellcheck, "shellcheck comes with the developer's packages"
+    for command in (["bash", "-n"], [shellcheck]):
+        done = subprocess.run([*command, file], capture_output=True, text=True, check=False)  # noqa: S603 - a shell's check
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_fits_into_user_data() -> None:
+    assert len(script().encode()) < 16_384 - 1_024  # EC2's limit, and room for longer values
+
+
+def test_a_good_boot_signals_success_once(boot: Booting) -> None:
+    done = boot()
+    assert done.status == 0, done.output
+    assert done.signals == [
+        {
+            "Status": "SUCCESS",
+            "UniqueId": "i-0abc",
+            "Data": "0123456789ab",
+            "Reason": "i-0abc serves 0123456789ab",
+        }
+    ]
+
+
+def test_everything_happens_in_order(boot: Booting) -> None:
+    first_words = [" ".join(call.split()[:2]) for call in boot().calls]
+    steps = [word for word in first_words if not word.startswith(("curl", "docker inspect"))]
+    # `aws` and `docker load` are two ends of one pipe: either may start first.
+    assert steps[:2] == ["dnf install", "systemctl enable"]
+    assert sorted(steps[2:4]) == ["aws s3", "docker load"]
+    assert steps[4:] == ["chronyc waitsync", "docker run", "sleep 1", "sleep 15"]
+
+
+def test_a_host_whose_clock_was_never_right_serves_nobody(boot: Booting) -> None:
+    done = boot(CHRONYC_STATUS="1")
+    assert done.signals[0]["Status"] == "FAILURE"
+    assert "waiting for the clock to be synchronised" in done.signals[0]["Reason"]
+    assert not any(call.startswith("docker run") for call in done.calls)
+
+
+def test_the_image_is_asked_for_in_the_region_that_the_endpoint_carries(boot: Booting) -> None:
+    (call,) = (call for call in boot().calls if call.startswith("aws "))
+    assert "--region eu-west-1" in call
+    assert "s3://artifacts/images/0123456789ab.tar.gz -" in call
+
+
+def test_the_signal_is_what_s3_accepts(boot: Booting) -> None:
+    (call,) = (call for call in boot().calls if "signals.example" in call)
+    assert "-X PUT" in call
+    assert "-H Content-Type: " in call  # empty: S3 refuses any other, as it is not in the signature
+    assert call.endswith(VALUES["WaitHandle"])
+
+
+def test_the_container_is_confined(boot: Booting) -> None:
+    (call,) = (call for call in boot().calls if call.startswith("docker run"))
+    for option in (
+        "--restart always",
+        "--read-only",
+        "--cap-drop ALL",
+        "--security-opt no-new-privileges",
+        "--shm-size 64k --ulimit msgqueue=0",
+        "--memory 256m --memory-swap 256m",
+        "--pids-limit 64",
+        "--log-opt max-size=10m",
+        "--publish 80:8080",
+        "--env TIMESERVICE_INSTANCE=i-0abc",
+        "--env TIMESERVICE_ZONE=eu-west-1a",
+        "--env TIMESERVICE_VERSION=0123456789ab",
+        "--env TIMESERVICE_TIME_SERVER=169.254.169.123",
+    ):
+        assert option in call
+    assert "--privileged" not in call
+    assert call.endswith(" timeservice:0123")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "step"),
+    [
+        ({"METADATA_STATUS": "22"}, "asking the metadata service"),
+        ({"DNF_STATUS": "1"}, "installing Docker"),
+        ({"AWS_STATUS": "1"}, "loading the image from S3"),
+        ({"LOADED": "Loaded image ID: sha256:0123"}, "loading the image from S3"),
+        ({"RUN_STATUS": "125"}, "starting the service"),
+        ({"CHRONYC_STATUS": "1"}, "waiting for the clock to be synchronised"),
+        ({"HEALTH": "503"}, "waiting for /health to say 200"),
+    ],
+    ids=str,
+)
+def test_a_failure_is_told_once_with_its_step_and_line(
+    boot: Booting, trouble: dict[str, str], step: str
+) -> None:
+    done = boot(**trouble)
+    assert done.status == 1
+    (signal,) = done.signals
+    assert signal["Status"] == "FAILURE"
+    assert f"failed while {step} (line " in signal["Reason"]
+    assert signal["Reason"].splitlines()[0] in done.output  # in the console's output as well
+
+
+def test_the_line_told_is_the_line_that_failed(boot: Booting) -> None:
+    reason = boot(DNF_STATUS="1").signals[0]["Reason"]
+    told = re.search(r"line (\d+): (.+)\)", reason)
+    assert told
+    assert script().splitlines()[int(told[1]) - 1] == told[2] == "dnf install -y -q docker"
+
+
+def test_a_service_that_never_gets_healthy_has_the_last_word(boot: Booting) -> None:
+    words = 'Traceback (most recent call last):\n\tFile "app.py"\nOSError: \\ "quoted" \u00e4'
+    done = boot(HEALTH="503", LOGS=words)
+    reason = done.signals[0]["Reason"]
+    assert "/health said 503" in reason
+    assert reason.endswith(words)
+    assert "docker stop timeservice" in done.calls  # so that the group replaces the host
+
+
+def test_a_service_that_does_not_start_tells_the_cause_and_not_that_it_does_not(
+    boot: Booting,
+) -> None:
+    cause = '{"level": "error", "message": "Exception in worker process", "traceback": "...cause"}'
+    words = f"{cause}\n" + '{"message": "Worker exiting"}\n' * 6
+    assert boot(HEALTH="000", LOGS=words).signals[0]["Reason"].endswith(f"words: {cause}")
+
+
+def test_a_reason_stays_below_a_kilobyte_and_keeps_the_end_of_the_log(boot: Booting) -> None:
+    reason = boot(HEALTH="503", LOGS="\u00e4" * 5_000 + "the cause").signals[0]["Reason"]
+    assert len(reason.encode()) < 1_024
+    assert "failed while waiting for /health" in reason
+    assert reason.endswith("the cause")
+
+
+def test_a_failure_is_told_even_when_docker_fails_as_well(boot: Booting) -> None:
+    (signal,) = boot(RUN_STATUS="125", LOGS_STATUS="1").signals
+    assert "failed while starting the service" in signal["Reason"]
+
+
+def test_a_signal_that_nobody_takes_does_not_fail_the_boot(boot: Booting) -> None:
+    """The URL has expired when a host is started weeks after its release."""
+    done = boot(SIGNAL_STATUS="22")
+    assert done.status == 0
+    assert "was not taken" in done.output
+
+
+def test_the_port_is_the_one_that_the_service_listens_on() -> None:
+    """Host port of the target group -> port that gunicorn binds to in the container."""
+    bound = re.search(r'"0\.0\.0\.0:(\d+)"', Path("service/gunicorn.conf.py").read_text())
+    assert bound
+    port: Any = the("ElasticLoadBalancingV2::TargetGroup")["Port"]
+    assert f"--publish {port}:{bound[1]}" in script()

@@ -1,0 +1,167 @@
+"""The Pulumi program and the templates agree."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from pathlib import Path
+
+import pytest
+
+from deployment.template import read
+from tests.support.engine import ALL, Engine
+from tests.support.templates import TEMPLATES, the
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("archives")
+
+
+def test_every_template_is_deployed_in_order_of_dependence() -> None:
+    assert list(Engine().run().stacks()) == [
+        "artifacts",
+        "network",
+        "balancer",
+        "hosts",
+        "healthcheck",
+    ]
+    administrators = {"deployer"}  # makes it: what the deployer may do is not the deployer's to say
+    assert set(TEMPLATES) - administrators == set(Engine().run(ALL).stacks())
+
+
+def test_outputs_are_wired_into_parameters_of_the_same_meaning() -> None:
+    stacks = Engine().run().stacks()
+    wired = {
+        f"{part}.{key}": value
+        for part, made in stacks.items()
+        for key, value in made.get("parameters", {}).items()
+        if str(value).split(".")[0] in stacks
+    }
+    assert wired == {
+        "network.ArtifactsBucket": "artifacts.Bucket",
+        "balancer.VpcId": "network.VpcId",
+        "balancer.PublicSubnets": "network.PublicSubnets",
+        "balancer.BalancerSecurityGroup": "network.BalancerSecurityGroup",
+        "hosts.PrivateSubnets": "network.PrivateSubnets",
+        "hosts.HostSecurityGroup": "network.HostSecurityGroup",
+        "hosts.TargetGroup": "balancer.TargetGroup",
+        "hosts.LoadBalancer": "balancer.LoadBalancer",
+        "hosts.ArtifactsBucket": "artifacts.Bucket",
+        "healthcheck.Url": "balancer.Url",
+        "healthcheck.AlertTopic": "balancer.AlertTopic",
+        "healthcheck.ArtifactsBucket": "artifacts.Bucket",
+        "healthcheck.LoadBalancer": "balancer.LoadBalancer",
+        "healthcheck.TargetGroup": "balancer.TargetGroup",
+        "healthcheck.Alarms": "balancer.Alarms",
+    }
+
+
+def test_parameters_meet_the_constraints_that_the_templates_declare() -> None:
+    """Those that the program makes up itself; what other stacks give is not known here."""
+    stacks = Engine().run(ALL).stacks()
+    own = [
+        (part, key, value)
+        for part, made in stacks.items()
+        for key, value in made.get("parameters", {}).items()
+        if str(value).split(".")[0] not in stacks
+    ]
+    assert {key for _, key, _ in own} >= {"S3PrefixList", "ImageKey", "PackageKey", "Release"}
+    assert [one for one in own if read(one[0]).complaint(one[1], one[2])] == []
+
+
+def test_stacks_are_named_after_project_stack_and_part() -> None:
+    engine = Engine().run()
+    release = engine.exports["release"]
+    assert {part: made["name"] for part, made in engine.stacks().items()} == {
+        "artifacts": "timeservice-test-artifacts",
+        "network": "timeservice-test-network",
+        "balancer": "timeservice-test-balancer",
+        "hosts": f"timeservice-test-hosts-{release}",
+        "healthcheck": "timeservice-test-healthcheck",
+    }
+
+
+def test_a_stack_is_made_from_its_template_and_removes_itself_when_it_fails() -> None:
+    for part, made in Engine().run(ALL).stacks().items():
+        assert made["templateBody"] == (ROOT / "cfn" / f"{part}.yaml").read_text(), part
+        assert made["onFailure"] == "DELETE", part
+        assert made["tags"] == {"project": "timeservice", "deployment": "timeservice-test"}, part
+
+
+def test_only_stacks_with_roles_may_make_roles() -> None:
+    allowed = {part for part, made in Engine().run().stacks().items() if made.get("capabilities")}
+    assert allowed == {"hosts", "healthcheck"}
+
+
+def test_the_provider_waits_longer_than_the_wait_condition() -> None:
+    engine = Engine().run()
+    request = engine.requests[f"hosts-{engine.exports['release']}"]
+    waits = int(the("CloudFormation::WaitCondition")["Timeout"])
+    # Rolling back takes time as well: hosts to terminate, connections to drain.
+    assert int(request.customTimeouts.create.removesuffix("m")) * 60 >= waits + 900
+
+
+def test_archives_are_uploaded_under_their_digest_and_only_once() -> None:
+    engine = Engine().run()
+    image, package = engine.made[f"image-{'1' * 12}"], engine.made[f"package-{'2' * 12}"]
+    assert (image["bucket"], image["key"]) == ("artifacts.Bucket", f"images/{'1' * 12}.tar.gz")
+    assert (package["bucket"], package["key"]) == (
+        "artifacts.Bucket",
+        f"healthcheck/{'2' * 12}.zip",
+    )
+    assert engine.stacks()["hosts"]["parameters"]["ImageKey"] == image["key"]
+    assert engine.stacks()["healthcheck"]["parameters"]["PackageKey"] == package["key"]
+    assert list(engine.requests[f"image-{'1' * 12}"].ignoreChanges) == ["source"]
+
+
+def test_hosts_are_deleted_before_the_image_that_they_load() -> None:
+    """The engine deletes what depends on a thing before the thing."""
+    engine = Engine().run()
+    request = engine.requests[f"hosts-{engine.exports['release']}"]
+    urns = request.propertyDependencies["parameters"].urns
+    assert any(urn.endswith(f"::image-{'1' * 12}") for urn in urns)
+
+
+def test_exports_are_what_people_and_the_healthcheck_need() -> None:
+    engine = Engine().run()
+    assert engine.exports == {
+        "url": "balancer.Url",
+        "release": engine.stacks()["hosts"]["parameters"]["Release"],
+        "group": "hosts.Group",
+        "function": "healthcheck.Function",
+        "alarm": "healthcheck.Alarm",
+        "dashboard": "healthcheck.Dashboard",
+    }
+
+
+def test_a_preview_works_while_no_output_is_known() -> None:
+    assert set(Engine().run(ALL, preview=True).stacks()) == set(TEMPLATES) - {"deployer"}
+
+
+def test_what_others_stand_in_is_never_replaced_by_an_update() -> None:
+    stacks = Engine().run().stacks()
+    assert [part for part, made in stacks.items() if "policyBody" in made] == ["network"]
+    allowed, denied = json.loads(stacks["network"]["policyBody"])["Statement"]
+    assert (allowed["Effect"], allowed["Action"], allowed["Resource"]) == ("Allow", "Update:*", "*")
+    assert (denied["Effect"], denied["Action"]) == ("Deny", "Update:Replace")
+    patterns = [one.removeprefix("LogicalResourceId/") for one in denied["Resource"]]
+    for name, resource in TEMPLATES["network"].resources.items():
+        kept = any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        standing = resource["Type"] in (
+            "AWS::EC2::VPC",
+            "AWS::EC2::Subnet",
+            "AWS::EC2::SecurityGroup",
+        )
+        assert kept or not standing, name
+
+
+def test_a_budget_tells_whom_alarms_are_mailed_to() -> None:
+    made = Engine().run({"budget": "20", "alertEmail": "ops@example.org"}).stacks()["budget"]
+    assert made["parameters"] == {"Email": "ops@example.org", "LimitInDollars": "20"}
+    assert "budget" not in Engine().run({"alertEmail": "ops@example.org"}).stacks()
+
+
+def test_protection_covers_what_carries_the_address() -> None:
+    engine = Engine().run({"protect": "true"})
+    protected = {name for name, request in engine.requests.items() if request.protect}
+    assert protected == {"network", "balancer"}
+    assert not any(request.protect for request in Engine().run().requests.values())

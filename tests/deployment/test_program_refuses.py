@@ -1,0 +1,195 @@
+"""The program refuses what could not work before anything is made; a setting that can reaches its template."""
+
+from __future__ import annotations
+
+import pulumi
+import pytest
+
+import deployment.release
+import deployment.template
+from deployment import quota
+from deployment.release import Archive, OutdatedArchive
+from deployment.settings import FEEDS, LEFT_OUT
+from deployment.template import BadTemplate, read
+from tests.support.engine import PROJECT, Engine
+
+pytestmark = pytest.mark.usefixtures("archives")
+
+
+def test_every_setting_is_declared_described_and_has_an_allowed_default() -> None:
+    declared = PROJECT["config"]
+    assert set(declared) == {*FEEDS, "quotaCheck", "protect"}
+    for key, one in declared.items():
+        assert one["description"].endswith("."), key
+    for key, (part, parameter) in FEEDS.items():
+        default = str(declared[key]["default"])
+        allowed = read(part).complaint(parameter, default) is None
+        assert allowed or LEFT_OUT.get(key) == default, key
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("instanceType", "m5.24xlarge", "one of t3.micro, t3.small"),
+        ("cpuCredits", "infinite", "one of standard, unlimited"),
+        ("minHosts", "1", "from 2 to 100"),
+        ("maxHosts", "101", "from 2 to 100"),
+        ("maxHosts", "many", "from 2 to 100"),
+        ("requestsPerMinute", "0", "from 1 to 10000000"),
+        ("secondOctet", "256", "from 0 to 255"),
+        ("secondOctet", "-1", "from 0 to 255"),
+        ("secondOctet", "ten", "from 0 to 255"),
+        ("zoneIndexA", "6", "from 0 to 5"),
+        ("alertEmail", "nobody", "ops@example.org"),
+        ("limit", "0", "above 0"),
+        ("limit", "soon", "above 0"),
+        ("ntpServers", "time.aws.com time1.google.com", "commas"),
+        ("checkEvery", "2", "one of 1, 5, 15"),
+        ("budget", "-1", "from 1 to 10000"),
+        ("budget", "10001", "from 1 to 10000"),
+        ("budget", "1.50", "from 1 to 10000"),
+    ],
+)
+def test_a_wrong_setting_is_refused_before_anything_is_made(
+    key: str, value: str, allowed: str
+) -> None:
+    engine = Engine()
+    with pytest.raises(pulumi.RunError) as refused:
+        engine.run({key: value})
+    assert f"timeservice:{key}" in str(refused.value)
+    assert repr(value) in str(refused.value)
+    assert allowed in str(refused.value)
+    assert engine.made == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "parameter"),
+    [
+        ("instanceType", "t3.small", "hosts.InstanceType"),
+        ("cpuCredits", "unlimited", "hosts.CpuCredits"),
+        ("maxHosts", "6", "hosts.MaxHosts"),
+        ("requestsPerMinute", "24000", "hosts.RequestsPerMinute"),
+        ("secondOctet", "7", "network.SecondOctet"),
+        ("zoneIndexA", "2", "network.ZoneIndexA"),
+        ("zoneIndexB", "3", "network.ZoneIndexB"),
+        ("alertEmail", "ops@example.org", "balancer.AlertEmail"),
+        ("limit", "0.5", "healthcheck.Limit"),
+        ("ntpServers", "time.aws.com,[2001:db8::1]:123", "healthcheck.NtpServers"),
+        ("checkEvery", "5", "healthcheck.EveryMinutes"),
+    ],
+)
+def test_a_setting_reaches_its_parameter(key: str, value: str, parameter: str) -> None:
+    part, name = parameter.split(".")
+    assert FEEDS[key] == (part, name)
+    assert Engine().run({key: value}).stacks()[part]["parameters"][name] == value
+
+
+def test_the_minimum_reaches_the_group_and_the_alarm() -> None:
+    stacks = Engine().run({"minHosts": "3", "maxHosts": "3"}).stacks()
+    assert FEEDS["minHosts"] == ("hosts", "MinHosts")
+    for part in ("hosts", "balancer"):
+        assert stacks[part]["parameters"]["MinHosts"] == "3", part
+
+
+@pytest.mark.parametrize(
+    "config", [{"minHosts": "3"}, {"minHosts": "10", "maxHosts": "9"}], ids=str
+)
+def test_a_maximum_below_the_minimum_is_refused_before_anything_is_made(
+    config: dict[str, str],
+) -> None:
+    """As numbers, not as texts."""
+    engine = Engine()
+    with pytest.raises(pulumi.RunError) as refused:
+        engine.run(config)
+    most, least = config.get("maxHosts", "2"), config["minHosts"]
+    assert (
+        f"timeservice:maxHosts is {most}, which is less than timeservice:minHosts, {least}. "
+        "Set it with: pulumi config set maxHosts VALUE"
+    ) in str(refused.value)
+    assert engine.made == {}
+
+
+def test_both_zones_may_not_be_the_same() -> None:
+    engine = Engine()
+    with pytest.raises(pulumi.RunError, match="are the same zone"):
+        engine.run({"zoneIndexB": "0"})
+    assert engine.made == {}
+
+
+def test_a_budget_that_nobody_would_be_told_of_is_refused_before_anything_is_made() -> None:
+    engine = Engine()
+    with pytest.raises(pulumi.RunError, match="budget is set, and nobody would be told"):
+        engine.run({"budget": "20"})
+    assert engine.made == {}
+
+
+def test_a_quota_too_small_for_a_release_is_refused_with_the_remedies() -> None:
+    engine = Engine(quota=5)
+    with pytest.raises(pulumi.RunError) as refused:
+        engine.run()
+    assert "needs 8 vCPUs" in str(refused.value)
+    assert "aws service-quotas request-service-quota-increase" in str(refused.value)
+    assert "pulumi config set quotaCheck false" in str(refused.value)
+    assert engine.made == {}
+
+
+def test_the_quota_check_can_be_left_out() -> None:
+    assert "hosts" in Engine(quota=5).run({"quotaCheck": "false"}).stacks()
+
+
+def test_a_quota_that_is_just_enough_is_enough() -> None:
+    assert "hosts" in Engine(quota=8).run().stacks()
+
+
+@pytest.mark.parametrize(("vcpus", "enough"), [(17, False), (18, True)])
+def test_the_quota_must_hold_the_old_hosts_at_their_most_and_the_new_ones_at_their_least(
+    vcpus: int, enough: bool
+) -> None:
+    engine = Engine(quota=vcpus)
+    config = {"minHosts": "3", "maxHosts": "6"}
+    if enough:
+        assert "hosts" in engine.run(config).stacks()
+        return
+    with pytest.raises(pulumi.RunError) as refused:
+        engine.run(config)
+    assert "needs 18 vCPUs for some minutes (6 old and 3 new hosts)" in str(refused.value)
+    assert "For a first deployment alone, which needs 6:" in str(refused.value)
+    assert engine.made == {}
+
+
+def test_a_quota_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warned.append)
+    assert "hosts" in Engine(quota=None).run().stacks()
+    assert len(warned) == 1
+    assert "AccessDeniedException" in warned[0]
+
+
+def test_the_quota_check_knows_every_instance_type_that_is_allowed() -> None:
+    assert set(quota.VCPUS) == set(read("hosts").parameters["InstanceType"]["AllowedValues"])
+
+
+def test_an_outdated_archive_is_refused_with_the_command_that_makes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def outdated(kind: str) -> Archive:
+        raise OutdatedArchive(f"run `make {kind}`")
+
+    monkeypatch.setattr(deployment.release, "archive", outdated)
+    engine = Engine()
+    with pytest.raises(pulumi.RunError, match="run `make image`"):
+        engine.run()
+    assert engine.made == {}
+
+
+def test_a_file_that_is_no_template_is_refused_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> None:
+        raise BadTemplate("cfn/network.yaml cannot be used: not YAML")
+
+    monkeypatch.setattr(deployment.template, "read_all", broken)
+    engine = Engine()
+    with pytest.raises(pulumi.RunError, match=r"cfn/network\.yaml cannot be used"):
+        engine.run()
+    assert engine.made == {}

@@ -1,0 +1,127 @@
+"""The reviewer's part of the program: off by default, wired to what may be seen, and its password kept secret."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+from deployment.template import read
+from tests.support.engine import PASSWORD, Engine
+
+USER = {"reviewer": "user"}
+pytestmark = pytest.mark.usefixtures("archives")
+ROLE = {"reviewer": "role", "reviewerAccount": "123456789012", "reviewerExternalId": "review-1"}
+
+
+def parameters(engine: Engine) -> dict[str, Any]:
+    made: dict[str, Any] = engine.stacks()["reviewer"]["parameters"]
+    return made
+
+
+def test_nobody_reviews_unless_told_so() -> None:
+    engine = Engine().run()
+    assert "reviewer" not in engine.stacks()
+    assert "reviewer" not in engine.exports
+    assert "reviewer-login" not in engine.made
+
+
+@pytest.mark.parametrize("config", [USER, ROLE], ids=str)
+def test_it_is_told_what_the_other_stacks_have_made_and_of_the_hosts_only_when_they_stand(
+    config: dict[str, str],
+) -> None:
+    given = parameters(Engine().run(config))
+    assert (
+        given
+        == {
+            "Kind": config["reviewer"],
+            "TrustedAccount": config.get("reviewerAccount", ""),
+            "ExternalId": config.get("reviewerExternalId", ""),
+            "Deployment": "timeservice-test",
+            "Release": "hosts.Release",  # not what the release will be, but the output of a stack that stands
+            "ArtifactsBucket": "artifacts.Bucket",
+            "LogGroup": "healthcheck.LogGroup",
+            "Function": "healthcheck.Function",
+            "Dashboard": "healthcheck.Dashboard",
+        }
+    )
+    for key in ("Kind", "TrustedAccount", "ExternalId", "Deployment"):
+        assert read("reviewer").complaint(key, given[key]) is None, key
+
+
+@pytest.mark.parametrize("config", [USER, ROLE], ids=str)
+def test_a_preview_of_it_works(config: dict[str, str]) -> None:
+    assert "reviewer" in Engine().run(config, preview=True).stacks()
+
+
+def test_another_kind_is_another_stack() -> None:
+    """As an update, it would delete a user that still has its password, which IAM refuses."""
+    names = {Engine().run(config).stacks()["reviewer"]["name"] for config in (USER, ROLE)}
+    assert names == {"timeservice-test-reviewer-user", "timeservice-test-reviewer-role"}
+
+
+def test_a_user_s_password_is_a_secret_to_be_changed_and_stands_in_no_stack() -> None:
+    engine = Engine().run(USER)
+    login = engine.made["reviewer-login"]
+    assert login == {"user": "reviewer.Name", "passwordResetRequired": True}
+    assert list(engine.requests["reviewer-login"].additionalSecretOutputs) == ["password"]
+    assert engine.exports["reviewer"]["password"] == PASSWORD
+    assert engine.secrets == {"reviewer"}
+    assert PASSWORD not in json.dumps(engine.stacks())
+
+
+def test_a_user_s_password_goes_before_its_user() -> None:
+    """The engine deletes what depends on a thing before the thing."""
+    urns = Engine().run(USER).requests["reviewer-login"].propertyDependencies["user"].urns
+    assert [urn.split("::")[-1] for urn in urns] == ["reviewer-user"]
+
+
+def test_a_user_is_told_where_to_sign_in_and_what_to_open() -> None:
+    told = Engine().run(USER).exports["reviewer"]
+    assert (told["url"], told["user"]) == ("reviewer.SignInUrl", "reviewer.Name")
+    console = "https://eu-west-1.console.aws.amazon.com"
+    start = f"{console}/cloudformation/home?region=eu-west-1#/stacks/stackinfo?stackId="
+    stacks = [page.removeprefix(start) for page in told["pages"] if page.startswith(start)]
+    assert [one.split("-")[0] for one in stacks] == [
+        *("artifacts", "network", "balancer", "hosts", "healthcheck", "reviewer")
+    ]
+    start = f"{console}/cloudwatch/home?region=eu-west-1#dashboards/dashboard/"
+    assert f"{start}healthcheck.Dashboard" in told["pages"]
+
+
+def test_a_role_has_no_password_and_no_secret() -> None:
+    engine = Engine().run(ROLE)
+    assert "reviewer-login" not in engine.made
+    assert engine.secrets == set()
+    told = engine.exports["reviewer"]
+    assert (told["role"], told["externalId"]) == ("reviewer.Arn", "review-1")
+    assert told["command"].endswith("--external-id review-1 --role-arn reviewer.Arn")
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        ({"reviewer": "admin"}, "timeservice:reviewer is 'admin': must be one of user, role"),
+        ({"reviewer": "role"}, "timeservice:reviewerAccount is empty"),
+        (ROLE | {"reviewerExternalId": ""}, "timeservice:reviewerExternalId is empty"),
+        (
+            ROLE | {"reviewerAccount": "1234"},
+            "timeservice:reviewerAccount is '1234': must be the 12 digits",
+        ),
+        (
+            ROLE | {"reviewerExternalId": "two words"},
+            "timeservice:reviewerExternalId is 'two words'",
+        ),
+    ],
+    ids=str,
+)
+def test_a_reviewer_that_could_not_be_is_refused_before_anything_is_made(
+    config: dict[str, str], complaint: str
+) -> None:
+    engine = Engine()
+    with pytest.raises(pulumi.RunError) as refused:
+        engine.run(config)
+    assert complaint in str(refused.value)
+    assert engine.made == {}

@@ -1,0 +1,225 @@
+"""What the documentation says is there: links, targets, settings, options; and each command is one that a test runs, or
+that needs an account on AWS and is at least well-formed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import botocore.session
+import pytest
+import yaml
+from botocore import xform_name
+
+from drills.catalogue import DRILLS
+from tests.service.abuse.wire import ROWS
+from tests.support.documented import ROOT, Command, documents, every, shape
+from tests.support.documented_runs import elsewhere
+
+TEXTS = {str(file.relative_to(ROOT)): file.read_text() for file in documents()}
+MAKEFILE = (ROOT / "Makefile").read_text()
+SETTINGS = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+# Verb of the pulumi CLI -> options that we use (https://www.pulumi.com/docs/iac/cli/commands/); it is not on PyPI.
+PULUMI = {
+    "login": {"--local"},
+    "preview": set(),
+    "cancel": set(),
+    "stack init": set(),
+    "stack ls": set(),
+    "stack output": {"--show-secrets", "--stack"},
+    "config set": {"--secret"},
+    "up": {"--refresh", "--yes", "--stack"},
+    "destroy": {"--yes", "--stack"},
+    "refresh": {"--yes"},
+}
+# Commands of the AWS CLI that are no operation of the API, which botocore knows.
+CUSTOM = {"cloudformation deploy", "logs tail", "s3 cp", "s3 ls", "s3 rm", "configure"}
+PSEUDO = {"--region", "--query", "--output", "--profile", "--max-items"}  # of every command
+
+
+def words(pattern: str) -> list[tuple[str, str]]:
+    """(document, what the pattern's group found), for each document."""
+    return sorted(
+        {(name, found) for name, text in TEXTS.items() for found in re.findall(pattern, text)}
+    )
+
+
+@cache
+def anchors(file: Path) -> set[str]:
+    """As GitHub makes them from headings."""
+    headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
+
+
+@pytest.mark.parametrize(
+    ("document", "link"),
+    words(r"\]\(([^)\s]+)\)")
+    + words(r"(?:src|srcset)=\"([^\"]+)\"")
+    + words(r"(?m)^\[[\w-]+\]: (\S+)"),
+)
+def test_each_link_leads_somewhere(document: str, link: str) -> None:
+    path, _, anchor = link.partition("#")
+    if path.startswith("http"):
+        assert re.fullmatch(r"https://[\w.-]+(/\S*)?", path)
+        return
+    target = (ROOT / document).parent / path if path else ROOT / document
+    assert target.exists()
+    if anchor:
+        assert anchor in anchors(target)
+
+
+@pytest.mark.parametrize(("document", "target"), words(r"(?:`|\$ )make ([a-z][a-z-]*)"))
+def test_each_target_of_make_is_there(document: str, target: str) -> None:
+    assert re.search(rf"^{target}:.*## \w", MAKEFILE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("document", "key"),
+    words(r"pulumi config set ([\w:]+) ") + words(r"CONFIG=\"?(\w+)=") + words(r"--config (\w+)="),
+)
+def test_each_setting_is_one(document: str, key: str) -> None:
+    assert key == "aws:region" or key in SETTINGS or key == "KEY"
+
+
+@cache
+def help_of(module: str) -> str:
+    done = subprocess.run(  # noqa: S603 - our own modules
+        [sys.executable, "-m", module, "--help"],
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("document", "call"), words(r"python3? -m ((?:[a-z_.]+)(?: --?[a-z-]+(?:[ =][\w./:\"$-]+)?)*)")
+)
+def test_each_module_runs_and_has_these_options(document: str, call: str) -> None:
+    module, *rest = shlex.split(call)
+    for option in (word for word in rest if word.startswith("--")):
+        assert option.partition("=")[0] in help_of(module)
+
+
+def shown(tool: str) -> list[tuple[str, str]]:
+    """(document, command) for each command of a tool, in blocks, in $(...) and between backticks."""
+    within = words(rf"`({tool} [a-z][^`]*)`") + words(rf"\$\(({tool} [a-z][^)]*)\)")
+    return within + [(one.file, one.text) for one in every() if one.text.startswith(f"{tool} ")]
+
+
+@pytest.mark.parametrize(("document", "command"), shown("pulumi"))
+def test_each_command_of_pulumi_s_is_well_formed(document: str, command: str) -> None:
+    for call in re.split(r" && ", command):
+        _, *rest = shlex.split(call)
+        options = {word.partition("=")[0] for word in rest if word.startswith("--")}
+        verbs = [verb for verb in PULUMI if rest[: len(verb.split())] == verb.split()]
+        assert verbs, call
+        assert options <= PULUMI[verbs[0]]
+
+
+@pytest.mark.parametrize(("document", "command"), shown("aws"))
+def test_each_command_of_the_aws_cli_s_is_well_formed(document: str, command: str) -> None:
+    _, service, *rest = shlex.split(command.replace("\\\n", " "))
+    verb = rest[0] if rest and not rest[0].startswith("-") else ""
+    if service in CUSTOM or f"{service} {verb}" in CUSTOM:
+        return
+    model = botocore.session.get_session().get_service_model(service)
+    operations = {xform_name(name, "-"): name for name in model.operation_names}
+    assert verb in operations
+    shape = model.operation_model(operations[verb]).input_shape
+    members = {f"--{xform_name(name, '-')}" for name in (shape.members if shape else {})}
+    options = {word.partition("=")[0] for word in rest if word.startswith("--")}
+    assert {re.sub("^--no-", "--", one) for one in options} <= members | PSEUDO
+
+
+@pytest.mark.parametrize("command", every(), ids=lambda one: one.id)
+def test_each_command_is_run_by_a_test_or_says_that_it_needs_aws(command: Command) -> None:
+    done = subprocess.run(
+        ["bash", "-n"],  # noqa: S607 - the machine's
+        input=command.text, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    if command.aws:
+        assert re.match(
+            r"(pulumi |aws |export AWS_|[A-Z]+=\$\((pulumi|aws) |make |\.venv/bin/python -m )",
+            command.text,
+        )
+    elif where := elsewhere(command):  # all others: tests/rehearsal/test_2_documentation.py
+        file, call = where
+        assert call in (ROOT / file).read_text()
+
+
+def test_no_document_is_left_out() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "*.md"],  # noqa: S607 - the machine's
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert set(listed.stdout.split()) <= set(TEXTS)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(TEXTS["README.md"].splitlines()) <= 150
+
+
+@pytest.mark.parametrize(
+    ("line", "same", "other"),
+    [
+        (
+            "  stack timeservice-local-hosts-6a936518f99b                   24.9 s  created",
+            "  stack timeservice-local-hosts-0123456789ab   1.0 s  created",
+            "  stack timeservice-local-hosts-6a936518f99b                   24.9 s  deleted",
+        ),
+        (
+            "OK clock +0 ms, against this machine's own clock, for want of an NTP server",
+            "OK clock +0 ms, against 4 NTP servers",
+            "OK clock +0 ms, against nothing",
+        ),
+        (
+            "OK clock +1.4 ms (+-102 ms)",
+            "OK clock -13 ms (+-9.1 ms)",
+            "Failed clock +1.4 ms (+-102 ms)",
+        ),
+    ],
+)
+def test_two_outputs_are_alike_when_only_their_figures_differ(
+    line: str, same: str, other: str
+) -> None:
+    assert shape(line) == shape(same) != shape(other)
+
+
+@pytest.mark.parametrize(
+    ("words", "document"),
+    [
+        (r"(0 of 9,409) in a release", "docs/drills.md"),
+        (r"0 of\s(65,790) in one that never got healthy", "docs/drills.md"),
+        (r"(1,319 of 1,319) trials held the truth", "docs/healthcheck.md"),
+        (r"(6,113) requests a second", "docs/drills.md"),
+    ],
+)
+def test_what_the_readme_says_was_measured_is_told_with_its_command(
+    words: str, document: str
+) -> None:
+    (figure,) = re.findall(words, TEXTS["README.md"])
+    assert all(number in TEXTS[document] for number in re.findall(r"[\d,]+", figure))
+
+
+def test_what_the_readme_says_of_costs_drills_and_abuse_is_what_the_commands_say() -> None:
+    readme = TEXTS["README.md"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.cost", "--json"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    cost = json.loads(done.stdout)
+    assert f"${cost['hour']:.3f} an hour, ${cost['month']:.0f} a month in us-east-1" in readme
+    assert f"$100 of credits last {cost['days']['100']:.0f} days" in readme
+    assert f"{len(DRILLS)} ways to break it" in readme
+    assert f"{len(ROWS)} requests that nobody should send" in readme

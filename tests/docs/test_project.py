@@ -1,0 +1,90 @@
+"""The project itself: one version, workflows that can do no more than they must, guides that name what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from healthcheck import __version__
+from tests.scripts.test_makefile import TARGETS
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+
+each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: str(path.stem))
+
+
+def workflow(path: Path) -> dict[Any, Any]:
+    content: dict[Any, Any] = yaml.safe_load(path.read_text())
+    return content
+
+
+def test_the_changelog_has_a_dated_section_for_the_version() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    sections = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", text, re.MULTILINE)
+    assert sections[0] == __version__
+    assert re.findall(r"^## \[(.+?)\]", text, re.MULTILINE) == ["Unreleased", *sections]
+
+
+def test_no_guide_has_another_version_of_the_healthcheck_s_image() -> None:
+    guides = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    told = [
+        tag
+        for path in guides
+        for tag in re.findall(r"timeservice-healthcheck:(\d[\w.]*)", path.read_text())
+    ]
+    assert set(told) == {__version__}
+
+
+@each_workflow
+def test_a_workflow_takes_actions_by_commit_and_says_of_which_version(path: Path) -> None:
+    uses = re.findall(r"uses: (.*)", path.read_text())
+    assert uses
+    assert [
+        one for one in uses if not re.match(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)
+    ] == []
+
+
+@each_workflow
+def test_a_workflow_has_no_permission_but_each_job_s_own_and_keeps_no_token(path: Path) -> None:
+    content = workflow(path)
+    assert content["permissions"] == {}
+    for job in content["jobs"].values():
+        assert job["permissions"].pop("contents") == "read"
+        assert set(job["permissions"]) <= {"id-token"}  # which AWS takes for credentials
+        (checkout,) = [one for one in job["steps"] if "actions/checkout" in one.get("uses", "")]
+        assert checkout["with"]["persist-credentials"] is False
+
+
+@each_workflow
+def test_no_run_of_a_workflow_is_cancelled_by_the_next(path: Path) -> None:
+    assert workflow(path)["concurrency"]["cancel-in-progress"] is False
+
+
+def test_what_the_guide_for_contributors_names_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    assert set(re.findall(r"(?:`|^\$ )make ([a-z-]+)", text, re.MULTILINE)) <= TARGETS
+    paths = re.findall(r"`((?:[\w.-]+/)[\w./-]*|\w+\.(?:py|md|yaml))`", text)
+    assert len(paths) > 15
+    examples = {"cfn/NAME.yaml"}
+    assert [one for one in paths if one not in examples and not (ROOT / one).exists()] == []
+
+
+def test_the_local_cloud_is_smaller_than_what_it_rehearses() -> None:
+    system = lines("cfn", "deployment", "__main__.py", "service", "sntp.py", "healthcheck")
+    assert lines("local") < system * 2 / 3
+
+
+def lines(*names: str) -> int:
+    """Without locks, which are generated."""
+    files = [
+        path
+        for name in names
+        for path in [ROOT / name, *(ROOT / name).rglob("*")]
+        if path.is_file() and "__pycache__" not in path.parts and path.name != "requirements.txt"
+    ]
+    return sum(len(path.read_text().splitlines()) for path in files)

@@ -1,0 +1,326 @@
+"""The command: what it prints, and the number that it returns."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from healthcheck import __version__, target
+from healthcheck.__main__ import main
+from healthcheck.target import BadUrl, completed, default, without_credentials
+from tests.support.healthcheck_servers import Behaviour, ntp, tells, web
+
+ROOT = Path(__file__).parents[2]
+KEYS = {
+    "status",
+    "reason",
+    "detail",
+    "offset",
+    "bound",
+    "limit",
+    "proven",
+    "samples",
+    "instances",
+    "reference",
+    "phases",
+    "checked_at",
+    "url",
+    "version",
+}
+NOBODY = "127.0.0.1:9"  # no server there
+
+
+@pytest.fixture(autouse=True)
+def _no_deployment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The developer's own deployment must not answer for a test's."""
+    monkeypatch.delenv("TIMESERVICE_URL", raising=False)
+    monkeypatch.setattr(target, "BUILD", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@contextlib.contextmanager
+def service(behaviour: Behaviour, *shifts: float) -> Iterator[list[str]]:
+    """A service and NTP servers whose clocks are so fast: the arguments to check it with."""
+    with contextlib.ExitStack() as stack:
+        arguments = [stack.enter_context(web(behaviour)).url]
+        for shift in shifts:
+            arguments += ["--ntp", stack.enter_context(ntp(shift=shift)).name]
+        yield arguments
+
+
+def test_ok(capsys: pytest.CaptureFixture[str]) -> None:
+    with service(tells(), 0, 0, 0) as arguments:
+        assert main(arguments) == 0
+    line = capsys.readouterr().out
+    assert line.startswith("OK clock ")
+    assert line.endswith(" on 1 instance, limit 1 s, against 3 NTP servers\n")
+    assert "(+-" in line
+
+
+def test_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    with service(tells(-2.5, "i-7"), 0) as arguments:
+        assert main(arguments) == 2
+    line = capsys.readouterr().out
+    assert line.startswith("Failed the clock of i-7 is -2.50 s (+-")
+    assert line.endswith("limit 1 s, against one NTP server\n")
+
+
+def test_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    with service(tells(), 0, 50) as arguments:
+        assert main(arguments) == 3
+    assert capsys.readouterr().out == "Unknown the NTP servers contradict each other\n"
+
+
+def test_a_service_that_is_down(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["127.0.0.1:9", "--reference", "local"]) == 2
+    assert capsys.readouterr().out == "Failed the connection is refused\n"
+
+
+def test_a_liar_among_the_servers_is_mentioned(capsys: pytest.CaptureFixture[str]) -> None:
+    with service(tells(), 0, 0, 50) as arguments:
+        assert main(arguments) == 0
+    assert capsys.readouterr().out.endswith("against 2 NTP servers (1 more contradict)\n")
+
+
+def test_without_any_server_our_own_clock_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with service(tells()) as arguments:
+        assert main([*arguments, "--ntp", NOBODY, "--deadline", "1"]) == 0
+    assert "against this machine's own clock, for want of an NTP server" in capsys.readouterr().out
+
+
+def test_without_any_server_nobody_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    with service(tells(5)) as arguments:
+        assert main([*arguments, "--ntp", NOBODY, "--deadline", "1"]) == 3
+    assert capsys.readouterr().out.startswith("Unknown the clock of i-1 is +5.00 s")
+
+
+def test_our_own_clock_decides_if_it_is_asked_to() -> None:
+    with service(tells(5)) as arguments:
+        assert main([*arguments, "--reference", "local"]) == 2
+
+
+def test_the_limit_can_be_changed() -> None:
+    with service(tells(5), 0) as arguments:
+        assert main([*arguments, "--limit", "6"]) == 0
+
+
+def test_json_is_one_object_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with service(tells(0.25), 0, 0, 0) as arguments:
+        assert main([*arguments, "--format", "json", "--ntp", "host.invalid"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    record = json.loads(out)
+    assert set(record) == KEYS
+    assert (record["status"], record["reason"], record["proven"]) == ("OK", "ok", True)
+    assert abs(record["offset"] - 0.25) <= record["bound"] + 1e-5
+    assert (record["limit"], record["samples"], record["version"]) == (1.0, 2, __version__)
+    (instance,) = record["instances"]
+    assert set(instance) == {"instance", "version", "samples", "offset", "bound"}
+    assert (instance["instance"], instance["samples"]) == ("i-1", 2)
+    assert record["reference"]["kind"] == "ntp"
+    *answered, silent = record["reference"]["servers"]
+    assert [set(one) for one in answered] == [{"server", "offset", "bound"}] * 3
+    assert set(silent) == {"server", "refused"}
+    assert set(record["phases"]) == {"reference", "first_answer", "total"}
+    assert record["checked_at"].endswith("Z")
+    assert record["url"] == arguments[0] + "/now"
+
+
+def test_json_of_a_service_that_is_down_has_the_same_keys(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["127.0.0.1:9", "--reference", "local", "--format", "json"]) == 2
+    record = json.loads(capsys.readouterr().out)
+    assert set(record) == KEYS
+    assert (record["offset"], record["bound"], record["instances"]) == (None, None, [])
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_password_is_used_and_never_printed(
+    capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    with web(tells()) as server:
+        url = server.url.replace("http://", "http://me:hush@")
+        assert main([url, "--reference", "local", "--format", form]) == 0
+    assert server.requests[0]["Authorization"].startswith("Basic ")
+    out, err = capsys.readouterr()
+    assert "hush" not in out + err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["http://x", "--limit", "0"],
+        ["http://x", "--limit", "nan"],
+        ["http://x", "--limit", "soon"],
+        ["http://x", "--samples", "1"],
+        ["http://x", "--deadline", "-1"],
+        ["http://x", "--ntp", "host:port"],
+        ["http://x", "--ntp", "host:0"],
+        ["http://x", "--ntp", ""],
+        ["http://x", "--reference", "sundial"],
+        ["http://x", "--format", "xml"],
+        ["http://x", "--unheard-of"],
+        ["http://x", "http://y"],
+        ["ftp://me:hush@x"],
+        ["http://me:hush@x:port"],
+        ["http://me:hush/@x"],
+        ["http://[::1"],
+        ["http://"],
+        ["http://a b/"],
+        ["http://a..b/"],
+        ["http://*.example.org/"],
+        ["http:/me:hush@x"],
+        ["http://me:12#hush@x"],
+        ["http://x", "http://me:hush@y"],
+        ["http://x", "--limit", "http://me:hush@y"],
+        ["http://x", "--ntp", "http://host:123"],
+        ["http://" + "x" * 64 + ".org/"],
+        ["http://a\nb/"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_unknown_and_says_how(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("usage: ")
+    assert "hush" not in err
+    assert "Traceback" not in err
+
+
+def test_an_empty_url_is_wrong_usage_and_not_the_default(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TIMESERVICE_URL", "http://another.example")
+    with pytest.raises(SystemExit) as ended:
+        main([""])
+    assert ended.value.code == 3
+    assert "that is not a URL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("output", ["/dev/full", "closed pipe"])
+def test_a_verdict_that_nobody_can_read_is_unknown(output: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with (
+        service(tells(), 0) as arguments,
+        open(output if output[0] == "/" else writing, "w") as out,
+    ):
+        done = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "healthcheck", *arguments],
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert "nothing can be printed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("closed", "code"), [("1", 3), ("2", 0)])
+def test_what_is_closed_takes_nothing_and_the_other_takes_no_more(closed: str, code: int) -> None:
+    with service(tells(), 0) as arguments:
+        command = [sys.executable, "-m", "healthcheck", "--verbose", *arguments]
+        done = subprocess.run(  # noqa: S603 - our own command
+            ["/bin/sh", "-c", f'exec "$@" {closed}>&-', "sh", *command],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    assert done.returncode == code
+    assert done.stdout.count("\n") == (closed == "2")
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_url_it_says_how_to_give_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([])
+    assert left.value.code == 3
+    assert "TIMESERVICE_URL" in capsys.readouterr().err
+
+
+def test_help_documents_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["--help"])
+    assert left.value.code == 0
+    out = capsys.readouterr().out
+    for line in ("  0  OK ", "  2  Failed ", "  3  Unknown "):
+        assert line in out
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("example.org", "http://example.org/now"),
+        ("example.org:8080", "http://example.org:8080/now"),
+        ("http://example.org", "http://example.org/now"),
+        ("http://example.org/", "http://example.org/now"),
+        ("http://example.org/now", "http://example.org/now"),
+        ("https://example.org/now?format=json", "https://example.org/now?format=json"),
+        ("https://example.org/time", "https://example.org/time"),
+        ("http://[::1]:8000", "http://[::1]:8000/now"),
+        (
+            "http://[2001:db8:1111:2222:3333:4444:5555:6666]",
+            "http://[2001:db8:1111:2222:3333:4444:5555:6666]/now",
+        ),
+        ("http://example.org./", "http://example.org./now"),
+    ],
+)
+def test_short_forms_of_a_url(given: str, asked: str) -> None:
+    assert completed(given) == asked
+
+
+def test_a_bad_url_is_not_repeated() -> None:
+    with pytest.raises(BadUrl) as refused:
+        completed("gopher://me:hush@example.org")
+    assert "hush" not in str(refused.value)
+
+
+def test_credentials_are_cut_out() -> None:
+    assert without_credentials("http://me:a@b@example.org:80/now") == "http://example.org:80/now"
+    assert without_credentials("http://example.org/now") == "http://example.org/now"
+
+
+def test_the_default_is_the_variable_then_the_local_deployment_then_pulumis(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert default() is None
+    pulumi = tmp_path / "pulumi"
+    pulumi.write_text(
+        '#!/bin/sh\n[ "$*" = "stack output url --non-interactive" ] && echo http://p\n'
+    )
+    pulumi.chmod(0o755)
+    assert default() == "http://p"
+    for name, url in (("local-second", "http://second"), ("local", "http://local")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "url").write_text(f"{url}\n")
+    assert default() == "http://local"
+    monkeypatch.setenv("TIMESERVICE_URL", "http://variable")
+    assert default() == "http://variable"
+
+
+@pytest.mark.parametrize(
+    "script", ["echo 'error: no stack selected' >&2; exit 255", "echo http://p; exit 1"]
+)
+def test_a_pulumi_that_fails_is_no_default(tmp_path: Path, script: str) -> None:
+    pulumi = tmp_path / "pulumi"
+    pulumi.write_text(f"#!/bin/sh\n{script}\n")
+    pulumi.chmod(0o755)
+    assert default() is None

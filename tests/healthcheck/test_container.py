@@ -1,0 +1,189 @@
+"""The healthcheck as a container, for real: its image is built, run as its users do, and looked into."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import docker
+import pytest
+from docker.models.containers import Container
+from docker.models.images import Image
+
+from healthcheck import __version__
+from tests.support.healthcheck_servers import ntp, tells, web
+
+pytestmark = pytest.mark.rehearsal
+
+ROOT = Path(__file__).parents[2]
+# Not the name that users have theirs by, and one for each clone.
+TAG = f"rehearsal-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}-healthcheck:{__version__}"
+# Python alone takes 45 MB; what would make it a third larger is something that nobody meant to ship.
+MOST_BYTES = 60_000_000
+
+
+class Told(NamedTuple):
+    status: int
+    output: str
+
+
+def make() -> str:
+    """Make the image; returns what that told."""
+    done = subprocess.run(  # noqa: S603 - our own script
+        [ROOT / "scripts" / "check-image.sh", TAG],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def image(engine: docker.DockerClient) -> Iterator[Image]:
+    of_image: Any = {"ancestor": TAG}
+    for left in engine.containers.list(all=True, filters=of_image):  # by a test that was killed
+        left.remove(force=True)
+    make()
+    image = engine.images.get(TAG)
+    yield image
+    engine.images.remove(TAG)
+    with pytest.raises(docker.errors.ImageNotFound):
+        engine.images.get(str(image.id))
+
+
+class Runner:
+    """Runs containers of the image, shut in as the documents say; they reach this test's servers."""
+
+    def __init__(self, engine: docker.DockerClient, image: Image) -> None:
+        self.engine, self.image = engine, image
+        self.started: list[Container] = []
+
+    def start(self, *arguments: str, **options: Any) -> Container:
+        container = self.engine.containers.run(
+            str(self.image.id),
+            list(arguments),
+            detach=True,
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            network_mode="host",
+            **options,
+        )
+        self.started.append(container)
+        return container
+
+    def __call__(self, *arguments: str, **options: Any) -> Told:
+        container = self.start(*arguments, **options)
+        status = container.wait(timeout=30)["StatusCode"]
+        return Told(status, container.logs().decode())
+
+
+@pytest.fixture
+def run(engine: docker.DockerClient, image: Image) -> Iterator[Runner]:
+    runner = Runner(engine, image)
+    yield runner
+    for container in runner.started:
+        container.remove(force=True)
+
+
+@pytest.mark.parametrize(("error", "status", "word"), [(0.0, 0, "OK"), (3.0, 2, "Failed")])
+def test_its_verdict_is_its_output_and_its_exit_code(
+    run: Runner, error: float, status: int, word: str
+) -> None:
+    with web(tells(error)) as service, ntp() as server:
+        # By a name: the base must have what it takes to resolve one.
+        told = run(service.url.replace("127.0.0.1", "localhost"), "--ntp", server.name)
+    assert told.status == status, told.output
+    assert told.output.startswith(f"{word} ")
+    assert told.output.count("\n") == 1
+
+
+def test_the_url_may_come_from_its_environment(run: Runner) -> None:
+    with web(tells()) as service, ntp() as server:
+        told = run("--ntp", server.name, environment={"TIMESERVICE_URL": service.url})
+    assert told.output.startswith("OK ")
+
+
+def test_without_a_url_it_says_what_it_needs(run: Runner) -> None:
+    told = run()
+    assert told.status == 3
+    assert "which service? Give its URL, set TIMESERVICE_URL" in told.output
+
+
+def test_it_checks_again_and_again_until_it_is_stopped_and_then_ends_at_once(run: Runner) -> None:
+    with web(tells()) as service, ntp() as server:
+        container = run.start(service.url, "--ntp", server.name, "--every", "0.2")
+        start = time.monotonic()
+        while container.logs().count(b"OK ") < 2:
+            assert time.monotonic() - start < 10, container.logs()
+            time.sleep(0.05)
+        start = time.monotonic()
+        container.kill("SIGTERM")
+        assert container.wait(timeout=10)["StatusCode"] == 0
+        assert time.monotonic() - start < 2
+
+
+def test_https_works_with_the_certificates_that_it_brings(run: Runner) -> None:
+    asking = "import requests, ssl; ssl.create_default_context(cafile=requests.certs.where())"
+    assert run("-c", asking, entrypoint="/usr/bin/python3.13") == Told(0, "")
+
+
+def test_it_runs_as_nobody_in_particular(run: Runner, image: Image) -> None:
+    who = "import os; print(os.getuid(), os.getgid(), *os.getgroups())"
+    told = run("-c", who, entrypoint="/usr/bin/python3.13")
+    assert told == Told(0, "65532 65532 65532\n")
+    assert image.attrs["Config"]["User"] == "65532:65532"
+
+
+@pytest.fixture
+def files(engine: docker.DockerClient, image: Image, tmp_path: Path) -> Iterator[tarfile.TarFile]:
+    """All that is in it."""
+    container = engine.containers.create(str(image.id))
+    try:
+        with (tmp_path / "files.tar").open("wb") as file:
+            file.writelines(container.export())  # type: ignore[arg-type]  # of bytes, not str
+    finally:
+        container.remove()
+    with tarfile.open(tmp_path / "files.tar") as archive:
+        yield archive
+
+
+def test_no_program_is_in_it_but_python(files: tarfile.TarFile) -> None:
+    """No shell, no package manager; a library is not what one can log in with."""
+    programs = {
+        one.name
+        for one in files
+        if one.isfile() and one.mode & 0o111 and ".so" not in one.name and is_binary(files, one)
+    }
+    assert programs == {"usr/bin/python3.13"}
+
+
+def is_binary(files: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
+    content = files.extractfile(member)
+    return content is not None and content.read(4) == b"\x7fELF"
+
+
+def test_nobody_can_change_or_gain_anything_in_it(files: tarfile.TarFile) -> None:
+    for one in files:
+        assert not one.mode & 0o6000, f"{one.name} is set-uid or set-gid"
+        if one.name.startswith("app/"):
+            assert one.issym() or not one.mode & 0o022, f"{one.name} can be written by all"
+            assert (one.uid, one.gid) == (0, 0), one.name
+
+
+def test_it_is_small_and_says_what_it_is(image: Image) -> None:
+    assert image.attrs["Size"] < MOST_BYTES
+    assert image.labels["org.opencontainers.image.title"] == "timeservice-healthcheck"
+    assert image.labels["org.opencontainers.image.version"] == __version__
+
+
+def test_making_it_again_does_nothing_and_make_down_would_leave_it_alone(image: Image) -> None:
+    assert make() == ""
+    assert image.labels["timeservice.build"] == ""

@@ -1,0 +1,119 @@
+"""The command on a machine whose clocks are wrong, by libfaketime: far off, at another rate, set in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.healthcheck_servers import Request, ntp, tells, web
+from tests.support.tools import unpacked
+
+ROOT = Path(__file__).parents[2]
+
+# libfaketime replaces the clocks of the process that it is loaded into; the monotonic ones as well, unless it is told
+# not to: then only the wall clock is wrong, as on a machine that somebody has set.
+MODES = {"the wall clock": {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}, "all clocks": {}}
+each_mode = pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
+
+
+@pytest.fixture
+def servers() -> Iterator[list[str]]:
+    with ntp() as one, ntp() as another, ntp() as third:
+        yield [word for server in (one, another, third) for word in ("--ntp", server.name)]
+
+
+def checked(url: str, *arguments: str, **environment: str) -> tuple[int, list[dict[str, Any]]]:
+    """Run the command so; returns its exit code and the verdicts that it told."""
+    library = unpacked("libfaketime", "usr/lib/*/faketime/libfaketime.so.1")
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "healthcheck", url, "--format", "json", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "LD_PRELOAD": str(library), "FAKETIME_NO_CACHE": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("mode", "wrong", "error", "code"),
+    [
+        ("the wall clock", "-3h", 0.8, 0),
+        ("the wall clock", "+0.9", -1.2, 2),
+        ("the wall clock", "@2001-09-09 01:46:40", 0.8, 0),
+        ("the wall clock", "+40y", -1.2, 2),
+        ("the wall clock", "+1d x2", 0.8, 0),
+        # Not at another rate: no clock would be left then to measure by.
+        ("all clocks", "-1.1", 0.8, 0),
+        ("all clocks", "+2y", -1.2, 2),
+    ],
+)
+def test_a_wrong_clock_changes_nothing(
+    servers: list[str], mode: str, wrong: str, error: float, code: int
+) -> None:
+    with web(tells(error)) as service:
+        found, (told,) = checked(service.url, *servers, FAKETIME=wrong, **MODES[mode])
+    assert (found, told["reference"]["kind"]) == (code, "ntp"), told
+    assert abs(told["offset"] - error) <= told["bound"] + 1e-5
+
+
+@pytest.mark.parametrize(
+    ("step", "error", "code"),
+    [("+3h", 0.8, 0), ("-3h", -1.2, 2), ("+0.7", -1.2, 2), ("-0.7", 0.8, 0)],
+)
+def test_a_clock_that_is_set_in_the_middle_changes_nothing(
+    servers: list[str], tmp_path: Path, step: str, error: float, code: int
+) -> None:
+    """During the first answer, and again during the second."""
+    file = tmp_path / "clock"
+    file.write_text("+0\n")
+    steps = iter([step, "-1h"])
+
+    def behave(request: Request) -> None:
+        file.write_text(f"{next(steps, '+0')}\n")
+        tells(error)(request)
+
+    with web(behave) as service:
+        found, (told,) = checked(
+            service.url,
+            *servers,
+            FAKETIME_TIMESTAMP_FILE=str(file),
+            **MODES["the wall clock"],
+        )
+    assert found == code, told
+    assert abs(told["offset"] - error) <= told["bound"] + 1e-5
+    assert told["bound"] < 0.3
+
+
+@each_mode
+def test_the_deadline_and_the_period_hold(servers: list[str], mode: dict[str, str]) -> None:
+    """Python's own waiting is timed by clocks that are replaced here, and would last for decades."""
+
+    def hang(request: Request) -> None:
+        request.server.closing.wait(20)
+
+    with web(hang) as service:
+        found, told = checked(service.url, *servers, "--deadline", "0.5", FAKETIME="-3h", **mode)
+    assert (found, told[0]["reason"]) == (2, "timeout")
+    with web(tells()) as service:
+        again = ("--every", "0.1", "--count", "3")
+        found, told = checked(service.url, *servers, *again, FAKETIME="-3h", **mode)
+    assert (found, [one["status"] for one in told]) == (0, ["OK"] * 3)
+
+
+@each_mode
+def test_without_a_reference_nobody_is_blamed(mode: dict[str, str]) -> None:
+    with web(tells()) as service:
+        arguments = ("--ntp", "127.0.0.1:9")
+        found, (told,) = checked(service.url, *arguments, FAKETIME="-3h", **mode)
+    assert (found, told["status"], told["reference"]["kind"]) == (3, "Unknown", "local")

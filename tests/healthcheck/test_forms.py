@@ -1,0 +1,246 @@
+"""Each form in which a verdict is told is what its readers expect, judged by their own grammar, parser and schema."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from healthcheck import exposition, plugin, proof, telling
+from healthcheck.__main__ import main
+from healthcheck.check import Result
+from healthcheck.reading import Reading, Reference, Sample, Trouble
+from healthcheck.verdict import LIMIT, Verdict, judge
+from tests.healthcheck.test_verdict import CASES, NTP, REFUSED, sample
+from tests.support.healthcheck_servers import ntp, tells, web
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "healthcheck" / "schema.json").read_text())
+URL = "http://me:hush@example.org/now"
+
+
+def result(
+    samples: list[Sample], reference: Reference = NTP, trouble: Trouble | None = None
+) -> Result:
+    reading = Reading(tuple(samples), reference, trouble)
+    phases = {"reference": 0.01, "total": 0.25}
+    return Result(URL, judge(reading, LIMIT), reading, LIMIT, phases, 1_795_348_800.0)
+
+
+RESULTS = {name: result(samples, reference) for name, samples, reference, _, _ in CASES}
+RESULTS |= {
+    "nothing measured": result([], NTP, REFUSED),
+    "cut off": result([sample()], NTP, REFUSED),
+    "strange name": result([sample(2, instance='a"b\\c|d')]),
+    "the year 0": result([sample(stated=-62_135_600_400.0)]),
+    "own defect": result([])._replace(
+        verdict=Verdict("Unknown", "error", "the check failed", False)
+    ),
+}
+each_result = pytest.mark.parametrize("told", RESULTS.values(), ids=list(RESULTS))
+
+
+@each_result
+def test_text_begins_with_the_status_and_is_one_line(told: Result) -> None:
+    line = telling.text(told)
+    assert line.split()[0] == told.verdict.status
+    assert "\n" not in line
+
+
+@each_result
+def test_json_is_one_line_that_keeps_to_the_schema(told: Result) -> None:
+    line = telling.record(told)
+    assert "\n" not in line
+    jsonschema.validate(json.loads(line), SCHEMA, jsonschema.Draft202012Validator)
+
+
+def test_the_schema_is_one_and_notices_what_does_not_keep_to_it() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    good = json.loads(telling.record(result([sample()])))
+    for key, wrong in [("status", "Fine"), ("reason", "?"), ("bound", -1), ("checked_at", "today")]:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**good, key: wrong}, SCHEMA)
+    for key in good:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({one: good[one] for one in good if one != key}, SCHEMA)
+
+
+# Monitoring Plugins' development guidelines, "Performance data": 'label'=value[UOM];[warn];[crit];[min];[max], where a
+# threshold is a range ([@]start:end, start may be ~ or left out), and the unit of measurement none, s, %, B or c.
+NUMBER = r"-?\d+(?:\.\d+)?"
+RANGE = rf"@?(?:(?:~|{NUMBER})?:)?(?:{NUMBER})?"
+DATUM = rf"'[^'=]+'={NUMBER}(?:s|%|B|c)?;(?:{RANGE});(?:{RANGE});(?:{NUMBER})?;(?:{NUMBER})?"
+
+
+@each_result
+def test_a_plugin_says_one_line_with_performance_data_of_the_guidelines_form(told: Result) -> None:
+    line = plugin.line(told)
+    text, bar, data = line.partition(" | ")
+    assert re.match("TIME (OK|CRITICAL|UNKNOWN): .", text)
+    assert bar
+    assert "|" not in text + data
+    for datum in data.split(" "):
+        assert re.fullmatch(DATUM + ";?", datum), datum
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("right", "OK"),
+        ("1.1 s fast", "CRITICAL"),
+        ("near the limit, and the bound reaches beyond", "UNKNOWN"),
+        ("no majority", "UNKNOWN"),
+        ("nothing measured", "CRITICAL"),
+    ],
+)
+def test_a_plugin_leaves_what_is_not_proven_to_people(name: str, status: str) -> None:
+    assert plugin.status(RESULTS[name]) == status
+
+
+@each_result
+def test_prometheus_s_own_parser_reads_what_was_measured(told: Result) -> None:
+    values = {
+        (one.name.removeprefix("timeservice_healthcheck"), *one.labels.values()): one.value
+        for family in text_string_to_metric_families(exposition.text(told) + "\n")
+        for one in family.samples
+    }
+    assert values["_success",] == (told.verdict.status == "OK")
+    assert values["_unknown",] == (told.verdict.status == "Unknown")
+    assert values["_duration_seconds", "total"] == 0.25
+    for one in told.verdict.instances:
+        assert values["_offset_seconds", one.name] == one.error.middle
+        assert values["_bound_seconds", one.name] == one.error.half_width
+
+
+@each_result
+def test_no_form_tells_a_password(told: Result) -> None:
+    forms: list[Callable[[Result], str]] = [
+        telling.text,
+        telling.record,
+        plugin.line,
+        exposition.text,
+    ]
+    assert not any("hush" in form(told) for form in forms)
+
+
+@each_result
+def test_a_proof_names_every_answer_every_server_and_every_instance(told: Result) -> None:
+    lines = proof.text(told).splitlines()
+    answers = [line for line in lines if re.match(r"  \d+  ", line)]
+    assert len(answers) == len(told.reading.samples)
+    for answer, line in zip(told.reading.samples, answers, strict=True):
+        assert answer.instance in line
+        assert ("not used" in line) is not told.reading.reference.comparable(answer)
+    for one in told.verdict.instances:
+        side = "within" if one.error.most <= LIMIT else "beyond"
+        if one.error.least <= LIMIT < one.error.most:
+            side = "on both sides of"
+        assert any(line.startswith(f"  {one.name}  [") and f" {side} 1 s" in line for line in lines)
+    assert lines[-1].startswith(f"verdict: {told.verdict.status} ({told.verdict.reason})")
+    assert lines[-1].endswith(" not proven") is not told.verdict.proven
+
+
+def test_the_command_explains_on_standard_error_why_a_server_was_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with web(tells()) as server, ntp() as good, ntp(stratum=16) as bad:
+        arguments = [server.url, "--ntp", good.name, "--ntp", bad.name, "--verbose"]
+        assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("OK clock ")
+    assert out.count("\n") == 1
+    assert re.search(rf"^  {re.escape(good.name)} +\[[-+.\d]+, [-+.\d]+\] ms$", err, re.MULTILINE)
+    assert f"{bad.name}  not used: stratum 16: the server is not synchronised" in err
+    assert "=> [" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "form", "code", "start"),
+    [
+        (0.0, "nagios", 0, "TIME OK: clock "),
+        (3.0, "nagios", 2, "TIME CRITICAL: the clock of i-1 is +"),
+        (1.0, "nagios", 3, "TIME UNKNOWN: the clock of i-1 is +"),
+        (1.0, "text", 2, "Failed the clock of i-1 is +"),
+        (3.0, "prometheus", 2, "# HELP timeservice_healthcheck_success "),
+    ],
+)
+def test_the_command_tells_in_the_form_that_is_asked_for(
+    error: float, form: str, code: int, start: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with web(tells(error)) as server, ntp() as reference:
+        assert main([server.url, "--ntp", reference.name, "--format", form]) == code
+    assert capsys.readouterr().out.startswith(start)
+
+
+def test_output_goes_to_a_file_that_is_always_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A collector that looks at any moment sees the verdict before or the new one, and no other file."""
+    file = tmp_path / "timeservice.prom"
+    file.write_text("the verdict before")
+    seen: list[Any] = []
+    replace = Path.replace
+
+    def look(part: Path, target: Path) -> Path:
+        seen.append((file.read_text(), [one.suffix for one in tmp_path.glob("[!.]*")]))
+        return replace(part, target)
+
+    monkeypatch.setattr(Path, "replace", look)
+    arguments = ["127.0.0.1:9", "--reference", "local", "--format", "prometheus"]
+    assert main([*arguments, "--output", str(file)]) == 2
+    assert seen == [("the verdict before", [".prom"])]
+    assert file.read_text().startswith("# HELP ")
+    assert file.read_text().endswith("\n")
+    assert list(tmp_path.iterdir()) == [file]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_link_stays_one_and_a_pipe_is_written_to(tmp_path: Path) -> None:
+    link, pipe, there = tmp_path / "link", tmp_path / "pipe", tmp_path / "there"
+    link.symlink_to(there)
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    for file in (link, pipe):
+        assert main(["127.0.0.1:9", "--reference", "local", "--output", str(file)]) == 2
+    assert link.is_symlink()
+    assert there.read_text().startswith("Failed ")
+    assert os.read(reading, 100).startswith(b"Failed ")
+    os.close(reading)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_standard_output_may_be_named_as_a_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "healthcheck", "127.0.0.1:9", "--reference", "local"]
+    command += ["--output", "/dev/stdout"]
+    root = Path(__file__).parents[2]
+    piped = subprocess.run(command, cwd=root, capture_output=True, check=False)  # noqa: S603 - our own command
+    with (tmp_path / "told").open("wb") as file:
+        subprocess.run(command, cwd=root, stdout=file, check=False)  # noqa: S603 - our own command
+    assert piped.stdout.startswith(b"Failed ")
+    assert (tmp_path / "told").read_bytes() == piped.stdout
+    assert [one.name for one in tmp_path.iterdir()] == ["told"]
+
+
+@pytest.mark.parametrize("name", ["", "/", ".", "x" * 300])
+def test_what_can_be_no_file_is_wrong_usage(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["127.0.0.1:9", "--output", name])
+    assert ended.value.code == 3
+    assert "is not a file" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "missing" / "file"
+    assert main(["127.0.0.1:9", "--reference", "local", "--output", str(path)]) == 3
+    assert f"{path} cannot be written: No such file or directory" in capsys.readouterr().err

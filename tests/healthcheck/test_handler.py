@@ -1,0 +1,159 @@
+"""The check as a Lambda function, with a stand-in for CloudWatch."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from healthcheck.handler import METRICS, handler
+from tests.support.healthcheck_servers import Behaviour, ntp, tells, web
+
+
+class CloudWatch:
+    """What was put, and into which namespace; `broken`: nothing can be."""
+
+    def __init__(self) -> None:
+        self.metrics: dict[str, dict[str, Any]] = {}
+        self.namespace = ""
+        self.broken = False
+
+    def put_metric_data(self, *, Namespace: str, MetricData: list[dict[str, Any]]) -> None:
+        if self.broken:
+            raise ConnectionError("CloudWatch is away")
+        self.namespace = Namespace
+        self.metrics = {one["MetricName"]: one for one in MetricData}
+
+    def value(self, name: str) -> float | None:
+        return self.metrics[name]["Value"] if name in self.metrics else None
+
+
+@pytest.fixture
+def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> CloudWatch:
+    stand_in = CloudWatch()
+    boto3 = types.ModuleType("boto3")
+    boto3.client = lambda service, config: {"cloudwatch": stand_in}[service]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "boto3", boto3)
+    monkeypatch.setenv("METRIC_NAMESPACE", "timeservice")
+    monkeypatch.setenv("DEPLOYMENT", "test")
+    return stand_in
+
+
+@contextlib.contextmanager
+def deployed(
+    monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour, *shifts: float
+) -> Iterator[None]:
+    """A service, and NTP servers whose clocks are so fast, in the function's environment."""
+    with contextlib.ExitStack() as stack:
+        monkeypatch.setenv("TIMESERVICE_URL", stack.enter_context(web(behaviour)).url)
+        servers = [stack.enter_context(ntp(shift=shift)).name for shift in shifts]
+        monkeypatch.setenv("HEALTHCHECK_NTP", ", ".join(servers) or "127.0.0.1:port")
+        yield
+
+
+def test_ok(
+    monkeypatch: pytest.MonkeyPatch, cloudwatch: CloudWatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with deployed(monkeypatch, tells(0.3), 0, 0, 0):
+        assert handler({}, None) == "OK"
+    assert cloudwatch.namespace == "timeservice"
+    assert set(cloudwatch.metrics) == {"Healthy", "ClockOffset", "ClockBound"} == set(METRICS)
+    assert cloudwatch.value("Healthy") == 1
+    assert cloudwatch.value("ClockOffset") == pytest.approx(0.3, abs=0.1)
+    assert 0 < (cloudwatch.value("ClockBound") or 0) < 0.2
+    assert {one["Unit"] for one in cloudwatch.metrics.values()} == {"None", "Seconds"}
+    for one in cloudwatch.metrics.values():
+        assert one["Dimensions"] == [{"Name": "Deployment", "Value": "test"}]
+    record = json.loads(capsys.readouterr().out)
+    assert (record["status"], record["reference"]["kind"]) == ("OK", "ntp")
+
+
+def test_a_wrong_clock(monkeypatch: pytest.MonkeyPatch, cloudwatch: CloudWatch) -> None:
+    with deployed(monkeypatch, tells(-3), 0, 0, 0):
+        assert handler({}, None) == "Failed"
+    assert cloudwatch.value("Healthy") == 0
+    assert cloudwatch.value("ClockOffset") == pytest.approx(-3, abs=0.1)
+
+
+def test_a_service_that_is_down(monkeypatch: pytest.MonkeyPatch, cloudwatch: CloudWatch) -> None:
+    with deployed(monkeypatch, tells(), 0):
+        monkeypatch.setenv("TIMESERVICE_URL", "http://127.0.0.1:9")
+        assert handler({}, None) == "Failed"
+    assert set(cloudwatch.metrics) == {"Healthy"}
+    assert cloudwatch.value("Healthy") == 0
+
+
+@pytest.mark.parametrize("shifts", [(), (0, 50), (20, 50)], ids=["silent", "split", "all wrong"])
+def test_trouble_with_the_reference_alone_does_not_alarm(
+    monkeypatch: pytest.MonkeyPatch,
+    cloudwatch: CloudWatch,
+    capsys: pytest.CaptureFixture[str],
+    shifts: tuple[float, ...],
+) -> None:
+    with deployed(monkeypatch, tells(), *shifts):
+        assert handler({}, None) == "OK"
+    assert cloudwatch.value("Healthy") == 1
+    assert json.loads(capsys.readouterr().out)["reference"]["kind"] == "local"
+
+
+def test_what_stays_unknown_alarms_by_its_silence(
+    monkeypatch: pytest.MonkeyPatch, cloudwatch: CloudWatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with deployed(monkeypatch, tells(30)):
+        assert handler({}, None) == "Failed"
+    assert cloudwatch.value("Healthy") is None
+    assert cloudwatch.value("ClockOffset") == pytest.approx(30, abs=0.2)
+    assert json.loads(capsys.readouterr().out)["status"] == "Unknown"
+
+
+@pytest.mark.parametrize(("shift", "word"), [(0, "OK"), (3, "Failed")])
+def test_a_metric_that_cannot_be_written_is_told_and_not_raised(
+    monkeypatch: pytest.MonkeyPatch,
+    cloudwatch: CloudWatch,
+    capsys: pytest.CaptureFixture[str],
+    shift: float,
+    word: str,
+) -> None:
+    cloudwatch.broken = True
+    with deployed(monkeypatch, tells(shift), 0):
+        assert handler({}, None) == word
+    assert capsys.readouterr().out.endswith("metrics not written: CloudWatch is away\n")
+
+
+@pytest.mark.parametrize(("limit", "word"), [("0.2", "Failed"), ("0.5", "OK"), ("", "OK")])
+def test_the_limit_is_the_stacks(
+    monkeypatch: pytest.MonkeyPatch, cloudwatch: CloudWatch, limit: str, word: str
+) -> None:
+    monkeypatch.setenv("HEALTHCHECK_LIMIT", limit)
+    with deployed(monkeypatch, tells(0.3), 0, 0, 0):
+        assert handler({}, None) == word
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("TIMESERVICE_URL", "ftp://x"), ("HEALTHCHECK_LIMIT", "one")]
+)
+def test_a_wrong_setting_is_told_and_not_raised(
+    monkeypatch: pytest.MonkeyPatch,
+    cloudwatch: CloudWatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+) -> None:
+    with deployed(monkeypatch, tells(), 0):
+        monkeypatch.setenv(name, value)
+        assert handler({}, None) == "Failed"
+    assert capsys.readouterr().out.startswith("no check was made: ")
+    assert cloudwatch.metrics == {}
+
+
+def test_importing_the_check_does_not_need_boto3() -> None:
+    code = (
+        "import sys; sys.modules['boto3'] = None; import healthcheck.handler, healthcheck.__main__"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - our own words

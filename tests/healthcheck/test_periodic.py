@@ -1,0 +1,276 @@
+"""Checking again and again: at a fixed rate, sparing others' servers, and calm about a single failure."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from healthcheck import periodic, reference
+from healthcheck.__main__ import main
+from healthcheck.check import check
+from healthcheck.clock import own, steady
+from healthcheck.interval import Interval
+from healthcheck.periodic import SparingReference, State, ticks
+from healthcheck.reading import Reference, Server
+from healthcheck.verdict import Status
+from healthcheck.waiting import Bell, pause
+from tests.support.healthcheck_servers import Request, ntp, tells, web
+
+ROOT = Path(__file__).parents[2]
+
+
+class Clock(Bell):
+    """A steady clock that moves only when somebody waits, for a ring that never comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+
+    def heard(self, timeout: float, times: int = 1) -> bool:
+        self.now += timeout
+        return False
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    with Clock() as clock:
+        monkeypatch.setattr(periodic, "steady", lambda: clock.now)
+        yield clock
+
+
+def begun(clock: Clock, takes: Sequence[float], every: float = 10.0) -> list[float]:
+    """When checks that take so long begin, in seconds after the first."""
+    times = []
+    for _, took in zip(ticks(every, clock), takes, strict=False):
+        times.append(clock.now - 1000.0)
+        clock.now += took
+    return times
+
+
+def test_the_rate_is_fixed_and_jitter_does_not_add_up(clock: Clock) -> None:
+    times = begun(clock, [0.5] * 1000)
+    assert times[0] == 0
+    late = [began - 10 * turn for turn, began in enumerate(times)]
+    assert all(0 <= one <= 1 for one in late)
+    assert len(set(late)) > 900
+
+
+def test_a_slow_check_costs_its_turns_and_no_more(clock: Clock) -> None:
+    times = begun(clock, [0.5, 25.0, 0.5, 0.5])
+    assert [int(began // 10) for began in times] == [0, 1, 4, 5]
+
+
+def test_it_ends_after_its_number_and_without_waiting_for_another_turn(clock: Clock) -> None:
+    assert len(list(ticks(10, clock, 3))) == 3
+    assert clock.now < 1000 + 22
+
+
+def test_a_signal_ends_the_waiting() -> None:
+    with Bell() as stop:
+        turns = ticks(60, stop)
+        next(turns)
+        threading.Timer(0.05, stop.ring).start()
+        start = time.perf_counter()
+        assert list(turns) == []
+        assert time.perf_counter() - start < 5
+
+
+def test_a_signal_during_a_check_ends_it_after_that() -> None:
+    with Bell() as stop:
+        turns = ticks(0.001, stop)
+        next(turns)
+        stop.ring()
+        pause(0.01)
+        assert list(turns) == []
+
+
+class Servers:
+    """NTP servers that count how often they are asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.denied: set[str] = set()
+
+    def __call__(self, servers: Sequence[str], patience: float) -> Reference:
+        self.asked.append(list(servers))
+        answers = tuple(Server(name, None, "", name in self.denied) for name in servers)
+        return Reference("ntp", Interval(0, 0), steady(), own(), answers)
+
+
+@pytest.mark.parametrize(
+    ("names", "age"), [(["a", "b"], 64.0), (["a", "2.debian.pool.ntp.org"], 1800.0)]
+)
+def test_servers_of_others_are_asked_seldom(
+    monkeypatch: pytest.MonkeyPatch, names: list[str], age: float
+) -> None:
+    servers, now = Servers(), steady()
+    ask = SparingReference(names, servers)
+    first = ask(1.0)
+    assert ask(1.0) is first
+    monkeypatch.setattr(periodic, "steady", lambda: now + age - 1)
+    assert ask(1.0) is first
+    monkeypatch.setattr(periodic, "steady", lambda: now + age + 1)
+    assert ask(1.0) is not first
+    assert servers.asked == [names] * 2
+
+
+def test_they_are_asked_again_when_this_machine_has_slept_and_not_when_its_clock_was_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    servers = Servers()
+    ask = SparingReference(["a"], servers)
+    before = ask(1.0).own
+    monkeypatch.setattr(periodic, "own", lambda: before._replace(epoch=before.epoch + 3600))
+    ask(1.0)
+    assert len(servers.asked) == 1
+    monkeypatch.setattr(periodic, "own", lambda: before._replace(slept=before.slept + 60))
+    ask(1.0)
+    assert len(servers.asked) == 2
+
+
+def test_our_own_clock_in_place_of_silent_servers_is_read_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def measure(servers: Sequence[str], patience: float) -> Reference:
+        asked.append(servers)
+        return reference.own_clock("local")
+
+    ask = SparingReference(["a"], measure)
+    first, real = ask(1.0), time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 3600)
+    assert ask(1.0).own.epoch - first.own.epoch == pytest.approx(3600, abs=1)
+    assert len(asked) == 1
+
+
+def test_a_server_that_wants_to_be_left_alone_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    servers = Servers()
+    servers.denied = {"b"}
+    monkeypatch.setattr(periodic, "REFERENCE_AGE", 0.0)
+    ask = SparingReference(["a", "b", "c"], servers)
+    for _ in range(3):
+        ask(1.0)
+    assert servers.asked == [["a", "b", "c"], ["a", "c"], ["a", "c"]]
+
+
+def test_a_kiss_of_death_is_one_that_wants_to_be_left_alone() -> None:
+    with ntp(stratum=0, reference_id=b"RATE") as rude, ntp() as good:
+        found = SparingReference([rude.name, good.name])(1.0)
+    assert [one.denied for one in found.servers] == [True, False]
+
+
+STATES: dict[str, tuple[list[Status], list[Status]]] = {
+    "as the first check finds it": (["Failed"], ["Failed"]),
+    "one failure is no incident": (["OK", "Failed", "OK"], ["OK", "OK", "OK"]),
+    "two are": (["OK", "Failed", "Failed"], ["OK", "OK", "Failed"]),
+    "one success ends it": (["OK", "Failed", "Failed", "OK"], ["OK", "OK", "Failed", "OK"]),
+    "failures must be in a row": (["OK", "Failed", "OK", "Failed"], ["OK"] * 4),
+    "not knowing is a failure too": (["OK", "Unknown", "Unknown"], ["OK", "OK", "Unknown"]),
+    "but not the worse one": (["OK", "Failed", "Unknown"], ["OK", "OK", "Failed"]),
+}
+
+
+@pytest.mark.parametrize(("checks", "states"), STATES.values(), ids=list(STATES))
+def test_the_state_changes_after_two_failures_and_one_success(
+    checks: list[Status], states: list[Status]
+) -> None:
+    state = State(failures=2, successes=1)
+    changes, found = [], []
+    for status in checks:
+        changes.append(state.after(status))
+        found.append(state.status)
+    assert found == states
+    assert changes == [False] + [now != then for then, now in itertools.pairwise(states)]
+
+
+def test_the_command_checks_again_and_again_and_tells_each_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    errors = iter([0.0, 0.0, 5.0, 5.0, 5.0, 5.0])
+
+    def behave(request: Request) -> None:
+        tells(next(errors))(request)
+
+    with web(behave) as service, ntp() as server:
+        arguments = [service.url, "--ntp", server.name, "--every", "0.05", "--count", "3"]
+        assert main(arguments) == 2
+        assert server.asked == 1
+    out, err = capsys.readouterr()
+    assert [line.split()[0] for line in out.splitlines()] == ["OK", "Failed", "Failed"]
+    assert [line.split()[1:] for line in err.splitlines()] == [["state:", "Failed"]]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_command_well(number: int) -> None:
+    with web(tells(5)) as service, ntp() as server:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [
+                sys.executable,
+                "-m",
+                "healthcheck",
+                service.url,
+                "--ntp",
+                server.name,
+                "--every",
+                "30",
+            ],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=dict(os.environ),
+        )
+        assert process.stdout
+        assert process.stdout.readline().startswith("Failed ")
+        process.send_signal(number)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--count", "3"], ["--every", "0"], ["--every", "60", "--count", "0"]],
+    ids=" ".join,
+)
+def test_wrong_usage_of_periods_is_unknown(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["http://example.org", *arguments])
+    assert ended.value.code == 3
+
+
+def test_check_after_check_leaves_no_memory_behind() -> None:
+    with web(tells()) as service, ntp() as server:
+        ask = SparingReference([server.name])
+
+        def checks(number: int) -> int:
+            for _ in range(number):
+                assert check(service.url, ask).verdict.status == "OK"
+                service.requests.clear()
+            for thread in threading.enumerate():
+                if "measure" in thread.name:  # it has told its result, and may not have ended
+                    thread.join(1.0)
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            checks(10)
+            first = checks(10)
+            assert checks(60) - first < 60_000  # a kilobyte a check would be more
+        finally:
+            tracemalloc.stop()

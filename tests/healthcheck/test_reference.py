@@ -1,0 +1,333 @@
+"""True time from NTP servers on this machine: which answers count, and what several of them add up to."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import sntp
+from healthcheck import reference
+from healthcheck.check import check
+from healthcheck.clock import Own
+from healthcheck.interval import Interval
+from healthcheck.reading import Reference, Server
+from healthcheck.reference import SERVERS, canonical, combine, measure
+from tests.support.healthcheck_servers import (
+    UdpServer,
+    ntp,
+    packet,
+    packet_at,
+    serving,
+    tells,
+    timestamp,
+    udp,
+    web,
+)
+
+
+def asked(*servers: UdpServer, timeout: float = 0.3) -> Reference:
+    return measure([server.name for server in servers], timeout)
+
+
+@contextlib.contextmanager
+def clocks(*shifts: float) -> Iterator[list[UdpServer]]:
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(ntp(shift=shift)) for shift in shifts]
+
+
+@pytest.mark.parametrize("shift", [0.0, 2.5, -400.0])
+def test_a_good_server_gives_the_offset_with_its_bound(shift: float) -> None:
+    with ntp(shift=shift) as server:
+        found = asked(server)
+    assert found.kind == "single"
+    assert found.offset.low <= shift <= found.offset.high
+    # Half the root delay and all of the dispersion are in it: 1.5 ms.
+    assert 0.0015 < found.offset.half_width < 0.1
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        pytest.param({"stratum": 0, "reference_id": b"RATE"}, "RATE", id="kiss of death"),
+        pytest.param({"stratum": 0, "reference_id": b"DENY"}, "DENY", id="another kiss"),
+        pytest.param({"stratum": 16}, "not synchronised", id="stratum 16"),
+        pytest.param({"leap": 3}, "not synchronised", id="leap 3"),
+        pytest.param({"mode": 3}, "mode 3", id="a client's mode"),
+        pytest.param({"mode": 5}, "mode 5", id="a broadcast"),
+        pytest.param({"version": 1}, "version 1", id="version 1"),
+        pytest.param({"origin": timestamp(0)}, "origin", id="no origin"),
+        pytest.param({"origin": timestamp(1_700_000_000)}, "origin", id="a wrong origin"),
+        pytest.param({"received": 0}, "missing", id="no receive time"),
+        pytest.param({"received": 2_000_000_000}, "out of order", id="sent before received"),
+        pytest.param({"received": 1_700_000_000}, "delay", id="an impossible delay"),
+        pytest.param({"root_dispersion": 15.0}, "root distance", id="dispersion"),
+        pytest.param({"precision": 10}, "root distance", id="a clock that ticks in minutes"),
+        pytest.param({"root_delay": 1.2}, "root distance", id="root delay"),
+        pytest.param({"reference_age": 30 * 86400}, "too long ago", id="set a month ago"),
+        pytest.param({"reference_age": -60}, "too long ago", id="set in the future"),
+    ],
+)
+def test_an_answer_that_must_not_be_used_is_refused_with_the_reason(
+    fields: dict[str, Any], why: str
+) -> None:
+    with ntp(**fields) as server:
+        found = asked(server, timeout=1.0)
+    assert found.kind == "local"
+    assert found.servers[0].offset is None
+    assert why in found.servers[0].trouble
+
+
+def test_a_cut_packet_is_refused() -> None:
+    with udp(lambda request: request[:20]) as server:
+        assert asked(server).servers[0].offset is None
+
+
+def test_a_silent_server_costs_its_timeout_and_no_more() -> None:
+    with udp(lambda request: None) as server:
+        start = time.perf_counter()
+        found = asked(server, timeout=0.2)
+    assert found.kind == "local"
+    assert 0.15 < time.perf_counter() - start < 0.5
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2"])
+def test_a_stranger_is_not_listened_to_and_wins_no_time(address: str) -> None:
+    """It sends good answers, from another address or another port, now and then."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind((address, 0))
+
+        class Betrayed(UdpServer):
+            def finish_request(self, request: Any, client_address: Any) -> None:
+                for _ in range(8):
+                    stranger.sendto(packet(request[0], shift=500.0), client_address)
+                    time.sleep(0.05)
+
+        with Betrayed(lambda _: None) as server, serving(server):
+            start = time.perf_counter()
+            found = asked(server, timeout=0.2)
+            assert time.perf_counter() - start < 0.35
+    assert found.kind == "local"
+
+
+def test_an_answer_to_another_question_does_not_keep_ours_from_being_heard() -> None:
+    """Even if it comes from the server's own address and port, as one that was delayed or forged does."""
+
+    class Haunted(UdpServer):
+        def finish_request(self, request: Any, client_address: Any) -> None:
+            data, connection = request
+            for origin in (timestamp(time.time()), None):
+                connection.sendto(
+                    packet(data, shift=500.0 if origin else 0.0, origin=origin), client_address
+                )
+
+    with Haunted(lambda _: None) as server, serving(server):
+        found = asked(server)
+    assert found.kind == "single"
+    assert found.offset.most < 0.1
+
+
+def test_a_question_tells_nothing_and_is_another_each_time() -> None:
+    questions: list[bytes] = []
+
+    def listen(request: bytes) -> None:
+        questions.append(request)
+
+    with udp(listen) as server:
+        asked(server, timeout=0.1)
+        asked(server, timeout=0.1)
+    assert {question[:40] for question in questions} == {b"\x23" + bytes(39)}
+    assert questions[0][40:] != questions[1][40:]
+
+
+def test_a_server_that_says_stop_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ntp(stratum=0, reference_id=b"RATE") as server:
+        resolves(monkeypatch, "127.0.0.1", "127.1")
+        found = measure([server.name.replace("127.0.0.1", "ntp.test")], 0.3)
+    assert "RATE" in found.servers[0].trouble
+    assert server.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("127.0.0.1", "::ffff:127.0.0.1", True),
+        ("127.0.0.1", "0.0.0.0", True),  # noqa: S104 - it is asked, not bound to
+        ("::1", "::", True),
+        ("2001:db8::1", "2001:0db8:0:0::1", True),
+        ("fe80::1%eth0", "fe80::1", True),
+        ("127.0.0.1", "127.0.0.2", False),
+        ("::1", "127.0.0.1", False),
+    ],
+)
+def test_an_address_is_one_in_all_its_forms(one: str, other: str, same: bool) -> None:
+    assert (canonical(one) == canonical(other)) is same
+
+
+def test_the_32_bits_of_ntp_s_seconds_began_anew_in_2036() -> None:
+    march_2036 = 2_088_000_000.0
+    data = bytearray(packet_at(march_2036 - 2**32, march_2036 - 2**32))
+    for start in (16, 32, 40):  # reference, receive and transmit timestamps
+        seconds = round(march_2036 + 2_208_988_800) % 2**32
+        data[start : start + 8] = struct.pack("!II", seconds, 0)
+    offset, _ = sntp.read(bytes(data), march_2036 - 3600, 0.01)
+    assert offset == pytest.approx(3600, abs=0.1)
+
+
+def test_a_kiss_says_nothing_to_the_terminal() -> None:
+    with ntp(stratum=0, reference_id=b"\x1b[2J") as server:
+        trouble = asked(server).servers[0].trouble
+    assert trouble == r"kiss of death (\x1b[2J)"
+
+
+def test_a_server_that_answers_sooner_than_it_was_asked_has_a_bound_all_the_same() -> None:
+    data = packet_at(1_795_348_800.0, 1_795_348_800.0012, root_delay=0, root_dispersion=0)
+    assert sntp.read(data, 1_795_348_800.0, 0.0005).bound > 0
+
+
+@pytest.mark.parametrize("dead", ["127.0.0.2", "2001:db8::1"])
+def test_a_dead_address_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch, dead: str) -> None:
+    with ntp(shift=2.0) as server:
+        resolves(monkeypatch, dead, "127.0.0.1")
+        found = measure([server.name.replace("127.0.0.1", "ntp.test")], 0.4)
+    assert found.kind == "single"
+    assert found.offset.low <= 2 <= found.offset.high
+
+
+def resolves(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """ntp.test has these addresses."""
+    real = socket.getaddrinfo
+
+    def lookup(host: str, port: int, *args: Any, **options: Any) -> Any:
+        if host != "ntp.test":
+            return real(host, port, *args, **options)
+        return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", (one, port)) for one in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+
+
+@pytest.mark.parametrize(
+    "name", ["no.such.host.invalid", "host:port", "127.0.0.1:99999", "a..b", "[::1", "", "\0"]
+)
+def test_a_name_that_leads_nowhere_is_a_server_that_does_not_answer(name: str) -> None:
+    found = measure([name], timeout=0.2)
+    assert found.kind == "local"
+    assert found.servers[0].offset is None
+
+
+def test_a_lookup_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ntp() as server:
+        real = socket.getaddrinfo
+
+        def hang(host: str, *args: Any, **options: Any) -> Any:
+            if host == "slow.test":
+                time.sleep(0.6)
+            return real("127.0.0.1", *args, **options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", hang)
+        start = time.perf_counter()
+        found = measure(["slow.test", server.name], timeout=0.2)
+    assert time.perf_counter() - start < 0.5
+    assert found.kind == "single"
+    assert found.servers[0].trouble == "no answer in time"
+
+
+def test_three_that_agree() -> None:
+    with clocks(0.0, 0.0, 0.0) as servers:
+        found = asked(*servers)
+    assert found.kind == "ntp"
+    assert found.offset.low <= 0 <= found.offset.high
+
+
+@pytest.mark.parametrize("lie", [-500.0, 0.7, 3600.0])
+def test_one_liar_of_three_is_outvoted(lie: float) -> None:
+    with clocks(0.0, lie, 0.0) as servers:
+        found = asked(*servers)
+    assert found.kind == "ntp"
+    assert found.offset.low <= 0 <= found.offset.high
+    assert found.offset.most < 0.1
+
+
+@pytest.mark.parametrize("shifts", [(0.0, 5.0), (0.0, 5.0, 10.0), (0.0, 0.0, 5.0, 5.0)])
+def test_no_majority_is_no_reference(shifts: tuple[float, ...]) -> None:
+    with clocks(*shifts) as servers:
+        assert asked(*servers).kind == "disagree"
+
+
+def test_a_server_that_is_named_twice_has_one_vote() -> None:
+    """Or under several names that lead to the same address."""
+    with clocks(0.0, -3.0) as (honest, liar):
+        assert asked(honest, liar, liar).kind == "disagree"
+        alias = liar.name.replace("127.0.0.1", "localhost")
+        found = measure([honest.name, liar.name, alias], 0.5)
+    assert found.kind == "disagree"
+    assert found.servers[2].trouble == f"the same server as {liar.name}"
+
+
+def test_an_invalid_answer_has_no_vote() -> None:
+    with clocks(0.0, 0.0, 5.0) as servers, ntp(shift=5.0, leap=3) as unsynchronised:
+        found = asked(*servers, unsynchronised)
+    assert found.kind == "ntp"
+    assert found.offset.most < 0.1
+
+
+def test_our_own_clock_stands_in_with_a_declared_error() -> None:
+    found = combine([Server("ntp.test", None, "no answer in time")], at=0.0, ours=Own(0.0, 0.0))
+    assert found.kind == "local"
+    assert found.offset == Interval(-0.1, 0.1)
+    assert found.servers[0].name == "ntp.test"
+
+
+def test_the_default_servers_smear_a_leap_second_alike() -> None:
+    alike = {"time.aws.com", *(f"time{number}.google.com" for number in range(1, 5))}
+    assert set(SERVERS) <= alike
+    assert len(SERVERS) >= 3
+
+
+@pytest.mark.parametrize("wrong", [-7200.0, -1.5, 0.9, 1.5, 86_400.0])
+@pytest.mark.parametrize(("error", "status"), [(0.0, "OK"), (0.8, "OK"), (-1.4, "Failed")])
+def test_the_checkers_own_clock_cancels(
+    monkeypatch: pytest.MonkeyPatch, wrong: float, error: float, status: str
+) -> None:
+    with web(tells(error)) as server, clocks(0.0, 0.0, 0.0) as servers:
+        names = [one.name for one in servers]
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda: real() + wrong)
+        result = check(server.url, lambda patience: measure(names, patience))
+    assert result.verdict.status == status, result.verdict.detail
+    worst = result.verdict.worst
+    assert worst is not None
+    assert worst.error.low - 1e-5 <= error <= worst.error.high + 1e-5
+
+
+def test_an_answer_during_which_our_own_clock_was_set_counts_as_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, shift = time.time, [0.0]
+
+    def answer_and_set(request: bytes) -> bytes:
+        shift[0] += 3600
+        return packet(request)
+
+    monkeypatch.setattr(time, "time", lambda: real() + shift[0])
+    with udp(answer_and_set) as server:
+        found = asked(server)
+    assert found.kind == "single"
+    assert found.offset.low <= 0 <= found.offset.high
+    assert found.offset.half_width < 0.1
+
+
+def test_an_answer_during_which_this_machine_slept_has_no_vote(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    states = itertools.chain([Own(0.0, 0.0)], itertools.repeat(Own(0.0, 60.0)))
+    monkeypatch.setattr(reference, "own", lambda: next(states))
+    with ntp() as server:
+        found = asked(server)
+    assert found.servers[0].trouble == "this machine slept meanwhile"

@@ -1,0 +1,262 @@
+"""What lies between the healthcheck and the service: redirects, proxies, interim answers, TLS."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import trustme
+
+from healthcheck.__main__ import main
+from healthcheck.check import Result, check
+from healthcheck.reading import Reference
+from tests.support.healthcheck_checked import exact
+from tests.support.healthcheck_servers import Behaviour, Request, ntp, rfc3339, tells, web
+
+
+def redirects(location: str, code: int = 302, after: float = 0.0) -> Behaviour:
+    def behave(request: Request) -> None:
+        request.server.closing.wait(after)
+        request.answer(b"", code, Location=location)
+
+    return behave
+
+
+def to_now(code: int = 302, after: float = 0.0, error: float = 0.0) -> Behaviour:
+    """The service, at /now only; every other path leads there."""
+    leads = redirects("/now", code, after)
+    return lambda request: (tells(error) if request.path == "/now" else leads)(request)
+
+
+follow = functools.partial(check, ask_reference=exact, follow=True)
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_is_followed_if_asked_for(code: int) -> None:
+    with web(to_now(code)) as server:
+        result = follow(server.url + "/time")
+        assert check(server.url + "/time", exact).verdict.reason == "redirect"
+    assert result.verdict.status == "OK", result.verdict.detail
+    assert result.url == server.url + "/now"
+
+
+def test_a_redirect_to_another_server_keeps_the_password_to_itself() -> None:
+    with web(tells()) as there, web(redirects(there.url + "/now", 301)) as here:
+        result = follow(here.url.replace("http://", "http://me:hush@"))
+    assert result.verdict.status == "OK"
+    assert all("Authorization" in headers for headers in here.requests)
+    assert not any("Authorization" in headers for headers in there.requests)
+
+
+def test_a_slow_redirect_is_not_in_the_time_of_a_sample() -> None:
+    with web(to_now(after=0.2, error=0.5)) as server:
+        result = follow(server.url, limit=0.55)
+    assert result.verdict.status == "OK", result.verdict.detail
+    assert result.verdict.worst
+    assert result.verdict.worst.error.half_width < 0.05
+
+
+def test_the_deadline_holds_for_redirects_too() -> None:
+    with web(to_now(after=60)) as server:
+        result = follow(server.url + "/time", deadline=0.5)
+    assert (result.verdict.status, result.verdict.reason) == ("Failed", "timeout")
+    assert result.phases["total"] < 1
+
+
+@pytest.mark.parametrize(
+    ("location", "why"),
+    [
+        ("/time", "redirects more than 5 times"),
+        ("ftp://example.org/now", "no URL of HTTP"),
+        ("http://[::1", "no URL of HTTP"),
+        ("http://a..b/now", "no URL of HTTP"),
+        ("javascript:alert(1)", "no URL of HTTP"),
+    ],
+)
+def test_a_redirect_to_nowhere_is_the_services_fault(location: str, why: str) -> None:
+    with web(redirects(location)) as server:
+        verdict = follow(server.url + "/time").verdict
+    assert (verdict.status, verdict.reason) == ("Failed", "redirect")
+    assert why in verdict.detail
+
+
+class Proxy:
+    """An HTTP proxy that asks nobody, but answers for the server."""
+
+    def __init__(self, error: float = 0.0) -> None:
+        self.paths: list[str] = []
+        self.error = error
+
+    def __call__(self, request: Request) -> None:
+        self.paths.append(request.path)
+        tells(self.error)(request)
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def test_a_proxy_of_the_environment_is_used_only_if_asked_for(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    proxy = Proxy(error=5.0)
+    with web(proxy) as server, web(tells()) as service, ntp() as reference:
+        environment.setenv("http_proxy", server.url)
+        arguments = [service.url, "--ntp", reference.name]
+        assert main(arguments) == 0
+        assert proxy.paths == []
+        assert main([*arguments, "--proxy-from-env"]) == 2
+    assert set(proxy.paths) == {service.url + "/now"}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9", "socks5://127.0.0.1:9", "http:", "gopher://127.0.0.1"]
+)
+def test_a_proxy_that_does_not_work_is_named(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("http_proxy", url)
+    verdict = check("http://service.test/now", exact, environment=True).verdict
+    assert (verdict.status, verdict.reason) == ("Failed", "proxy"), verdict.detail
+
+
+def test_a_netrc_is_used_only_if_asked_for(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password hush\n")
+    netrc.chmod(0o600)
+    environment.setenv("NETRC", str(netrc))
+    with web(tells()) as server:
+        check(server.url, exact)
+        assert not any("Authorization" in headers for headers in server.requests)
+        check(server.url, exact, environment=True)
+    assert "Authorization" in server.requests[-1]
+
+
+@pytest.mark.parametrize("interim", ["100 Continue", "102 Processing", "103 Early Hints"])
+def test_interim_answers_are_passed_over(interim: str) -> None:
+    def behave(request: Request) -> None:
+        hints = b"Link: </style.css>; rel=preload\r\n" * 3
+        request.wfile.write(f"HTTP/1.1 {interim}\r\n".encode() + hints + b"\r\n")
+        request.answer({"now": rfc3339(), "instance": "i-1"})
+
+    with web(behave) as server:
+        assert check(server.url, exact).verdict.status == "OK"
+
+
+@contextlib.contextmanager
+def dripping_handshake() -> Iterator[int]:
+    """A server that begins a TLS record and sends a byte of it now and then; its port."""
+    closing = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"\x16\x03\x03\x40\x00")
+            while not closing.wait(0.02):
+                connection.sendall(b"\x02")
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while not closing.is_set():
+                connection, _ = listening.accept()
+                threading.Thread(target=drip, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        closing.set()
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_the_deadline_holds_for_a_handshake_and_nothing_is_left_behind() -> None:
+    before = set(threading.enumerate())
+    with dripping_handshake() as port:
+        result = check(f"https://127.0.0.1:{port}", exact, deadline=0.5)
+        assert (result.verdict.status, result.verdict.reason) == ("Failed", "timeout")
+        for thread in set(threading.enumerate()) - before:
+            if "measure" in thread.name:
+                thread.join(0.3)
+                assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@contextlib.contextmanager
+def encrypted(
+    authority: trustme.CA, behaviour: Behaviour, not_after: datetime | None = None
+) -> Iterator[str]:
+    """The URL of a server that speaks TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", not_after=not_after).configure_cert(context)
+    with web(behaviour, context) as server:
+        yield server.url.replace("http://", "https://")
+
+
+@pytest.fixture
+def trusting(
+    environment: pytest.MonkeyPatch, authority: trustme.CA, tmp_path: Path
+) -> Callable[..., Result]:
+    """A check that trusts the authority."""
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    environment.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    return functools.partial(check, ask_reference=exact, environment=True)
+
+
+def test_https_is_asked_if_its_certificate_is_right(
+    authority: trustme.CA, trusting: Callable[..., Result]
+) -> None:
+    with encrypted(authority, tells()) as url:
+        assert trusting(url).verdict.status == "OK"
+        verdict = check(url, exact).verdict
+    assert (verdict.status, verdict.reason) == ("Failed", "tls")
+    assert "self-signed" in verdict.detail or "issuer" in verdict.detail
+
+
+def test_an_expired_certificate_fails_and_is_judged_by_our_own_clock(
+    authority: trustme.CA, trusting: Callable[..., Result]
+) -> None:
+    with encrypted(authority, tells(), not_after=datetime(2020, 1, 1, tzinfo=UTC)) as url:
+        result = trusting(url)
+    assert (result.verdict.status, result.verdict.reason) == ("Failed", "tls")
+    assert "expired" in result.verdict.detail
+    assert result.reading.trouble
+    assert result.reading.trouble.by_own_clock
+
+
+def test_an_answer_that_was_there_before_the_question_is_not_one(
+    authority: trustme.CA, trusting: Callable[..., Result]
+) -> None:
+    """In the same TLS record as the one before, where no look at the socket finds it."""
+
+    def answer(size: int) -> bytes:
+        body = json.dumps({"now": rfc3339(), "instance": "i-1"}).encode()
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+        body += b" " * (size - len(head % size) - len(body))
+        return head % len(body) + body
+
+    def behave(request: Request) -> None:
+        # What http.client reads at once, so that the second one is left where it is.
+        request.wfile.write(answer(io.DEFAULT_BUFFER_SIZE) + answer(200))
+
+    def slow(patience: float) -> Reference:
+        time.sleep(0.2)
+        return exact(patience)
+
+    with encrypted(authority, behave) as url:
+        verdict = trusting(url, ask_reference=slow).verdict
+    assert verdict.status == "OK", verdict.detail

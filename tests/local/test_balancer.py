@@ -1,0 +1,238 @@
+"""HAProxy's configuration says what the AWS API says: rules, checks, times, and the S3 endpoint's policy."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from local.cloud import balancer, balancer_config, endpoint
+from local.cloud.balancer_config import configuration
+from local.cloud.cloud_api import Balancing
+from tests.support.balancing import balancing
+
+
+@pytest.fixture
+def aws() -> Balancing:
+    return balancing()
+
+
+def test_times_and_thresholds_are_those_of_the_target_group_and_the_balancer(
+    aws: Balancing,
+) -> None:
+    text = configuration(aws)
+    assert "default-server inter 5s fall 2 rise 2" in text
+    assert "timeout check 4s" in text
+    assert "option httpchk GET /health" in text
+    assert "http-check expect status 200" in text
+    assert "timeout client 60s" in text
+    assert "server host1 0.0.0.0:80 check disabled" in text
+    changed = aws._replace(
+        target_group={**aws.target_group, "HealthCheckPath": "/ready", "UnhealthyThresholdCount": 7}
+    )
+    assert "option httpchk GET /ready" in configuration(changed)
+    assert "fall 7" in configuration(changed)
+
+
+def test_hosts_that_serve_do_so_from_the_first_moment_of_a_new_configuration(
+    aws: Balancing,
+) -> None:
+    text = configuration(aws, hosts={"host2": "172.30.0.4"}, healthy=["host2"])
+    assert "    server host2 172.30.0.4:80 check\n" in text
+    assert text.count(" check disabled") == len(balancer_config.SLOTS) - 1
+
+
+def test_hosts_that_are_not_healthy_are_at_hand_for_when_none_is(aws: Balancing) -> None:
+    text = configuration(aws, hosts={"host2": "172.30.0.4"})
+    assert "    server host2 0.0.0.0:80 check disabled\n" in text
+    assert "    server host2-open 172.30.0.4:80 backup\n" in text
+
+
+@pytest.mark.parametrize("drop", [True, False])
+def test_header_names_outside_of_the_alphabet_are_dropped_if_the_balancer_says_so(
+    aws: Balancing, drop: bool
+) -> None:
+    key = "routing.http.drop_invalid_header_fields.enabled"
+    text = configuration(aws._replace(attributes={**aws.attributes, key: str(drop).lower()}))
+    assert ("del-header [^A-Za-z0-9-]" in text) is drop
+
+
+def test_a_connection_may_be_an_hour_old_unless_the_balancer_says_otherwise(aws: Balancing) -> None:
+    assert "date,sub(sess.began) ge 3600 }" in configuration(aws)
+    changed = aws._replace(attributes={**aws.attributes, "client_keep_alive.seconds": "60"})
+    assert "date,sub(sess.began) ge 60 }" in configuration(changed)
+
+
+class Haproxy:
+    """Answers on HAProxy's sockets."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.said: list[str] = []
+        self.answer = "Success=1\n--\n"
+        self.rows = {  # of the slots that are not free: address, and status and sessions of its two servers
+            "host1": ("172.30.0.4", "UP,2", "no check,1"),
+            "host2": ("172.29.0.4", "DOWN 1/2,0", "no check,0"),
+            "host3": ("172.29.0.5", "DOWN,0", "DRAIN,0"),
+        }
+
+    def ask(self, path: Path, text: str) -> str:
+        self.said.append(text)
+        if text == "reload":
+            return self.answer
+        if text == "show stat":
+            free = ("0.0.0.0", "MAINT,0", "MAINT,0")  # noqa: S104 - what HAProxy says
+            rows = ["# pxname,svname,addr,status,scur", "targets,BACKEND,,UP,3"]
+            for slot in balancer_config.SLOTS:
+                address, checked, unchecked = self.rows.get(slot, free)
+                rows.append(f"targets,{slot},{address}:80,{checked}")
+                rows.append(f"targets,{slot}-open,{address}:80,{unchecked}")
+            return "\n".join(rows)
+        return "\n"
+
+
+@pytest.fixture
+def haproxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Haproxy:
+    haproxy = Haproxy(tmp_path)
+    for name, file in {
+        "CONFIG": "haproxy.cfg",
+        "APPLIED": "applied.cfg",
+        "MASTER": "m.sock",
+    }.items():
+        monkeypatch.setattr(balancer, name, tmp_path / file)
+    monkeypatch.setattr(balancer, "_ask", haproxy.ask)
+    return haproxy
+
+
+def test_haproxy_gets_its_first_configuration_before_it_starts(
+    aws: Balancing, haproxy: Haproxy
+) -> None:
+    assert balancer.apply(aws) is False
+    assert (haproxy.folder / "haproxy.cfg").read_text() == configuration(aws)
+    assert haproxy.said == []
+
+
+def test_a_change_is_loaded_once_and_every_host_keeps_its_place(
+    aws: Balancing, haproxy: Haproxy
+) -> None:
+    balancer.MASTER.touch()
+    assert balancer.apply(aws) is balancer.apply(aws) is True
+    assert haproxy.said.count("reload") == 1
+    written = (haproxy.folder / "haproxy.cfg").read_text()
+    assert "server host1 172.30.0.4:80 check\n" in written  # it serves, and goes on
+    assert "server host2 0.0.0.0:80 check disabled" in written
+    assert "server host2-open 172.29.0.4:80 backup\n" in written
+    assert "172.29.0.5" not in written  # it leaves
+    placed = [text for text in haproxy.said if text.startswith("set server")]
+    assert placed[0].startswith("set server targets/host2 addr 172.29.0.4;")
+    assert "health down" in placed[0]
+    assert not any("host3" in text for text in placed)
+
+
+def test_a_change_waits_for_the_requests_of_a_host_that_leaves(
+    aws: Balancing, haproxy: Haproxy
+) -> None:
+    balancer.MASTER.touch()
+    haproxy.rows["host3"] = ("172.29.0.5", "DOWN,1", "DRAIN,0")
+    assert balancer.apply(aws) is True
+    assert "reload" not in haproxy.said
+    haproxy.rows["host3"] = ("172.29.0.5", "DOWN,0", "DRAIN,0")
+    assert balancer.apply(aws) is True
+    assert "reload" in haproxy.said
+
+
+def test_a_server_is_what_its_checks_say_and_what_both_of_its_lines_count(haproxy: Haproxy) -> None:
+    servers = balancer.servers()
+    assert servers["172.30.0.4"] == ("host1", "172.30.0.4", "UP", 3, False)
+    assert servers["172.29.0.4"].unhealthy
+    assert not servers["172.29.0.4"].draining
+    assert servers["172.29.0.5"].draining
+    assert len(servers) == 3
+
+
+def test_a_configuration_that_haproxy_refuses_is_told_and_tried_again(
+    aws: Balancing, haproxy: Haproxy
+) -> None:
+    balancer.MASTER.touch()
+    haproxy.answer = "Success=0\n--\n[ALERT] unknown keyword"
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="unknown keyword"):
+            balancer.apply(aws)
+    assert haproxy.said.count("reload") == 2
+
+
+def test_rules_come_before_the_default_which_answers_by_itself(aws: Balancing) -> None:
+    text = configuration(aws)
+    assert "    use_backend targets if { path -m reg ^/$ ^/now$ }\n" in text
+    assert text.index("use_backend targets") < text.index("default_backend fixed1")
+    response = re.search(
+        r'backend fixed1\n    http-request return status 404 content-type "(.+?)" string "(.+)"\n',
+        text,
+    )
+    assert response
+    assert response[1] == "application/json"
+    assert "error" in json.loads(response[2].replace('\\"', '"'))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "matches"),
+    [
+        ("/now", "/now", True),
+        ("/now", "/nowhere", False),
+        ("/now", "/NOW", False),
+        ("/", "/now", False),
+        ("/a.b", "/axb", False),
+        ("/img/*", "/img/a/b", True),
+        ("/v?", "/v1", True),
+        ("/v?", "/v12", False),
+    ],
+)
+def test_a_path_pattern_means_what_it_means_to_an_alb(
+    pattern: str, path: str, matches: bool
+) -> None:
+    assert bool(re.search(endpoint.pattern(pattern), path)) is matches
+
+
+def test_the_s3_endpoint_is_found_in_the_zones_alone(aws: Balancing) -> None:
+    text = configuration(aws, ["10.0.1.3", "10.0.0.3"])
+    assert re.findall(r"bind (\S+)", text) == [":80", "10.0.0.3:4566", "10.0.1.3:4566"]
+
+
+def allowed(aws: Balancing) -> list[tuple[str, str]]:
+    """Methods and path expressions that the S3 endpoint lets through."""
+    return re.findall(
+        r"set-var\(txn.allowed\) bool\(true\) if { method ([A-Z ]+) } { path -m reg (\S+) }",
+        configuration(aws),
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "passes"),
+    [
+        ("GET", "/artifacts/images/0123.tar.gz", True),
+        ("HEAD", "/artifacts/images/0123.tar.gz", True),
+        ("PUT", "/artifacts/images/0123.tar.gz", False),
+        ("GET", "/artifacts-of-others/secret", False),
+        ("GET", "/", False),
+        ("PUT", "/_ministack/cfn-signal/abc", True),
+        ("GET", "/_ministack/cfn-signal/abc", False),
+        ("GET", "/al2023-repos-us-east-1-de612dc2/core/repodata/repomd.xml", True),
+    ],
+)
+def test_the_s3_endpoint_lets_through_what_its_policy_names(
+    aws: Balancing, method: str, path: str, passes: bool
+) -> None:
+    hits = [
+        expression
+        for methods, expression in allowed(aws)
+        if method in methods.split() and re.search(expression, path)
+    ]
+    assert bool(hits) is passes
+
+
+def test_a_policy_that_denies_is_refused_rather_than_misread(aws: Balancing) -> None:
+    policy = {"Statement": [{"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*"}]}
+    with pytest.raises(ValueError, match="only Allow"):
+        configuration(aws._replace(endpoint_policy=policy))

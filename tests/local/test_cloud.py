@@ -1,0 +1,479 @@
+"""`python -m local`: what it refuses, in whose words, and with which exit code."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests
+from botocore.exceptions import EndpointConnectionError
+from docker.errors import APIError
+
+from local import __main__ as command
+from local import down, files, launch, program, stacks, status, steps, up
+from local.api import ACCOUNT_ROOT, Credentials
+from local.containers import Containers as RealContainers
+from local.identity import Identity
+from local.steps import CloudError, step
+from ops.leftovers.found import Left, Remains
+
+
+class Containers(RealContainers):
+    """A deployment that is not up, or is another clone's."""
+
+    def __init__(self, name: str = "timeservice", port: int = 8080, owner: str | None = None):
+        self.name, self.port, self._owner = name, port, owner
+        self.left: list[str] = []
+        self.limits: dict[str, str] = {}
+        self.removed = 0
+
+    def owner(self) -> str | None:
+        return self._owner
+
+    def get(self, role: str) -> Any:
+        return None
+
+    def leftovers(self) -> list[str]:
+        return self.left
+
+    def missing(self) -> list[str]:
+        return ["api", "balancer"]
+
+    def remove(self) -> None:
+        self.removed += 1
+        self.left = self.left[1:]
+
+    def remove_images(self) -> None:
+        pass
+
+    def address(self, role: str) -> str:
+        raise CloudError("it is not up; `make up` starts it")
+
+    def endpoint(self) -> str:
+        return self.address("api")
+
+
+@pytest.fixture
+def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
+    found = Containers()
+
+    def make(
+        name: str, port: int | None, remembered: int | None, limits: dict[str, str]
+    ) -> Containers:
+        found.name, found.port, found.limits = name, port or remembered or 8080, limits
+        return found
+
+    monkeypatch.setattr(command, "Containers", make)
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.delenv("NAME", raising=False)
+    monkeypatch.delenv("PORT", raising=False)
+    return found
+
+
+def test_a_second_run_at_the_same_time_is_refused(
+    containers: Containers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with files.lock(tmp_path / "build" / "local"):
+        assert command.main(["up"]) == command.main(["down"]) == 2
+    assert "another make up or make down is at work" in capsys.readouterr().err
+    assert command.main(["down"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "present", "root"),
+    [
+        ("none", [], False),
+        ("none", ["timeservice-local-network"], False),
+        ("user", [], True),
+        ("role", ["timeservice-local-reviewer-role"], True),
+        ("none", ["timeservice-local-reviewer-user"], True),  # that is to go
+    ],
+)
+def test_the_deployer_deploys_unless_there_is_a_user_to_make_or_to_remove(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, present: list[str], root: bool
+) -> None:
+    monkeypatch.setattr(stacks, "deployed", lambda _: [{"StackName": one} for one in present])
+    who = Identity(Credentials("key", "secret", "token"), "boundary")
+    settings: Any = SimpleNamespace(reviewer=wanted)
+    assert (up.credentials_for("http://nowhere", settings, who) == ACCOUNT_ROOT) is root
+
+
+def host(group: str, state: str) -> dict[str, str]:
+    return {"instance": "i-1", "group": group, "state": state}
+
+
+def test_up_waits_for_as_many_hosts_as_there_should_be_and_no_other(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At first the third is missing, then one of the release before is still there."""
+    healthy = host("new", "healthy")
+    seen = [[healthy] * 2, [healthy] * 3 + [host("old", "draining")], [healthy] * 3]
+    monkeypatch.setattr(containers, "hosts", lambda: seen.pop(0), raising=False)
+    monkeypatch.setattr(steps.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
+    up.wait_for_hosts(containers, "new", 3)
+    assert seen == []
+
+
+def test_up_says_how_many_hosts_it_missed(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = itertools.count(0, 100)
+    monkeypatch.setattr(containers, "hosts", lambda: [host("new", "initial")], raising=False)
+    monkeypatch.setattr(steps.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(steps.time, "monotonic", lambda: next(times))  # type: ignore[attr-defined]
+    with pytest.raises(CloudError, match=r"not 3 healthy hosts within 180 s \(i-1 initial\)"):
+        up.wait_for_hosts(containers, "new", 3)
+
+
+def test_hosts_get_the_share_of_the_machine_that_is_asked_for(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOST_CPUS", raising=False)
+    assert command.main(["down"]) == 0
+    assert containers.limits == {}
+    monkeypatch.setenv("HOST_CPUS", "0.2")
+    assert command.main(["down", "--host-memory", "1g"]) == 0
+    assert containers.limits == {"HOST_CPUS": "0.2", "HOST_MEMORY": "1g"}
+
+
+def test_deployments_of_other_names_do_not_wait_for_each_other(
+    containers: Containers, tmp_path: Path
+) -> None:
+    with files.lock(tmp_path / "build" / "local"):
+        assert command.main(["down", "--name", "second"]) == 0
+
+
+def test_a_busy_port_is_refused_with_the_way_out(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(program, "check", lambda _: None)
+    monkeypatch.setattr(launch, "refuse_taken_names", lambda _: None)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert command.main(["up", "--port", str(port)]) == 1
+    told = capsys.readouterr().err
+    assert f"port {port} cannot be used (Address already in use)" in told
+    assert "make up PORT=" in told
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        (
+            "instancetype=t3.small",
+            "there is no setting 'instancetype'; those in Pulumi.yaml are: inst",
+        ),
+        ("aws:region=eu-west-1", "there is no setting 'aws:region'"),
+        ("instanceType=m5.large", 'make up CONFIG="instanceType=VALUE"'),
+        ("quotaCheck=maybe", "quotaCheck"),
+        ("minHosts=3", 'make up CONFIG="maxHosts=VALUE"'),
+    ],
+)
+def test_a_wrong_setting_is_refused_before_anything_is_started(
+    config: str,
+    complaint: str,
+    containers: Containers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(up, "start", lambda *_: pytest.fail("it was started"))
+    assert command.main(["up", "--config", config]) == 1
+    assert complaint in capsys.readouterr().err
+
+
+def test_the_port_of_the_last_time_is_remembered(containers: Containers, tmp_path: Path) -> None:
+    folder = tmp_path / "build" / "local"
+    folder.mkdir(parents=True)
+    (folder / "url").write_text("http://127.0.0.1:8093\n")
+    command.main(["down"])
+    assert containers.port == 8093
+
+
+def unread(logs: str) -> subprocess.CompletedProcess[str]:
+    """make logs, which does that, for a reader that has gone."""
+    code = f"""from local import __main__ as command
+from local.steps import CloudError
+from docker.errors import APIError
+command.Containers = lambda *_: None
+def logs(*_):
+    {logs}
+command.logs = logs
+raise SystemExit(command.main(["logs"]))"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with os.fdopen(writer, "wb") as pipe:
+        return subprocess.run(  # noqa: S603 - our own
+            [sys.executable, "-c", code], stdout=pipe, stderr=subprocess.PIPE, text=True, env=env
+        )
+
+
+@pytest.mark.parametrize("end", ["return 0", "print('x' * 1_000_000); return 0"])
+def test_a_reader_that_has_read_enough_is_no_failure(end: str) -> None:
+    """Also where all of it fits into the buffer, which is written at the very end."""
+    done = unread(f"print('a line'); {end}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_failed_is_told_though_nobody_reads_the_rest() -> None:
+    done = unread("print('a line'); raise CloudError('it is not up')")
+    assert (done.returncode, done.stderr) == (1, "\nerror: it is not up\n")
+
+
+@pytest.mark.parametrize("follow", [[], ["--follow"]])
+def test_logs_of_a_cloud_that_is_not_up_are_an_error_for_people(
+    follow: list[str],
+    containers: Containers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(containers, "all", list, raising=False)
+    assert command.main(["logs", *follow]) == 1
+    said = "the local cloud 'timeservice' is not up (no api, no balancer); `make up` starts or mends it"
+    assert capsys.readouterr() == ("", f"\nerror: {said}\n")
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        requests.ConnectionError("refused"),
+        requests.ReadTimeout("late"),
+        APIError("no such container"),
+    ],
+)
+def test_an_engine_that_fails_meanwhile_is_told_without_a_traceback(
+    trouble: Exception,
+    containers: Containers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fails(*_: object) -> int:
+        raise trouble
+
+    monkeypatch.setattr(command, "status", fails)
+    assert command.main(["status"]) == 1
+    said = f"the Docker engine ended, or refuses: {trouble}; once it answers, make up"
+    assert capsys.readouterr().err == f"\nerror: {said}\n"
+
+
+def test_another_clone_s_deployment_is_left_alone(
+    containers: Containers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    containers._owner, containers.left = str(tmp_path / "other"), ["container x"]
+    (tmp_path / "other").mkdir()
+    assert command.main(["up"]) == command.main(["down"]) == 1
+    assert f"belongs to the clone {tmp_path / 'other'}" in capsys.readouterr().err
+    assert containers.removed == 0
+
+
+def test_a_deployment_whose_clone_is_gone_can_be_removed(
+    containers: Containers, tmp_path: Path
+) -> None:
+    containers._owner, containers.left = str(tmp_path / "gone"), ["container x"]
+    assert command.main(["down"]) == 0
+    assert containers.removed == 1
+
+
+def test_down_says_when_there_is_nothing_to_do(
+    containers: Containers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["down"]) == 0
+    assert "Nothing to do: 'timeservice' is not up." in capsys.readouterr().out
+    assert containers.removed == 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "refusal", "told"),
+    [
+        (False, None, "not deleted through the API: the local AWS API does not answer"),
+        (
+            True,
+            CloudError("stack x cannot be deleted"),
+            "through the API: stack x cannot be deleted",
+        ),
+        (
+            True,
+            EndpointConnectionError(endpoint_url="http://api"),
+            "through the API: Could not connect",
+        ),
+        (True, None, "what the AWS API has left"),
+    ],
+)
+def test_down_deletes_through_the_api_what_it_can_and_the_containers_in_any_case(
+    containers: Containers,
+    answers: bool,
+    refusal: Exception | None,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def destroy(*_: Any) -> None:
+        if refusal:
+            raise refusal
+
+    log_group = Left("log group", "l", "so", "aws logs")
+    monkeypatch.setattr(containers, "endpoint", lambda: "http://api", raising=False)
+    monkeypatch.setattr(down, "answers", lambda _: answers)
+    monkeypatch.setattr(down, "destroy", destroy)
+    monkeypatch.setattr(down, "find", lambda *_: Remains([log_group], []))
+    containers.left = ["container x"]
+    assert command.main(["down"]) == 0
+    out = capsys.readouterr().out
+    assert told in out
+    assert ("log group l" in out) is (answers and refusal is None)
+    assert containers.removed == 1
+
+
+def test_down_fails_when_something_is_left(
+    containers: Containers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    containers.left = ["container x", "volume y"]
+    assert command.main(["down"]) == 1
+    assert "could not be removed: volume y" in capsys.readouterr().err
+
+
+def test_status_of_what_is_not_up_says_what_starts_it(
+    containers: Containers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["status"]) == 1
+    assert (
+        "is not up (no api, no balancer); `make up` starts or mends it" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_at_once_and_says_what_mends_it(number: int) -> None:
+    """Also while a thread is at work, as the program's are."""
+    script = (
+        "import signal, threading, time\n"
+        "from local.__main__ import interrupted\n"
+        f"signal.signal({number:d}, interrupted)\n"
+        "threading.Thread(target=time.sleep, args=(30,)).start()\n"
+        f"signal.raise_signal({number:d})\n"
+    )
+    done = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert "the next make up or make down mends it" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_whose_make_is_killed_ends_with_it_though_nobody_reads_what_it_says() -> None:
+    """It would go on unseen, and the next one be refused as a second at the same time."""
+    script = (
+        "import os, signal, subprocess, sys, threading, time\n"
+        "from local.__main__ import end_with_parent, interrupted\n"
+        "signal.signal(signal.SIGTERM, interrupted)\n"
+        "end_with_parent()\n"
+        "print(os.getpid(), flush=True)\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "time.sleep(60)\n"
+    )
+    make = subprocess.Popen(  # noqa: S603 - our own script
+        ["/bin/bash", "-c", '"$0" -c "$1" 2>&1; exit', sys.executable, script],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert make.stdout
+    run = Path("/proc") / make.stdout.readline().strip()
+    make.stdout.close()
+    assert run.exists()
+    make.kill()
+    make.wait()
+    deadline = time.monotonic() + 10
+    while runs(run) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not runs(run)
+
+
+def runs(process: Path) -> bool:
+    """A process that nobody has waited for is there, and has ended."""
+    try:
+        return "State:\tZ" not in (process / "status").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["sideways"], "invalid choice"),
+        (["up", "--port", "http"], "invalid port value"),
+        (["up", "--port", "70000"], "70000 is not a port from 1 to 65535"),
+        (["up", "--port", "0"], "0 is not a port from 1 to 65535"),
+        (["up", "--config", "=5"], "is not KEY=VALUE"),
+        (["up", "--name", "My Name"], "small letters, digits and hyphens"),
+        (["up", "--config", "instanceType"], "is not KEY=VALUE"),
+    ],
+    ids=str,
+)
+def test_wrong_usage_is_explained(
+    containers: Containers,
+    arguments: list[str],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(arguments)
+    assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_name_and_port_come_from_the_environment_as_well(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAME", "second")
+    monkeypatch.setenv("PORT", "8081")
+    command.main(["down"])
+    assert (containers.name, containers.port) == ("second", 8081)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ('{"clock": {"state": "starting", "offset": null, "bound": null}}', "clock starting"),
+        (
+            '{"clock": {"state": "synchronised", "offset": 0.0012, "bound": 0.0005}}',
+            "clock +1.200 ms (+-0.500 ms) synchronised",
+        ),
+        ("", "clock ? (no answer)"),
+        ("<html>", "clock ? (no answer)"),
+        ('{"error": "not found"}', "clock ? (no answer)"),
+        ("[]", "clock ? (no answer)"),
+        ('{"clock": "right"}', "clock ? (no answer)"),
+        ("[" * 100_000, "clock ? (no answer)"),
+    ],
+)
+def test_status_tells_the_error_of_a_host_s_clock(answer: str, words: str) -> None:
+    assert status.clock(answer) == words
+
+
+def test_a_step_line_ends_with_its_time_and_outcome_or_with_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with step("one") as line:
+        line.outcome = "created"
+    with pytest.raises(CloudError), step("two"):
+        raise CloudError
+    one, two = capsys.readouterr().out.splitlines()
+    assert one.startswith("  one ")
+    assert one.endswith(" s  created")
+    assert two.endswith("failed")

@@ -1,0 +1,338 @@
+"""The in-process run of the program: what it does with stacks, objects, look-ups and failures, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from pulumi.runtime import MockCallArgs, MockResourceArgs
+
+import deployment.release
+from deployment.release import Archive, OutdatedArchive
+from local import program, stacks
+from local.deployer import Deployer
+from local.project import configuration
+from local.steps import CloudError
+from tests.support.templates import TEMPLATES
+
+
+class Cloud:
+    """CloudFormation, S3, SSM, EC2 and IAM as far as the program uses them; one object is a client of each."""
+
+    def __init__(self) -> None:
+        self.stacks: dict[str, dict[str, Any]] = {}
+        self.objects: dict[str, str] = {}
+        self.passwords: dict[str, str] = {}
+        self.created: list[str] = []
+        self.updated: list[str] = []
+        self.deleted: list[str] = []
+        self.fail = ""  # a part of the name of the stack that fails
+
+    # CloudFormation
+
+    def create_stack(self, StackName: str, OnFailure: str, **request: Any) -> dict[str, str]:
+        self.created.append(StackName)
+        failed = bool(self.fail) and self.fail in StackName
+        status = "CREATE_COMPLETE"
+        if failed:
+            status = "DELETE_COMPLETE" if OnFailure == "DELETE" else "ROLLBACK_COMPLETE"
+        self.stacks[StackName] = {
+            "StackName": StackName,
+            "StackId": f"arn:aws:cloudformation:::stack/{StackName}/1",
+            "StackStatus": status,
+            "request": request,
+        }
+        return {"StackId": self.stacks[StackName]["StackId"]}
+
+    def update_stack(self, StackName: str, **request: Any) -> None:
+        if self.stacks[StackName]["request"] == request:
+            raise refusal("ValidationError", "No updates are to be performed.")
+        self.updated.append(StackName)
+        self.stacks[StackName] |= {"request": request, "StackStatus": "UPDATE_COMPLETE"}
+
+    def delete_stack(self, StackName: str) -> None:
+        if "reviewer" in StackName and self.passwords:
+            raise refusal(
+                "DeleteConflict", "Cannot delete entity, must delete login profile first."
+            )
+        self.deleted.append(StackName)
+        del self.stacks[StackName]
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:
+        for one in self.stacks.values():
+            if StackName in (one["StackName"], one["StackId"]):
+                return {"Stacks": [self.told(one)]}
+        raise refusal("ValidationError", f"Stack with id {StackName} does not exist")
+
+    def get_paginator(self, operation: str) -> Any:
+        """A stack a page."""
+        assert operation == "describe_stacks"
+        pages = [{"Stacks": [self.told(one)]} for one in self.stacks.values()]
+        return SimpleNamespace(paginate=lambda: pages)
+
+    @staticmethod
+    def told(stack: dict[str, Any]) -> dict[str, Any]:
+        part = stack["StackName"].split("-")[2]
+        outputs = [{"OutputKey": key, "OutputValue": key} for key in TEMPLATES[part].outputs]
+        return {**stack, "Outputs": outputs}
+
+    def describe_stack_events(self, StackName: str) -> dict[str, Any]:
+        return {
+            "StackEvents": [
+                {"ResourceStatus": "DELETE_COMPLETE", "LogicalResourceId": "HostGroup"},
+                {
+                    "ResourceStatus": "CREATE_FAILED",
+                    "LogicalResourceId": "HostsReady",
+                    "ResourceStatusReason": "i-1 failed while starting the service",
+                },
+                {"ResourceStatus": "CREATE_IN_PROGRESS", "LogicalResourceId": "HostsReady"},
+            ]
+        }
+
+    # S3, SSM, EC2
+
+    def list_objects_v2(self, Bucket: str) -> dict[str, Any]:
+        return {"Contents": [{"Key": key} for key in self.objects]}
+
+    def upload_file(self, path: str, bucket: str, key: str) -> None:
+        self.objects[key] = bucket
+
+    def delete_object(self, Bucket: str, Key: str) -> None:
+        del self.objects[Key]
+
+    def get_parameter(self, Name: str) -> dict[str, Any]:
+        return {"Parameter": {"Value": "ami-1"}}
+
+    def describe_prefix_lists(self) -> dict[str, Any]:
+        name = "com.amazonaws.us-east-1.s3"
+        return {"PrefixLists": [{"PrefixListName": name, "PrefixListId": "pl-1"}]}
+
+    # IAM
+
+    def list_users(self, PathPrefix: str) -> dict[str, Any]:
+        paths = [f"/{name}/" for name in self.stacks if name.endswith("reviewer-user")]
+        return {"Users": [{"UserName": "Name"} for path in paths if path.startswith(PathPrefix)]}
+
+    def get_login_profile(self, UserName: str) -> None:
+        if UserName not in self.passwords:
+            raise refusal("NoSuchEntity", f"Login profile for user {UserName} cannot be found.")
+
+    def create_login_profile(
+        self, UserName: str, Password: str, PasswordResetRequired: bool
+    ) -> None:
+        assert UserName not in self.passwords
+        assert PasswordResetRequired
+        self.passwords[UserName] = Password
+
+    def delete_login_profile(self, UserName: str) -> None:
+        del self.passwords[UserName]
+
+
+def refusal(code: str, message: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "Operation")
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    cloud = Cloud()
+    monkeypatch.setattr(Deployer, "client", lambda self, service: cloud)
+    monkeypatch.setattr(stacks, "client", lambda endpoint, service: cloud)
+    return cloud
+
+
+@pytest.fixture
+def run(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., tuple[dict[str, Any], int]]:
+    """Runs the program; `image`: digest of the service's sources."""
+
+    told: dict[str, Any] = {}
+
+    def run(image: str = "1" * 12, **overrides: str) -> tuple[dict[str, Any], int]:
+        digests = {"image": image, "package": "2" * 12}
+        monkeypatch.setattr(
+            deployment.release, "archive", lambda kind: Archive(tmp_path / kind, digests[kind])
+        )
+        exports, changes = program.run("http://nowhere", overrides, told.get("reviewer"))
+        told.clear()
+        told.update(exports)
+        return exports, changes
+
+    return run
+
+
+IN_ORDER = ["artifacts", "network", "balancer", "hosts", "healthcheck"]
+Run = Callable[..., tuple[dict[str, Any], int]]
+ROLE = {"reviewer": "role", "reviewerAccount": "123456789012", "reviewerExternalId": "review-1"}
+
+
+def test_everything_is_made_and_exported(run: Run, cloud: Cloud) -> None:
+    exports, changes = run()
+    assert [name.split("-")[2] for name in cloud.created] == IN_ORDER
+    assert changes == len(cloud.created) + len(cloud.objects) == 7
+    assert exports["url"] == "Url"
+    assert exports["release"] in cloud.created[3]
+
+
+def test_the_same_again_changes_nothing(run: Run, cloud: Cloud) -> None:
+    run()
+    assert run()[1] == 0
+    assert (len(cloud.created), cloud.updated, cloud.deleted) == (5, [], [])
+
+
+def test_a_change_of_a_setting_updates_its_stack_alone(run: Run, cloud: Cloud) -> None:
+    run()
+    assert run(alertEmail="ops@example.org")[1] == 1
+    assert cloud.updated == ["timeservice-local-balancer"]
+
+
+def test_a_release_is_a_new_stack_and_the_old_one_goes_last(run: Run, cloud: Cloud) -> None:
+    old = run()[0]["release"]
+    new = run(image="3" * 12)[0]["release"]
+    assert cloud.created[5:] == [f"timeservice-local-hosts-{new}"]
+    assert cloud.deleted == [f"timeservice-local-hosts-{old}"]
+    assert set(cloud.objects) == {f"images/{'3' * 12}.tar.gz", f"healthcheck/{'2' * 12}.zip"}
+
+
+def test_a_failed_release_tells_the_reason_and_leaves_all_as_it_was(run: Run, cloud: Cloud) -> None:
+    old = run()[0]["release"]
+    cloud.fail = "hosts"
+    with pytest.raises(CloudError, match="HostsReady: i-1 failed while starting the service"):
+        run(image="3" * 12)
+    assert cloud.deleted == []
+    assert f"images/{'1' * 12}.tar.gz" in cloud.objects
+    cloud.fail = ""
+    assert run()[0]["release"] == old
+
+
+@pytest.mark.parametrize("status", ["CREATE_FAILED", "ROLLBACK_COMPLETE", "DELETE_FAILED"])
+def test_what_a_run_that_was_cut_off_has_left_is_made_anew(
+    run: Run, cloud: Cloud, status: str
+) -> None:
+    run()
+    cloud.stacks["timeservice-local-balancer"]["StackStatus"] = status
+    run()
+    assert cloud.deleted == ["timeservice-local-balancer"]
+    assert cloud.created[5:] == ["timeservice-local-balancer"]
+
+
+def test_stacks_of_others_are_left_alone(run: Run, cloud: Cloud) -> None:
+    cloud.create_stack("somebody-elses-network", "ROLLBACK")
+    run()
+    assert "somebody-elses-network" in cloud.stacks
+
+
+def test_a_reviewer_gets_a_password_once(run: Run, cloud: Cloud) -> None:
+    exports, _ = run(reviewer="user")
+    assert exports["reviewer"]["user"] == "Name"
+    assert exports["reviewer"]["password"] == cloud.passwords["Name"]
+    assert len(cloud.passwords["Name"]) >= 20
+    again, changes = run(reviewer="user")
+    assert (again["reviewer"]["password"], changes) == (exports["reviewer"]["password"], 0)
+
+
+def test_a_password_that_nobody_knows_any_more_is_made_anew(run: Run, cloud: Cloud) -> None:
+    """A run that was cut off has made it, and told it to nobody."""
+    run(reviewer="user")
+    before = dict(cloud.passwords)
+    exports, _ = program.run("http://nowhere", {"reviewer": "user"}, None)
+    assert exports["reviewer"]["password"] == cloud.passwords["Name"] != before["Name"]
+
+
+@pytest.mark.parametrize(("after", "changes"), [({}, 1), (ROLE, 2)], ids=["none", "role"])
+def test_a_reviewer_s_password_goes_before_its_user(
+    run: Run, cloud: Cloud, after: dict[str, str], changes: int
+) -> None:
+    run(reviewer="user")
+    exports, changed = run(**after)
+    assert (changed, "reviewer" in exports) == (changes, bool(after))
+    assert cloud.passwords == {}
+    assert cloud.deleted == ["timeservice-local-reviewer-user"]
+
+
+def test_a_wrong_setting_is_told_in_the_program_s_own_words(run: Run, cloud: Cloud) -> None:
+    with pytest.raises(CloudError, match=r"instanceType is 'm5\.large': must be one of t3\.micro"):
+        run(instanceType="m5.large")
+    assert cloud.created == []
+
+
+def test_a_budget_is_refused_where_there_is_no_aws_budgets(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(deployment.release, "archive", lambda kind: Archive(tmp_path, "1"))
+    with pytest.raises(CloudError, match=r"budget is 20, and the local cloud has no AWS Budgets"):
+        program.check({"budget": "20", "alertEmail": "ops@example.org"})
+    assert program.check({"budget": "0"}).budget == 0
+
+
+def test_settings_are_told_without_archives(monkeypatch: pytest.MonkeyPatch) -> None:
+    def outdated(kind: str) -> Archive:
+        raise OutdatedArchive(f"run `make {kind}`")
+
+    monkeypatch.setattr(deployment.release, "archive", outdated)
+    assert program.settings({"minHosts": "3", "maxHosts": "4"}).max_hosts == 4
+    with pytest.raises(CloudError, match="there is no setting 'size'"):
+        program.settings({"size": "big"})
+
+
+def test_an_outdated_archive_is_told_in_the_program_s_own_words(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def outdated(kind: str) -> Archive:
+        raise OutdatedArchive(f"run `make {kind}`")
+
+    monkeypatch.setattr(deployment.release, "archive", outdated)
+    with pytest.raises(CloudError, match="run `make image`"):
+        program.run("http://nowhere", {})
+
+
+def test_an_api_that_refuses_is_told_with_what_it_refused(run: Run, cloud: Cloud) -> None:
+    def refuse(**_: Any) -> None:
+        raise refusal("ValidationError", "Template format error")
+
+    cloud.create_stack = refuse  # type: ignore[assignment, method-assign]
+    with pytest.raises(CloudError, match=r"artifacts: .* Template format error"):
+        run()
+
+
+def test_a_look_up_that_is_refused_is_told_with_what_was_refused(run: Run, cloud: Cloud) -> None:
+    def refuse(**_: Any) -> None:
+        raise refusal("AccessDenied", "not authorized to perform: ssm:GetParameter")
+
+    cloud.get_parameter = refuse  # type: ignore[assignment, method-assign]
+    with pytest.raises(CloudError, match=r"^getParameter: .* ssm:GetParameter"):
+        run()
+
+
+def test_a_deletion_that_is_refused_is_told_with_what_was_refused(run: Run, cloud: Cloud) -> None:
+    def refuse(**_: Any) -> None:
+        raise refusal("AccessDenied", "not authorized to perform: s3:DeleteObject")
+
+    run()
+    cloud.delete_object = refuse  # type: ignore[assignment, method-assign]
+    with pytest.raises(CloudError, match=r"no longer declared .* s3:DeleteObject"):
+        run(image="3" * 12)
+
+
+def test_an_unknown_look_up_is_an_answer_and_not_a_crash(cloud: Cloud) -> None:
+    token = "aws:servicequotas/getServiceQuota:getServiceQuota"  # noqa: S105 - a function's name
+    answer, failures = Deployer("http://nowhere").call(MockCallArgs(token, {}, ""))
+    assert (answer, failures) == ({}, [(token, "the local cloud does not have it")])
+
+
+def test_what_is_neither_a_stack_nor_an_object_is_the_engine_s_own(cloud: Cloud) -> None:
+    arguments = MockResourceArgs("pulumi:pulumi:Stack", "project", {}, "", "", None)
+    assert Deployer("http://nowhere").new_resource(arguments) == ("project", {})
+
+
+def test_configuration_is_the_defaults_then_the_stack_s_then_the_user_s() -> None:
+    found = configuration({"secondOctet": "7"})
+    assert found["timeservice:instanceType"] == "t3.micro"  # Pulumi.yaml
+    assert found["timeservice:protect"] == "false"
+    assert found["timeservice:quotaCheck"] == "false"  # Pulumi.local.yaml
+    assert found["timeservice:secondOctet"] == "7"
+    assert found["aws:region"] == "us-east-1"

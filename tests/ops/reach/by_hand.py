@@ -1,0 +1,255 @@
+"""Changes by hand: each changes a deployment through the API, and returns words that the check must complain in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from tests.ops.reach.cloud import EVERYWHERE, EVERYWHERE_6, Cloud
+
+
+def a_rule_for_ssh(cloud: Cloud) -> str:
+    cloud.let_in(cloud.balancer, "tcp", 22, **EVERYWHERE)
+    return f"{cloud.balancer} (timeservice-local-network-BalancerSecurityGroup) lets in tcp 22 over IPv4"
+
+
+def a_rule_for_one_address_on_the_internet(cloud: Cloud) -> str:
+    cloud.let_in(cloud.balancer, "tcp", 22, IpRanges=[{"CidrIp": "203.0.113.7/32"}])
+    return "lets in tcp 22 over IPv4"
+
+
+def a_rule_for_half_of_the_internet(cloud: Cloud) -> str:
+    cloud.let_in(cloud.balancer, "udp", 53, IpRanges=[{"CidrIp": "128.0.0.0/1"}])
+    return "lets in udp 53 over IPv4"
+
+
+def a_rule_for_all_traffic(cloud: Cloud) -> str:
+    cloud.let_in(cloud.balancer, "-1", -1, **EVERYWHERE)
+    return "lets in udp all over IPv4"
+
+
+def a_rule_for_ipv6(cloud: Cloud) -> str:
+    cloud.let_in(cloud.balancer, "tcp", 80, **EVERYWHERE_6)
+    return "lets in tcp 80 over IPv6"
+
+
+def a_balancer_with_ipv6(cloud: Cloud) -> str:
+    change, arn = cloud.elb.set_ip_address_type, cloud.arn()
+    change(LoadBalancerArn=arn, IpAddressType="dualstack")
+    cloud.undo(change, LoadBalancerArn=arn, IpAddressType="ipv4")
+    return "has a public address (IPv6: internet-facing)"
+
+
+def the_service_on_the_hosts_for_everyone(cloud: Cloud) -> str:
+    cloud.let_in(cloud.host, "tcp", 80, **EVERYWHERE)
+    return f"{cloud.host} (timeservice-local-network-HostSecurityGroup) lets in tcp 80 over IPv4"
+
+
+def a_second_listener(cloud: Cloud) -> str:
+    cloud.listen(8080)
+    return "listens on tcp 8080 (IPv4) behind closed doors"
+
+
+def a_second_listener_and_its_rule(cloud: Cloud) -> str:
+    cloud.let_in(cloud.balancer, "tcp", 443, **EVERYWHERE)
+    cloud.listen(443)
+    return "is reachable: tcp 80, 443 over IPv4"
+
+
+def a_second_balancer(cloud: Cloud) -> str:
+    cloud.listen(80, cloud.second_balancer("internet-facing"))
+    return "load balancer second is reachable: tcp 80 over IPv4"
+
+
+def no_listener(cloud: Cloud) -> str:
+    (listener,) = cloud.elb.describe_listeners(LoadBalancerArn=cloud.arn())["Listeners"]
+    cloud.elb.delete_listener(ListenerArn=listener["ListenerArn"])
+    kept = {key: listener[key] for key in ("LoadBalancerArn", "Port", "Protocol", "DefaultActions")}
+    cloud.undo(cloud.elb.create_listener, **kept)
+    return "port 80 is not reachable"
+
+
+def a_default_route_of_the_hosts_to_the_internet(cloud: Cloud) -> str:
+    cloud.route(cloud.private[0], GatewayId=cloud.gateway())
+    return f"{cloud.table(cloud.private[0])}, that of hosts, leads 0.0.0.0/0 to {cloud.gateway()}"
+
+
+def a_default_route_of_the_hosts_through_a_nat_gateway(cloud: Cloud) -> str:
+    nat = cloud.ec2.create_nat_gateway(SubnetId=cloud.public[0])["NatGateway"]["NatGatewayId"]
+    cloud.route(cloud.private[0], NatGatewayId=nat)
+    return f", that of hosts, leads 0.0.0.0/0 to {nat}"
+
+
+def a_route_of_the_hosts_to_another_vpc(cloud: Cloud) -> str:
+    other = cloud.ec2.create_vpc(CidrBlock="172.16.0.0/16")["Vpc"]["VpcId"]
+    peering = cloud.ec2.create_vpc_peering_connection(
+        VpcId=cloud.outputs["VpcId"], PeerVpcId=other
+    )["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+    cloud.route(
+        cloud.private[0], VpcPeeringConnectionId=peering, DestinationCidrBlock="172.16.0.0/16"
+    )
+    return f", that of hosts, leads 172.16.0.0/16 to {peering}"
+
+
+def a_default_route_of_the_main_route_table(cloud: Cloud) -> str:
+    cloud.route("main", GatewayId=cloud.gateway())
+    return f"{cloud.table('main')}, the main one, leads 0.0.0.0/0"
+
+
+def a_host_subnet_without_its_route_table(cloud: Cloud) -> str:
+    table = cloud.table(cloud.private[0])
+    (association,) = (
+        one["RouteTableAssociationId"]
+        for each in cloud.ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+        for one in each["Associations"]
+        if one["SubnetId"] == cloud.private[0]
+    )
+    cloud.ec2.disassociate_route_table(AssociationId=association)
+    cloud.undo(cloud.ec2.associate_route_table, RouteTableId=table, SubnetId=cloud.private[0])
+    return f"in {cloud.private[0]} do not reach S3"
+
+
+def public_addresses_for_what_is_launched(cloud: Cloud) -> str:
+    change, subnet = cloud.ec2.modify_subnet_attribute, cloud.private[0]
+    change(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
+    cloud.undo(change, SubnetId=subnet, MapPublicIpOnLaunch={"Value": False})
+    return f"{cloud.private[0]} gives public addresses"
+
+
+def hosts_in_the_public_subnets(cloud: Cloud) -> str:
+    change, group = cloud.client("autoscaling").update_auto_scaling_group, cloud.outputs["Group"]
+    change(AutoScalingGroupName=group, VPCZoneIdentifier=",".join(cloud.public))
+    cloud.undo(change, AutoScalingGroupName=group, VPCZoneIdentifier=",".join(cloud.private))
+    return f"{cloud.table(cloud.public[0])}, that of hosts, leads 0.0.0.0/0"
+
+
+def hosts_with_public_addresses(cloud: Cloud) -> str:
+    interface = {"DeviceIndex": 0, "AssociatePublicIpAddress": True, "Groups": [cloud.host]}
+    cloud.second_group(cloud.private, NetworkInterfaces=[interface])
+    return "second has a public address (IPv4: the launch template asks for a public address)"
+
+
+def hosts_that_the_internet_reaches(cloud: Cloud) -> str:
+    interface = {"DeviceIndex": 0, "AssociatePublicIpAddress": True, "Groups": [cloud.host]}
+    cloud.second_group(cloud.public, NetworkInterfaces=[interface])
+    cloud.let_in(cloud.host, "tcp", 22, **EVERYWHERE)
+    return "hosts of second is reachable: tcp 22 over IPv4"
+
+
+def hosts_that_may_send_anywhere(cloud: Cloud) -> str:
+    cloud.let_out(**EVERYWHERE)
+    return "may send tcp all, udp all, icmp, other to 0.0.0.0/0 (inside the VPC)"
+
+
+def hosts_that_may_send_to_an_address_without_a_route(cloud: Cloud) -> str:
+    cloud.let_out(IpRanges=[{"CidrIp": "198.51.100.1/32"}])
+    return "to nowhere (198.51.100.1/32 is allowed;"
+
+
+def hosts_that_may_send_to_each_other(cloud: Cloud) -> str:
+    cloud.let_out(UserIdGroupPairs=[{"GroupId": cloud.host}])
+    return f"to security group {cloud.host} (inside the VPC)"
+
+
+def another_instance(cloud: Cloud) -> str:
+    made = cloud.ec2.run_instances(
+        ImageId="ami-1",
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=cloud.public[0],
+        SecurityGroupIds=[cloud.balancer],
+    )
+    instance = made["Instances"][0]["InstanceId"]
+    cloud.undo(cloud.ec2.terminate_instances, InstanceIds=[instance])
+    return f"interface {instance} is reachable: tcp 80 over IPv4"
+
+
+def an_elastic_address(cloud: Cloud) -> str:
+    interface = cloud.ec2.create_network_interface(SubnetId=cloud.private[0], Groups=[cloud.host])
+    held = {"NetworkInterfaceId": interface["NetworkInterface"]["NetworkInterfaceId"]}
+    cloud.undo(cloud.ec2.delete_network_interface, **held)
+    address = cloud.ec2.allocate_address(Domain="vpc")
+    allocation = {"AllocationId": address["AllocationId"]}
+    cloud.undo(cloud.ec2.release_address, **allocation)
+    cloud.ec2.associate_address(**held, **allocation)
+    return f"address {address['PublicIp']} belongs to something that the API does not name"
+
+
+def a_url_of_the_function(cloud: Cloud) -> str:
+    name, functions = cloud.outputs["Function"], cloud.client("lambda")
+    functions.create_function_url_config(FunctionName=name, AuthType="NONE")
+    cloud.undo(functions.delete_function_url_config, FunctionName=name)
+    return f"function {name} is reachable: URL, authorization NONE"
+
+
+def a_function_for_everyone(cloud: Cloud) -> str:
+    name, functions = cloud.outputs["Function"], cloud.client("lambda")
+    statement = {"FunctionName": name, "StatementId": "all"}
+    functions.add_permission(**statement, Action="lambda:InvokeFunction", Principal="*")
+    cloud.undo(functions.remove_permission, **statement)
+    return f"function {name} is reachable: lambda:InvokeFunction over API"
+
+
+def policy(action: str, resource: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": action}
+    return json.dumps({"Statement": [{**statement, "Resource": resource}]})
+
+
+def a_topic_for_everyone(cloud: Cloud) -> str:
+    topics, topic = cloud.client("sns"), {"TopicArn": cloud.outputs["AlertTopic"]}
+    before = topics.get_topic_attributes(**topic)["Attributes"]["Policy"]
+    change, request = topics.set_topic_attributes, {**topic, "AttributeName": "Policy"}
+    change(**request, AttributeValue=policy("sns:Publish", "*"))
+    cloud.undo(change, **request, AttributeValue=before)
+    return "is reachable: sns:Publish over API"
+
+
+def a_bucket_without_its_block(cloud: Cloud) -> str:
+    s3, bucket = cloud.client("s3"), {"Bucket": cloud.outputs["ArtifactsBucket"]}
+    before = s3.get_public_access_block(**bucket)["PublicAccessBlockConfiguration"]
+    s3.delete_public_access_block(**bucket)
+    cloud.undo(s3.put_public_access_block, **bucket, PublicAccessBlockConfiguration=before)
+    return f"bucket {bucket['Bucket']} may be made public"
+
+
+def a_public_bucket(cloud: Cloud) -> str:
+    a_bucket_without_its_block(cloud)
+    s3, name = cloud.client("s3"), cloud.outputs["ArtifactsBucket"]
+    before = s3.get_bucket_policy(Bucket=name)["Policy"]
+    s3.put_bucket_policy(Bucket=name, Policy=policy("s3:GetObject", f"arn:aws:s3:::{name}/*"))
+    cloud.undo(s3.put_bucket_policy, Bucket=name, Policy=before)
+    return f"bucket {name} is reachable: s3:GetObject over API"
+
+
+MUTATIONS: list[Callable[[Cloud], str]] = [
+    a_rule_for_ssh,
+    a_rule_for_one_address_on_the_internet,
+    a_rule_for_half_of_the_internet,
+    a_rule_for_all_traffic,
+    a_rule_for_ipv6,
+    a_balancer_with_ipv6,
+    the_service_on_the_hosts_for_everyone,
+    a_second_listener,
+    a_second_listener_and_its_rule,
+    a_second_balancer,
+    no_listener,
+    a_default_route_of_the_hosts_to_the_internet,
+    a_default_route_of_the_hosts_through_a_nat_gateway,
+    a_route_of_the_hosts_to_another_vpc,
+    a_default_route_of_the_main_route_table,
+    a_host_subnet_without_its_route_table,
+    public_addresses_for_what_is_launched,
+    hosts_in_the_public_subnets,
+    hosts_with_public_addresses,
+    hosts_that_the_internet_reaches,
+    hosts_that_may_send_anywhere,
+    hosts_that_may_send_to_an_address_without_a_route,
+    hosts_that_may_send_to_each_other,
+    another_instance,
+    an_elastic_address,
+    a_url_of_the_function,
+    a_function_for_everyone,
+    a_topic_for_everyone,
+    a_bucket_without_its_block,
+    a_public_bucket,
+]

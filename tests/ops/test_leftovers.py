@@ -1,0 +1,353 @@
+"""What is left of a deployment is found and told, and removed in order; what is another's is neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from deployment import bucket
+from deployment.ownership import Deployment
+from local.api import client_of
+from local.destroy import destroy
+from local.steps import CloudError
+from ops import empty
+from ops.leftovers import __main__ as leftovers
+from ops.leftovers import aws
+from ops.leftovers.found import Left, Remains
+from ops.target import Target, local_target
+from tests.support.deployed import api
+from tests.support.templates import TEMPLATES
+
+pytestmark = pytest.mark.emulated
+
+OURS = Deployment("timeservice-local")
+HALF = "timeservice-local-hosts-0123456789ab"
+Client = Callable[[str], Any]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with api(tmp_path_factory.mktemp("leftovers")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Client:
+    return cache(client_of(url))
+
+
+def tags(deployment: str) -> list[dict[str, str]]:
+    return [{"Key": "deployment", "Value": deployment}]
+
+
+def strangers(client: Client) -> set[str]:
+    """Make what looks like ours, and is not; returns how it is told apart."""
+    ec2, trust = client("ec2"), '{"Statement": []}'
+    client("s3").create_bucket(Bucket="timeservice-locally-artifacts-bucket-1a2b")
+    client("s3").create_bucket(Bucket="timeservice-local-network-artifacts-bucket-1a2b")
+    client("iam").create_role(
+        RoleName="timeservice-locally-hosts-HostRole-1A", AssumeRolePolicyDocument=trust
+    )
+    client("iam").create_role(
+        RoleName="timeservice-local-hosts-HostRole-1A", AssumeRolePolicyDocument=trust, Tags=tags("somebody-elses")
+    )  # fmt: skip
+    client("logs").create_log_group(
+        logGroupName="/aws/lambda/timeservice-locally-healthcheck-Function-1A"
+    )
+    template = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'
+    for name in (
+        "timeservice-local-network-artifacts",
+        "timeservice-locally-artifacts",
+        "timeservice-local-mine",
+    ):
+        client("cloudformation").create_stack(StackName=name, TemplateBody=template)
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    ec2.create_tags(Resources=[vpc], Tags=tags("timeservice-locally"))
+    group = ec2.create_security_group(
+        VpcId=vpc, GroupName="timeservice-local-network-X-1A", Description="x"
+    )
+    ec2.create_tags(Resources=[group["GroupId"]], Tags=tags("timeservice-locally"))
+    return {
+        vpc,
+        group["GroupId"],
+        "locally",
+        "local-network-artifacts",
+        "local-hosts-HostRole",
+        "local-mine",
+    }
+
+
+def orphans(client: Client) -> set[tuple[str, str]]:
+    """Make what stacks do not know of: by hand, by AWS, or by a release that was cut off; returns kind and id."""
+    ec2 = client("ec2")
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "tag:deployment", "Values": [OURS.name]}])["Vpcs"]
+    group = ec2.create_security_group(VpcId=vpc["VpcId"], GroupName="by-hand", Description="x")[
+        "GroupId"
+    ]
+    volume = ec2.create_volume(Size=8, AvailabilityZone="us-east-1a")["VolumeId"]
+    ec2.create_tags(Resources=[volume], Tags=[{"Key": "Name", "Value": HALF}])
+    log = "/aws/lambda/timeservice-local-healthcheck-Function-1A2B"
+    client("logs").create_log_group(logGroupName=log)
+    alarm = f"TargetTracking-{HALF}-HostGroup-1A-AlarmHigh-0a-1b"
+    client("cloudwatch").put_metric_alarm(
+        AlarmName=alarm, MetricName="x", Namespace="x", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="LessThanThreshold", Statistic="Sum",
+    )  # fmt: skip
+    queue = client("sqs").create_queue(QueueName="q", tags={"deployment": OURS.name})["QueueUrl"]
+    arn = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])[
+        "Attributes"
+    ]["QueueArn"]
+    return {
+        ("security group", group),
+        ("volume", volume),
+        ("log group", log),
+        ("alarm", alarm),
+        ("resource", arn),
+    }
+
+
+def fill(client: Client) -> str:
+    """Put into the deployment's bucket what CloudFormation would not delete; returns its name."""
+    s3 = client("s3")
+    found = client("cloudformation").describe_stack_resources(StackName=f"{OURS.name}-artifacts")
+    (stack,) = (one for one in found["StackResources"] if one["LogicalResourceId"] == "Bucket")
+    name = str(stack["PhysicalResourceId"])
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    for content in (b"old", b"new"):
+        s3.put_object(Bucket=name, Key="by/hand", Body=content)
+    s3.delete_object(Bucket=name, Key="by/hand")
+    s3.create_multipart_upload(Bucket=name, Key="half")
+    return name
+
+
+def start_a_release(client: Client) -> None:
+    """One that is cut off while its hosts boot."""
+    cloudformation = client("cloudformation")
+    (old,) = (
+        one
+        for one in cloudformation.describe_stacks()["Stacks"]
+        if f"{OURS.name}-hosts-" in one["StackName"]
+    )
+    cloudformation.create_stack(
+        StackName=HALF, TemplateBody=TEMPLATES["hosts"].body, Capabilities=["CAPABILITY_IAM"],
+        Parameters=[one for one in old["Parameters"] if one["ParameterKey"] != "ImageId"], Tags=tags(OURS.name),
+    )  # fmt: skip
+    while not cloudformation.describe_stack_resources(StackName=HALF)["StackResources"]:
+        pass
+
+
+def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
+    client: Client, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign, where = strangers(client), local_target(url)
+    deployed = aws.find(client, OURS.name)
+    assert deployed.unasked == []
+    kinds = [one.kind for one in deployed.left]
+    assert (
+        kinds.count("stack"),
+        kinds.count("subnet"),
+        kinds.count("security group"),
+        kinds.count("role"),
+    ) == (6, 4, 2, 2)
+    assert set(kinds) >= {
+        "Auto Scaling group", "launch template", "load balancer", "target group", "function", "schedule", "alarm",
+        "dashboard", "topic", "log group", "bucket", "VPC endpoint", "route table", "Internet gateway", "VPC",
+        "instance profile", "object version", "user", "policy",
+    }  # fmt: skip
+    goes = [one for one in deployed.left if one.kind not in ("stack", "object version")]
+    assert {one.remove.startswith("goes with the stack timeservice-local-") for one in goes} == {
+        True
+    }
+    with pytest.raises(
+        empty.Refused, match=r"is still there .* delete that first, with pulumi destroy"
+    ):
+        empty.emptied(where)
+
+    left, name = orphans(client), fill(client)
+    start_a_release(client)
+    found = aws.find(client, OURS.name).left
+    assert left <= {(one.kind, one.id) for one in found}
+    assert {one.id for one in found if one.kind == "unfinished upload"} == {f"{name}/half"}
+    assert len([one for one in found if one.id == f"{name}/by/hand"]) == 3
+    assert not [one for one in found if any(word in one.id for word in foreign)]
+
+    # What is in the way keeps its stack, and is told; with it out of the way, what is left goes as well.
+    capsys.readouterr()
+    hosts_gone: list[list[str]] = []
+    with pytest.raises(CloudError, match=r"timeservice-local-network cannot be deleted: .*\[Vpc\]"):
+        destroy(client, OURS, lambda: hosts_gone.append(stacks(client)))
+    (way,) = (one for one in aws.find(client, OURS.name).left if one.kind == "security group")
+    assert way.remove == f"aws ec2 delete-security-group --group-id {way.id}"
+    assert way.why.startswith("it is in the VPC vpc-")
+    client("ec2").delete_security_group(GroupId=way.id)
+    destroy(client, OURS, lambda: None)
+    order = [line.split()[1].split("-")[2] for line in capsys.readouterr().out.splitlines()]
+    assert order == [
+        "reviewer",
+        "healthcheck",
+        "hosts",
+        "hosts",
+        "balancer",
+        "network",
+        "network",
+        "artifacts",
+    ]
+    assert [[one.split("-")[2] for one in names] for names in hosts_gone] == [
+        ["artifacts", "network", "balancer"]
+    ]
+
+    after = aws.find(client, OURS.name).left
+    assert {(one.kind, one.id) for one in after} == left - {("security group", way.id)}
+    assert empty.emptied(where) == "Nothing to do: there is no stack timeservice-local-artifacts."
+    assert len(client("cloudformation").describe_stacks()["Stacks"]) == 3
+    assert {one["Name"] for one in client("s3").list_buckets()["Buckets"]} == {
+        "timeservice-locally-artifacts-bucket-1a2b",
+        "timeservice-local-network-artifacts-bucket-1a2b",
+    }
+
+
+def stacks(client: Client) -> list[str]:
+    found = client("cloudformation").describe_stacks()["Stacks"]
+    return [one["StackName"] for one in found if OURS.owns_stack(one["StackName"])]
+
+
+ARTIFACTS = "timeservice-prod-artifacts"
+
+
+def prod(client: Client) -> Target:
+    return Target("timeservice-prod", "us-east-1", client)
+
+
+def test_the_bucket_that_is_emptied_is_the_artifacts_stack_s_own(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloudformation, s3, body = client("cloudformation"), client("s3"), TEMPLATES["artifacts"].body
+    cloudformation.create_stack(StackName=ARTIFACTS, TemplateBody=body, Tags=tags("another"))
+    with pytest.raises(empty.Refused, match="is tagged as another deployment's: another"):
+        empty.emptied(prod(client))
+    cloudformation.delete_stack(StackName=ARTIFACTS)
+    wait_until_gone(client)
+    cloudformation.create_stack(
+        StackName=ARTIFACTS, TemplateBody=body, Tags=tags("timeservice-prod")
+    )
+    wait_until_gone(client, "CREATE_IN_PROGRESS")
+    (mine,) = (
+        one["Name"] for one in s3.list_buckets()["Buckets"] if one["Name"].startswith(ARTIFACTS)
+    )
+    s3.create_bucket(Bucket="timeservice-prod-artifacts-bucket-of-somebody")
+    s3.put_object(Bucket="timeservice-prod-artifacts-bucket-of-somebody", Key="x", Body=b"")
+    monkeypatch.setattr(bucket, "AT_ONCE", 2)
+    s3.put_bucket_versioning(Bucket=mine, VersioningConfiguration={"Status": "Enabled"})
+    for number in range(5):
+        s3.put_object(Bucket=mine, Key=f"images/{number % 3}", Body=b"")
+    s3.delete_object(Bucket=mine, Key="images/0")
+    s3.create_multipart_upload(Bucket=mine, Key="half")
+    assert empty.emptied(prod(client)) == f"{mine}: 7 deleted."
+    assert bucket.contents(s3, mine) == bucket.uploads(s3, mine) == []
+    assert len(bucket.contents(s3, "timeservice-prod-artifacts-bucket-of-somebody")) == 1
+
+
+def wait_until_gone(client: Client, status: str = "DELETE_IN_PROGRESS") -> None:
+    while [
+        one
+        for one in client("cloudformation").describe_stacks()["Stacks"]
+        if one["StackStatus"] == status
+    ]:
+        pass
+
+
+def test_what_s3_does_not_delete_is_told() -> None:
+    class Refusing:
+        def get_paginator(self, operation: str) -> Any:
+            versions = [{"Key": "k", "VersionId": "v"}]
+            pages = [{"Versions": versions}] if operation == "list_object_versions" else []
+            return type("Pages", (), {"paginate": lambda self, Bucket: pages})()
+
+        def delete_objects(self, **_: Any) -> dict[str, Any]:
+            return {"Errors": [{"Key": "k", "Code": "AccessDenied"}]}
+
+    with pytest.raises(bucket.NotEmptied, match="b/k: AccessDenied"):
+        bucket.empty(Refusing(), "b")
+
+
+def test_what_may_not_be_asked_is_told_and_keeps_nothing_else(client: Client) -> None:
+    class Refusing:
+        def can_paginate(self, operation: str) -> bool:
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, operation)
+
+    def without_iam(service: str) -> Any:
+        return Refusing() if service == "iam" else client(service)
+
+    found = aws.find(without_iam, "timeservice-nothing")
+    assert found.left == []
+    asked = [one.split(":")[0].removeprefix("each ") for one in found.unasked]
+    assert asked == ["instance profile", "role", "user", "policy"]
+
+
+A_BUCKET = Left(
+    "bucket", "b", "its name is made from a stack's", "aws s3api delete-bucket --bucket b"
+)
+A_GATEWAY = Left(
+    "Internet gateway",
+    "igw-1",
+    "so",
+    "aws ec2 detach-internet-gateway && aws ec2 delete-internet-gateway",
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "words"),
+    [
+        (Remains([], []), 0, ["Nothing is left."]),
+        (
+            Remains([A_BUCKET], []),
+            1,
+            ["bucket b: its name", "aws --region eu-west-1 s3api delete-bucket --bucket b"],
+        ),
+        (
+            Remains([A_GATEWAY], []),
+            1,
+            [
+                "aws --region eu-west-1 ec2 detach-internet-gateway && aws --region eu-west-1 ec2 delete"
+            ],
+        ),
+        (
+            Remains([], ["each role: denied"]),
+            3,
+            ["could not ask for each role: denied", "not everything was asked"],
+        ),
+        (
+            Remains([A_BUCKET], ["each role: denied"]),
+            1,
+            ["bucket b", "could not ask for each role: denied"],
+        ),
+    ],
+)
+def test_the_exit_code_says_whether_something_is_left(
+    found: Remains,
+    status: int,
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(
+        leftovers, "target", lambda _: Target("timeservice-prod", "eu-west-1", print)
+    )
+    monkeypatch.setattr(aws, "find", lambda *_: found)
+    assert leftovers.main(["--stack", "prod"]) == status
+    told = capsys.readouterr()
+    for word in words:
+        assert word in told.out + told.err
+
+
+def test_aws_that_cannot_be_asked_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = Target("timeservice-prod", "eu-west-1", client_of("http://127.0.0.1:9"))
+    monkeypatch.setattr(leftovers, "target", lambda _: nobody)
+    assert leftovers.main(["--stack", "prod"]) == 3
+    assert "AWS cannot be asked: Could not connect" in capsys.readouterr().err

@@ -1,0 +1,168 @@
+"""What is reachable, computed from a deployment's state: of the templates, and of what somebody has changed by hand."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from local.steps import CloudError
+from ops.reach.__main__ import main, reach, report
+from ops.reach.ports import public, told
+from ops.reach.state import State, read
+from tests.cfn.permissions.emulator import Emulator
+from tests.cfn.permissions.signals import hosts_signal
+from tests.ops.reach.by_hand import MUTATIONS
+from tests.ops.reach.cloud import EVERYWHERE, Cloud
+from tests.ops.reach.states import STATES, real_host
+
+pytestmark = pytest.mark.emulated
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    emulator = Emulator(tmp_path_factory.mktemp("emulator") / "log")
+    try:
+        with hosts_signal(emulator):
+            cloud = Cloud(emulator)
+        yield cloud
+        assert reach(read(cloud.target)).wrong == []  # each change was taken back
+    finally:
+        emulator.stop()
+
+
+@pytest.fixture(scope="module")
+def untouched(deployed: Cloud) -> State:
+    return read(deployed.target)
+
+
+@pytest.fixture
+def cloud(untouched: State, deployed: Cloud) -> Iterator[Cloud]:
+    yield deployed
+    deployed.restore()
+
+
+@pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda one: one.__name__)
+def test_a_change_by_hand_is_named(cloud: Cloud, mutate: Callable[[Cloud], str]) -> None:
+    complaint = mutate(cloud)
+    wrong = reach(read(cloud.target)).wrong
+    assert any(complaint in one for one in wrong), (complaint, wrong)
+
+
+def test_what_does_not_open_anything_is_not_named(cloud: Cloud) -> None:
+    """All at once: none of them may be told."""
+    cloud.let_in(cloud.balancer, "tcp", 22, IpRanges=[{"CidrIp": "10.0.0.0/8"}])
+    cloud.let_in(cloud.host, "-1", -1, IpRanges=[{"CidrIp": "192.168.1.0/24"}])
+    cloud.let_in(cloud.balancer, "tcp", 22, Ipv6Ranges=[{"CidrIpv6": "fd00::/8"}])
+    cloud.let_in(cloud.host, "tcp", 80, UserIdGroupPairs=[{"GroupId": cloud.host}])
+    cloud.let_in(
+        cloud.balancer, "tcp", 80, IpRanges=[{"CidrIp": "198.51.100.0/24", "Description": "twice"}]
+    )
+    cloud.ec2.create_tags(
+        Resources=[cloud.balancer, cloud.private[0]], Tags=[{"Key": "owner", "Value": "me"}]
+    )
+    cloud.ec2.allocate_address(Domain="vpc")
+    cloud.listen(9000, cloud.second_balancer("internal"))
+    cloud.ec2.create_security_group(
+        GroupName="new", Description="new", VpcId=cloud.outputs["VpcId"]
+    )
+    cloud.ec2.create_route_table(VpcId=cloud.outputs["VpcId"])
+    other = cloud.ec2.create_vpc(CidrBlock="172.16.0.0/16")["Vpc"]["VpcId"]
+    elsewhere = cloud.ec2.create_security_group(GroupName="open", Description="open", VpcId=other)[
+        "GroupId"
+    ]
+    cloud.let_in(elsewhere, "-1", -1, **EVERYWHERE)
+    cloud.client("s3").create_bucket(Bucket="somebody-elses")
+    assert reach(read(cloud.target)).wrong == []
+
+
+@pytest.mark.parametrize("mutate", STATES, ids=lambda one: one.__name__)
+def test_a_state_is_judged(untouched: State, mutate: Callable[[State], str]) -> None:
+    state = copy.deepcopy(untouched)
+    assert reach(state).wrong == []
+    complaint = mutate(state)
+    wrong = reach(state).wrong
+    assert any(complaint in one for one in wrong), (complaint, wrong)
+
+
+def test_what_aws_tells_and_the_local_cloud_does_not_is_no_door(untouched: State) -> None:
+    """Interfaces of the balancer and of a host, and an ACL that lets everyone in but some."""
+    state = copy.deepcopy(untouched)
+    real_host(state)
+    name = state.balancers[0]["LoadBalancerName"]
+    interface = {"NetworkInterfaceId": "eni-2", "Description": f"ELB app/{name}/0123456789abcdef"}
+    address = {"Association": {"PublicIp": "198.51.100.2"}}
+    state.interfaces.append({**interface, **address, "SubnetId": "subnet-1", "Groups": []})
+    deny = {"Egress": False, "RuleNumber": 1, "RuleAction": "deny", "Protocol": "-1"}
+    state.acls[0]["Entries"].append({**deny, "CidrBlock": "203.0.113.0/24"})
+    assert reach(state).wrong == []
+
+
+def test_the_report_tells_doors_exits_and_reasons(untouched: State) -> None:
+    text = report(reach(untouched))
+    gateway = next(iter(untouched.internet_gateways))
+    assert f"{gateway}, 0.0.0.0/0 in rtb-" in text
+    assert "tcp 443  com.amazonaws.us-east-1.s3" in text
+    assert "Amazon's resolver" in text
+    assert text.splitlines()[-1] == "OK: the load balancer's port 80 over IPv4, and nothing else"
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ("0.0.0.0/0", True),
+        ("::/0", True),
+        ("10.0.0.0/7", True),  # half of it is somebody's
+        ("203.0.113.7/32", True),
+        ("172.32.0.0/16", True),
+        ("10.42.0.0/16", False),
+        ("172.31.0.1/16", False),
+        ("100.64.0.0/10", False),
+        ("fd12::/48", False),
+        ("2600:1f18::/64", True),
+    ],
+)
+def test_a_block_is_public_if_any_address_of_it_may_be(block: str, expected: bool) -> None:
+    assert public(block) is expected
+
+
+@pytest.mark.parametrize(
+    ("protocol", "found", "expected"),
+    [
+        ("tcp", {80}, "tcp 80"),
+        ("tcp", {22, 80, 81, 82}, "tcp 22, 80-82"),
+        ("udp", set(range(65536)), "udp all"),
+        ("icmp", {-1}, "icmp"),
+    ],
+)
+def test_ports_are_told_as_ranges(protocol: str, found: set[int], expected: str) -> None:
+    assert told(protocol, frozenset(found)) == expected
+
+
+def test_the_command_says_so_with_its_exit_code(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ops.reach.__main__.target", lambda args: cloud.target)
+    assert main([]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("OK: ")
+    cloud.listen(8080)
+    assert main([]) == 1
+    assert "WRONG: load balancer" in capsys.readouterr().out
+    empty = cloud.target._replace(deployment="timeservice-nowhere")
+    monkeypatch.setattr("ops.reach.__main__.target", lambda args: empty)
+    assert main([]) == 3
+    assert "there is no deployment timeservice-nowhere" in capsys.readouterr().err
+
+
+def test_a_cloud_that_is_not_up_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def down(args: object) -> None:
+        raise CloudError("the local cloud is not up; `make up` starts it")
+
+    monkeypatch.setattr("ops.reach.__main__.target", down)
+    assert main([]) == 3
+    assert capsys.readouterr().err == "error: the local cloud is not up; `make up` starts it\n"
+    with pytest.raises(SystemExit, match="2"):
+        main(["--nonsense"])

@@ -1,0 +1,244 @@
+"""The shell scripts' promises: an engine is used, started or asked for; steps tell; one script of a clone at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# What the scripts need of a machine; the rest of its commands is not there for them.
+TOOLS = [
+    "awk",
+    "bash",
+    "cat",
+    "cut",
+    "date",
+    "dirname",
+    "env",
+    "flock",
+    "grep",
+    "id",
+    "mkdir",
+    "mv",
+    "rm",
+    "sha256sum",
+    "sleep",
+    "tail",
+    "true",
+    "touch",
+    "wc",
+]
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone that has nothing but the scripts."""
+    shutil.copytree(ROOT / "scripts", tmp_path / "clone" / "scripts")
+    return tmp_path / "clone"
+
+
+@pytest.fixture
+def run(clone: Path, tmp_path: Path) -> Run:
+    """Runs a script on a machine that has TOOLS and the commands given as keyword arguments (name=script)."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in TOOLS:
+        path = shutil.which(tool)
+        assert path, tool
+        (folder / tool).symlink_to(path)
+
+    def run(*command: str, docker_host: str = "", **stubs: str) -> subprocess.CompletedProcess[str]:
+        for name, body in stubs.items():
+            stub = folder / name
+            stub.unlink(missing_ok=True)  # it may be a link to the machine's own
+            stub.write_text(f"#!/bin/bash\n{body}\n")
+            stub.chmod(0o755)
+        return subprocess.run(  # noqa: S603 - our own scripts
+            command,
+            cwd=clone,
+            env={"PATH": str(folder), "DOCKER_HOST": docker_host},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    return run
+
+
+def test_an_engine_that_answers_is_used_without_a_word(run: Run) -> None:
+    done = run("scripts/engine.sh", docker="exit 0", dockerd="exit 1", sudo='exec "$@"')
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_no_engine_is_installed_where_none_shall_be(run: Run) -> None:
+    assert run("scripts/engine.sh", "--installed").returncode == 3
+
+
+def test_where_no_engine_can_be_installed_it_says_what_to_do(run: Run) -> None:
+    done = run("scripts/engine.sh")
+    assert done.returncode == 1
+    assert "Install Docker, start it, and try again" in done.stderr
+
+
+def test_an_engine_elsewhere_that_does_not_answer_is_named_and_none_is_started_here(
+    run: Run, tmp_path: Path
+) -> None:
+    started = tmp_path / "started"
+    done = run(
+        "scripts/engine.sh",
+        docker_host="tcp://10.0.0.1:2375",
+        docker="exit 1",
+        dockerd=f"echo > {started}",
+    )
+    assert done.returncode == 1
+    assert "DOCKER_HOST is tcp://10.0.0.1:2375, and no engine answers there" in done.stderr
+    assert not started.exists()
+
+
+def source(code: str) -> list[str]:
+    return ["bash", "-c", f"set -euo pipefail; source scripts/common.sh; {code}"]
+
+
+def test_a_step_tells_its_time_and_keeps_its_output(run: Run, clone: Path) -> None:
+    done = run(*source("step 'the step' echo said; echo next"))
+    first, second = done.stdout.splitlines()
+    assert first.startswith("  the step ")
+    assert first.endswith(" s")
+    assert second == "next"
+    assert (clone / "build" / "log").read_text() == "said\n"
+
+
+def test_a_step_that_fails_ends_the_script_and_shows_why(run: Run) -> None:
+    done = run(
+        *source("work() { echo before; false; echo after; }; step 'the step' work; echo next")
+    )
+    assert done.returncode == 1
+    assert done.stdout.strip().endswith("failed")
+    assert "before" in done.stderr
+    assert "after" not in done.stderr + done.stdout
+    assert '"the step" failed; the whole output is in build/log' in done.stderr
+    assert "network" not in done.stderr
+
+
+def test_a_step_that_fails_shows_its_own_output_alone_and_asks_for_the_network_if_that_was_it(
+    run: Run,
+) -> None:
+    done = run(
+        *source("work() { echo 'Could not connect'; false; }; step one echo mine; step two work")
+    )
+    assert "mine" not in done.stderr
+    assert "If it was the network, try again" in done.stderr
+
+
+def test_two_scripts_of_a_clone_wait_for_each_other(run: Run, clone: Path, tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    holder = subprocess.Popen(  # noqa: S603 - our own script
+        source(f"one_at_a_time; echo > {began}; sleep 1"), cwd=clone, env=dict(os.environ)
+    )
+    while not began.exists():
+        time.sleep(0.01)
+    # What is called by the one that has its turn does not wait for it.
+    done = run(
+        *source("one_at_a_time; bash -c 'source scripts/common.sh; one_at_a_time'; echo mine")
+    )
+    assert holder.wait() == 0
+    assert done.stdout == "  waiting for another make in this clone\nmine\n"
+
+
+def set_up(clone: Path) -> str:
+    """Shell code that marks .venv as current."""
+    (clone / "requirements.txt").touch()
+    return (
+        "mkdir .venv; touch .venv/$(cat requirements.txt scripts/uv.txt | sha256sum | cut -c 1-12)"
+    )
+
+
+def test_what_is_set_up_is_used_while_another_make_is_at_work(run: Run, clone: Path) -> None:
+    assert run(*source(set_up(clone))).returncode == 0
+    with (clone / "build" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = run("scripts/setup.sh")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_what_another_make_set_up_meanwhile_is_not_set_up_again(run: Run, clone: Path) -> None:
+    """There is no Python here: it would be asked for."""
+    mark, go = set_up(clone), clone / "go"
+    os.mkfifo(go)
+    code = source(f"one_at_a_time; echo; read -r <go; {mark}")
+    with subprocess.Popen(code, cwd=clone, stdout=subprocess.PIPE) as holder:  # noqa: S603 - our own script
+        assert holder.stdout
+        holder.stdout.readline()  # it has its turn
+        flock = shutil.which("flock")
+        waits = f'[ "$1" != --nonblock ] || {{ echo >go; exit 1; }}; exec {flock} "$@"'
+        done = run("scripts/setup.sh", flock=waits)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "  waiting for another make in this clone\n"
+
+
+def test_a_script_without_root_and_sudo_says_so(run: Run) -> None:
+    done = run(*source("as_root true"), id="echo 1000")
+    assert done.returncode == 1
+    assert "must run as root, and there is no sudo" in done.stderr
+
+
+# The package's archive holds its name.
+APT_GET = """
+case "$*" in
+download*) echo "$2" >"$2_1_amd64.deb" ;;
+--simulate*systemd) printf 'Inst library (1)\nInst systemd (2)\nConf systemd (2)\n' ;;
+--simulate*haproxy) printf 'Inst lua (1)\nInst haproxy (2)\nConf haproxy (2)\n' ;;
+esac"""
+DPKG = 'mkdir -p "$3"; mv "$2" "$3"'
+
+
+def test_what_tests_use_of_debian_s_is_unpacked_with_what_it_needs_and_only_once(
+    run: Run, clone: Path
+) -> None:
+    done = run("scripts/tools.sh", **{"apt-get": APT_GET, "dpkg": DPKG})
+    assert done.stdout.startswith("  Debian packages that tests use ")
+    archives = {str(path.relative_to(clone)) for path in clone.glob("build/debian/*/*.deb")}
+    assert archives == {
+        f"build/debian/{name}/{name}_1_amd64.deb"
+        for name in (
+            "cron",
+            "haproxy",
+            "libfakechroot",
+            "libfaketime",
+            "library",
+            "lua",
+            "systemd",
+        )
+    }
+    again = run("scripts/tools.sh", **{"apt-get": "exit 1"})
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+
+
+def test_systemd_is_not_unpacked_where_the_machine_has_it(run: Run, clone: Path) -> None:
+    stubs = {"apt-get": APT_GET, "dpkg": DPKG, "systemd-analyze": "exit 0"}
+    assert run("scripts/tools.sh", **stubs).returncode == 0
+    assert (clone / "build/debian/cron").exists()
+    assert not (clone / "build/debian/systemd").exists()
+
+
+def test_a_package_that_was_unpacked_by_half_is_unpacked_again(run: Run, clone: Path) -> None:
+    half = {"apt-get": APT_GET, "dpkg": 'mkdir "$3"; exit 1', "systemd-analyze": "exit 0"}
+    assert run("scripts/tools.sh", **half).returncode == 1
+    assert not (clone / "build/debian/cron").exists()
+    assert run("scripts/tools.sh", **half | {"dpkg": DPKG}).returncode == 0
+
+
+def test_where_no_package_can_be_had_it_says_how_to_do_without(run: Run) -> None:
+    done = run("scripts/tools.sh")
+    assert done.returncode == 1
+    assert "needs a Debian machine" in done.stderr

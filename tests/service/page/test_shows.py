@@ -1,0 +1,129 @@
+"""What the page shows: the time, the visitor's clock, the hosts."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.browser import idle, off, shown, until, visit, words
+from tests.support.two_hosts import TwoHosts
+
+pytestmark = pytest.mark.browser
+
+
+def test_it_ticks_and_is_right(page: Page) -> None:
+    before, began = shown(page), time.monotonic()
+    page.wait_for_timeout(2500)
+    assert (shown(page) - before) % 86400 == pytest.approx(time.monotonic() - began, abs=0.4)
+    assert -0.4 < min(off(page) for _ in range(3)) <= 0.3
+    expect(page.locator(".hero")).to_contain_text(words(r"UTC, to within ±[\d.]+ m?s"))
+    expect(page).to_have_title("Time service")
+
+
+def test_a_right_clock_is_called_right_and_the_zone_is_the_visitor_s(page: Page) -> None:
+    expect(page.locator("#verdict")).to_have_text(
+        words(r"^Your clock is right, to within ±[\d.]+ m?s$")
+    )
+    expect(page.locator("#local")).to_have_text(
+        words(r"^\d\d:\d\d:\d\d UTC\+[12] in your zone, Europe/Berlin")
+    )
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"), [(3, "3.00 s fast"), (-0.34, "0.34 s slow"), (-7201, "2 h 0 min slow")]
+)
+def test_a_wrong_clock_is_told_by_how_much_and_the_time_is_right_all_the_same(
+    ahead: float, told: str, browser: Browser, hosts: TwoHosts
+) -> None:
+    with visit(browser, hosts.url, ahead=ahead) as visitor:
+        verdict = visitor.page.locator("#verdict")
+        expect(verdict).to_have_text(words(rf"^Your clock is {told} \(±[\d.]+ m?s\)$"))
+        level = "warn" if abs(ahead) < 1 else "bad"
+        expect(visitor.page.locator("#yours")).to_have_attribute("data-level", level)
+        assert -0.5 < off(visitor.page) < 0.3
+        assert visitor.trouble == []
+
+
+def test_a_clock_that_is_set_while_the_page_is_open_is_seen(page: Page, hosts: TwoHosts) -> None:
+    page.evaluate("shift = 5000")
+    expect(page.locator("#verdict")).to_contain_text(words("5.00 s fast"))
+    page.evaluate("shift = -60000")
+    expect(page.locator("#verdict")).to_contain_text(words("1 min 0 s slow"))
+    assert -0.5 < off(page) < 0.3
+
+
+def test_a_computer_that_may_have_slept_measures_anew(browser: Browser, hosts: TwoHosts) -> None:
+    with visit(browser, hosts.url) as visitor:
+        page = visitor.page
+        expect(page.locator("#service")).to_have_text("Both hosts answer")
+        hosts.silent = True
+        page.evaluate("shift = 3600000")
+        expect(page.locator("#bound")).to_contain_text("before your computer slept")
+        expect(page.locator("body")).to_have_attribute("data-stale", "")
+        hosts.silent = False
+        expect(page.locator("#bound")).to_contain_text("to within")
+        expect(page.locator("#verdict")).to_contain_text(words("1 h 0 min fast"))
+
+
+@pytest.mark.parametrize("step", [16.7, 100])
+def test_a_browser_that_hides_the_time_is_given_a_wider_bound(
+    step: float, browser: Browser, hosts: TwoHosts
+) -> None:
+    """As some do, not to be recognised. It is no sleep either."""
+    with visit(browser, hosts.url) as visitor:
+        visitor.context.add_init_script(
+            f"""for (const clock of [Performance.prototype, Date]) {{
+                const now = clock.now;
+                clock.now = function () {{ return {step} * Math.floor(now.call(this) / {step}) }};
+            }}"""
+        )
+        visitor.page.reload()
+        idle(visitor.page)
+        before = 1000 * time.time()
+        lo, hi, mono = visitor.page.evaluate(
+            "(({lo, hi}, mono) => [lo, hi, mono])(truth(performance.now()), performance.now())"
+        )
+        assert mono + lo <= 1000 * time.time()
+        assert mono + hi >= before
+        assert hi - lo > step
+        doubted = "[...hosts.values()].some(one => one.doubted)"
+        for _ in range(20):
+            visitor.page.wait_for_timeout(100)
+            assert not visitor.page.evaluate(doubted)
+        expect(visitor.page.locator("#verdict")).to_contain_text("Your clock is right")
+        assert visitor.trouble == []
+
+
+def test_both_hosts_are_shown_with_zone_release_and_clock(page: Page) -> None:
+    cards = page.locator(".host")
+    expect(cards).to_have_count(2)
+    for number, zone in enumerate(["us-east-1a", "us-east-1b"]):
+        card = cards.nth(number)
+        expect(card.locator("h3")).to_have_text(zone)
+        expect(card.locator(".clock")).to_have_text("The clock agrees with the time server")
+        expect(card.locator(".bound")).to_have_text(words(r"^±[\d.]+ ms$"))
+        expect(card.locator(".instance")).to_have_text(f"i-{number}")
+        expect(card.locator(".version")).to_have_text("0a1b2c3d4e5f")
+        expect(card).to_have_attribute("data-level", "good")
+
+
+def test_it_asks_little(page: Page, hosts: TwoHosts) -> None:
+    """A burst, and then each host once in ten seconds."""
+    idle(page)
+    hosts.paths.clear()
+    page.wait_for_timeout(10_500)
+    assert hosts.paths == ["/now"] * 2
+
+
+def test_it_asks_nothing_while_nobody_looks(page: Page, hosts: TwoHosts) -> None:
+    hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true})"
+    idle(page)
+    page.evaluate(hide % "true")
+    hosts.paths.clear()
+    page.wait_for_timeout(10_500)
+    assert hosts.paths == []
+    page.evaluate(hide % "false")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    until(lambda: hosts.paths == ["/now"] * 2)

@@ -1,0 +1,216 @@
+"""What nobody should send, and what comes back: from the service alone, and through HAProxy as the local balancer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import socketserver
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from service.app import HEADERS
+from service.log import MOST
+from tests.service.abuse.__main__ import main as abuse
+from tests.service.abuse.framing import SMUGGLING
+from tests.service.abuse.row import get
+from tests.service.abuse.wire import (
+    ROWS,
+    Address,
+    exchange,
+    play,
+    play_all,
+    poisoned,
+    serving,
+    wrong,
+)
+from tests.support.haproxy import Haproxy, prepared
+from tests.support.healthcheck_servers import ntp
+from tests.support.healthcheck_servers import serving as started
+from tests.support.serving import Running, running_service
+
+pytestmark = pytest.mark.served
+
+
+class Loopback(NamedTuple):
+    address: str = "127.0.0.1"
+    healthy: bool = True
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    log = tmp_path_factory.mktemp("service") / "log"
+    with ntp() as server, running_service(log, server.name) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def haproxy(tmp_path_factory: pytest.TempPathFactory, service: Running) -> Iterator[Haproxy]:
+    folder = tmp_path_factory.mktemp("haproxy")
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        prepared(monkeypatch, folder, address(service)[1]) as haproxy,
+    ):
+        haproxy.start()
+        haproxy.check(Loopback())
+        yield haproxy
+
+
+def address(of: Running | Haproxy) -> Address:
+    host, port = of.url.removeprefix("http://").split(":")
+    return host, int(port)
+
+
+def connected(to: Running | Haproxy) -> socket.socket:
+    return socket.create_connection(address(to), timeout=10)
+
+
+def unharmed(service: Running) -> None:
+    """The worker is the one that was started, and every line of the log is one of ours."""
+    lines = service.log.read_text().splitlines()
+    assert sum("Booting worker" in line for line in lines) == 1
+    assert {json.loads(line)["level"] for line in lines} <= {"info", "warning"}
+    assert [line for line in lines if not line.isprintable()] == []
+
+
+def test_the_service_alone_answers_every_abuse_as_it_shall_and_goes_on(service: Running) -> None:
+    assert wrong(play_all(address(service), balanced=False)) == ""
+    unharmed(service)
+    said = service.log.read_text()
+    assert '"message": "refused a request", "status": 400, "reason": "' in said
+    assert said.count("refused a request") <= 2 * MOST  # two minutes' worth, of hundreds
+
+
+def test_through_a_balancer_it_does_as_well(service: Running, haproxy: Haproxy) -> None:
+    played = play_all(address(haproxy), balanced=True)
+    assert wrong(played) == ""
+    assert [one.row.name for one in played if re.search(r"\b5\d\d", one.outcome)] == []
+    unharmed(service)
+    assert haproxy.server(Loopback()).healthy
+
+
+def test_a_smuggled_request_never_answers_somebody_else(haproxy: Haproxy) -> None:
+    assert [trouble for row in SMUGGLING if (trouble := poisoned(row, address(haproxy)))] == []
+
+
+def test_what_is_no_http_is_refused_in_the_form_of_all_errors(service: Running) -> None:
+    for sent, status in {
+        b"GARBAGE\r\n\r\n": b"400 Bad Request",
+        get("/" + "x" * 9_000): b"414 Request-URI Too Long",
+        get("/now", "X: " + "x" * 9_000): b"431 Request Header Fields Too Large",
+        get("/now", "Expect: wonders"): b"417 Expectation Failed",
+        get("/now", "Transfer-Encoding: cow"): b"400 Bad Request",
+    }.items():
+        _, got = exchange(address(service), sent)
+        head, _, body = got.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 " + status)
+        assert re.fullmatch(rb'\{"error": \{"status": %s, "message": ".+"\}\}\n' % status[:3], body)
+        for name, value in {**HEADERS, "Connection": "close", "Content-Length": len(body)}.items():
+            assert f"\r\n{name}: {value}".encode() in head
+
+
+HALF = [b"", b"G", b"GET /now HTTP/1.1\r\nHost: x\r\n", b"GET /now HTTP/1.1\r\nHost: x\r\nX: y"]
+
+
+def test_heads_that_never_end_are_cut_off_and_keep_nobody_waiting(tmp_path: Path) -> None:
+    """As many of them as there are threads, each with another byte now and then."""
+    hasty = ("--worker-class", "tests.support.hasty.Hasty")
+    with (
+        ntp() as server,
+        running_service(tmp_path / "log", server.name, *hasty) as running,
+        contextlib.ExitStack() as stack,
+    ):
+        clients = [stack.enter_context(connected(running)) for _ in HALF]
+        for client, head in zip(clients, HALF, strict=True):
+            client.sendall(head)
+        assert serving(address(running))[0].startswith("an honest request gets open")
+        deadline = time.monotonic() + 10
+        while serving(address(running)):
+            assert time.monotonic() < deadline
+            for client in clients[1:]:
+                with contextlib.suppress(OSError):  # it is cut off
+                    client.sendall(b"x")
+        for client in clients:
+            with contextlib.suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+        assert "Traceback" not in running.log.read_text()
+
+
+def test_answers_that_nobody_reads_are_cut_off(tmp_path: Path) -> None:
+    """Else a client that asks and never listens would hold a thread for ever, once all buffers are full."""
+    hasty = ("--worker-class", "tests.support.hasty.Hasty")
+    with (
+        ntp() as server,
+        running_service(tmp_path / "log", server.name, *hasty) as running,
+        socket.socket() as deaf,
+    ):
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # else they take megabytes
+        deaf.settimeout(20)
+        deaf.connect(address(running))
+        with pytest.raises(ConnectionError):  # noqa: PT012 - when is of no interest
+            while True:
+                deaf.sendall(get("/now") * 100)
+        assert serving(address(running)) == []
+
+
+class Naive(socketserver.BaseRequestHandler):
+    """A server with every fault: it knows of no bodies, repeats what it gets, and tells what it runs on."""
+
+    def handle(self) -> None:
+        while piece := self.request.recv(100_000):
+            for head in piece.split(b"\r\n\r\n")[:-1]:
+                self.request.sendall(b"HTTP/1.1 200 OK\r\nServer: Python/3.11\r\n\r\n" + head)
+
+
+def test_a_server_with_these_faults_is_found_out() -> None:
+    naive = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Naive)
+    naive.daemon_threads = True
+    rows = {row.name: row for row in ROWS}
+    with naive, started(naive):
+        where = ("127.0.0.1", naive.server_address[1])
+        found = {
+            name: play(rows[name], where, balanced=True).faults
+            for name in ("CL.TE", "/health itself", "/<script>zq9</script>", "two requests at once")
+        }
+    assert found["CL.TE"][0].startswith("200 200 200, not 400|405")
+    assert found["/health itself"][0].startswith("200, not 404")
+    assert found["/<script>zq9</script>"][1].startswith("comes back")
+    assert found["two requests at once"][0] == "leaks b'Python/3'"
+    assert all("an honest request gets" in faults[-1] for faults in found.values())
+
+
+def test_the_command_prints_a_line_for_each_row_and_what_became_of_all(
+    service: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert abuse(["--url", service.url, "--alone", "--only", "TRACE"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].split()[:3] == ["ok", "405", "TRACE"]
+    assert printed[-1].endswith("0 of them with a wrong outcome")
+    # Without --alone, it takes the service for what is behind a balancer.
+    assert abuse(["--url", service.url, "--only", "/health itself"]) == 1
+    assert capsys.readouterr().out.startswith("WRONG 200 ")
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://x.example", "is no URL"), ("http://[", "is no URL"), ("http://x:y", "is no URL"),
+        ("http://127.0.0.1:1", "there is no time service at 127.0.0.1:1: Connection refused"),
+    ],
+)  # fmt: skip
+def test_the_command_says_what_is_wrong_with_where_it_is_sent(
+    url: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert abuse(["--url", url]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_the_table_is_as_large_as_it_is_said_to_be_and_each_name_stands_for_one_row() -> None:
+    assert len(ROWS) > 400
+    assert len({row.name for row in ROWS}) == len(ROWS)
+    assert not any(re.search(r"\b5\d\d", row.alone) for row in ROWS)

@@ -1,0 +1,147 @@
+"""The service as it is run: gunicorn with its configuration, a free port, and a signal to end it."""
+
+from __future__ import annotations
+
+import contextlib
+import runpy
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from bench.machine import free_port
+from tests.support.serving import CONFIG, ROOT, Running, running_service, start
+
+pytestmark = pytest.mark.served
+
+
+@pytest.fixture(scope="module")
+def silent_server() -> Iterator[str]:
+    """A time server that takes questions and never answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{silent.getsockname()[1]}"
+
+
+@pytest.fixture(
+    params=[(), ("--bind", "127.0.0.1:0", "service.app:create_app()")],
+    ids=["configured", "command line"],
+)
+def running(
+    request: pytest.FixtureRequest, tmp_path: Path, silent_server: str
+) -> Iterator[Running]:
+    with running_service(tmp_path / "log", silent_server, *request.param) as running:
+        yield running
+
+
+def test_it_serves_and_ends_when_it_is_asked_to(running: Running) -> None:
+    """Also while a client keeps its connection open: the balancer always does."""
+    with requests.Session() as session:
+        session.trust_env = False
+        first = session.get(f"{running.url}/now", timeout=20)
+        assert first.status_code == 200
+        assert abs(first.json()["epoch"] - time.time()) < 1
+        assert first.headers["Connection"] == "keep-alive"
+        # Nobody has answered yet, which also shows that the application runs its monitor.
+        health = session.get(f"{running.url}/health", timeout=5)
+        assert (health.status_code, health.json()["clock"]["state"]) == (503, "starting")
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(timeout=5) == 0
+    assert "Traceback" not in running.log.read_text()
+
+
+@pytest.mark.parametrize("drip", [False, True], ids=["silent", "dripping"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_slow_bodies_do_not_keep_the_balancer_from_its_answer(
+    drip: bool, method: str, running: Running
+) -> None:
+    """More of them than there are threads; the balancer waits for four seconds."""
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connected(running)) for _ in range(12)]
+        for client in clients:
+            client.sendall(
+                f"{method} /now HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n".encode()
+            )
+        for _ in range(5 * drip):
+            time.sleep(0.1)
+            for client in clients:
+                with contextlib.suppress(OSError):
+                    client.sendall(b"x")
+        start = time.monotonic()
+        requests.get(f"{running.url}/health", timeout=10)
+        assert time.monotonic() - start < 4
+        answer = clients[0].recv(4096)
+    assert answer.startswith(b"HTTP/1.1 405 " if method == "POST" else b"HTTP/1.1 200 OK")
+    assert "Traceback" not in running.log.read_text()
+
+
+@pytest.mark.parametrize("line", [b"GET /now HTTP/1.1", b"GARBAGE"], ids=["served", "refused"])
+def test_clients_that_do_not_hang_up_keep_nobody_waiting(line: bytes, running: Running) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(6):
+            client = stack.enter_context(connected(running))
+            client.sendall(line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+        time.sleep(0.1)
+        start = time.monotonic()
+        assert requests.get(f"{running.url}/now", timeout=20).status_code == 200
+        assert time.monotonic() - start < 4
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_answer_comes_in_one_piece_and_is_not_held_back(method: str, running: Running) -> None:
+    """The kernel would let go of what is held after 200 ms by itself."""
+    takes = []
+    with connected(running) as client:
+        for _ in range(5):
+            start = time.monotonic()
+            client.sendall(f"{method} /now HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            answer = client.recv(4096)
+            takes.append(time.monotonic() - start)
+            assert answer.endswith(b"}\n" if method == "GET" else b"\r\n\r\n")
+    assert min(takes) < 0.15
+
+
+def connected(running: Running) -> socket.socket:
+    host, port = running.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=5)
+
+
+def test_it_is_configured_for_one_small_host_behind_a_balancer() -> None:
+    config = runpy.run_path(str(ROOT / CONFIG))
+    assert (config["workers"], config["threads"]) == (2, 4)
+    assert (config["keepalive"], config["graceful_timeout"]) == (75, 20)
+    assert config["worker_tmp_dir"] == "/dev/shm"  # noqa: S108 - the setting's own value
+    assert not config.get("preload_app")
+
+
+def test_two_processes_share_a_port(tmp_path: Path, silent_server: str) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        process = start(file, silent_server, "--workers", "2", "--reuse-port", "--bind", address)
+        try:
+            deadline = time.monotonic() + 30
+            while log.read_text().count("Booting worker") < 2 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            statuses: list[int] = []
+            while len(statuses) < 20 and time.monotonic() < deadline:
+                with contextlib.suppress(requests.ConnectionError):  # not yet
+                    statuses.append(requests.get(f"http://{address}/now", timeout=5).status_code)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+    assert log.read_text().count("Booting worker") == 2
+    assert statuses == [200] * 20
+
+
+def test_it_listens_where_it_is_told_and_on_the_container_s_port_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("TIMESERVICE_BIND", raising=False)
+    assert runpy.run_path(str(ROOT / CONFIG))["bind"] == "0.0.0.0:8080"
+    monkeypatch.setenv("TIMESERVICE_BIND", "127.0.0.1:8000")
+    assert runpy.run_path(str(ROOT / CONFIG))["bind"] == "127.0.0.1:8000"

@@ -1,0 +1,265 @@
+"""What the service writes to stderr: a JSON object in each line, whatever strangers send."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.app import create_app
+from service.log import MOST, Limit, Lines, ReadableLines, about, request_id
+from service.timeserver import Monitor
+from tests.support.serving import ROOT, running_service, start
+
+pytestmark = pytest.mark.served
+
+TIME = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+ROOT_ID = "1-67891233-abcdef012345678912345678"
+NASTY = 'a"b\nc\r\x1b[2J\u2028\udcff\x7f'
+
+
+def record(message: str = "something happened", **fields: object) -> logging.LogRecord:
+    made = logging.LogRecord("name", logging.WARNING, "file.py", 7, message, (), None)
+    vars(made).update(about(**fields))
+    return made
+
+
+def failed(cause: Exception) -> logging.LogRecord:
+    made = record()
+    try:
+        raise cause
+    except Exception:
+        made.exc_info = sys.exc_info()
+    return made
+
+
+def test_a_line_is_an_object_with_the_time_first() -> None:
+    line = Lines().format(record(state="wrong", offset=0.7, trouble=None))
+    said = json.loads(line)
+    assert [*said][:4] == ["time", "level", "process", "message"]
+    assert re.fullmatch(TIME, said.pop("time"))
+    assert said == {
+        "level": "warning",
+        "process": os.getpid(),
+        "message": "something happened",
+        "state": "wrong",
+        "offset": 0.7,
+        "trouble": None,
+    }
+
+
+@pytest.mark.parametrize("form", [Lines(), ReadableLines()], ids=["programs", "people"])
+def test_what_strangers_send_neither_ends_a_line_nor_moves_a_cursor(form: Lines) -> None:
+    for made in (record(path=NASTY), record(NASTY)):
+        assert len(form.format(made).splitlines()) == 1
+        assert "\x1b" not in form.format(made)
+    assert "\x1b" not in form.format(failed(ValueError(NASTY)))
+    assert json.loads(Lines().format(record(path=NASTY)))["path"] == NASTY
+
+
+@pytest.mark.parametrize("strange", ["x", "\x00", "\N{GRINNING FACE}", "\ud83d"])
+def test_a_line_stays_shorter_than_what_docker_breaks(strange: str) -> None:
+    long = strange * 100_000
+    everywhere = dict.fromkeys(
+        ("path", "reason", "server", "trouble", "method", "request_id"), long
+    )
+    made = failed(ValueError(long))
+    made.msg = long
+    vars(made).update(about(**everywhere))
+    line = Lines().format(made)
+    assert len(line.encode()) < 16_000
+    said = json.loads(line)
+    # And it holds as much as would fit: at least so many characters.
+    assert len(said["traceback"]) > 600
+    assert {said[key][0] for key in (*everywhere, "message")} == {strange}
+
+
+def test_a_traceback_is_one_field_and_its_end_is_kept() -> None:
+    said = json.loads(Lines().format(failed(ValueError("x" * 100_000 + "the cause"))))
+    assert said["traceback"].endswith("the cause")
+    assert Lines().format(failed(ValueError("it"))).count("\n") == 0
+
+
+def test_people_get_the_traceback_in_lines_and_the_rest_in_one() -> None:
+    made = failed(ValueError("the cause"))
+    vars(made).update(about(path="/now", status=500))
+    first, *rest = ReadableLines().format(made).splitlines()
+    assert re.fullmatch(TIME + r' warning  something happened path="/now" status=500', first)
+    assert (rest[0], rest[-1]) == (
+        "Traceback (most recent call last):",
+        "ValueError: the cause",
+    )
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        f"Root={ROOT_ID}",
+        f"Self=1-67891234-12456789abcdef012345678f;Root={ROOT_ID}",
+        f"Root={ROOT_ID};Parent=53995c3f42cd8ad8;Sampled=1",
+    ],
+)
+def test_a_request_is_called_what_the_balancer_calls_it(trace: str) -> None:
+    assert request_id(trace) == ROOT_ID
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        None,
+        "",
+        ROOT_ID,
+        f"Self={ROOT_ID}",
+        f"NoRoot={ROOT_ID}",
+        "Root=1-2-3",
+        f"Root={ROOT_ID.upper()}",
+        f"Root={ROOT_ID}0",
+        'Root=1-67891233-"\n{}',
+        "Root=1-67891233-" + "٣" * 24,
+    ],
+)
+def test_a_request_without_a_name_that_can_be_trusted_gets_one(trace: str | None) -> None:
+    first, second = request_id(trace), request_id(trace)
+    assert first != second
+    assert ROOT_ID not in first
+    assert request_id(f"Root={first}") == first
+
+
+def test_a_flood_is_cut_and_told_and_leaves_room_for_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    limit = Limit()
+    assert [limit.filter(record()) for _ in range(500)] == [True] * MOST + [False] * (500 - MOST)
+    other = record()
+    other.lineno = 8
+    assert limit.filter(other)
+    now += 60
+    after = record()
+    assert limit.filter(after)
+    assert json.loads(Lines().format(after))["left_out"] == 500 - MOST
+    again = record()
+    assert limit.filter(again)
+    assert "left_out" not in json.loads(Lines().format(again))
+
+
+@pytest.fixture
+def monitor() -> Monitor:
+    return Monitor("server")
+
+
+def fails(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of a service whose every answer fails."""
+    monkeypatch.setattr(monitor, "status", lambda: 1 / 0)
+    return create_app(monitor).test_client()
+
+
+def test_an_error_of_ours_is_found_in_the_log_by_what_its_answer_says(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = fails(monitor, monkeypatch).get(
+        "/now?tz=UTC", headers={"X-Amzn-Trace-Id": f"Root={ROOT_ID}"}
+    )
+    assert (answer.status_code, answer.get_json()["error"]["id"]) == (500, ROOT_ID)
+    (line,) = caplog.records
+    said = json.loads(Lines().format(line))
+    assert said["traceback"].endswith("ZeroDivisionError: division by zero")
+    assert {key: said[key] for key in ("level", "request_id", "method", "path", "status")} == {
+        "level": "error",
+        "request_id": ROOT_ID,
+        "method": "GET",
+        "path": "/now",
+        "status": 500,
+    }
+
+
+@pytest.mark.parametrize("path", ["/now", "/now?format=xml", "/nowhere"])
+def test_what_is_answered_as_it_should_be_leaves_no_line(
+    path: str, monitor: Monitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        create_app(monitor).test_client().get(path)
+    assert caplog.records == []
+
+
+def test_all_that_gunicorn_says_from_start_to_stop_has_that_form(tmp_path: Path) -> None:
+    with running_service(tmp_path / "log", "127.0.0.1:9") as running:
+        deadline = time.monotonic() + 20
+        while "no help" not in running.log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(timeout=20) == 0
+    said = [json.loads(line) for line in running.log.read_text().splitlines()]
+    assert {one["level"] for one in said} == {"info", "warning"}
+    assert all(re.fullmatch(TIME, one["time"]) for one in said)
+    messages = [one["message"] for one in said]
+    assert messages[0].startswith("Starting gunicorn")
+    assert "the time server is no help" in messages
+    assert "Handling signal: term" in messages
+    assert len({one["process"] for one in said}) == 2
+
+
+def test_what_keeps_it_from_starting_is_told_in_that_form(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        assert start(file, "no:server").wait(timeout=20) > 0
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    (cause,) = (one for one in lines if one["message"] == "Exception in worker process")
+    assert "is not a server such as" in cause["traceback"]
+
+
+def logger(then: str) -> list[str]:
+    """A program that makes gunicorn's logger as gunicorn does, and then does that."""
+    made = (
+        "from gunicorn.config import Config\nfrom service.log import Logger\nlog = Logger(Config())"
+    )
+    return [sys.executable, "-c", f"{made}\n{then}"]
+
+
+DIES = (
+    "import threading\ndying = threading.Thread(target=lambda: 1 / 0)\ndying.start()\ndying.join()"
+)
+
+
+@pytest.mark.parametrize("then", ["1 / 0", DIES], ids=["program", "thread"])
+def test_what_nobody_catches_is_a_line_too(then: str) -> None:
+    command = logger(then)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # noqa: S603 - our own
+    said = json.loads(done.stderr)
+    assert said["level"] == "critical"
+    assert said["traceback"].endswith("ZeroDivisionError: division by zero")
+
+
+def test_a_worker_that_is_killed_is_told_and_replaced(tmp_path: Path) -> None:
+    with running_service(tmp_path / "log", "127.0.0.1:9") as running:
+        deadline = time.monotonic() + 20
+        booted = re.compile(r"Booting worker with pid: (\d+)")
+        while not booted.findall(running.log.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(int(booted.findall(running.log.read_text())[0]), signal.SIGKILL)
+        while len(booted.findall(running.log.read_text())) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        said = [json.loads(line) for line in running.log.read_text().splitlines()]
+    assert [one["level"] for one in said if "SIGKILL" in one["message"]] == ["error"]
+
+
+def test_a_terminal_gets_lines_for_people() -> None:
+    ours, theirs = pty.openpty()
+    command = logger("log.warning('it happened')")
+    process = subprocess.Popen(command, cwd=ROOT, stderr=theirs)  # noqa: S603 - our own
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as terminal:
+        line = terminal.readline().decode()
+    process.wait(timeout=20)
+    assert re.fullmatch(TIME + r" warning  it happened\r\n", line)

@@ -1,0 +1,113 @@
+"""A service that does what docs/openapi.yaml does not say is caught: else the tests of it would prove nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from werkzeug.wrappers import Response
+
+import sntp
+from service.app import HEADERS, create_app
+from service.timeserver import Monitor
+from tests.support.openapi import document, try_all
+
+pytestmark = pytest.mark.served
+
+Misdeed = Callable[[Response], object]
+
+
+def service(misdeed: Misdeed = lambda _answer: None) -> Any:
+    """The application, whose every answer is changed on its way out."""
+    monitor = Monitor("server", ask=lambda _host, _port: sntp.Answer(0.0, 0.001))
+    monitor.poll()
+    app = create_app(monitor)
+
+    def outer(environ: Any, start_response: Any) -> Iterable[bytes]:
+        answer = Response.from_app(app, environ)
+        misdeed(answer)
+        return answer(environ, start_response)
+
+    return outer
+
+
+def body(change: Callable[[dict[str, Any]], object]) -> Misdeed:
+    """Changes an object in the answer."""
+
+    def misdeed(answer: Response) -> None:
+        if answer.mimetype == "application/json" and answer.data:
+            said = json.loads(answer.data)
+            change(said)
+            answer.data = json.dumps(said)
+
+    return misdeed
+
+
+def text(words: str) -> Misdeed:
+    """Says this in plain text."""
+
+    def misdeed(answer: Response) -> None:
+        if answer.mimetype == "text/plain" and answer.data:
+            answer.data = words
+
+    return misdeed
+
+
+def instead(name: str, value: str) -> Misdeed:
+    """Another value of a header, where it is."""
+    return lambda answer: answer.headers.update({name: value} if name in answer.headers else {})
+
+
+def lacking(name: str) -> Misdeed:
+    return lambda answer: answer.headers.remove(name)
+
+
+def status(number: int) -> Misdeed:
+    return lambda answer: setattr(answer, "status_code", number)
+
+
+VIOLATES = "Response violates schema"
+HEADER = "Response header does not conform"
+MISDEEDS: dict[str, tuple[Misdeed, str]] = {
+    "a field too many": (body(lambda said: said.update(extra=1)), VIOLATES),
+    "one in the clock": (body(lambda said: said.get("clock", {}).update(extra=1)), VIOLATES),
+    "one in an error": (body(lambda said: said.get("error", {}).update(extra=1)), VIOLATES),
+    "a field is missing": (body(lambda said: said.pop("epoch", None)), VIOLATES),
+    "an unknown state": (body(lambda said: said.get("clock", {}).update(state="odd")), VIOLATES),
+    "another form of time": (
+        body(lambda said: "now" in said and said.update(now="noon")),
+        VIOLATES,
+    ),
+    "a number as text": (body(lambda said: "now" in said and said.update(epoch="1")), VIOLATES),
+    "another form of text": (text("about noon\n"), VIOLATES),
+    "text in two lines": (text("1795428672.000001\n\n"), VIOLATES),
+    **{f"no {name}": (lacking(name), "Missing required") for name in [*HEADERS, "Allow"]},
+    "an Allow without HEAD": (instead("Allow", "GET, OPTIONS"), HEADER),
+    "caches": (instead("Cache-Control", "max-age=60"), HEADER),
+    "a cookie": (lambda answer: answer.set_cookie("a"), "only_documented_headers"),
+    "another type": (instead("Content-Type", "application/xml"), "Undocumented Content-Type"),
+    "a failure": (status(500), "Server error"),
+    "a status that is not documented": (status(203), "Undocumented status code"),
+    "nothing is refused": (status(200), "Schema-violating request accepted"),
+    "everything is refused": (status(400), "Schema-valid request rejected"),
+}
+
+
+def test_a_service_that_does_what_it_shall_is_not_caught() -> None:
+    try_all(document(), service())
+
+
+@pytest.mark.parametrize(("misdeed", "said"), MISDEEDS.values(), ids=MISDEEDS.keys())
+def test_a_misdeed_is_caught(misdeed: Misdeed, said: str) -> None:
+    with pytest.raises(BaseExceptionGroup, match=said):
+        try_all(document(), service(misdeed))
+
+
+@pytest.mark.parametrize("status", ["200", "400"])
+def test_a_document_that_lacks_a_status_is_caught(status: str) -> None:
+    lacks = document()
+    del lacks["paths"]["/now"]["get"]["responses"][status]
+    with pytest.raises(BaseExceptionGroup, match="Undocumented status code"):
+        try_all(lacks, service())

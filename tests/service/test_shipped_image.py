@@ -1,0 +1,135 @@
+"""The bill of materials names all that is in the image: each file belongs to a package that it names, or is ours."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from deployment.release import archive
+
+pytestmark = pytest.mark.rehearsal
+
+ROOT = Path(__file__).parents[2]
+WHEELS = "app/site-packages/"
+# Files under /etc that packages bring are in none of their lists of digests; the rest is of mmdebstrap's making.
+SETTINGS = {
+    "etc/apt/apt.conf.d/70debconf",
+    "etc/debconf.conf",
+    "etc/dpkg/dpkg.cfg.d/99mmdebstrap",
+    "etc/ethertypes",
+    "etc/ld.so.conf.d/x86_64-linux-gnu.conf",
+    "etc/mime.types",
+    "etc/protocols",
+    "etc/python3.13/sitecustomize.py",
+    "etc/rpc",
+    "etc/services",
+    "var/lib/apt/lists/lock",
+}
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, bytes]:
+    """The regular files of the image."""
+    found: dict[str, bytes] = {}
+    with tarfile.open(archive("image").path) as image:
+        manifest = image.extractfile("manifest.json")
+        assert manifest
+        for name in json.load(manifest)[0]["Layers"]:
+            with tarfile.open(fileobj=image.extractfile(name)) as layer:
+                for entry in layer:
+                    if entry.isfile() and (content := layer.extractfile(entry)):
+                        found[entry.name.removeprefix("./")] = content.read()
+    return found
+
+
+@pytest.fixture(scope="module")
+def bill() -> dict[str, set[tuple[str, str]]]:
+    """Name and version of the packages in build/sbom.json, by their kind."""
+    subprocess.run([sys.executable, "-m", "scan.sbom"], cwd=ROOT, check=True)
+    named: dict[str, set[tuple[str, str]]] = {"deb": set(), "pypi": set()}
+    for one in json.loads((ROOT / "build/sbom.json").read_text())["components"]:
+        named[one["purl"][4:].split("/")[0]].add((one["name"], one["version"]))
+    return named
+
+
+def test_the_bill_has_the_wheels_of_the_lock_and_no_others(
+    bill: dict[str, set[tuple[str, str]]],
+) -> None:
+    lock = (ROOT / "service/requirements.txt").read_text()
+    assert bill["pypi"] == set(re.findall(r"^([\w.-]+)==(\S+)", lock, re.MULTILINE))
+
+
+def test_every_file_of_debians_is_of_a_package_in_the_bill_and_as_that_package_has_it(
+    files: dict[str, bytes], bill: dict[str, set[tuple[str, str]]]
+) -> None:
+    digests: dict[str, str] = {}
+    for name, _ in bill["deb"]:
+        listed = files[f"var/lib/dpkg/status.d/{name}.md5sums"].decode()
+        digests |= {
+            path: digest for digest, path in (line.split("  ", 1) for line in listed.splitlines())
+        }
+    told = {
+        f"var/lib/dpkg/status.d/{name}{kind}"
+        for name, _ in bill["deb"]
+        for kind in ("", ".md5sums")
+    }
+    debians = {path for path in files if not path.startswith("app/")} - SETTINGS - told
+    assert {"usr/bin/python3.13", "usr/lib/x86_64-linux-gnu/libc.so.6"} <= debians
+    assert debians - digests.keys() == set()
+    # MD5 is what Debian's lists have: they tell what was changed by accident, while apt checked the signatures.
+    changed = [
+        path
+        for path in debians
+        if hashlib.md5(files[path], usedforsecurity=False).hexdigest() != digests[path]
+    ]
+    assert changed == []
+
+
+def test_every_file_of_python_s_is_of_a_wheel_in_the_bill_or_ours(
+    files: dict[str, bytes], bill: dict[str, set[tuple[str, str]]]
+) -> None:
+    recorded: set[str] = set()
+    records = [path for path in files if re.fullmatch(WHEELS + r"[^/]+\.dist-info/RECORD", path)]
+    assert len(records) == len(bill["pypi"])
+    for path in records:
+        recorded |= {WHEELS + row[0] for row in csv.reader(files[path].decode().splitlines())}
+    ours = {
+        f"app/{path.relative_to(ROOT)}"
+        for path in [ROOT / "sntp.py", *(ROOT / "service").glob("*.py")]
+    }
+    ours |= {
+        f"app/service/page/{path.name}"
+        for path in (ROOT / "service/page").iterdir()
+        if path.is_file()
+    }
+    ours.add("app/service/Dockerfile")
+    compiled = {
+        path for path in files if re.fullmatch(r"app/.*/__pycache__/[^/]+\.cpython-313\.pyc", path)
+    }
+    assert {path for path in files if path.startswith("app/")} - compiled - recorded == ours
+
+
+def test_all_that_is_shipped_is_permitted_by_its_licence() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scan.licences"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "libpython3.13-stdlib" in (ROOT / "build/licences.txt").read_text()
+
+
+def test_nothing_in_the_image_is_of_the_machine_that_made_it(files: dict[str, bytes]) -> None:
+    assert not files.keys() & {
+        "etc/hostname",
+        "etc/resolv.conf",
+        "etc/machine-id",
+        "etc/apt/sources.list",
+        "etc/hosts",
+    }

@@ -1,0 +1,32 @@
+"""What the API would say of the load balancer, for our own templates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from local.cloud import endpoint
+from local.cloud.cloud_api import Balancing
+from tests.support.templates import attributes, the
+
+
+def balancing() -> Balancing:
+    target = the("ElasticLoadBalancingV2::TargetGroup")
+    default = {
+        "IsDefault": True,
+        "Conditions": [],
+        "Actions": the("ElasticLoadBalancingV2::Listener")["DefaultActions"],
+    }
+    policy = the("EC2::VPCEndpoint")["PolicyDocument"]
+    values = {"ArtifactsBucket": "artifacts", "AWS::Region": "us-east-1", "AWS::Partition": "aws"}
+    return Balancing(
+        load_balancer={},
+        attributes=attributes(the("ElasticLoadBalancingV2::LoadBalancer")),
+        target_group=target,
+        target_attributes=attributes(target),
+        rules=[_as_the_api_returns_it(the("ElasticLoadBalancingV2::ListenerRule")), default],
+        endpoint_policy=endpoint.resolved(policy, values),
+    )
+
+
+def _as_the_api_returns_it(properties: dict[str, Any]) -> dict[str, Any]:
+    return {**properties, "IsDefault": False}

@@ -1,0 +1,40 @@
+"""The program, deployed into an AWS API without hosts: what it makes is there to be asked about, and to be changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+import deployment.release
+from deployment.release import Archive
+from local import program
+from tests.cfn.permissions.emulator import Emulator
+from tests.cfn.permissions.signals import hosts_signal
+
+
+@contextmanager
+def api(folder: Path) -> Iterator[str]:
+    """Its URL. Archives are small, and of no sources: what is in them plays no part."""
+    emulator = Emulator(folder / "log")
+    try:
+        with archives(folder):
+            with hosts_signal(emulator):
+                program.run(emulator.url, {"reviewer": "user"})
+            yield emulator.url
+    finally:
+        emulator.stop()
+
+
+@contextmanager
+def archives(folder: Path) -> Iterator[None]:
+    """Stand-ins for what make image and make package make."""
+    found = {
+        kind: Archive(folder / kind, digit * 12)
+        for kind, digit in (("image", "1"), ("package", "2"))
+    }
+    for one in found.values():
+        one.path.write_bytes(b"of no use")
+    with mock.patch.object(deployment.release, "archive", found.__getitem__):
+        yield

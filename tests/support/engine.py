@@ -1,0 +1,131 @@
+"""A stand-in for the Pulumi engine and AWS: runs `__main__.py` and keeps what it declares.
+
+Each stack answers with exactly the outputs that its template declares, and refuses parameters that the template
+does not declare, or lacks: so a wrong name on either side of the wiring is an error here.
+"""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config, set_mocks
+from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.rpc import UNKNOWN
+from pulumi.runtime.settings import get_root_resource
+
+from tests.support.templates import TEMPLATES
+
+ROOT = Path(__file__).parents[2]
+# With these, the optional stacks are deployed as well.
+ALL = {"budget": "20", "alertEmail": "ops@example.org", "reviewer": "user"}
+PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+STACK = "aws:cloudformation/stack:Stack"
+LOGIN = "aws:iam/userLoginProfile:UserLoginProfile"
+PASSWORD = "made by IAM"  # noqa: S105 - nobody's
+
+
+class Engine(Mocks):
+    """What the program made (`made`: resource name -> inputs), looked up and exported."""
+
+    def __init__(self, quota: float | None = 32, machine_image: str = "ami-1") -> None:
+        self.quota = quota  # vCPUs; None: the account may not ask
+        self.machine_image = machine_image
+        self.preview = False
+        self.made: dict[str, dict[str, Any]] = {}
+        self.requests: dict[str, Any] = {}  # resource name -> what the SDK sent, options and all
+        self.exports: dict[str, Any] = {}
+        self.secrets: set[str] = (
+            set()
+        )  # names of the exports that Pulumi encrypts and does not print
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        self.made[args.name] = args.inputs
+        outputs = dict(args.inputs)
+        if args.typ == STACK:
+            outputs["outputs"] = UNKNOWN if self.preview else self._outputs(args)
+        if args.typ == LOGIN:
+            outputs["password"] = PASSWORD
+        return f"{args.name}-id", outputs
+
+    def _outputs(self, args: MockResourceArgs) -> dict[str, str]:
+        template = TEMPLATES[part(args.name)]
+        given = set(args.inputs.get("parameters", {}))
+        if unknown := given - set(template.parameters):
+            raise AssertionError(f"{args.name} declares no parameter {sorted(unknown)}")
+        required = {key for key, one in template.parameters.items() if "Default" not in one}
+        if missing := required - given:
+            raise AssertionError(f"{args.name} needs {sorted(missing)}")
+        return {key: f"{part(args.name)}.{key}" for key in template.outputs}
+
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        function = args.token.split(":")[-1]
+        if function == "getServiceQuota" and self.quota is None:
+            return {}, [(args.token, "AccessDeniedException")]
+        answers: dict[str, dict[str, Any]] = {
+            "getRegion": {"region": "eu-west-1"},
+            "getParameter": {"value": self.machine_image},
+            "getPrefixList": {"id": "pl-1234"},
+            "getServiceQuota": {"value": self.quota},
+        }
+        return {**args.args, **answers[function]}, []
+
+    def run(self, config: Mapping[str, str] | None = None, preview: bool = False) -> Engine:
+        """Run the program with the defaults in Pulumi.yaml and `config` over them; returns itself."""
+        self.preview = preview
+        monitor = _Recorder(self)
+        set_mocks(self, project=PROJECT["name"], stack="test", preview=preview, monitor=monitor)
+        defaults = {
+            key: str(one["default"]).lower() if isinstance(one["default"], bool) else one["default"]
+            for key, one in PROJECT["config"].items()
+        }
+        set_all_config(
+            {
+                f"{PROJECT['name']}:{key}": str(value)
+                for key, value in (defaults | dict(config or {})).items()
+            }
+        )
+
+        @pulumi.runtime.test  # type: ignore[untyped-decorator]
+        def program() -> Any:
+            root = get_root_resource()
+            assert root is not None
+            outputs = root.outputs  # type: ignore[attr-defined]
+            outputs.clear()  # the root is one for all runs in a process
+            runpy.run_path(str(ROOT / "__main__.py"))
+            secret = {
+                name: pulumi.Output.from_input(one).is_secret() for name, one in outputs.items()
+            }
+            return pulumi.Output.all(exports=outputs, secret=secret).apply(self._keep)
+
+        program()
+        return self
+
+    def _keep(self, made: dict[str, Any]) -> None:
+        self.exports = made["exports"]
+        self.secrets = {name for name, secret in made["secret"].items() if secret}
+
+    def stacks(self) -> dict[str, dict[str, Any]]:
+        """The stacks that the program declared: part -> inputs, in the order of their declaration."""
+        return {part(name): made for name, made in self.made.items() if "templateBody" in made}
+
+
+class _Recorder(MockMonitor):
+    """Keeps each registration as it goes over the wire: resource options are nowhere else to be seen."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.engine = engine
+
+    def RegisterResource(self, request: Any) -> Any:
+        self.engine.requests[request.name] = request
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+
+
+def part(resource: str) -> str:
+    """The template that a stack resource is made from: hosts-<release> is made from hosts."""
+    return resource.split("-")[0]

@@ -1,0 +1,152 @@
+"""HAProxy itself, as the local balancer is set up, in front of a port of ours on loopback."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import requests
+
+from local.cloud import balancer, balancer_config, endpoint
+from local.cloud.cloud_api import Balancing
+from tests.support import tools
+from tests.support.balancing import balancing
+
+PATIENCE = 20.0  # seconds; on an idle machine, nothing takes half of one
+
+
+def until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.01)
+
+
+class Target(Protocol):
+    """A host: what a test has to know of one."""
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def healthy(self) -> bool: ...
+
+
+class Haproxy:
+    """A HAProxy with the configuration that our templates make, and what the controller does with it."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.aws = balancing()
+        self.aws = self.aws._replace(target_group={**self.aws.target_group, "Port": port})
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """As balancer.sh does."""
+        assert balancer.apply(self.aws) is False
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603 - our own command
+                [*tools.haproxy(), "-W", "-S", str(balancer.MASTER), "-f", str(balancer.CONFIG)],
+                stdout=log,
+                stderr=log,
+            )
+        self.apply()
+
+    def apply(self) -> None:
+        """As the controller does: again, while one of HAProxy's processes does not listen yet."""
+        until(self._takes_it)
+
+    def _takes_it(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        with suppress(OSError):
+            return balancer.apply(self.aws)
+        return False
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.kill()  # the workers see it, and go
+            self.process.wait()
+            self.process = None
+        for path in [*self.folder.glob("*.sock"), *self.folder.glob("*.cfg")]:
+            path.unlink()
+
+    def change(self, **attributes: str) -> None:
+        """Of the load balancer's; `_` is a dot."""
+        changed = {key.replace("__", "."): value for key, value in attributes.items()}
+        self.aws = self.aws._replace(attributes=self.aws.attributes | changed)
+
+    def check(self, *hosts: Target) -> None:
+        """Register hosts, and wait for the verdict of their checks."""
+        for host in hosts:
+            balancer.register(host.address)
+        until(lambda: all(self.server(host).healthy is host.healthy for host in hosts))
+
+    def server(self, host: Target) -> balancer.Server:
+        return balancer.servers()[host.address]
+
+    def get(self, path: str = "/now", **options: Any) -> requests.Response:
+        return requests.get(self.url + path, timeout=PATIENCE, **options)
+
+    @property
+    def url(self) -> str:
+        return f"http://{balancer_config.LISTENER}"
+
+    def answers(self, number: int = 6) -> set[str]:
+        """Who answers, of that many requests in a row."""
+        return {self.get().text for _ in range(number)}
+
+
+ASK = balancer._ask
+
+
+def ask(path: Path, text: str) -> str:
+    """HAProxy 3.0, which the stage has, says how a reload went; Debian 12's 2.6 says nothing, and does it later."""
+    before = worker() if text == "reload" else ""
+    answer = ASK(path, text)
+    if text == "reload" and not answer:
+        until(lambda: worker() not in ("", before))
+        answer = "Success=1"
+    return answer
+
+
+def worker() -> str:
+    """Its process id; "" while none answers."""
+    with suppress(OSError):
+        return ASK(balancer.ADMIN, "show info").partition("\nPid: ")[2].partition("\n")[0]
+    return ""
+
+
+@contextmanager
+def prepared(monkeypatch: pytest.MonkeyPatch, folder: Path, port: int) -> Iterator[Haproxy]:
+    """One that is not started yet, for hosts that listen on that port; its files are in the folder."""
+    for name in ("CONFIG", "APPLIED", "MASTER", "ADMIN"):
+        monkeypatch.setattr(balancer, name, folder / getattr(balancer, name).name)
+    monkeypatch.setattr(balancer_config, "RUN", folder)
+    monkeypatch.setattr(balancer_config, "ENDPOINT", "http://127.0.0.1:1")
+    with socket.socket() as one, socket.socket() as other:
+        for where, name, free in (
+            (balancer_config, "LISTENER", one),
+            (endpoint, "PORT", other),
+        ):
+            free.bind(("127.0.0.1", 0))
+            monkeypatch.setattr(where, name, f"127.0.0.1:{free.getsockname()[1]}")
+
+    def quick(aws: Balancing, *arguments: Any) -> str:
+        text = balancer_config.configuration(aws, *arguments)
+        assert "inter 5s" in text
+        return text.replace("inter 5s", "inter 50ms")
+
+    monkeypatch.setattr(balancer, "configuration", quick)
+    monkeypatch.setattr(balancer, "_ask", ask)
+    haproxy = Haproxy(folder, port)
+    try:
+        yield haproxy
+    finally:
+        haproxy.stop()

@@ -1,0 +1,54 @@
+"""Takes the README's pictures of the page, docs/page*.png: `make screenshot`, of the deployment that is up, or URL=."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Error, expect
+
+from healthcheck.target import default
+from tests.support.browser import PATIENCE, chromium, visit
+
+DOCS = Path(__file__).parents[2] / "docs"
+WIDE, NARROW = {"width": 1200, "height": 800}, {"width": 320, "height": 640}
+PICTURES: dict[str, dict[str, Any]] = {
+    "page.png": {"viewport": WIDE, "color_scheme": "light"},
+    "page-dark.png": {"viewport": WIDE, "color_scheme": "dark"},
+    "page-narrow.png": {"viewport": NARROW, "color_scheme": "light"},
+}
+
+
+def main(arguments: list[str]) -> int:
+    url = arguments[0] if arguments else default()
+    if url is None:
+        return _failed("nothing is up: run `make up` first, or say URL=http://...")
+    try:
+        pictures(url.removesuffix("/now"))
+    except (Error, AssertionError) as trouble:
+        return _failed(f"{url} shows no two hosts that answer: {str(trouble).splitlines()[0]}")
+    return 0
+
+
+def pictures(url: str) -> None:
+    with chromium() as browser:
+        for name, options in PICTURES.items():
+            with visit(browser, url, **options) as visitor:
+                service = visitor.page.locator("#service")
+                expect(service).to_have_text("Both hosts answer", timeout=PATIENCE)
+                picture = visitor.page.screenshot(full_page=True)
+            # A palette is enough for a page without photographs, and makes a third of it.
+            Image.open(io.BytesIO(picture)).quantize(128).save(DOCS / name, optimize=True)
+            print(f"docs/{name}: {(DOCS / name).stat().st_size // 1000} KB")
+
+
+def _failed(why: str) -> int:
+    print(f"error: {why}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,61 @@
+"""The service as it is run: gunicorn with its configuration, on a free port of this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+ROOT = Path(__file__).parents[2]
+CONFIG = "service/gunicorn.conf.py"
+
+
+class Running(NamedTuple):
+    """A gunicorn that listens on `url`; its log is at `log`."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+
+def start(log: IO[bytes], server: str, *arguments: str) -> subprocess.Popen[bytes]:
+    environment = os.environ | {
+        "TIMESERVICE_BIND": "127.0.0.1:0",
+        "TIMESERVICE_WORKERS": "1",
+        "TIMESERVICE_TIME_SERVER": server,
+        "PYTHONUNBUFFERED": "1",
+    }
+    return subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "gunicorn", "--config", CONFIG, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stderr=log,
+    )
+
+
+def listening(process: subprocess.Popen[bytes], log: Path) -> str:
+    """The URL that gunicorn says it listens on, once it does."""
+    deadline = time.monotonic() + 20
+    while process.poll() is None and time.monotonic() < deadline:
+        if found := re.search(r"Listening at: (http://127\.0\.0\.1:\d+)", log.read_text()):
+            return found[1]
+        time.sleep(0.02)
+    raise AssertionError(log.read_text())
+
+
+@contextmanager
+def running_service(log: Path, server: str, *arguments: str) -> Iterator[Running]:
+    """One that asks that time server; arguments are gunicorn's."""
+    with log.open("wb") as file:
+        process = start(file, server, *arguments)
+        try:
+            yield Running(process, listening(process, log), log)
+        finally:
+            process.kill()
+            process.wait()
