@@ -101,7 +101,7 @@ def jobs(each: int, seed: int) -> list[Job]:
         for method in METHODS:
             some, number = (slow, SLOW_RIVALS) if method == SLOW else (quick, RIVALS)
             some += [functools.partial(estimate, method, path, one) for one in seeds[:number]]
-    random.Random(seed).shuffle(quick)  # noqa: S311 - no secret
+    random.Random(seed).shuffle(quick)
     return slow + quick
 
 

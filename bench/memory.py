@@ -44,7 +44,7 @@ def measured() -> Iterator[Usage]:
     """Each of REPORTS, as soon as it is there."""
     with web(forgetful(states(0.0))) as service, ntp() as server:
         command = [sys.executable, "-m", "bench.memory", service.url, server.name]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603 - ours
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout  # noqa: S101 - for mypy
             for line in child.stdout:
                 yield Usage(*map(int, line.split()))

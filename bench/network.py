@@ -70,7 +70,7 @@ class Network:
 
     def _ways(self, path: Path) -> tuple[Way, Way]:
         # Chances of their own: which of two connections is served first must not change what becomes of either.
-        out, back = (random.Random(self._chance.random()) for _ in range(2))  # noqa: S311 - paths of a simulation
+        out, back = (random.Random(self._chance.random()) for _ in range(2))
         return Way(path, path.out, out), Way(path, path.back, back)
 
     async def _tcp(self, path: Path, port: int) -> int:

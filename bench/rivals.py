@@ -94,7 +94,7 @@ def htpdate(port: int) -> float | None:
     """What htpdate finds when it may ask as often as it can; None if it finds nothing, or is not here."""
     command = [str(HTPDATE), "-q", "-d", "-t", "-p", "9", f"{HERE}:{port}"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)  # noqa: S603 - htpdate
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     except (OSError, subprocess.TimeoutExpired):
         return None
     # Not the amount by which it would set our clock: that is half of what it found, if it is small.
@@ -112,7 +112,7 @@ METHODS: dict[str, Method] = {
 
 def estimate(method: str, path: Path, seed: str) -> Estimate:
     """By one of METHODS, of the service that a trial with this seed has."""
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     error = drawn(path, chance).error
     with web(states(error)) as service, network(chance) as paths:
         found = METHODS[method](paths.tcp(path, service.server_port))

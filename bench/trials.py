@@ -79,7 +79,7 @@ def states(shift: float) -> Behaviour:
 
 def trial(path: Path, seed: str) -> Trial:
     """One check. The seed decides on all but the scheduling of threads."""
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     draw = drawn(path, chance)
     with (
         web(states(draw.error - draw.own)) as service,

@@ -35,7 +35,7 @@ def run(url: str, seconds: int) -> Load:
     """Ask for so many seconds, over CONNECTIONS kept ones."""
     command = [str(WRK), "--latency", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url]
     environment = os.environ | {"LD_LIBRARY_PATH": str(LIBRARIES)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)  # noqa: S603 - ours
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"error: wrk failed on {url}: {done.stderr}{done.stdout}")
     return parsed(done.stdout)

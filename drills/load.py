@@ -50,7 +50,7 @@ class Running:
         command = [sys.executable, "-m", "drills.sender", url, str(log), str(rate)]
         self.log = log
         self.requests: list[Request] = []
-        self._process = subprocess.Popen(  # noqa: S603 - our own command
+        self._process = subprocess.Popen(
             command, cwd=Path(__file__).parent.parent, stdin=subprocess.PIPE, text=True
         )
         deadline = time.monotonic() + 30

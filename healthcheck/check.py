@@ -139,7 +139,7 @@ class _Run:
             self.trouble = trouble
             if trouble.reason not in RETRIED:
                 return
-        wait = RETRY_AFTER * (1 + random.random())  # noqa: S311 - jitter, no secret
+        wait = RETRY_AFTER * (1 + random.random())
         if steady() + wait > self.deadline:
             return
         pause(wait)

@@ -33,7 +33,7 @@ def ticks(every: float, stop: Bell, number: int | None = None) -> Iterator[None]
         if done == number:
             return
         turn = max(turn + 1, int((steady() - start) / every) + 1)
-        due = start + every * (turn + JITTER * random.random())  # noqa: S311 - no secret
+        due = start + every * (turn + JITTER * random.random())
         if stop.heard(max(0.0, due - steady())) or stop.rung:
             return
 

@@ -58,7 +58,7 @@ def default() -> str | None:
         return written[0].read_text().strip() or None
     if pulumi := shutil.which("pulumi"):
         try:
-            answer = subprocess.run(  # noqa: S603 - our own words, and the user's own pulumi
+            answer = subprocess.run(
                 [pulumi, "stack", "output", "url", "--non-interactive"],
                 cwd=ROOT
                 if (ROOT / "Pulumi.yaml").exists()

@@ -101,9 +101,7 @@ def _said(cloud: Containers, word: str) -> list[Line]:
     for source in sources(cloud, word):
         command = source.run("docker", "logs", "--timestamps", tail, source.container)
         # What is typed meanwhile is for the shell.
-        done = subprocess.run(  # noqa: S603 - docker
-            command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, check=False
-        )
+        done = subprocess.run(command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, check=False)
         # At \n alone: progress is told with \r in a line.
         lines += [_line(source, raw) for raw in done.stdout.split(b"\n") if STAMPED.match(raw)]
     return sorted(lines)
@@ -145,7 +143,7 @@ def _follow(source: Source, since: str | None, said: Queue[tuple[Source, Line | 
     beginning = f"--since={since}" if since else f"--tail={LINES}"
     options = ["--follow", "--timestamps", beginning, source.container]
     command = source.run("bash", "-c", FOLLOW, "logs", *options, options=("--interactive",))
-    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=STDOUT) as process:  # noqa: S603 - docker
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=STDOUT) as process:
         for raw in process.stdout or ():
             if STAMPED.match(raw):
                 said.put((source, _line(source, raw)))

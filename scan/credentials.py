@@ -86,8 +86,8 @@ def history_of(root: Path) -> Path | None:
 def git(root: Path, *arguments: str) -> str:
     """What git prints there. Raises Broken."""
     try:
-        done = subprocess.run(  # noqa: S603 - git
-            ["git", *arguments],  # noqa: S607 - git
+        done = subprocess.run(
+            ["git", *arguments],
             cwd=root,
             capture_output=True,
             text=True,

@@ -41,7 +41,7 @@ def run_for_json(command: list[str | Path], folder: Path, statuses: tuple[int, .
     """
     way_out = {name: value for name, value in os.environ.items() if name.upper() in WAY_OUT}
     try:
-        done = subprocess.run(  # noqa: S603 - the scanners' own paths
+        done = subprocess.run(
             command,
             cwd=folder,
             env={**ENVIRONMENT, **way_out, "HOME": str(folder)},

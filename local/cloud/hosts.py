@@ -126,7 +126,7 @@ def _run(name: str, options: list[str]) -> None:
 
 
 def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607 - docker, with words of ours
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
 
 
 def _address_of(container: str, network: str) -> str:

@@ -35,7 +35,7 @@ UNEVEN = Path("uneven", 0.010, 0.040)
 
 
 def chance() -> random.Random:
-    return random.Random(SEED)  # noqa: S311 - no secret
+    return random.Random(SEED)
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_each_setting_is_one(document: str, key: str) -> None:
 
 @cache
 def help_of(module: str) -> str:
-    done = subprocess.run(  # noqa: S603 - our own modules
+    done = subprocess.run(
         [sys.executable, "-m", module, "--help"],
         cwd=ROOT,
         env=os.environ | {"COLUMNS": "200"},
@@ -144,7 +144,7 @@ def test_each_command_of_the_aws_cli_s_is_well_formed(document: str, command: st
 @pytest.mark.parametrize("command", every(), ids=lambda one: one.id)
 def test_each_command_is_run_by_a_test_or_says_that_it_needs_aws(command: Command) -> None:
     done = subprocess.run(
-        ["bash", "-n"],  # noqa: S607 - the machine's
+        ["bash", "-n"],
         input=command.text, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -160,7 +160,7 @@ def test_each_command_is_run_by_a_test_or_says_that_it_needs_aws(command: Comman
 
 def test_no_document_is_left_out() -> None:
     listed = subprocess.run(
-        ["git", "ls-files", "*.md"],  # noqa: S607 - the machine's
+        ["git", "ls-files", "*.md"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert set(listed.stdout.split()) <= set(TEXTS)

@@ -218,7 +218,7 @@ def test_a_verdict_that_nobody_can_read_is_unknown(output: str) -> None:
         service(tells(), 0) as arguments,
         open(output if output[0] == "/" else writing, "w") as out,
     ):
-        done = subprocess.run(  # noqa: S603 - our own command
+        done = subprocess.run(
             [sys.executable, "-m", "healthcheck", *arguments],
             cwd=ROOT,
             stdout=out,
@@ -236,7 +236,7 @@ def test_a_verdict_that_nobody_can_read_is_unknown(output: str) -> None:
 def test_what_is_closed_takes_nothing_and_the_other_takes_no_more(closed: str, code: int) -> None:
     with service(tells(), 0) as arguments:
         command = [sys.executable, "-m", "healthcheck", "--verbose", *arguments]
-        done = subprocess.run(  # noqa: S603 - our own command
+        done = subprocess.run(
             ["/bin/sh", "-c", f'exec "$@" {closed}>&-', "sh", *command],
             cwd=ROOT,
             capture_output=True,

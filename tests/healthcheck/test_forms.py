@@ -222,9 +222,9 @@ def test_standard_output_may_be_named_as_a_file(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "healthcheck", "127.0.0.1:9", "--reference", "local"]
     command += ["--output", "/dev/stdout"]
     root = Path(__file__).parents[2]
-    piped = subprocess.run(command, cwd=root, capture_output=True, check=False)  # noqa: S603 - our own command
+    piped = subprocess.run(command, cwd=root, capture_output=True, check=False)
     with (tmp_path / "told").open("wb") as file:
-        subprocess.run(command, cwd=root, stdout=file, check=False)  # noqa: S603 - our own command
+        subprocess.run(command, cwd=root, stdout=file, check=False)
     assert piped.stdout.startswith(b"Failed ")
     assert (tmp_path / "told").read_bytes() == piped.stdout
     assert [one.name for one in tmp_path.iterdir()] == ["told"]

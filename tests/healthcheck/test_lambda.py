@@ -26,7 +26,7 @@ def packaged(clone: Path) -> Path:
     for script in (clone / "scripts").glob("*.sh"):
         script.chmod(0o755)
     (clone / ".venv").symlink_to(Path(sys.prefix))
-    done = subprocess.run(  # noqa: S603 - our own script
+    done = subprocess.run(
         [clone / "scripts" / "package.sh"], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -67,7 +67,7 @@ def test_it_is_all_that_the_function_needs(package: Path, tmp_path: Path) -> Non
             "DEPLOYMENT": "test",
             "METRIC_NAMESPACE": "timeservice",
         }
-        done = subprocess.run(  # noqa: S603 - our own words
+        done = subprocess.run(
             [sys.executable, "-S", "-c", code],
             cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=30, check=False,
         )  # fmt: skip

@@ -16,7 +16,7 @@ UV = Path(sys.executable).parent / "uv"
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    done = subprocess.run(  # noqa: S603 - our own commands
+    done = subprocess.run(
         command,
         cwd=cwd,
         capture_output=True,

@@ -215,7 +215,7 @@ def test_the_command_checks_again_and_again_and_tells_each_time(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_command_well(number: int) -> None:
     with web(tells(5)) as service, ntp() as server:
-        process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(
             [
                 sys.executable,
                 "-m",

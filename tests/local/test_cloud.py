@@ -214,7 +214,7 @@ raise SystemExit(command.main(["logs"]))"""
     os.close(reader)
     env = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     with os.fdopen(writer, "wb") as pipe:
-        return subprocess.run(  # noqa: S603 - our own
+        return subprocess.run(
             [sys.executable, "-c", code], stdout=pipe, stderr=subprocess.PIPE, text=True, env=env
         )
 
@@ -362,7 +362,7 @@ def test_an_interrupted_run_ends_at_once_and_says_what_mends_it(number: int) -> 
         "threading.Thread(target=time.sleep, args=(30,)).start()\n"
         f"signal.raise_signal({number:d})\n"
     )
-    done = subprocess.run(  # noqa: S603 - our own script
+    done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=Path(__file__).parents[2],
         capture_output=True,
@@ -386,7 +386,7 @@ def test_a_run_whose_make_is_killed_ends_with_it_though_nobody_reads_what_it_say
         "threading.Thread(target=time.sleep, args=(60,)).start()\n"
         "time.sleep(60)\n"
     )
-    make = subprocess.Popen(  # noqa: S603 - our own script
+    make = subprocess.Popen(
         ["/bin/bash", "-c", '"$0" -c "$1" 2>&1; exit', sys.executable, script],
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,

@@ -217,7 +217,7 @@ def test_what_follows_a_host_s_log_ends_when_nobody_reads_it_any_more(tmp_path: 
     stub = tmp_path / "docker"
     stub.write_text("#!/bin/bash\necho $$\nexec sleep 60\n")
     stub.chmod(0o700)
-    following = subprocess.Popen(  # noqa: S603 - our own script
+    following = subprocess.Popen(
         ["/bin/bash", "-c", logs.FOLLOW, "logs"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

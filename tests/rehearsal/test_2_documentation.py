@@ -37,8 +37,8 @@ def adapted(text: str, clone: Clone) -> str:
 
 def start(text: str, clone: Clone) -> subprocess.Popen[str]:
     environment = {key: value for key, value in os.environ.items() if "MAKE" not in key}
-    return subprocess.Popen(  # noqa: S603 - our own documentation
-        ["bash", "-euo", "pipefail", "-c", f"exec 2>&1; {adapted(text, clone)}"],  # noqa: S607 - the machine's
+    return subprocess.Popen(
+        ["bash", "-euo", "pipefail", "-c", f"exec 2>&1; {adapted(text, clone)}"],
         cwd=clone.folder,
         env=environment | {"NAME": clone.name, "PORT": str(clone.port), "URL": clone.url},
         stdin=subprocess.DEVNULL,

@@ -15,8 +15,8 @@ DAILY = ["up", "status", "logs", "shell", "test", "down"]
 
 
 def make(*arguments: str) -> str:
-    done = subprocess.run(  # noqa: S603 - our own Makefile
-        ["make", "--no-print-directory", *arguments],  # noqa: S607 - of the machine
+    done = subprocess.run(
+        ["make", "--no-print-directory", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -62,7 +62,7 @@ def run(clone: Path, tmp_path: Path) -> Run:
             stub.unlink(missing_ok=True)  # it may be a link to the machine's own
             stub.write_text(f"#!/bin/bash\n{body}\n")
             stub.chmod(0o755)
-        return subprocess.run(  # noqa: S603 - our own scripts
+        return subprocess.run(
             command,
             cwd=clone,
             env={"PATH": str(folder), "DOCKER_HOST": docker_host},
@@ -142,7 +142,7 @@ def test_a_step_that_fails_shows_its_own_output_alone_and_asks_for_the_network_i
 
 def test_two_scripts_of_a_clone_wait_for_each_other(run: Run, clone: Path, tmp_path: Path) -> None:
     began = tmp_path / "began"
-    holder = subprocess.Popen(  # noqa: S603 - our own script
+    holder = subprocess.Popen(
         source(f"one_at_a_time; echo > {began}; sleep 1"), cwd=clone, env=dict(os.environ)
     )
     while not began.exists():
@@ -176,7 +176,7 @@ def test_what_another_make_set_up_meanwhile_is_not_set_up_again(run: Run, clone:
     mark, go = set_up(clone), clone / "go"
     os.mkfifo(go)
     code = source(f"one_at_a_time; echo; read -r <go; {mark}")
-    with subprocess.Popen(code, cwd=clone, stdout=subprocess.PIPE) as holder:  # noqa: S603 - our own script
+    with subprocess.Popen(code, cwd=clone, stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         holder.stdout.readline()  # it has its turn
         flock = shutil.which("flock")

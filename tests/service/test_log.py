@@ -235,7 +235,7 @@ DIES = (
 @pytest.mark.parametrize("then", ["1 / 0", DIES], ids=["program", "thread"])
 def test_what_nobody_catches_is_a_line_too(then: str) -> None:
     command = logger(then)
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # noqa: S603 - our own
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     said = json.loads(done.stderr)
     assert said["level"] == "critical"
     assert said["traceback"].endswith("ZeroDivisionError: division by zero")
@@ -257,7 +257,7 @@ def test_a_worker_that_is_killed_is_told_and_replaced(tmp_path: Path) -> None:
 def test_a_terminal_gets_lines_for_people() -> None:
     ours, theirs = pty.openpty()
     command = logger("log.warning('it happened')")
-    process = subprocess.Popen(command, cwd=ROOT, stderr=theirs)  # noqa: S603 - our own
+    process = subprocess.Popen(command, cwd=ROOT, stderr=theirs)
     os.close(theirs)
     with os.fdopen(ours, "rb") as terminal:
         line = terminal.readline().decode()

@@ -51,7 +51,7 @@ class Haproxy:
         """As balancer.sh does."""
         assert balancer.apply(self.aws) is False
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - our own command
+            self.process = subprocess.Popen(
                 [*tools.haproxy(), "-W", "-S", str(balancer.MASTER), "-f", str(balancer.CONFIG)],
                 stdout=log,
                 stderr=log,

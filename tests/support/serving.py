@@ -31,7 +31,7 @@ def start(log: IO[bytes], server: str, *arguments: str) -> subprocess.Popen[byte
         "TIMESERVICE_TIME_SERVER": server,
         "PYTHONUNBUFFERED": "1",
     }
-    return subprocess.Popen(  # noqa: S603 - our own command
+    return subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "--config", CONFIG, *arguments],
         cwd=ROOT,
         env=environment,

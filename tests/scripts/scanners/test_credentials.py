@@ -16,7 +16,7 @@ pytestmark = pytest.mark.scanners
 
 def made_up(alphabet: str, length: int) -> str:
     """Looks like a key, and stands in no file of ours."""
-    chance = random.Random(length)  # noqa: S311 - nothing is encrypted with it
+    chance = random.Random(length)
     return "".join(chance.choice(alphabet) for _ in range(length))
 
 
@@ -30,7 +30,7 @@ PASSWORD = f"postgres://me:{made_up(WORD, 20)}@db.internal/time\n"
 
 def git(folder: Path, *arguments: str) -> None:
     command = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)  # noqa: S603 - git
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ def test_a_secret_is_found_before_it_is_committed(secret: str, clone: Path, tmp_
 
 def test_a_private_key_is_found(clone: Path, tmp_path: Path) -> None:
     key = clone / "key.pem"
-    subprocess.run(  # noqa: S603 - a key that is used for nothing
-        ["openssl", "genpkey", "-algorithm", "ed25519", "-out", key],  # noqa: S607 - the machine's
+    subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "ed25519", "-out", key],
         check=True, capture_output=True,
     )  # fmt: skip
     (found,), _ = look(clone, tmp_path)

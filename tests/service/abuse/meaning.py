@@ -165,7 +165,7 @@ PARAMETERS = [
 ]  # fmt: skip
 
 _OTHER = "another protocol: an error, or nothing, and never a word of it back"
-_NOISE = random.Random(7)  # noqa: S311 - the same noise each time
+_NOISE = random.Random(7)
 
 PROTOCOLS = [
     Row("TLS", bytes.fromhex("16030100a5010000a10303") + bytes(range(160)), "400|closed|open", "400", _OTHER),

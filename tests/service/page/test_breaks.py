@@ -45,14 +45,14 @@ def rounds(page: Page, number: int) -> set[str]:
 
 def test_a_host_whose_turn_chance_delays_is_not_missing(page: Page, hosts: TwoHosts) -> None:
     idle(page)
-    hosts.chance = random.Random(SEED)  # noqa: S311 - no secret
+    hosts.chance = random.Random(SEED)
     assert rounds(page, 100) == {"Both hosts answer"}
     assert len(hosts.paths) < 100 * 5
 
 
 def test_of_many_hosts_none_is_missing_until_it_is_lost(browser: Browser) -> None:
     with two_hosts(6 * ZONES) as hosts, visit(browser, hosts.url) as visitor:
-        hosts.chance = random.Random(SEED)  # noqa: S311 - no secret
+        hosts.chance = random.Random(SEED)
         service = visitor.page.locator("#service")
         expect(service).to_have_text(words(r"\d+ hosts answer"))
         rounds(visitor.page, 20)
