@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.machine import machine
 from drills.clone import Clone, committed
+from local.machine import machine
 
 
 def timed(clone: Clone, target: str) -> float:

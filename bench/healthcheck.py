@@ -23,11 +23,11 @@ from pathlib import Path as File
 from bench import tables
 from bench.cases import Said, compared
 from bench.goals import Goal, goals
-from bench.machine import machine
 from bench.memory import Usage, measured
 from bench.paths import Path
 from bench.rivals import METHODS, Estimate, estimate
 from bench.trials import Trial, trial
+from local.machine import machine
 
 ROOT = File(__file__).parent.parent
 RESULTS = ROOT / "build/bench-healthcheck.json"

@@ -20,9 +20,9 @@ from typing import NamedTuple
 from bench import wrk
 from bench.contenders import DEVELOPMENT_SERVER, FIXED, SERVICE, contenders
 from bench.goals import Goal
-from bench.machine import machine
 from bench.tables import table, targets
 from bench.wrk import Load
+from local.machine import machine
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "build/bench-speed.json"

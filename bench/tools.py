@@ -13,12 +13,12 @@ from pathlib import Path
 
 import requests
 
-from bench.machine import free_port
 from bench.network import HERE
 from bench.rivals import METHODS
 from healthcheck import reference
 from healthcheck.check import check
 from healthcheck.verdict import LIMIT
+from local.machine import free_port
 from tests.support.healthcheck_servers import ntp
 
 DEBIAN = Path(__file__).parent.parent / "build/debian"

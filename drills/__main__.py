@@ -13,13 +13,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from bench.machine import machine
 from drills import outcome
 from drills.catalogue import DRILLS
 from drills.clone import Clone
 from drills.picture import draw
 from drills.registry import Drill
 from drills.stage import RESULTS, play, stage
+from local.machine import machine
 from local.steps import CloudError, step
 
 

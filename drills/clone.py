@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.machine import free_port
+from local.machine import free_port
 
 ROOT = Path(__file__).parent.parent
 BUILT = ("base.tar", "stage-base.tar", "image.tar.gz", "image.digest")

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from bench.machine import machine
 from drills import hosts, outcome, releases
 from drills.clone import Clone
 from drills.outcome import Outcome
@@ -27,6 +26,7 @@ from drills.workloads import (
     steady,
     unaware,
 )
+from local.machine import machine
 from local.steps import CloudError, step
 
 HOSTS, BALANCER, GUNICORN = "cfn/hosts.yaml", "cfn/balancer.yaml", "service/gunicorn.conf.py"

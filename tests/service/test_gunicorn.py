@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from bench.machine import free_port
+from local.machine import free_port
 from tests.support.serving import CONFIG, ROOT, Running, running_service, start
 
 pytestmark = pytest.mark.served
