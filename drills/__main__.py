@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from deployment.errors import UserError
 from drills import outcome
 from drills.catalogue import DRILLS
 from drills.clone import Clone
@@ -20,7 +21,7 @@ from drills.picture import draw
 from drills.registry import Drill
 from drills.stage import RESULTS, play, stage
 from local.machine import machine
-from local.steps import CloudError, step
+from local.steps import step
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with stage() as clone:
             return report([played(DRILLS[name], clone) for name in options.names or DRILLS])
-    except CloudError as trouble:
+    except UserError as trouble:
         print(f"\nerror: {trouble}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

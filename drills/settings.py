@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from deployment.errors import UserError
 from drills import hosts, outcome, releases
 from drills.clone import Clone
 from drills.outcome import Outcome
@@ -27,7 +28,7 @@ from drills.workloads import (
     unaware,
 )
 from local.machine import machine
-from local.steps import CloudError, step
+from local.steps import step
 
 HOSTS, BALANCER, GUNICORN = "cfn/hosts.yaml", "cfn/balancer.yaml", "service/gunicorn.conf.py"
 
@@ -118,7 +119,7 @@ def tried(setting: Setting, value: str, clone: Clone) -> str:
     try:
         try:
             deploy(clone)
-        except CloudError:
+        except UserError:
             return "nothing is deployed with it"
         result = play(Drill(setting.name, "", setting.play), clone)
         return "; ".join(told(result) for told in setting.told)
@@ -137,7 +138,7 @@ def main() -> int:
                     with step(f"{setting.name} {value}") as line:
                         line.outcome = tried(setting, value, clone)
                     rows.append({"setting": setting.name, "value": value, "found": line.outcome})
-    except CloudError as trouble:
+    except UserError as trouble:
         print(f"\nerror: {trouble}", file=sys.stderr)
         return 1
     told = {"machine": machine(), "settings": rows}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from deployment.errors import UserError
 from drills import outcome
 from drills.clone import ROOT, Clone
 from drills.outcome import Outcome
@@ -18,7 +19,7 @@ from drills.registry import Drill
 from drills.scene import Scene
 from drills.times import grace_period
 from local.containers import LABEL, Containers
-from local.steps import CloudError, alone, step
+from local.steps import alone, step
 
 RESULTS = ROOT / "build/drills"
 NAME = f"drill-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"  # one for each clone
@@ -27,9 +28,9 @@ STACKS = 5
 
 @contextmanager
 def stage() -> Iterator[Clone]:
-    """A copy of this clone whose deployment is up while the block runs; raises CloudError if it does not get up."""
+    """A copy of this clone whose deployment is up while the block runs; raises UserError if it does not get up."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    busy = CloudError("drills are being played in this clone already; wait for them")
+    busy = UserError("drills are being played in this clone already; wait for them")
     with (
         alone(RESULTS / "lock", busy),
         tempfile.TemporaryDirectory() as folder,
@@ -54,7 +55,7 @@ def deploy(clone: Clone) -> None:
     """What the clone's sources say, with somebody to ask for the true time beside it."""
     done = clone.make("up")
     if done.status:
-        raise CloudError(f"there is nothing to drill, as make up failed:\n{done.output[-2000:]}")
+        raise UserError(f"there is nothing to drill, as make up failed:\n{done.output[-2000:]}")
     start_reference(Containers(clone.name))
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from docker.errors import DockerException
 from requests import RequestException
 
+from deployment.errors import UserError
 from local import reviewer
 from local.containers import DEFAULT, PORT, ROOT, Containers
 from local.down import down
@@ -25,7 +26,6 @@ from local.files import Busy, folder_of, lock, remembered_port
 from local.logs import logs
 from local.shell import shell
 from local.status import status
-from local.steps import CloudError
 from local.up import start, up
 
 
@@ -107,7 +107,7 @@ def attempt(args: argparse.Namespace) -> int:
     except Busy as busy:
         print(f"\nerror: {busy}", file=sys.stderr)
         return 2
-    except CloudError as trouble:
+    except UserError as trouble:
         print(f"\nerror: {trouble}", file=sys.stderr)
         return 1
     except (DockerException, RequestException) as trouble:  # it answered at first

@@ -15,7 +15,7 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
 
-from local.steps import CloudError
+from deployment.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 LABEL = "timeservice.deployment"
@@ -44,7 +44,7 @@ class Containers:
             self.engine = docker.from_env()
             self.engine.ping()
         except DockerException as trouble:
-            raise CloudError("no Docker engine answers; `make up` starts one") from trouble
+            raise UserError("no Docker engine answers; `make up` starts one") from trouble
         self.filters: Any = {"label": f"{LABEL}={name}"}
         # What scripts/python-image.sh leaves behind when it is interrupted.
         self.unfinished: Any = {"label": f"timeservice.build={CLONE}"}
@@ -80,7 +80,7 @@ class Containers:
         """The container's address on the edge network, reachable from this machine only."""
         container = self.get(role)
         if container is None or container.status != "running":
-            raise CloudError(f"the local cloud {self.name!r} is not up; `make up` starts it")
+            raise UserError(f"the local cloud {self.name!r} is not up; `make up` starts it")
         networks = container.attrs["NetworkSettings"]["Networks"]
         return str(networks[self.network("edge")]["IPAddress"])
 
@@ -95,7 +95,7 @@ class Containers:
 
     def refuse_if_not_up(self) -> None:
         if missing := self.missing():
-            raise CloudError(
+            raise UserError(
                 f"the local cloud {self.name!r} is not up (no {', no '.join(missing)}); "
                 "`make up` starts or mends it"
             )
@@ -123,7 +123,7 @@ class Containers:
     def refuse_another_clone(self) -> None:
         owner = self.owner()
         if owner is not None and owner != str(ROOT) and Path(owner).exists():
-            raise CloudError(
+            raise UserError(
                 f"the deployment {self.name!r} belongs to the clone {owner}: "
                 "run make down there, or choose another name and port: make up NAME=second PORT=8081"
             )

@@ -13,11 +13,12 @@ from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
+from deployment.errors import UserError
 from local import stacks
 from local.api import ACCOUNT_ROOT, REGION, Credentials, client
 from local.project import DEPLOYMENT
 from local.reviewer import Logins
-from local.steps import CloudError, step
+from local.steps import step
 
 REFUSALS = (Boto3Error, BotoCoreError, ClientError)  # what boto3 raises
 
@@ -40,8 +41,8 @@ class Deployer(Mocks):
         self.stacks: set[str] = set()  # declared, as are the objects
         self.objects: set[tuple[str, str]] = set()
         self.changes = 0
-        self.failure: CloudError | None = None
-        self.refused: CloudError | None = None  # what was looked up last, and in vain
+        self.failure: UserError | None = None
+        self.refused: UserError | None = None  # what was looked up last, and in vain
         self.one_at_a_time = threading.Lock()  # two open step lines could not be read
 
     def client(self, service: str) -> Any:
@@ -56,9 +57,9 @@ class Deployer(Mocks):
             try:
                 return self._made(args)
             except REFUSALS as refused:
-                self.failure = CloudError(f"{args.name}: {refused}")
+                self.failure = UserError(f"{args.name}: {refused}")
                 raise self.failure from None
-            except CloudError as failure:
+            except UserError as failure:
                 self.failure = failure
                 raise
 
@@ -111,7 +112,7 @@ class Deployer(Mocks):
             return self._looked_up(args), []
         except (*REFUSALS, LookupError) as refused:
             # The program may live without it; if not, what it raises says less.
-            self.refused = CloudError(f"{args.token.split(':')[-1]}: {refused}")
+            self.refused = UserError(f"{args.token.split(':')[-1]}: {refused}")
             return {}, [(args.token, str(refused))]
 
     def _looked_up(self, args: MockCallArgs) -> dict[str, Any]:

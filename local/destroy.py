@@ -19,7 +19,7 @@ def destroy(
     """Delete each of the deployment's stacks, whatever state it is in, and nobody else's.
 
     hosts_gone: waits until the hosts have gone, as AWS does before it lets go of their group: the balancer that drains
-    them must still be there. Raises CloudError for a stack that stays, and what boto3 raises.
+    them must still be there. Raises UserError for a stack that stays, and what boto3 raises.
     """
     cloudformation, waiting = client("cloudformation"), True
     # A user goes only without its password.

@@ -8,12 +8,13 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.bucket import NotEmptied
+from deployment.errors import UserError
 from deployment.ownership import Deployment
 from local.api import answers, client_of
 from local.containers import Containers
 from local.destroy import destroy
 from local.project import DEPLOYMENT
-from local.steps import CloudError, step, until
+from local.steps import step, until
 from ops.leftovers.aws import find
 
 DRAINED = 45  # seconds: the target group's deregistration delay, and a controller's pace
@@ -30,7 +31,7 @@ def down(cloud: Containers, folder: Path) -> int:
             cloud.remove_images()
     shutil.rmtree(folder, ignore_errors=True)
     if left := cloud.leftovers():
-        raise CloudError("these could not be removed: " + ", ".join(left))
+        raise UserError("these could not be removed: " + ", ".join(left))
     print(
         "Nothing of it is left outside this clone; an engine that make up installed or started stays."
     )
@@ -45,12 +46,12 @@ def destroyed(cloud: Containers) -> None:
     try:
         endpoint = cloud.endpoint()
         if not answers(endpoint):
-            raise CloudError("the local AWS API does not answer")
+            raise UserError("the local AWS API does not answer")
         destroy(client_of(endpoint), Deployment(DEPLOYMENT), lambda: hosts_gone(cloud))
         with step("what the AWS API has left") as line:
             left = find(client_of(endpoint), DEPLOYMENT).left
             line.outcome = ", ".join(f"{one.kind} {one.id}" for one in left) or "nothing"
-    except (CloudError, NotEmptied, BotoCoreError, ClientError) as trouble:
+    except (UserError, NotEmptied, BotoCoreError, ClientError) as trouble:
         print(f"  not deleted through the API: {trouble}")
 
 

@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from deployment.errors import UserError
 from local.containers import DEFAULT, ROOT
-from local.steps import CloudError, alone
+from local.steps import alone
 
 SETTINGS = "settings.json"  # what was deployed, for make drift
 URL = "url"  # the healthcheck looks here
 
 
-class Busy(CloudError):
+class Busy(UserError):
     """Another run is at work on this deployment."""
 
 

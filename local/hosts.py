@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from docker.models.containers import Container
 
+from deployment.errors import UserError
 from local.containers import Containers
-from local.steps import CloudError
 
 
 class Host(NamedTuple):
@@ -36,7 +36,7 @@ def every(cloud: Containers) -> list[Host]:
 
 
 def called(cloud: Containers, word: str, command: str) -> list[Host]:
-    """At least one. Raises CloudError that says which there are. command: the target of make that takes the word."""
+    """At least one. Raises UserError that says which there are. command: the target of make that takes the word."""
     hosts = every(cloud)
     found = [host for host in hosts if host.is_called(word)]
     if not found:
@@ -53,8 +53,8 @@ def chosen(cloud: Containers, word: str, command: str) -> Host:
     return first
 
 
-def _unknown(wrong: str, hosts: list[Host], command: str) -> CloudError:
+def _unknown(wrong: str, hosts: list[Host], command: str) -> UserError:
     if not hosts:
-        return CloudError("there are no hosts; `make status` shows what there is")
+        return UserError("there are no hosts; `make status` shows what there is")
     there = "\n  ".join(["number, zone, instance id", *map(str, hosts)])
-    return CloudError(f"{wrong}; there are\n  {there}\nSuch as: make {command} {hosts[0].instance}")
+    return UserError(f"{wrong}; there are\n  {there}\nSuch as: make {command} {hosts[0].instance}")

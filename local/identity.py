@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from botocore.exceptions import ClientError
 
+from deployment.errors import UserError
 from deployment.template import read
 from local import stacks
 from local.api import Credentials, client
 from local.project import DEPLOYMENT
-from local.steps import CloudError, step
+from local.steps import step
 
 NAME = "deployer"  # of the stack and of the role, both outside of what the role may touch
 SESSION = 12 * 3600  # seconds; the most that AWS allows
@@ -26,12 +27,12 @@ class Identity(NamedTuple):
 
 
 def deployer(endpoint: str) -> Identity:
-    """Make the role and its policies, or bring them up to date, and take the role. Raises CloudError."""
+    """Make the role and its policies, or bring them up to date, and take the role. Raises UserError."""
     with step("deployer's role, as cfn/deployer.yaml allows"):
         try:
             return _deployer(endpoint)
         except ClientError as refused:
-            raise CloudError(f"the deployer's role cannot be made: {refused}") from None
+            raise UserError(f"the deployer's role cannot be made: {refused}") from None
 
 
 def _deployer(endpoint: str) -> Identity:

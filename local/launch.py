@@ -10,9 +10,9 @@ from typing import Any
 from docker.errors import APIError, NotFound
 from docker.types import IPAMConfig, IPAMPool, LogConfig
 
+from deployment.errors import UserError
 from local.containers import DEFAULT, LABEL, ROLES, ROOT, ZONES, Containers
 from local.parts import Spec, digest, parts
-from local.steps import CloudError
 
 # What the stage's image is made from and by, besides local/cloud itself.
 STAGE = (
@@ -37,7 +37,7 @@ def build_image(cloud: Containers) -> str:
     tag = f"{cloud.name}-stage:{made_from.hexdigest()[:12]}"
     done = subprocess.run([ROOT / "scripts/stage.sh", tag, cloud.name], check=False)
     if done.returncode:
-        raise CloudError("the local cloud's image cannot be made; the reason is above")
+        raise UserError("the local cloud's image cannot be made; the reason is above")
     return tag
 
 
@@ -92,7 +92,7 @@ def _network(cloud: Containers, zone: str, **options: Any) -> None:
     try:
         cloud.engine.networks.create(name, driver="bridge", labels={LABEL: cloud.name}, **options)
     except APIError as refused:
-        raise CloudError(f"the network {name} cannot be made: {refused.explanation}") from None
+        raise UserError(f"the network {name} cannot be made: {refused.explanation}") from None
 
 
 # Containers
@@ -109,7 +109,7 @@ def _start(cloud: Containers, role: str, spec: Spec) -> None:
         container.start()
     except APIError as refused:
         container.remove(force=True, v=True)
-        raise CloudError(f"the container {role} does not start: {refused.explanation}") from None
+        raise UserError(f"the container {role} does not start: {refused.explanation}") from None
 
 
 def _created(cloud: Containers, role: str, spec: Spec) -> Any:
@@ -140,7 +140,7 @@ def _created(cloud: Containers, role: str, spec: Spec) -> Any:
 
 
 def refuse_taken_names(cloud: Containers) -> None:
-    """Raises CloudError if somebody else has a container of a name that is to be ours."""
+    """Raises UserError if somebody else has a container of a name that is to be ours."""
     for role in ROLES:
         with suppress(NotFound):
             found = cloud.engine.containers.get(f"{cloud.name}-{role}")
@@ -155,8 +155,8 @@ def _volume(cloud: Containers, name: str) -> None:
         raise _foreign(f"volume {name}")
 
 
-def _foreign(what: str) -> CloudError:
-    return CloudError(
+def _foreign(what: str) -> UserError:
+    return UserError(
         f"there is a {what} already, and it is not of this deployment: remove it, or choose another name: "
         "make up NAME=second PORT=8081"
     )

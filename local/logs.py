@@ -14,9 +14,9 @@ from subprocess import DEVNULL, PIPE, STDOUT
 from threading import Thread
 from typing import NamedTuple
 
+from deployment.errors import UserError
 from local import hosts
 from local.containers import ROLES, Containers
-from local.steps import CloudError
 from service.log import printable
 
 LINES = 30  # of each source, and ten times as many of the one that is asked for
@@ -48,7 +48,7 @@ class Line(NamedTuple):
 
 
 def logs(cloud: Containers, word: str, follow: bool) -> int:
-    """word: whose; of all if it is empty. Raises CloudError for what is not there."""
+    """word: whose; of all if it is empty. Raises UserError for what is not there."""
     if not cloud.all():
         cloud.refuse_if_not_up()
     day = ""
@@ -134,7 +134,7 @@ def _followed(cloud: Containers, word: str) -> Iterator[Line]:
                 last[source] = line.time
                 new.append(line)
         yield from sorted(new)
-        with suppress(CloudError):  # the host is gone, and another comes in its place
+        with suppress(UserError):  # the host is gone, and another comes in its place
             wanted = sources(cloud, word)
 
 

@@ -15,24 +15,24 @@ from typing import Any
 import pulumi
 from pulumi.runtime import set_all_config, set_mocks
 
+from deployment.errors import UserError
 from deployment.inputs import Inputs
 from deployment.settings import Settings
 from local.api import ACCOUNT_ROOT, Credentials
 from local.containers import ROOT
 from local.deployer import REFUSALS, Deployer
 from local.project import PROJECT, STACK, configuration
-from local.steps import CloudError
 
 
 def check(overrides: dict[str, str]) -> Settings:
-    """The settings, or CloudError for what the program would refuse, before anything is built or started."""
+    """The settings, or UserError for what the program would refuse, before anything is built or started."""
     _configure(overrides)
     try:
         found = Inputs.load().settings
     except pulumi.RunError as wrong:
         raise _told(wrong) from None
     if found.budget:
-        raise CloudError(
+        raise UserError(
             f"configuration timeservice:budget is {found.budget}, and the local cloud has no AWS Budgets (it costs "
             "nothing either). Leave it out here; it is for AWS: pulumi config set budget DOLLARS"
         )
@@ -53,7 +53,7 @@ def _configure(overrides: dict[str, str]) -> None:
     for key in overrides:
         if key not in declared:
             known = ", ".join(declared)
-            raise CloudError(f"there is no setting {key!r}; those in Pulumi.yaml are: {known}")
+            raise UserError(f"there is no setting {key!r}; those in Pulumi.yaml are: {known}")
     set_mocks(Deployer("http://nowhere.invalid"), project=PROJECT["name"], stack=STACK)
     set_all_config(configuration(overrides))
 
@@ -64,7 +64,7 @@ def run(
     reviewer: Mapping[str, Any] | None = None,
     credentials: Credentials = ACCOUNT_ROOT,
 ) -> tuple[dict[str, Any], int]:
-    """Run `__main__.py`; returns its exports and how many things changed. Raises CloudError with the reason.
+    """Run `__main__.py`; returns its exports and how many things changed. Raises UserError with the reason.
 
     reviewer: what the run before exported of it.
     """
@@ -73,12 +73,12 @@ def run(
     try:
         deployer.delete_undeclared()
     except REFUSALS as refused:
-        raise CloudError(f"what is no longer declared cannot be deleted: {refused}") from None
+        raise UserError(f"what is no longer declared cannot be deleted: {refused}") from None
     return exports, deployer.changes
 
 
 def play(deployer: Deployer, configuration: dict[str, str], stack: str = STACK) -> dict[str, Any]:
-    """Run `__main__.py` before the deployer; returns its exports. Raises CloudError with the reason."""
+    """Run `__main__.py` before the deployer; returns its exports. Raises UserError with the reason."""
     # A failure is told at the end, once; asyncio would tell it again, with a traceback, for each future that holds it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     set_mocks(deployer, project=PROJECT["name"], stack=stack, preview=False)
@@ -99,7 +99,7 @@ def play(deployer: Deployer, configuration: dict[str, str], stack: str = STACK) 
     except Exception as trouble:
         told = _told(trouble)
         raise deployer.failure or (
-            told if isinstance(told, CloudError) else deployer.refused or told
+            told if isinstance(told, UserError) else deployer.refused or told
         ) from None
     if deployer.failure:
         raise deployer.failure
@@ -110,5 +110,5 @@ def _told(trouble: BaseException) -> BaseException:
     """An error that the program raised for people, in its own words; anything else as it is."""
     if isinstance(trouble, pulumi.RunError):
         text = re.sub(r"pulumi config set (\w+) VALUE", r'make up CONFIG="\1=VALUE"', str(trouble))
-        return CloudError(text)
+        return UserError(text)
     return trouble

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.steps import CloudError
+from deployment.errors import UserError
 
 FILE = "reviewer.json"  # in the folder of the deployment
 
@@ -37,7 +37,7 @@ def remember(folder: Path, told: Mapping[str, Any] | None) -> None:
 def show(folder: Path) -> int:
     told = remembered(folder)
     if not told:
-        raise CloudError('there is no reviewer; make up CONFIG="reviewer=user" makes one')
+        raise UserError('there is no reviewer; make up CONFIG="reviewer=user" makes one')
     print(json.dumps(told, indent=2))
     return 0
 

@@ -6,9 +6,9 @@ import os
 import sys
 from typing import NoReturn
 
+from deployment.errors import UserError
 from local import hosts
 from local.containers import Containers
-from local.steps import CloudError
 
 WELCOME = """{instance} in {zone}: a container in the place of an EC2 instance, with a Docker engine of its own.
   docker ps                  the service's container, which has no shell: whoever breaks into it finds none either
@@ -23,7 +23,7 @@ def shell(cloud: Containers, word: str, command: str) -> NoReturn:
     host = hosts.chosen(cloud, word, "shell")
     name = str(host.container.name)
     if host.container.status != "running":
-        raise CloudError(
+        raise UserError(
             f"{host.instance} does not run ({host.container.status}); make logs HOST={host.instance}"
         )
     if command:

@@ -8,10 +8,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from deployment.errors import UserError
 from deployment.ownership import Deployment, outputs_of
 from local.api import client
 from local.project import DEPLOYMENT
-from local.steps import CloudError
 
 TIMEOUT = 900  # seconds for one stack
 DELETION = 60  # here it takes less than one
@@ -25,7 +25,7 @@ def deployed(endpoint: str) -> list[dict[str, Any]]:
 
 
 def bring_up(cloudformation: Any, request: dict[str, Any], on_failure: str) -> str:
-    """Create or update a stack and wait for it; returns what was done. Raises CloudError with the stack's reason."""
+    """Create or update a stack and wait for it; returns what was done. Raises UserError with the stack's reason."""
     name = request["StackName"]
     present = settled(cloudformation, name)
     if present and present["StackStatus"] in BROKEN:
@@ -55,10 +55,10 @@ def settled(cloudformation: Any, name: str) -> dict[str, Any]:
 
 
 def delete(cloudformation: Any, name: str) -> None:
-    """Returns when it has gone; raises CloudError if it stays."""
+    """Returns when it has gone; raises UserError if it stays."""
     cloudformation.delete_stack(StackName=name)
     if left := _awaited(cloudformation, name, lambda status: status == "DELETE_FAILED", DELETION):
-        raise CloudError(
+        raise UserError(
             f"stack {name} cannot be deleted: {left.get('StackStatusReason', '?')} "
             "(make leftovers names what is there, and may be in the way)"
         )
@@ -81,7 +81,7 @@ def _awaited(
         if over(stack["StackStatus"]):
             return stack
         time.sleep(0.1)
-    raise CloudError(f"stack {name} did not come to rest within {timeout:g} s")
+    raise UserError(f"stack {name} did not come to rest within {timeout:g} s")
 
 
 def _check(cloudformation: Any, stack_id: str, expected: str) -> None:
@@ -91,7 +91,7 @@ def _check(cloudformation: Any, stack_id: str, expected: str) -> None:
     failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
     first = failed[-1] if failed else {}
     name = stack_id.split("/")[1] if "/" in stack_id else stack_id
-    raise CloudError(
+    raise UserError(
         f"stack {name} failed and was rolled back: {first.get('LogicalResourceId', '?')}: "
         f"{first.get('ResourceStatusReason', 'no reason given')}\n"
         "What stood before stands still. Mend the cause and run make up again."

@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
-class CloudError(Exception):
-    """Something that the person at the keyboard can mend; its text says what is wrong and what to do."""
+from deployment.errors import UserError
 
 
 class Step:
@@ -34,7 +32,7 @@ def step(text: str) -> Iterator[Step]:
 
 
 @contextmanager
-def alone(file: Path, busy: CloudError) -> Iterator[None]:
+def alone(file: Path, busy: UserError) -> Iterator[None]:
     """Hold a lock on the file while the block runs; raises `busy` if another process holds it."""
     with file.open("w") as lock:
         try:

@@ -7,6 +7,7 @@ import socket
 import time
 from pathlib import Path
 
+from deployment.errors import UserError
 from deployment.settings import Settings
 from healthcheck.__main__ import main as healthcheck
 from local import api, identity, launch, program, reviewer, stacks
@@ -15,7 +16,7 @@ from local.containers import Containers
 from local.files import SETTINGS, URL
 from local.identity import Identity
 from local.project import DEPLOYMENT
-from local.steps import CloudError, step, until
+from local.steps import step, until
 
 
 def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
@@ -78,14 +79,14 @@ def check_port(cloud: Containers) -> None:
         try:
             probe.bind(("127.0.0.1", cloud.port))
         except OSError as refused:
-            raise CloudError(
+            raise UserError(
                 f"port {cloud.port} cannot be used ({refused.strerror}); choose another: make up PORT=8081"
             ) from None
 
 
 def wait_for_api(endpoint: str) -> None:
     if not until(lambda: answers(endpoint), 60):
-        raise CloudError("the local AWS API does not answer within 60 s; see make logs HOST=api")
+        raise UserError("the local AWS API does not answer within 60 s; see make logs HOST=api")
 
 
 def wait_for_hosts(cloud: Containers, group: str, number: int) -> None:
@@ -93,6 +94,6 @@ def wait_for_hosts(cloud: Containers, group: str, number: int) -> None:
     wanted = [(group, "healthy")] * number
     if not until(lambda: [(one["group"], one["state"]) for one in cloud.hosts()] == wanted, 180):
         there = ", ".join(f"{one['instance']} {one['state']}" for one in cloud.hosts())
-        raise CloudError(
+        raise UserError(
             f"not {number} healthy hosts within 180 s ({there or 'no hosts'}); make logs shows what they say"
         )

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.bucket import NotEmptied, empty
+from deployment.errors import UserError
 from deployment.ownership import Deployment, pairs
 from local.destroy import bucket_of
-from local.steps import CloudError
 from ops.target import Target, parser, target
 
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Refused, NotEmptied) as why:
         print(f"error: {why}", file=sys.stderr)
         return 1
-    except (CloudError, BotoCoreError, ClientError) as trouble:
+    except (UserError, BotoCoreError, ClientError) as trouble:
         print(f"error: AWS cannot be asked: {trouble}", file=sys.stderr)
         return 3
     return 0

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import boto3
 import yaml
 
+from deployment.errors import UserError
 from local.api import REGION, client_of
 from local.containers import DEFAULT, ROOT, Containers
 from local.project import DEPLOYMENT, PROJECT, STACK
-from local.steps import CloudError
 
 
 class Target(NamedTuple):
@@ -50,14 +50,14 @@ def parser(module: str, description: str | None) -> argparse.ArgumentParser:
 
 
 def target(args: argparse.Namespace) -> Target:
-    """Raises CloudError if it is the local cloud's, and that is not up, or if nothing tells its Region."""
+    """Raises UserError if it is the local cloud's, and that is not up, or if nothing tells its Region."""
     deployment = f"{PROJECT['name']}-{args.stack}"
     if args.stack == STACK:
         return local_target(Containers(args.name).endpoint(), deployment)
     session = boto3.Session()
     region = _configured_region(args.stack) or session.region_name
     if not region:
-        raise CloudError(
+        raise UserError(
             "nothing tells the Region: export AWS_REGION=..., or pulumi config set aws:region ..."
         )
     return Target(deployment, region, partial(session.client, region_name=region))

@@ -12,13 +12,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from deployment.errors import UserError
 from deployment.settings import FEEDS
 from deployment.template import read_all
 from local.__main__ import setting
 from local.api import REGION
 from local.program import settings
 from local.project import configuration
-from local.steps import CloudError
 from ops.cost import bill, pricelist, text
 from ops.cost.charge import UnknownCost
 from ops.cost.charges import charges
@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def resources(overrides: dict[str, str]) -> Resources:
-    """What would be deployed. Raises CloudError for a setting that the program would refuse."""
+    """What would be deployed. Raises UserError for a setting that the program would refuse."""
     settings(overrides)
     values = {key.split(":")[1]: value for key, value in configuration(overrides).items()}
     return Resources(read_all(), {name: values[key] for key, (_, name) in FEEDS.items()})
@@ -139,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         prices = pricelist.read(args.region)
         found = result(resources(dict(args.config)), usage, prices)
-    except CloudError as refused:
+    except UserError as refused:
         print(f"error: {str(refused).replace('make up', 'make cost')}", file=sys.stderr)
         return 2
     except NoPrice as missing:

@@ -17,12 +17,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from deployment.errors import UserError
 from deployment.ownership import Deployment
 from deployment.template import BadTemplate
 from local.files import SETTINGS, folder_of
 from local.program import play
 from local.project import STACK, configuration
-from local.steps import CloudError
 from ops.drift import resources
 from ops.drift.compare import Difference
 from ops.drift.declared import Declared, Inputs, compared
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             json.loads(settings.read_text()) if args.stack == STACK and settings.exists() else {}
         )
         found = look(target(args), args.stack, overrides)
-    except (CloudError, BadTemplate) as trouble:
+    except (UserError, BadTemplate) as trouble:
         print(f"error: {trouble}", file=sys.stderr)
         return 3
     except (BotoCoreError, ClientError) as refused:
@@ -55,11 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def look(where: Target, stack: str, overrides: dict[str, str]) -> Findings:
-    """overrides: settings, as `make up` was given them. Raises CloudError, BadTemplate, and what boto3 raises."""
+    """overrides: settings, as `make up` was given them. Raises UserError, BadTemplate, and what boto3 raises."""
     client, deployment = cache(where.client), Deployment(where.deployment)
     present = stacks(client, where.region, deployment)
     if not present:
-        raise CloudError(
+        raise UserError(
             f"nothing of {where.deployment} is deployed in {where.region or 'no Region'}"
         )
     found = Findings([], [])

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from deployment.errors import UserError
 from local.project import STACK
-from local.steps import CloudError
 from ops.leftovers import aws
 from ops.leftovers.found import Remains
 from ops.leftovers.machine import Traces
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser("ops.leftovers", __doc__).parse_args(argv)
     try:
         left, unasked = on_this_machine(args.name) if args.stack == STACK else on_aws(target(args))
-    except (CloudError, BotoCoreError) as trouble:  # such as a profile that there is not
+    except (UserError, BotoCoreError) as trouble:  # such as a profile that there is not
         print(f"error: {trouble}", file=sys.stderr)
         return 3
     for line in left:
@@ -60,11 +60,11 @@ def on_this_machine(name: str) -> tuple[list[str], list[str]]:
 
 
 def ask(where: Target) -> Remains:
-    """Raises CloudError if AWS does not answer at all."""
+    """Raises UserError if AWS does not answer at all."""
     try:
         return aws.find(where.client, where.deployment)
     except (BotoCoreError, ClientError) as refused:
-        raise CloudError(f"AWS cannot be asked: {refused}") from None
+        raise UserError(f"AWS cannot be asked: {refused}") from None
 
 
 def told(found: Remains, command: str) -> list[str]:

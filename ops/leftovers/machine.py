@@ -6,25 +6,26 @@ import os
 import shutil
 from pathlib import Path
 
+from deployment.errors import UserError
 from local.api import answers
 from local.containers import CLONE, DEFAULT, ROOT, Containers
 from local.files import folder_of
-from local.steps import CloudError, alone
+from local.steps import alone
 
 
 class Traces:
     """unasked: what could not be asked for, in words."""
 
     def __init__(self, name: str) -> None:
-        """Raises CloudError if there is an engine, and it does not answer."""
+        """Raises UserError if there is an engine, and it does not answer."""
         self.name = name
         self.unasked: list[str] = []
         self.cloud: Containers | None = None
         try:
             self.cloud = Containers(name)
-        except CloudError:
+        except UserError:
             if os.environ.get("DOCKER_HOST") or shutil.which("dockerd"):
-                raise CloudError(
+                raise UserError(
                     "no Docker engine answers, so what it has is not known; scripts/engine.sh starts one"
                 ) from None
 
@@ -33,7 +34,7 @@ class Traces:
         try:
             endpoint = self.cloud.endpoint() if self.cloud else ""
             return endpoint if endpoint and answers(endpoint) else None
-        except CloudError:
+        except UserError:
             return None
 
     def all(self) -> list[str]:
@@ -62,9 +63,9 @@ def busy(folder: Path) -> bool:
     if not lock.exists():
         return False
     try:
-        with alone(lock, CloudError()):
+        with alone(lock, UserError()):
             return False
-    except CloudError:
+    except UserError:
         return True
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.steps import CloudError
+from deployment.errors import UserError
 from ops.reach import policies
 from ops.reach.egress import Egress, egress
 from ops.reach.ingress import Ingress, ingress
@@ -78,7 +78,7 @@ def _table(title: str, rows: Rows) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     try:
         found = reach(read(target(parser("ops.reach", __doc__).parse_args(argv))))
-    except (BotoCoreError, ClientError, CloudError) as trouble:
+    except (BotoCoreError, ClientError, UserError) as trouble:
         print(f"error: {trouble}", file=sys.stderr)
         return 3
     print(report(found))

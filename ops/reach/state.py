@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from local.steps import CloudError
+from deployment.errors import UserError
 from ops.reach import documents
 from ops.target import Target
 
@@ -33,11 +33,11 @@ class State(NamedTuple):
 
 
 def read(target: Target) -> State:
-    """Raises CloudError if the deployment has no network, and what boto3 raises."""
+    """Raises UserError if the deployment has no network, and what boto3 raises."""
     ids = _ids(target)
     vpcs = ids.get("AWS::EC2::VPC", [])
     if len(vpcs) != 1:
-        raise CloudError(f"{target.deployment} has {len(vpcs)} VPCs in {target.region}, not one")
+        raise UserError(f"{target.deployment} has {len(vpcs)} VPCs in {target.region}, not one")
     ec2 = target.client("ec2")
     here = [{"Name": "vpc-id", "Values": vpcs}]
     subnets = target.listed("ec2", "describe_subnets", Filters=here)
@@ -79,7 +79,7 @@ def _ids(target: Target) -> dict[str, list[str]]:
         if {"Key": "deployment", "Value": target.deployment} in stack.get("Tags", [])
     ]
     if not stacks:
-        raise CloudError(f"there is no deployment {target.deployment} in {target.region}")
+        raise UserError(f"there is no deployment {target.deployment} in {target.region}")
     ids: dict[str, list[str]] = {}
     for name in stacks:
         for one in target.listed("cloudformation", "list_stack_resources", StackName=name):
@@ -130,7 +130,7 @@ def _host_groups(target: Target, inside: set[str], ours: list[str]) -> Items:
         if group["AutoScalingGroupName"] in ours or inside & subnets:
             template = group.get("LaunchTemplate")
             if not template:
-                raise CloudError(f"{group['AutoScalingGroupName']} has no launch template to read")
+                raise UserError(f"{group['AutoScalingGroupName']} has no launch template to read")
             versions = target.client("ec2").describe_launch_template_versions(
                 LaunchTemplateId=template["LaunchTemplateId"], Versions=[template["Version"]]
             )["LaunchTemplateVersions"]

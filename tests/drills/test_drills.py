@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from deployment.errors import UserError
 from drills import __main__ as command
 from drills import outcome, picture, stage
 from drills.catalogue import DRILLS
@@ -17,7 +18,7 @@ from drills.load import Request
 from drills.outcome import Outcome, Seen
 from drills.settings import SETTINGS, Setting
 from drills.times import two_checks
-from local.steps import CloudError, alone
+from local.steps import alone
 from tests.support.templates import the
 
 ROOT = Path(__file__).parents[2]
@@ -129,7 +130,7 @@ def test_drills_are_not_played_beside_others_of_the_same_clone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(stage, "RESULTS", tmp_path)
-    with alone(tmp_path / "lock", CloudError("")):
+    with alone(tmp_path / "lock", UserError("")):
         assert command.main(["host-dies"]) == 1
     assert "are being played in this clone already" in capsys.readouterr().err
 

@@ -18,12 +18,13 @@ import requests
 from botocore.exceptions import EndpointConnectionError
 from docker.errors import APIError
 
+from deployment.errors import UserError
 from local import __main__ as command
 from local import down, files, launch, program, stacks, status, steps, up
 from local.api import ACCOUNT_ROOT, Credentials
 from local.containers import Containers as RealContainers
 from local.identity import Identity
-from local.steps import CloudError, step
+from local.steps import step
 from ops.leftovers.found import Left, Remains
 
 
@@ -56,7 +57,7 @@ class Containers(RealContainers):
         pass
 
     def address(self, role: str) -> str:
-        raise CloudError("it is not up; `make up` starts it")
+        raise UserError("it is not up; `make up` starts it")
 
     def endpoint(self) -> str:
         return self.address("api")
@@ -130,7 +131,7 @@ def test_up_says_how_many_hosts_it_missed(
     monkeypatch.setattr(containers, "hosts", lambda: [host("new", "initial")], raising=False)
     monkeypatch.setattr(steps.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
     monkeypatch.setattr(steps.time, "monotonic", lambda: next(times))  # type: ignore[attr-defined]
-    with pytest.raises(CloudError, match=r"not 3 healthy hosts within 180 s \(i-1 initial\)"):
+    with pytest.raises(UserError, match=r"not 3 healthy hosts within 180 s \(i-1 initial\)"):
         up.wait_for_hosts(containers, "new", 3)
 
 
@@ -203,7 +204,7 @@ def test_the_port_of_the_last_time_is_remembered(containers: Containers, tmp_pat
 def unread(logs: str) -> subprocess.CompletedProcess[str]:
     """make logs, which does that, for a reader that has gone."""
     code = f"""from local import __main__ as command
-from local.steps import CloudError
+from deployment.errors import UserError
 from docker.errors import APIError
 command.Containers = lambda *_: None
 def logs(*_):
@@ -227,7 +228,7 @@ def test_a_reader_that_has_read_enough_is_no_failure(end: str) -> None:
 
 
 def test_what_failed_is_told_though_nobody_reads_the_rest() -> None:
-    done = unread("print('a line'); raise CloudError('it is not up')")
+    done = unread("print('a line'); raise UserError('it is not up')")
     assert (done.returncode, done.stderr) == (1, "\nerror: it is not up\n")
 
 
@@ -299,7 +300,7 @@ def test_down_says_when_there_is_nothing_to_do(
         (False, None, "not deleted through the API: the local AWS API does not answer"),
         (
             True,
-            CloudError("stack x cannot be deleted"),
+            UserError("stack x cannot be deleted"),
             "through the API: stack x cannot be deleted",
         ),
         (
@@ -471,8 +472,8 @@ def test_a_step_line_ends_with_its_time_and_outcome_or_with_failed(
 ) -> None:
     with step("one") as line:
         line.outcome = "created"
-    with pytest.raises(CloudError), step("two"):
-        raise CloudError
+    with pytest.raises(UserError), step("two"):
+        raise UserError
     one, two = capsys.readouterr().out.splitlines()
     assert one.startswith("  one ")
     assert one.endswith(" s  created")

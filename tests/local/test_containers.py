@@ -9,10 +9,10 @@ import docker
 import pytest
 import requests
 
+from deployment.errors import UserError
 from local import launch
 from local.containers import LABEL, Containers
 from local.parts import parts
-from local.steps import CloudError
 
 
 class Engine:
@@ -77,7 +77,7 @@ def test_a_name_that_is_taken_is_refused_with_the_way_out(engine: Engine) -> Non
     launch.refuse_taken_names(Containers("test", 8080))
     engine.named = {"test-balancer": {}}
     with pytest.raises(
-        CloudError, match=r"container test-balancer already, .* remove it, or choose another name"
+        UserError, match=r"container test-balancer already, .* remove it, or choose another name"
     ):
         launch.refuse_taken_names(Containers("test", 8080))
 
@@ -90,7 +90,7 @@ def test_a_volume_of_that_name_that_is_another_s_is_not_used(engine: Engine) -> 
     cloud = Containers("test", 8080)
     launch._volume(cloud, "mine")
     for name in ("another's", "nobody's"):
-        with pytest.raises(CloudError, match="not of this deployment"):
+        with pytest.raises(UserError, match="not of this deployment"):
             launch._volume(cloud, name)
 
 

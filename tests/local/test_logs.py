@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from deployment.errors import UserError
 from local import hosts, logs, shell
 from local.containers import Containers
-from local.steps import CloudError
 
 A, B = "i-0aaaaaaaaaaaaaaa0", "i-0bbbbbbbbbbbbbbb0"
 
@@ -129,7 +129,7 @@ def test_progress_that_is_told_in_one_line_is_shown_whole(
 
 
 def test_logs_of_what_is_not_up_say_what_starts_it() -> None:
-    with pytest.raises(CloudError, match=r"is not up .*; `make up` starts or mends it"):
+    with pytest.raises(UserError, match=r"is not up .*; `make up` starts or mends it"):
         logs.logs(Cloud(), "", follow=False)
 
 
@@ -244,7 +244,7 @@ def test_a_host_is_found_by_number_zone_or_id(cloud: Cloud, word: str) -> None:
 def test_a_host_that_is_not_meant_clearly_is_refused_with_those_that_there_are(
     cloud: Cloud, word: str, wrong: str
 ) -> None:
-    with pytest.raises(CloudError) as refused:
+    with pytest.raises(UserError) as refused:
         hosts.chosen(cloud, word, "shell")
     told = str(refused.value).splitlines()
     assert told[0].startswith(wrong)
@@ -253,7 +253,7 @@ def test_a_host_that_is_not_meant_clearly_is_refused_with_those_that_there_are(
 
 
 def test_without_hosts_it_says_so() -> None:
-    with pytest.raises(CloudError, match="there are no hosts"):
+    with pytest.raises(UserError, match="there are no hosts"):
         hosts.chosen(Cloud(), "a", "shell")
 
 
@@ -294,6 +294,6 @@ def test_one_command_runs_on_a_host_without_a_word_of_ours(
 
 
 def test_there_is_no_shell_on_a_host_that_has_ended(become: list[tuple[str, ...]]) -> None:
-    with pytest.raises(CloudError, match=rf"does not run \(exited\); make logs HOST={A}"):
+    with pytest.raises(UserError, match=rf"does not run \(exited\); make logs HOST={A}"):
         shell.shell(Cloud(machine(A, "us-east-1a", "exited")), "a", "")
     assert become == []

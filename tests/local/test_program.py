@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs
 
 import deployment.release
+from deployment.errors import UserError
 from deployment.release import Archive, OutdatedArchive
 from local import program, stacks
 from local.deployer import Deployer
 from local.project import configuration
-from local.steps import CloudError
 from tests.support.templates import TEMPLATES
 
 
@@ -201,7 +201,7 @@ def test_a_release_is_a_new_stack_and_the_old_one_goes_last(run: Run, cloud: Clo
 def test_a_failed_release_tells_the_reason_and_leaves_all_as_it_was(run: Run, cloud: Cloud) -> None:
     old = run()[0]["release"]
     cloud.fail = "hosts"
-    with pytest.raises(CloudError, match="HostsReady: i-1 failed while starting the service"):
+    with pytest.raises(UserError, match="HostsReady: i-1 failed while starting the service"):
         run(image="3" * 12)
     assert cloud.deleted == []
     assert f"images/{'1' * 12}.tar.gz" in cloud.objects
@@ -255,7 +255,7 @@ def test_a_reviewer_s_password_goes_before_its_user(
 
 
 def test_a_wrong_setting_is_told_in_the_program_s_own_words(run: Run, cloud: Cloud) -> None:
-    with pytest.raises(CloudError, match=r"instanceType is 'm5\.large': must be one of t3\.micro"):
+    with pytest.raises(UserError, match=r"instanceType is 'm5\.large': must be one of t3\.micro"):
         run(instanceType="m5.large")
     assert cloud.created == []
 
@@ -264,7 +264,7 @@ def test_a_budget_is_refused_where_there_is_no_aws_budgets(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(deployment.release, "archive", lambda kind: Archive(tmp_path, "1"))
-    with pytest.raises(CloudError, match=r"budget is 20, and the local cloud has no AWS Budgets"):
+    with pytest.raises(UserError, match=r"budget is 20, and the local cloud has no AWS Budgets"):
         program.check({"budget": "20", "alertEmail": "ops@example.org"})
     assert program.check({"budget": "0"}).budget == 0
 
@@ -275,7 +275,7 @@ def test_settings_are_told_without_archives(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(deployment.release, "archive", outdated)
     assert program.settings({"minHosts": "3", "maxHosts": "4"}).max_hosts == 4
-    with pytest.raises(CloudError, match="there is no setting 'size'"):
+    with pytest.raises(UserError, match="there is no setting 'size'"):
         program.settings({"size": "big"})
 
 
@@ -286,7 +286,7 @@ def test_an_outdated_archive_is_told_in_the_program_s_own_words(
         raise OutdatedArchive(f"run `make {kind}`")
 
     monkeypatch.setattr(deployment.release, "archive", outdated)
-    with pytest.raises(CloudError, match="run `make image`"):
+    with pytest.raises(UserError, match="run `make image`"):
         program.run("http://nowhere", {})
 
 
@@ -295,7 +295,7 @@ def test_an_api_that_refuses_is_told_with_what_it_refused(run: Run, cloud: Cloud
         raise refusal("ValidationError", "Template format error")
 
     cloud.create_stack = refuse  # type: ignore[assignment, method-assign]
-    with pytest.raises(CloudError, match=r"artifacts: .* Template format error"):
+    with pytest.raises(UserError, match=r"artifacts: .* Template format error"):
         run()
 
 
@@ -304,7 +304,7 @@ def test_a_look_up_that_is_refused_is_told_with_what_was_refused(run: Run, cloud
         raise refusal("AccessDenied", "not authorized to perform: ssm:GetParameter")
 
     cloud.get_parameter = refuse  # type: ignore[assignment, method-assign]
-    with pytest.raises(CloudError, match=r"^getParameter: .* ssm:GetParameter"):
+    with pytest.raises(UserError, match=r"^getParameter: .* ssm:GetParameter"):
         run()
 
 
@@ -314,7 +314,7 @@ def test_a_deletion_that_is_refused_is_told_with_what_was_refused(run: Run, clou
 
     run()
     cloud.delete_object = refuse  # type: ignore[assignment, method-assign]
-    with pytest.raises(CloudError, match=r"no longer declared .* s3:DeleteObject"):
+    with pytest.raises(UserError, match=r"no longer declared .* s3:DeleteObject"):
         run(image="3" * 12)
 
 

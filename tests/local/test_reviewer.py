@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from deployment.errors import UserError
 from local import reviewer
-from local.steps import CloudError
 
 TOLD = {"url": "https://example.org", "user": "reviewer", "password": "initial"}
 
@@ -41,5 +41,5 @@ def test_it_is_shown_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_where_there_is_none_it_says_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(CloudError, match=r"make up CONFIG=.reviewer=user."):
+    with pytest.raises(UserError, match=r"make up CONFIG=.reviewer=user."):
         reviewer.show(tmp_path)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import NoCredentialsError
 
+from deployment.errors import UserError
 from deployment.ownership import Deployment
 from deployment.template import Template
-from local.steps import CloudError
 from ops.drift import __main__ as drift
 from ops.drift import declared
 from ops.drift.compare import NOTHING, Difference, differences
@@ -315,7 +315,7 @@ A_DRIFT = Drift(
         (Findings([], []), 0, "No differences."),
         (Findings([], ["Function Code"]), 0, "not checked: Function Code"),
         (Findings([A_DRIFT], []), 1, "-network Vpc CidrBlock\n    should be  10.42.0.0/16\n    is         10.0"),
-        (CloudError("nothing of it is deployed"), 3, "error: nothing of it is deployed"),
+        (UserError("nothing of it is deployed"), 3, "error: nothing of it is deployed"),
         (NoCredentialsError(), 3, "error: the deployment cannot be asked: Unable to locate credentials"),
     ],
 )  # fmt: skip
@@ -339,5 +339,5 @@ def test_the_exit_code_says_what_the_words_say(
 
 
 def test_where_nothing_is_deployed_there_is_nothing_to_compare(url: str) -> None:
-    with pytest.raises(CloudError, match="nothing of timeservice-loc is deployed in us-east-1"):
+    with pytest.raises(UserError, match="nothing of timeservice-loc is deployed in us-east-1"):
         drift.look(local_target(url, "timeservice-loc"), "local", REVIEWER)

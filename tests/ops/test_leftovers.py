@@ -10,10 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from deployment import bucket
+from deployment.errors import UserError
 from deployment.ownership import Deployment
 from local.api import client_of
 from local.destroy import destroy
-from local.steps import CloudError
 from ops import empty
 from ops.leftovers import __main__ as leftovers
 from ops.leftovers import aws
@@ -178,7 +178,7 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     # What is in the way keeps its stack, and is told; with it out of the way, what is left goes as well.
     capsys.readouterr()
     hosts_gone: list[list[str]] = []
-    with pytest.raises(CloudError, match=r"timeservice-local-network cannot be deleted: .*\[Vpc\]"):
+    with pytest.raises(UserError, match=r"timeservice-local-network cannot be deleted: .*\[Vpc\]"):
         destroy(client, OURS, lambda: hosts_gone.append(stacks(client)))
     (way,) = (one for one in aws.find(client, OURS.name).left if one.kind == "security group")
     assert way.remove == f"aws ec2 delete-security-group --group-id {way.id}"

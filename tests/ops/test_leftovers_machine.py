@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import pytest
 
+from deployment.errors import UserError
 from local.containers import CLONE
-from local.steps import CloudError, alone
+from local.steps import alone
 from ops.leftovers import __main__ as leftovers
 from ops.leftovers import machine
 
@@ -31,7 +32,7 @@ class Engine:
         return self.owner_is
 
     def endpoint(self) -> str:
-        raise CloudError("it is not up")
+        raise UserError("it is not up")
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_what_a_killed_run_has_left_on_this_machine_is_told_with_what_removes_it
     (tmp_path / "x").mkdir()
     monkeypatch.setattr(machine, "running", lambda: [(7, "process 7 (mmdebstrap)")])
     monkeypatch.setattr(machine, "mounts", lambda: ["/clone/build/tmp/proc"])
-    with alone(tmp_path / "x.lock", CloudError()):
+    with alone(tmp_path / "x.lock", UserError()):
         assert leftovers.main(["--stack", "local", "--name", "x"]) == 1
     told = capsys.readouterr().out
     assert "volume x-run: it is labelled with this deployment\n      NAME=x make down" in told

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from local.steps import CloudError
+from deployment.errors import UserError
 from ops.reach.__main__ import main, reach, report
 from ops.reach.ports import public, told
 from ops.reach.state import State, read
@@ -159,7 +159,7 @@ def test_a_cloud_that_is_not_up_cannot_be_read(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def down(args: object) -> None:
-        raise CloudError("the local cloud is not up; `make up` starts it")
+        raise UserError("the local cloud is not up; `make up` starts it")
 
     monkeypatch.setattr("ops.reach.__main__.target", down)
     assert main([]) == 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.steps import CloudError
+from deployment.errors import UserError
 from ops import target
 
 PROD = argparse.Namespace(stack="prod", name="timeservice")
@@ -26,7 +26,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_region_is_pulumi_s_and_then_this_machine_s(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(CloudError, match="nothing tells the Region"):
+    with pytest.raises(UserError, match="nothing tells the Region"):
         target.target(PROD)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     assert target.target(PROD).region == "us-west-2"

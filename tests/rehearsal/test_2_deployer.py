@@ -16,10 +16,10 @@ import pytest
 import requests
 
 import deployment.release
+from deployment.errors import UserError
 from deployment.release import Archive
 from local import identity, program
 from local.identity import Identity
-from local.steps import CloudError
 from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.signals import hosts_signal
 
@@ -91,7 +91,7 @@ def without(emulator: Emulator, action: str) -> None:
 )
 def test_nothing_is_deployed_without(emulator: Emulator, deploy: Run, action: str) -> None:
     without(emulator, action)
-    with pytest.raises(CloudError, match=f"not authorized to perform: {action} "):
+    with pytest.raises(UserError, match=f"not authorized to perform: {action} "):
         deploy()
 
 
@@ -101,13 +101,13 @@ def test_nothing_is_deployed_without(emulator: Emulator, deploy: Run, action: st
 def test_nothing_is_released_without(emulator: Emulator, deploy: Run, action: str) -> None:
     deploy()
     without(emulator, action)
-    with pytest.raises(CloudError, match=f"not authorized to perform: {action} "):
+    with pytest.raises(UserError, match=f"not authorized to perform: {action} "):
         deploy("3" * 12)
 
 
 def test_a_failure_is_not_explained_without(emulator: Emulator, deploy: Run) -> None:
     without(emulator, action := "cloudformation:DescribeStackEvents")
-    with pytest.raises(CloudError, match=f"not authorized to perform: {action} "):
+    with pytest.raises(UserError, match=f"not authorized to perform: {action} "):
         deploy(status="FAILURE")
 
 
@@ -131,5 +131,5 @@ def test_nothing_is_deployed_without_the_statement(
     document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
     document["Statement"] = [one for one in document["Statement"] if one["Sid"] != sid]
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
-    with pytest.raises(CloudError, match=f"not authorized to perform: {action}"):
+    with pytest.raises(UserError, match=f"not authorized to perform: {action}"):
         deploy()

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from deployment.errors import UserError
 from local.containers import DEFAULT, Containers
-from local.steps import CloudError
 from tests.service.abuse.wire import ROWS, Address, Played, play_all, serving
 
 
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         where = _address(args.url or _local(args.name))
         _honest(where)
-    except CloudError as trouble:
+    except UserError as trouble:
         print(f"error: {trouble}", file=sys.stderr)
         return 2
     played = play_all(
@@ -67,7 +67,7 @@ def _address(url: str) -> Address:
     except ValueError:
         parts, address = None, ("", 0)
     if not parts or parts.scheme != "http" or not address[0]:
-        raise CloudError(f"{url} is no URL such as http://127.0.0.1:8080")
+        raise UserError(f"{url} is no URL such as http://127.0.0.1:8080")
     return address
 
 
@@ -77,7 +77,7 @@ def _honest(where: Address) -> None:
     except OSError as refused:
         trouble = [refused.strerror or str(refused)]
     if trouble:
-        raise CloudError(f"there is no time service at {where[0]}:{where[1]}: {trouble[0]}")
+        raise UserError(f"there is no time service at {where[0]}:{where[1]}: {trouble[0]}")
 
 
 def _line(one: Played) -> str:
