@@ -137,9 +137,6 @@ rehearsal: built ## deploy, use, release, break and remove it, beside what is up
 drill: built ## break it in every way that it must survive; make drill NAME: in one way
 	@$(ROOT) $(PYTHON) -m drills $(DRILLS)
 
-drill-settings: built ## drill other values of the settings as well, to show what ours are for
-	@$(ROOT) $(PYTHON) -m drills.settings
-
 abuse: setup ## send what nobody should send, to the local deployment or to URL=http://...
 	@$(if $(URL),,$(ROOT)) $(PYTHON) -m tests.service.abuse $(if $(URL),--url $(URL))
 

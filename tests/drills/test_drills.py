@@ -16,7 +16,6 @@ from drills.catalogue import DRILLS
 from drills.faults import time_server
 from drills.load import Request
 from drills.outcome import Outcome, Seen
-from drills.settings import SETTINGS, Setting
 from drills.times import two_checks
 from local.steps import alone
 from tests.support.templates import the
@@ -118,12 +117,17 @@ def test_two_checks_are_counted_with_the_template_s_own_times() -> None:
     assert two_checks(ROOT) == longest + 1 == 21
 
 
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda one: one.name)
-def test_a_setting_that_is_drilled_has_the_value_that_is_called_ours(setting: Setting) -> None:
-    ours, *others = (setting.line.format(value) for value in setting.values)
-    text = (ROOT / setting.file).read_text()
-    assert text.count(ours) == 1
-    assert not any(other in text for other in others)
+def test_the_values_that_were_drilled_are_those_in_use() -> None:
+    """docs/decisions/12; test_gunicorn and test_user_data hold the others."""
+    target = the("ElasticLoadBalancingV2::TargetGroup")
+    attributes = {each["Key"]: each["Value"] for each in target["TargetGroupAttributes"]}
+    assert target["HealthCheckIntervalSeconds"] == 5
+    assert target["HealthCheckTimeoutSeconds"] == 4
+    assert target["HealthyThresholdCount"] == 2
+    assert target["UnhealthyThresholdCount"] == 2
+    assert attributes["deregistration_delay.timeout_seconds"] == "30"
+    assert the("AutoScaling::AutoScalingGroup")["HealthCheckGracePeriod"] == 1500
+    assert the("CloudFormation::WaitCondition")["Timeout"] == "1500"
 
 
 def test_drills_are_not_played_beside_others_of_the_same_clone(
