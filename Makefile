@@ -145,22 +145,13 @@ fuzz: setup ## try to break parsers, intervals and verdicts, for EACH= seconds (
 
 ##@ Measuring
 
-bench: setup ## time what a newcomer waits for, in a fresh clone; then bench-speed
-	@$(PYTHON) -m bench.deployment
-	@echo
-	@$(MAKE) --no-print-directory bench-speed
-
-bench-speed: setup ## requests per second, beside Flask's own server and nginx (5 minutes)
+bench: setup ## how fast the service is, and how exact the healthcheck (10 minutes)
 	@scripts/engine.sh
 	@scripts/image.sh
 	@source scripts/common.sh; for tool in libluajit-5.1-2 wrk nginx; do [ -d build/debian/$$tool ] || { \
 		command -v apt-get >/dev/null || die "wrk and nginx come from Debian packages: this needs a Debian machine"; \
 		step "$$tool from Debian, to measure" unpack_deb $$tool; }; done
 	@$(ROOT) $(PYTHON) -m bench.speed
-
-bench-healthcheck: setup ## how well the healthcheck measures, beside other methods (5 minutes)
-	-@source scripts/common.sh; for tool in htpdate monitoring-plugins-basic prometheus-blackbox-exporter; do \
-		[ -d build/debian/$$tool ] || step "$$tool from Debian, to compare with" unpack_deb $$tool; done
 	@$(PYTHON) -m bench.healthcheck
 
 capacity: setup ## what a rate of requests takes and costs; renews docs/capacity.md

@@ -101,7 +101,7 @@ def contenders(cpus: float) -> Iterator[list[Contender]]:
         engine = docker.from_env()
         engine.ping()
     except DockerException:
-        raise SystemExit("error: no Docker engine answers; `make bench-speed` starts one") from None
+        raise SystemExit("error: no Docker engine answers; `make bench` starts one") from None
     there_before = {tag for one in engine.images.list() for tag in one.tags}
     image: Any = engine.images.load(ARCHIVE.read_bytes())[0]
     # A network of its own without a way out: nobody else can reach them.

@@ -1,4 +1,4 @@
-"""How well the healthcheck measures, and how well others do: `make bench-healthcheck`.
+"""How well the healthcheck measures: `make bench`.
 
 It checks services of known error over paths of known delay, asymmetry, jitter and loss. Exit code 1
 if a target is missed.
@@ -21,11 +21,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path as File
 
 from bench import tables
-from bench.cases import Said, compared
 from bench.goals import Goal, goals
 from bench.memory import Usage, measured
 from bench.paths import Path
-from bench.rivals import METHODS, Estimate, estimate
 from bench.trials import Trial, trial
 from local.machine import machine
 
@@ -46,11 +44,9 @@ PATHS = [
     Path("10/60, jitter 20, loss 3 %", 0.010, 0.060, jitter=0.020, loss=0.03, ntp=0.030),
 ]
 AT_A_TIME = 8  # nearly all of a trial is waiting
-SLOW = "htpdate"  # waits for seconds to begin
-RIVALS, SLOW_RIVALS = 20, 3  # runs of each other method on each path
 PERIOD = 10.0  # seconds between two words of progress
 
-Job = Callable[[], Trial | Estimate]
+Job = Callable[[], Trial]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,32 +55,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="another one draws other trials")
     options = parser.parse_args(argv)
     each = -(-options.trials // len(PATHS))
-    found = list(run(jobs(each, options.seed)))
-    trials = sorted(one for one in found if isinstance(one, Trial))
-    rivals = [one for one in found if isinstance(one, Estimate)]
-    say("cases: what several tools say of services that are right or wrong")
-    said = list(compared())
+    trials = sorted(run(jobs(each, options.seed)))
     say("memory: 10,000 checks one after the other")
     usages = list(measured())
     reached = goals(PATHS, trials, usages)
     print(f"Measured on {machine()}.")
     for title, table in (
         ("The healthcheck (ms)", tables.ours(PATHS, trials)),
-        ("How far off each method is, mean / worst (ms)", tables.beside(PATHS, trials, rivals)),
-        ("A trial of each path (s)", tables.examples(PATHS, trials, rivals)),
-        (
-            "What tools say of services that are right or wrong in their own ways",
-            tables.cases(said),
-        ),
         ("A process that checks again and again", tables.memory(usages)),
         ("Targets", tables.targets(reached)),
     ):
         print(f"\n{title}\n\n{table}")
-    keep(trials=trials, rivals=rivals, cases=said, memory=usages, goals=reached)
+    keep(trials=trials, memory=usages, goals=reached)
     return 0 if all(one.held for one in reached) else 1
 
 
-def keep(**parts: Sequence[Trial | Estimate | Said | Usage | Goal]) -> None:
+def keep(**parts: Sequence[Trial | Usage | Goal]) -> None:
     """In a file, for programs."""
     found = {name: [one._asdict() for one in part] for name, part in parts.items()}
     RESULTS.parent.mkdir(exist_ok=True)
@@ -92,20 +78,17 @@ def keep(**parts: Sequence[Trial | Estimate | Said | Usage | Goal]) -> None:
 
 
 def jobs(each: int, seed: int) -> list[Job]:
-    """In any order, so that no path has the machine for itself; the slow ones first."""
-    slow: list[Job] = []
-    quick: list[Job] = []
-    for path in PATHS:
-        seeds = [f"{seed}: {path.name}: {number}" for number in range(each)]
-        quick += [functools.partial(trial, path, one) for one in seeds]
-        for method in METHODS:
-            some, number = (slow, SLOW_RIVALS) if method == SLOW else (quick, RIVALS)
-            some += [functools.partial(estimate, method, path, one) for one in seeds[:number]]
-    random.Random(seed).shuffle(quick)
-    return slow + quick
+    """In any order, so that no path has the machine for itself."""
+    todo: list[Job] = [
+        functools.partial(trial, path, f"{seed}: {path.name}: {number}")
+        for path in PATHS
+        for number in range(each)
+    ]
+    random.Random(seed).shuffle(todo)
+    return todo
 
 
-def run(todo: list[Job]) -> Iterator[Trial | Estimate]:
+def run(todo: list[Job]) -> Iterator[Trial]:
     """Several at a time, in processes, so that none has to wait for another's Python."""
     start = told = time.monotonic()
     context = multiprocessing.get_context("spawn")

@@ -1,6 +1,6 @@
 """How many requests a host answers, beside Flask's development server and nginx with a fixed string.
 
-`make bench-speed`. Each has a t3.micro's CPUs and memory, then its baseline. wrk asks over kept connections, and again
+`make bench`. Each has a t3.micro's CPUs and memory, then its baseline. wrk asks over kept connections, and again
 as soon as it has an answer: that is right for how many there are, but its latency is that of a server which is never
 idle, and says nothing of one that is. wrk shares this machine's CPUs with them, so the CPU time of a request is the
 fairer figure, and the one that carries over to a t3.micro (without a part of the kernel's networking, which no

@@ -28,7 +28,7 @@ class Load(NamedTuple):
 def require() -> None:
     """SystemExit if it is not there."""
     if not WRK.exists() or not LIBRARIES.exists():
-        raise SystemExit("error: build/debian has no wrk; `make bench-speed` unpacks it")
+        raise SystemExit("error: build/debian has no wrk; `make bench` unpacks it")
 
 
 def run(url: str, seconds: int) -> Load:

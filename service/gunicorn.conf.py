@@ -1,4 +1,4 @@
-"""How the service is run: a process for each of a t3's two vCPUs. `make bench-speed` and docs/decisions/12 have the
+"""How the service is run: a process for each of a t3's two vCPUs. `make bench` and docs/decisions/12 have the
 figures."""
 
 import contextlib

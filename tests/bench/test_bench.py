@@ -14,16 +14,12 @@ from typing import Any
 
 import pytest
 
-from bench import healthcheck, rivals
-from bench.cases import CASES, Case, Said
-from bench.cases import said as said_of
+from bench import healthcheck
 from bench.goals import goals
 from bench.memory import Usage, usage
 from bench.network import HERE, network
 from bench.paths import Path, Way
-from bench.rivals import Estimate
-from bench.tables import cases, table
-from bench.tools import TOOLS
+from bench.tables import table
 from bench.trials import Draw, Trial, outcome, states, trial
 from healthcheck.interval import Interval
 from healthcheck.verdict import Instance, Verdict
@@ -164,26 +160,6 @@ def test_that_no_ntp_packet_arrived_is_no_fault_where_packets_are_lost() -> None
     assert outcome(said("Unknown", "clock_off"), 0.0, may_be_unknown=True) == "unknown"
 
 
-@pytest.mark.parametrize("method", ["`Date` header", "midpoint", "whole seconds"])
-def test_other_methods_find_an_error_of_hours(method: str) -> None:
-    path = Path("loopback", 0, 0)
-    with web(states(3600)) as service, network(chance()) as paths:
-        found = rivals.METHODS[method](paths.tcp(path, service.server_port))
-    assert found == pytest.approx(3600, abs=1.5)
-
-
-def test_htpdate_is_left_out_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rivals, "HTPDATE", File("/nowhere/htpdate"))
-    found = rivals.htpdate(80)
-    assert found is None
-    assert Estimate("htpdate", "", SEED, 5.0, found).misjudges is False
-
-
-def test_an_estimate_misjudges_on_the_wrong_side_of_the_limit() -> None:
-    assert Estimate("midpoint", "", SEED, 0.97, 1.02).misjudges
-    assert not Estimate("midpoint", "", SEED, -1.03, 1.02).misjudges
-
-
 def made_up(number: int, **changes: Any) -> Trial:
     usual = {"claim": Interval(-0.024, 0.024), "status": "OK", "reason": "ok", "outcome": "right"}
     rest = {"requests": 2, "seconds": 0.1} | usual | changes
@@ -219,22 +195,6 @@ def test_bounds_that_are_too_wide_or_trials_that_are_too_few_miss_a_target() -> 
     assert [one.held for one in goals([QUIET], few, USAGES)] == [False, True, True, True, True]
 
 
-@pytest.mark.parametrize(
-    "case",
-    [case for case in CASES if "1.5 s" not in case.name],  # which takes all of a deadline
-    ids=lambda case: case.name,
-)
-def test_of_no_case_the_healthcheck_says_what_is_not_so(case: Case) -> None:
-    assert said_of(case, "ours").right
-
-
-def test_what_a_tool_says_that_is_not_so_is_seen() -> None:
-    wrong = next(case for case in CASES if case.name == "5 s fast, and the checker's own clock too")
-    one = said_of(wrong, "midpoint")
-    assert (one.word, one.right) == ("OK", False)
-    assert "OK (wrong)" in cases([one] * len(TOOLS))
-
-
 def test_tables_are_straight() -> None:
     assert table(["path", "s"], [["a", "1.5"], ["longer", "10"]]).splitlines() == [
         "| path   |   s |",
@@ -251,9 +211,6 @@ def test_the_command_prints_all_tables_keeps_the_results_and_fails_with_a_target
     monkeypatch.setattr(healthcheck, "RESULTS", tmp_path / "build/results.json")
     monkeypatch.setattr(healthcheck, "run", lambda todo: map(made_up, range(len(todo))))
     monkeypatch.setattr(healthcheck, "measured", lambda: USAGES)
-    monkeypatch.setattr(
-        healthcheck, "compared", lambda: [Said("right", "ours", "OK", True)] * len(TOOLS)
-    )
     assert healthcheck.main(["--trials", "10"]) == 1
     assert "| 20/20    | 40.0 |" in capsys.readouterr().out
     assert '"goals"' in (tmp_path / "build/results.json").read_text()
