@@ -54,6 +54,9 @@ logs: setup ## what every part says; HOST=: one (a, 1, i-0123, balancer); FOLLOW
 shell: setup ## a shell on a host: make shell a; COMMAND="docker ps": one command
 	@$(ROOT) $(PYTHON) -m local shell $(addprefix --host ,$(WHICH)) --run "$$COMMAND"
 
+check: setup ## run the healthcheck against the local deployment
+	@$(ROOT) $(PYTHON) -m local check
+
 test: lint scan unit served emulated browser rehearsal ## everything, from lint to the rehearsal of the deployment
 
 down: setup ## remove the deployment from this machine
@@ -139,9 +142,6 @@ drill: built ## break it in every way that it must survive; make drill NAME: in 
 
 abuse: setup ## send what nobody should send, to the local deployment or to URL=http://...
 	@$(if $(URL),,$(ROOT)) $(PYTHON) -m tests.service.abuse $(if $(URL),--url $(URL))
-
-fuzz: setup ## try to break parsers, intervals and verdicts, for EACH= seconds (20) each
-	@scripts/fuzz.sh --seconds $(or $(EACH),20)
 
 ##@ Measuring
 

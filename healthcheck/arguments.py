@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import sntp
-from healthcheck import __version__, plot, reference
+from healthcheck import __version__, reference
 from healthcheck.check import DEADLINE, SAMPLES
 from healthcheck.verdict import LIMIT
 
@@ -55,8 +55,7 @@ def parser(formats: Iterable[str]) -> Parser:
     parser.add_argument(
         "url",
         nargs="?",
-        help="the service, with or without /now (default: $TIMESERVICE_URL, else the local deployment, "
-        "else `pulumi stack output url`)",
+        help="the service, with or without /now (default: $TIMESERVICE_URL)",
     )
     parser.add_argument("--limit", type=seconds, default=LIMIT, help="seconds (default: 1.0)")
     parser.add_argument(
@@ -88,15 +87,8 @@ def parser(formats: Iterable[str]) -> Parser:
         help="with --every: checks in a row that make the state OK again (default: 1)",
     )  # fmt: skip
     parser.add_argument(
-        "--follow", action="store_true", help="follow redirects first, and measure where they lead"
-    )
-    parser.add_argument(
         "--proxy-from-env", action="store_true",
         help="use the environment's proxies, .netrc and certificates, which are ignored otherwise",
-    )  # fmt: skip
-    parser.add_argument(
-        "--plot", type=picture, metavar="FILE",
-        help=f"draw offsets and bounds over time ({' or '.join(plot.FORMS)})",
     )  # fmt: skip
     parser.add_argument(
         "--verbose", action="store_true", help="explain the verdict, on standard error"
@@ -135,15 +127,6 @@ def file(text: str) -> Path:
         fine = False
     if not fine:
         raise argparse.ArgumentTypeError(f"{text[:60]!a} is not a file")
-    return path
-
-
-def picture(text: str) -> Path:
-    path = file(text)
-    if path.suffix not in plot.FORMS:
-        raise argparse.ArgumentTypeError(f"{text} does not end in {' or '.join(plot.FORMS)}")
-    if not plot.available():
-        raise argparse.ArgumentTypeError(plot.NEEDED)
     return path
 
 

@@ -12,7 +12,6 @@ from healthcheck import reference
 from healthcheck.clock import steady
 from healthcheck.failures import LATE
 from healthcheck.reading import Reading, Reference, Sample, Trouble
-from healthcheck.redirects import destination
 from healthcheck.samples import Service
 from healthcheck.verdict import LIMIT, MAX_TICK, Verdict, judge
 from healthcheck.waiting import Bell, pause
@@ -34,7 +33,7 @@ AskReference = Callable[[float], Reference]  # its argument: how long it may tak
 
 
 class Result(NamedTuple):
-    """A verdict, what it rests on, and how long the parts took (in seconds). url: what was asked in the end."""
+    """A verdict, what it rests on, and how long the parts took (in seconds). url: what was asked."""
 
     url: str
     verdict: Verdict
@@ -50,16 +49,15 @@ def check(
     limit: float = LIMIT,
     samples: int = SAMPLES,
     deadline: float = DEADLINE,
-    follow: bool = False,
     environment: bool = False,
 ) -> Result:
     """Check the service at `url`. Never raises for anything that the service or the network does.
 
     ask_reference: measures true time. limit, deadline: in seconds. samples: how many at most, two or more.
-    follow: go where `url` redirects to, and measure there. environment: use the proxies that it names.
+    environment: use the proxies that it names.
     """
     checked_at, start = time.time(), steady()
-    run = _Run(url, limit, samples, start + deadline, follow, environment)
+    run = _Run(url, limit, samples, start + deadline, environment)
     # In a thread of its own, because no timeout of the libraries covers an answer that drips or a DNS that hangs.
     # The servers get half of the time at most: that they are silent must not look like a late service.
     patience = min(reference.TIMEOUT, deadline / 2)
@@ -79,28 +77,23 @@ def check(
         verdict = Verdict("Unknown", "error", f"the check itself failed: {run.defect!a}", False)
     else:
         verdict = judge(reading, limit)
-    return Result(run.url, verdict, reading, limit, phases, checked_at)
+    return Result(url, verdict, reading, limit, phases, checked_at)
 
 
 class _Run:
     """The state of one check, filled by a thread that is left behind if it hangs where it cannot be cut (the DNS)."""
 
     def __init__(
-        self, url: str, limit: float, samples: int, deadline: float, follow: bool, environment: bool
+        self, url: str, limit: float, samples: int, deadline: float, environment: bool
     ) -> None:
         self.url, self.limit, self.most, self.deadline = url, limit, samples, deadline
-        self.follow, self.environment = follow, environment
+        self.environment = environment
         self.service: Service | None = None
         self.reference: Reference | None = None
         self.samples: list[Sample] = []
         self.trouble: Trouble | None = None
         self.defect: Exception | None = None
         self.phases: dict[str, float] = {}
-
-    def _at(self, url: str) -> Service:
-        """A new connection, which is the one to cut when it is late."""
-        self.service = service = Service(url, self.deadline, self.environment)
-        return service
 
     def reading(self) -> Reading:
         return Reading(
@@ -151,9 +144,8 @@ class _Run:
             self.trouble = None
 
     def _sample(self, asking: threading.Thread, start: float) -> None:
-        if self.follow:
-            self.url = destination(self.url, self._at)
-        with self._at(self.url) as service:
+        self.service = Service(self.url, self.deadline, self.environment)
+        with self.service as service:
             self.samples.append(service.sample())
             self.phases.setdefault("first_answer", steady() - start)
             asking.join()

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import math
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from healthcheck import exposition, plugin, proof, telling
 from healthcheck.arguments import Exit
 from healthcheck.check import Result
-from healthcheck.plot import Plot
 
-DRAWN_EVERY = 10.0  # seconds at least, as it takes a second of CPU when there are many points
 EXITS = {"OK": Exit.OK, "Failed": Exit.FAILED, "Unknown": Exit.UNKNOWN}
 PLUGIN_EXITS = {"OK": Exit.OK, "CRITICAL": Exit.FAILED, "UNKNOWN": Exit.UNKNOWN}
 FORMATS: dict[str, Callable[[Result], str]] = {
@@ -32,8 +28,6 @@ class Teller:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self._args = args
-        self._plot = Plot()
-        self._drawn_at = -math.inf
 
     def told(self, result: Result) -> Exit:
         """Returns the exit code."""
@@ -43,19 +37,9 @@ class Teller:
         text = FORMATS[args.format](result)
         if not (written(f"{text}\n".encode(), args.output) if args.output else printed(text)):
             return Exit.UNKNOWN
-        if args.plot:
-            self._plot.add(result)
-            if time.monotonic() - self._drawn_at > DRAWN_EVERY and not self.drawn():
-                return Exit.UNKNOWN
         if args.format == "nagios":
             return PLUGIN_EXITS[plugin.status(result)]
         return EXITS[result.verdict.status]
-
-    def drawn(self) -> bool:
-        """Draw what there is, if a picture is asked for; False if that fails."""
-        self._drawn_at = time.monotonic()
-        path: Path | None = self._args.plot
-        return path is None or written(self._plot.drawn(path.suffix), path)
 
 
 def written(content: bytes, path: Path) -> bool:

@@ -79,14 +79,6 @@ class Service:
             instance, offset.moved(-before.epoch), stated, sent, arrived, before, own(), version
         )
 
-    def location(self) -> str | None:
-        """Where the service redirects to; None if it answers anything else. Raises Trouble."""
-        try:
-            with self._get() as answer:
-                return answer.headers["Location"] if answer.is_redirect else None
-        except FAILURES as trouble:
-            raise explained(trouble) from None
-
     def _asked(self) -> tuple[Own, float, requests.Response]:
         """Our clocks before the request, and the answer as far as its headers.
 

@@ -1,18 +1,10 @@
-"""Which URL to check, when the user does not say, and what a user's short form means."""
+"""Complete the URL of a service, and refuse one that cannot be asked."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
-
-ROOT = Path(__file__).parent.parent
-BUILD = ROOT / "build"  # where local deployments that are up write their URL
-PATIENCE = 15.0  # seconds; that pulumi may take
 
 
 class BadUrl(ValueError):
@@ -48,29 +40,3 @@ def without_credentials(url: str) -> str:
     """The URL as it may be printed."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def default() -> str | None:
-    """TIMESERVICE_URL, else the local deployment's, else `pulumi stack output url`; None if there is none."""
-    if url := os.environ.get("TIMESERVICE_URL"):
-        return url
-    if written := sorted(BUILD.glob("local*/url")):  # that of no special name is first
-        return written[0].read_text().strip() or None
-    if pulumi := shutil.which("pulumi"):
-        try:
-            answer = subprocess.run(
-                [pulumi, "stack", "output", "url", "--non-interactive"],
-                cwd=ROOT
-                if (ROOT / "Pulumi.yaml").exists()
-                else None,  # None: it was installed alone
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=PATIENCE,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        if answer.returncode == 0:
-            return answer.stdout.strip() or None
-    return None

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from healthcheck import __version__, target
+from healthcheck import __version__
 from healthcheck.__main__ import main
-from healthcheck.target import BadUrl, completed, default, without_credentials
+from healthcheck.target import BadUrl, completed, without_credentials
 from tests.support.healthcheck_servers import Behaviour, ntp, tells, web
 
 ROOT = Path(__file__).parents[2]
@@ -35,14 +35,6 @@ KEYS = {
     "version",
 }
 NOBODY = "127.0.0.1:9"  # no server there
-
-
-@pytest.fixture(autouse=True)
-def _no_deployment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The developer's own deployment must not answer for a test's."""
-    monkeypatch.delenv("TIMESERVICE_URL", raising=False)
-    monkeypatch.setattr(target, "BUILD", tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path))
 
 
 @contextlib.contextmanager
@@ -249,11 +241,29 @@ def test_what_is_closed_takes_nothing_and_the_other_takes_no_more(closed: str, c
     assert "Traceback" not in done.stderr
 
 
-def test_without_a_url_it_says_how_to_give_one(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("variable", [None, ""])
+def test_without_a_url_it_says_how_to_give_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str | None
+) -> None:
+    monkeypatch.delenv("TIMESERVICE_URL", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("TIMESERVICE_URL", variable)
     with pytest.raises(SystemExit) as left:
         main([])
     assert left.value.code == 3
-    assert "TIMESERVICE_URL" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "set TIMESERVICE_URL" in message
+    assert "make check" in message
+
+
+def test_the_url_may_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with web(tells()) as server:
+        monkeypatch.setenv("TIMESERVICE_URL", server.url)
+        assert main(["--reference", "local"]) == 0
+    assert server.requests
+    assert capsys.readouterr().out.startswith("OK ")
 
 
 def test_help_documents_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -296,31 +306,3 @@ def test_a_bad_url_is_not_repeated() -> None:
 def test_credentials_are_cut_out() -> None:
     assert without_credentials("http://me:a@b@example.org:80/now") == "http://example.org:80/now"
     assert without_credentials("http://example.org/now") == "http://example.org/now"
-
-
-def test_the_default_is_the_variable_then_the_local_deployment_then_pulumis(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    assert default() is None
-    pulumi = tmp_path / "pulumi"
-    pulumi.write_text(
-        '#!/bin/sh\n[ "$*" = "stack output url --non-interactive" ] && echo http://p\n'
-    )
-    pulumi.chmod(0o755)
-    assert default() == "http://p"
-    for name, url in (("local-second", "http://second"), ("local", "http://local")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "url").write_text(f"{url}\n")
-    assert default() == "http://local"
-    monkeypatch.setenv("TIMESERVICE_URL", "http://variable")
-    assert default() == "http://variable"
-
-
-@pytest.mark.parametrize(
-    "script", ["echo 'error: no stack selected' >&2; exit 255", "echo http://p; exit 1"]
-)
-def test_a_pulumi_that_fails_is_no_default(tmp_path: Path, script: str) -> None:
-    pulumi = tmp_path / "pulumi"
-    pulumi.write_text(f"#!/bin/sh\n{script}\n")
-    pulumi.chmod(0o755)
-    assert default() is None

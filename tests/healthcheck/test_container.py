@@ -114,7 +114,7 @@ def test_the_url_may_come_from_its_environment(run: Runner) -> None:
 def test_without_a_url_it_says_what_it_needs(run: Runner) -> None:
     told = run()
     assert told.status == 3
-    assert "which service? Give its URL, set TIMESERVICE_URL" in told.output
+    assert "no URL: give it as the argument or set TIMESERVICE_URL" in told.output
 
 
 def test_it_checks_again_and_again_until_it_is_stopped_and_then_ends_at_once(run: Runner) -> None:

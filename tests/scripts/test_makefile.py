@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 FOR_OTHERS = {"built"}  # a part of other targets, and nothing to call
-DAILY = ["up", "status", "logs", "shell", "test", "down"]
+DAILY = ["up", "status", "logs", "shell", "check", "test", "down"]
 
 
 def make(*arguments: str) -> str:

@@ -17,6 +17,7 @@ ELSEWHERE = {
     "make setup": ("Makefile", "unit: setup"),
     "make up CONFIG": ("tests/rehearsal/test_2_reviewer.py", '{"CONFIG": "reviewer=user"}'),
     "make reviewer": ("tests/rehearsal/test_2_reviewer.py", 'clone.make("reviewer")'),
+    "make check": ("tests/rehearsal/test_1_up.py", "healthcheck([clone.url]) == 0"),
     "pipx run ": ("tests/healthcheck/test_package.py", '"install"'),
 }
 # On a machine with systemd and cron: in a container that has what they call.

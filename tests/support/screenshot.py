@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Error, expect
 
-from healthcheck.target import default
 from tests.support.browser import PATIENCE, chromium, visit
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,9 +23,9 @@ PICTURES: dict[str, dict[str, Any]] = {
 
 
 def main(arguments: list[str]) -> int:
-    url = arguments[0] if arguments else default()
-    if url is None:
-        return _failed("nothing is up: run `make up` first, or say URL=http://...")
+    url = arguments[0] if arguments else os.environ.get("TIMESERVICE_URL")
+    if not url:
+        return _failed("no URL: say URL=http://..., or set TIMESERVICE_URL")
     try:
         pictures(url.removesuffix("/now"))
     except (Error, AssertionError) as trouble:
