@@ -9,13 +9,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.bucket import NotEmptied
 from deployment.errors import UserError
+from deployment.leftovers import find_leftovers
 from deployment.ownership import Deployment
 from local.api import answers, client_of
 from local.containers import Containers
 from local.destroy import destroy
 from local.project import DEPLOYMENT
 from local.steps import step, until
-from ops.leftovers.aws import find
 
 DRAINED = 45  # seconds: the target group's deregistration delay, and a controller's pace
 
@@ -49,8 +49,9 @@ def destroyed(cloud: Containers) -> None:
             raise UserError("the local AWS API does not answer")
         destroy(client_of(endpoint), Deployment(DEPLOYMENT), lambda: hosts_gone(cloud))
         with step("what the AWS API has left") as line:
-            left = find(client_of(endpoint), DEPLOYMENT).left
-            line.outcome = ", ".join(f"{one.kind} {one.id}" for one in left) or "nothing"
+            left = find_leftovers(client_of(endpoint), DEPLOYMENT).leftovers
+            names = [f"{resource.type} {resource.id}" for resource in left]
+            line.outcome = ", ".join(names) or "nothing"
     except (UserError, NotEmptied, BotoCoreError, ClientError) as trouble:
         print(f"  not deleted through the API: {trouble}")
 

@@ -1,23 +1,23 @@
-"""What is left of a deployment: `python -m ops.leftovers` (through make leftovers).
+"""List what is left of a deployment: `python -m ops.leftovers` (make leftovers).
 
-Asks the AWS API by tag and by name; of the local cloud also this machine's Docker engine, processes, mounts and build/.
-Names what it finds, why that is the deployment's, and the command that removes it. It removes nothing itself.
+It asks the AWS API by tag, by stack and by name. For the local cloud, it also looks at this
+machine's Docker engine, processes, mounts and build/. It prints each resource, why that is the
+deployment's, and what removes it. It removes nothing itself.
 
-Exit codes: 0 nothing is left, 1 something is, 2 wrong usage, 3 not everything could be asked, and nothing was found.
+Exit codes: 0 nothing is left, 1 something is left, 2 wrong usage, 3 nothing was found, but not
+everything could be listed.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.errors import UserError
+from deployment.leftovers import Findings, find_leftovers
 from local.project import STACK
-from ops.leftovers import aws
-from ops.leftovers.found import Remains
 from ops.leftovers.machine import Traces
 from ops.target import Target, local_target, parser, target
 
@@ -25,55 +25,67 @@ from ops.target import Target, local_target, parser, target
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser("ops.leftovers", __doc__).parse_args(argv)
     try:
-        left, unasked = on_this_machine(args.name) if args.stack == STACK else on_aws(target(args))
-    except (UserError, BotoCoreError) as trouble:  # such as a profile that there is not
-        print(f"error: {trouble}", file=sys.stderr)
+        if args.stack == STACK:
+            lines, refusals = list_on_this_machine(args.name)
+        else:
+            lines, refusals = list_on_aws(target(args))
+    except (UserError, BotoCoreError) as error:  # such as a profile that does not exist
+        print(f"error: {error}", file=sys.stderr)
         return 3
-    for line in left:
+    for line in lines:
         print(line)
-    for line in unasked:
-        print(f"could not ask for {line}", file=sys.stderr)
-    if left:
+    for refusal in refusals:
+        print(f"cannot list {refusal}", file=sys.stderr)
+    if lines:
         return 1
-    print("Nothing is left." if not unasked else "Nothing was found, but not everything was asked.")
-    return 3 if unasked else 0
+    if refusals:
+        print("Nothing was found, but not everything could be listed.")
+        return 3
+    print("Nothing is left.")
+    return 0
 
 
-def on_aws(where: Target) -> tuple[list[str], list[str]]:
-    found = ask(where)
-    if found.left:
-        print(f"Of {where.deployment} in {where.region} there is still, in the order to remove it:")
-    return told(found, f"aws --region {where.region}"), found.unasked
+def list_on_aws(where: Target) -> tuple[list[str], list[str]]:
+    """Return the lines to print, and what AWS refused to list."""
+    findings = find(where)
+    if findings.leftovers:
+        print(f"Left of {where.deployment} in {where.region}, in the order to remove it:")
+    return format_lines(findings, f"--region {where.region}"), findings.refusals
 
 
-def on_this_machine(name: str) -> tuple[list[str], list[str]]:
+def list_on_this_machine(name: str) -> tuple[list[str], list[str]]:
+    """Return the lines to print, and what the local cloud refused to list."""
     traces = Traces(name)
-    left, unasked = traces.all(), traces.unasked
+    lines, refusals = traces.all(), traces.unasked
     if endpoint := traces.endpoint():
         where = local_target(endpoint)
         print(f"{name!r} is up: {where.deployment} is deployed there, and make down removes it.")
-        found = ask(where)
-        return left + told(found, f"aws --endpoint-url {endpoint}"), unasked + found.unasked
-    if left:
-        print(f"Of {name!r} there is still:")
-    return left, unasked
+        findings = find(where)
+        lines = lines + format_lines(findings, f"--endpoint-url {endpoint}")
+        return lines, refusals + findings.refusals
+    if lines:
+        print(f"Left of {name!r}:")
+    return lines, refusals
 
 
-def ask(where: Target) -> Remains:
-    """Raises UserError if AWS does not answer at all."""
+def find(where: Target) -> Findings:
+    """Raise UserError if AWS does not answer at all."""
     try:
-        return aws.find(where.client, where.deployment)
-    except (BotoCoreError, ClientError) as refused:
-        raise UserError(f"AWS cannot be asked: {refused}") from None
+        return find_leftovers(where.client, where.deployment)
+    except (BotoCoreError, ClientError) as error:
+        raise UserError(f"AWS cannot be asked: {error}") from None
 
 
-def told(found: Remains, command: str) -> list[str]:
-    """Lines for people. command: aws and its options, with the Region or the endpoint."""
+def format_lines(findings: Findings, options: str) -> list[str]:
+    """Return two lines for each resource. options: of the AWS CLI, the Region or the endpoint."""
     lines = []
-    for one in found.left:
-        state = f" ({one.state})" if one.state else ""
-        remove = re.sub(r"(^|&& |; )aws ", rf"\1{command} ", one.remove)
-        lines.append(f"  {one.kind} {one.id}{state}: {one.why}\n      {remove}")
+    for resource in findings.leftovers:
+        state = f" ({resource.state})" if resource.state else ""
+        lines.append(f"  {resource.type} {resource.id}{state}: {resource.reason}")
+        remove = resource.remove
+        if remove.startswith("aws "):
+            remove = f"aws {options} {remove.removeprefix('aws ')}"
+        lines.append(f"      {remove}")
     return lines
 
 

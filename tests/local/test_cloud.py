@@ -19,13 +19,13 @@ from botocore.exceptions import EndpointConnectionError
 from docker.errors import APIError
 
 from deployment.errors import UserError
+from deployment.leftovers import Findings, Leftover
 from local import __main__ as command
 from local import down, files, launch, program, stacks, status, steps, up
 from local.api import ACCOUNT_ROOT, Credentials
 from local.containers import Containers as RealContainers
 from local.identity import Identity
 from local.steps import step
-from ops.leftovers.found import Left, Remains
 
 
 class Containers(RealContainers):
@@ -323,16 +323,16 @@ def test_down_deletes_through_the_api_what_it_can_and_the_containers_in_any_case
         if refusal:
             raise refusal
 
-    log_group = Left("log group", "l", "so", "aws logs")
+    log_group = Leftover("logs:log-group", "l", "so", "aws logs")
     monkeypatch.setattr(containers, "endpoint", lambda: "http://api", raising=False)
     monkeypatch.setattr(down, "answers", lambda _: answers)
     monkeypatch.setattr(down, "destroy", destroy)
-    monkeypatch.setattr(down, "find", lambda *_: Remains([log_group], []))
+    monkeypatch.setattr(down, "find_leftovers", lambda *_: Findings([log_group], []))
     containers.left = ["container x"]
     assert command.main(["down"]) == 0
     out = capsys.readouterr().out
     assert told in out
-    assert ("log group l" in out) is (answers and refusal is None)
+    assert ("logs:log-group l" in out) is (answers and refusal is None)
     assert containers.removed == 1
 
 

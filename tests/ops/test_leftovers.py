@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -11,13 +12,12 @@ from botocore.exceptions import ClientError
 
 from deployment import bucket
 from deployment.errors import UserError
+from deployment.leftovers import Findings, Leftover, find_leftovers
 from deployment.ownership import Deployment
 from local.api import client_of
 from local.destroy import destroy
 from ops import empty
 from ops.leftovers import __main__ as leftovers
-from ops.leftovers import aws
-from ops.leftovers.found import Left, Remains
 from ops.target import Target, local_target
 from tests.support.deployed import api
 from tests.support.templates import TEMPLATES
@@ -102,11 +102,11 @@ def orphans(client: Client) -> set[tuple[str, str]]:
         "Attributes"
     ]["QueueArn"]
     return {
-        ("security group", group),
-        ("volume", volume),
-        ("log group", log),
-        ("alarm", alarm),
-        ("resource", arn),
+        ("ec2:security-group", group),
+        ("ec2:volume", volume),
+        ("logs:log-group", log),
+        ("cloudwatch:alarm", alarm),
+        ("sqs", arn),
     }
 
 
@@ -144,24 +144,23 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     client: Client, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     foreign, where = strangers(client), local_target(url)
-    deployed = aws.find(client, OURS.name)
-    assert deployed.unasked == []
-    kinds = [one.kind for one in deployed.left]
-    assert (
-        kinds.count("stack"),
-        kinds.count("subnet"),
-        kinds.count("security group"),
-        kinds.count("role"),
-    ) == (6, 4, 2, 2)
-    assert set(kinds) >= {
-        "Auto Scaling group", "launch template", "load balancer", "target group", "function", "schedule", "alarm",
-        "dashboard", "topic", "log group", "bucket", "VPC endpoint", "route table", "Internet gateway", "VPC",
-        "instance profile", "object version", "user", "policy",
-    }  # fmt: skip
-    goes = [one for one in deployed.left if one.kind not in ("stack", "object version")]
-    assert {one.remove.startswith("goes with the stack timeservice-local-") for one in goes} == {
-        True
+    deployed = find_leftovers(client, OURS.name)
+    assert deployed.refusals == []
+    types = Counter(resource.type for resource in deployed.leftovers)
+    assert types["cloudformation:stack"] == 6
+    assert types["ec2:subnet"] == 4
+    assert types["ec2:security-group"] == 2
+    assert types["iam:role"] == 2
+    assert set(types) >= {
+        *("autoscaling:autoScalingGroup", "ec2:launch-template", "lambda:function", "events:rule"),
+        *("elasticloadbalancing:loadbalancer", "elasticloadbalancing:targetgroup", "sns:topic"),
+        *("cloudwatch:alarm", "cloudwatch:dashboard", "logs:log-group", "s3:bucket", "ec2:vpc"),
+        *("ec2:vpc-endpoint", "ec2:route-table", "ec2:internet-gateway", "iam:instance-profile"),
+        *("iam:user", "iam:policy"),
     }
+    for resource in deployed.leftovers:
+        if resource.type != "cloudformation:stack":
+            assert resource.remove.startswith("goes with the stack timeservice-local-")
     with pytest.raises(
         empty.Refused, match=r"is still there .* delete that first, with pulumi destroy"
     ):
@@ -169,20 +168,22 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
 
     left, name = orphans(client), fill(client)
     start_a_release(client)
-    found = aws.find(client, OURS.name).left
-    assert left <= {(one.kind, one.id) for one in found}
-    assert {one.id for one in found if one.kind == "unfinished upload"} == {f"{name}/half"}
-    assert len([one for one in found if one.id == f"{name}/by/hand"]) == 3
-    assert not [one for one in found if any(word in one.id for word in foreign)]
+    found = find_leftovers(client, OURS.name).leftovers
+    assert left <= {(resource.type, resource.id) for resource in found}
+    (full,) = (resource for resource in found if resource.id == name)
+    # Two objects were uploaded by the program; three versions and an unfinished upload came by hand.
+    assert full.state == "holds 6 object versions and unfinished uploads"
+    assert not [resource for resource in found if any(word in resource.id for word in foreign)]
 
     # What is in the way keeps its stack, and is told; with it out of the way, what is left goes as well.
     capsys.readouterr()
     hosts_gone: list[list[str]] = []
     with pytest.raises(UserError, match=r"timeservice-local-network cannot be deleted: .*\[Vpc\]"):
         destroy(client, OURS, lambda: hosts_gone.append(stacks(client)))
-    (way,) = (one for one in aws.find(client, OURS.name).left if one.kind == "security group")
+    found = find_leftovers(client, OURS.name).leftovers
+    (way,) = (resource for resource in found if resource.type == "ec2:security-group")
     assert way.remove == f"aws ec2 delete-security-group --group-id {way.id}"
-    assert way.why.startswith("it is in the VPC vpc-")
+    assert way.reason.startswith("it is in the VPC vpc-")
     client("ec2").delete_security_group(GroupId=way.id)
     destroy(client, OURS, lambda: None)
     order = [line.split()[1].split("-")[2] for line in capsys.readouterr().out.splitlines()]
@@ -200,8 +201,10 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
         ["artifacts", "network", "balancer"]
     ]
 
-    after = aws.find(client, OURS.name).left
-    assert {(one.kind, one.id) for one in after} == left - {("security group", way.id)}
+    after = find_leftovers(client, OURS.name).leftovers
+    assert {(resource.type, resource.id) for resource in after} == left - {
+        ("ec2:security-group", way.id)
+    }
     assert empty.emptied(where) == "Nothing to do: there is no stack timeservice-local-artifacts."
     assert len(client("cloudformation").describe_stacks()["Stacks"]) == 3
     assert {one["Name"] for one in client("s3").list_buckets()["Buckets"]} == {
@@ -282,53 +285,40 @@ def test_what_may_not_be_asked_is_told_and_keeps_nothing_else(client: Client) ->
     def without_iam(service: str) -> Any:
         return Refusing() if service == "iam" else client(service)
 
-    found = aws.find(without_iam, "timeservice-nothing")
-    assert found.left == []
-    asked = [one.split(":")[0].removeprefix("each ") for one in found.unasked]
-    assert asked == ["instance profile", "role", "user", "policy"]
+    found = find_leftovers(without_iam, "timeservice-nothing")
+    assert found.leftovers == []
+    types = [refusal.partition(": ")[0] for refusal in found.refusals]
+    assert types == ["iam:instance-profile", "iam:role", "iam:user", "iam:policy"]
 
 
-A_BUCKET = Left(
-    "bucket", "b", "its name is made from a stack's", "aws s3api delete-bucket --bucket b"
-)
-A_GATEWAY = Left(
-    "Internet gateway",
-    "igw-1",
-    "so",
-    "aws ec2 detach-internet-gateway && aws ec2 delete-internet-gateway",
+A_BUCKET = Leftover(
+    "s3:bucket", "b", "its name is made from a stack's", "aws s3api delete-bucket --bucket b"
 )
 
 
 @pytest.mark.parametrize(
-    ("found", "status", "words"),
+    ("findings", "status", "words"),
     [
-        (Remains([], []), 0, ["Nothing is left."]),
+        (Findings([], []), 0, ["Nothing is left."]),
         (
-            Remains([A_BUCKET], []),
+            Findings([A_BUCKET], []),
             1,
-            ["bucket b: its name", "aws --region eu-west-1 s3api delete-bucket --bucket b"],
+            ["s3:bucket b: its name", "aws --region eu-west-1 s3api delete-bucket --bucket b"],
         ),
         (
-            Remains([A_GATEWAY], []),
-            1,
-            [
-                "aws --region eu-west-1 ec2 detach-internet-gateway && aws --region eu-west-1 ec2 delete"
-            ],
-        ),
-        (
-            Remains([], ["each role: denied"]),
+            Findings([], ["iam:role: denied"]),
             3,
-            ["could not ask for each role: denied", "not everything was asked"],
+            ["cannot list iam:role: denied", "not everything could be listed"],
         ),
         (
-            Remains([A_BUCKET], ["each role: denied"]),
+            Findings([A_BUCKET], ["iam:role: denied"]),
             1,
-            ["bucket b", "could not ask for each role: denied"],
+            ["s3:bucket b", "cannot list iam:role: denied"],
         ),
     ],
 )
 def test_the_exit_code_says_whether_something_is_left(
-    found: Remains,
+    findings: Findings,
     status: int,
     words: list[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -337,11 +327,11 @@ def test_the_exit_code_says_whether_something_is_left(
     monkeypatch.setattr(
         leftovers, "target", lambda _: Target("timeservice-prod", "eu-west-1", print)
     )
-    monkeypatch.setattr(aws, "find", lambda *_: found)
+    monkeypatch.setattr(leftovers, "find_leftovers", lambda *_: findings)
     assert leftovers.main(["--stack", "prod"]) == status
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     for word in words:
-        assert word in told.out + told.err
+        assert word in output.out + output.err
 
 
 def test_aws_that_cannot_be_asked_is_no_answer(

@@ -42,9 +42,9 @@ def test_leftovers_of_what_is_up_are_all_of_it(clone: Clone) -> None:
     )
     for line in (
         f"container {NAME}-api: ",
-        "stack timeservice-local-artifacts (",
-        "VPC vpc-",
-        "bucket timeservice-",
+        "cloudformation:stack timeservice-local-artifacts (",
+        "ec2:vpc vpc-",
+        "s3:bucket timeservice-",
     ):
         assert f"\n  {line}" in done.output
 
