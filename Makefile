@@ -12,7 +12,9 @@ ROOT = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id
 	echo sudo -E env PYTHONDONTWRITEBYTECODE=1)
 # A question about AWS needs no Docker.
 LOCAL_ROOT = $(if $(filter-out local,$(STACK)),,$(ROOT))
-export NAME PORT HOST_CPUS HOST_MEMORY STACK COMMAND
+# The value of CONFIG goes to the program through the environment: neither make nor a shell expands it.
+override CONFIG := $(value CONFIG)
+export NAME PORT HOST_CPUS HOST_MEMORY STACK COMMAND CONFIG
 
 # What make shell runs, as it is: $(...) in it is for the host's shell, and not for make. Not from the environment, as HOST.
 ifeq (command line,$(origin COMMAND))
@@ -43,7 +45,7 @@ up: setup ## deploy on this machine, or bring what is deployed up to date
 	@scripts/engine.sh
 	@scripts/image.sh
 	@scripts/package.sh
-	@$(ROOT) $(PYTHON) -m local up $(addprefix --config ,$(CONFIG))
+	@$(ROOT) $(PYTHON) -m local up --config "$$CONFIG"
 
 status: setup ## stacks, hosts (zone, release, health, clock error), URL
 	@$(ROOT) $(PYTHON) -m local status
@@ -76,7 +78,7 @@ reviewer: setup ## how the reviewer signs in, after make up CONFIG="reviewer=use
 	@$(ROOT) $(PYTHON) -m local reviewer
 
 cost: setup ## its price an hour and a month; REGION=, HOSTS=, REQUESTS= a second, CONFIG=
-	@$(PYTHON) -m ops.cost $(addprefix --config ,$(CONFIG)) $(addprefix --region ,$(REGION)) \
+	@$(PYTHON) -m ops.cost --config "$$CONFIG" $(addprefix --region ,$(REGION)) \
 		$(addprefix --hosts ,$(HOSTS)) $(addprefix --requests-per-second ,$(REQUESTS))
 
 reach: setup ## what the Internet reaches of it: exactly port 80? Here or STACK=prod

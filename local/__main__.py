@@ -1,7 +1,7 @@
-"""The local cloud: `python -m local up|start|down|status|logs|shell|reviewer` (through make up, make cloud ...).
+"""The local cloud: `python -m local COMMAND`, which make up, make cloud and so on run.
 
-Exit codes: 0 done (and the healthcheck says OK), 1 it failed and says why, 2 wrong usage, or another run is at work, or
-the healthcheck says Failed, 3 the healthcheck says Unknown, 130 interrupted.
+Exit codes: 0 success, 1 failure, 2 wrong usage or another run is at work, 130 interrupted.
+up and check end with the exit code of the healthcheck: 0 OK, 2 Failed, 3 Unknown.
 """
 
 from __future__ import annotations
@@ -18,19 +18,23 @@ from pathlib import Path
 from docker.errors import DockerException
 from requests import RequestException
 
+from deployment import ROOT
 from deployment.errors import UserError
 from local import reviewer
-from local.containers import DEFAULT, PORT, ROOT, Containers
+from local.containers import DEFAULT, PORT, Containers
 from local.down import down
 from local.files import Busy, folder_of, lock, remembered_port
 from local.logs import logs
+from local.project import parse_config
 from local.shell import shell
-from local.status import status
+from local.status import check, status
 from local.up import start, up
+
+COMMANDS = ("up", "start", "down", "status", "check", "logs", "shell", "reviewer")
 
 
 def deployment_name(text: str) -> str:
-    """A type for argparse, as the next; their names are in its messages."""
+    """A type for argparse, whose messages contain the name of this function."""
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", text):
         raise argparse.ArgumentTypeError(f"{text!r}: use small letters, digits and hyphens")
     return text
@@ -43,46 +47,46 @@ def port(text: str) -> int:
     return number
 
 
-def setting(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
-    return key, value
-
-
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = ["up", "start", "down", "status", "logs", "shell", "reviewer"]
-    parser.add_argument("command", choices=commands)
+    parser.add_argument("command", choices=COMMANDS)
     parser.add_argument(
-        "--name", type=deployment_name, default=os.environ.get("NAME") or DEFAULT,
+        "--name",
+        type=deployment_name,
+        default=os.environ.get("NAME") or DEFAULT,
         help="of the deployment (default: $NAME, else %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--port", type=port, default=os.environ.get("PORT") or None,
-        help=f"on 127.0.0.1 (default: $PORT, else the present one, else {PORT})",
-    )  # fmt: skip
-    parser.add_argument(
-        "--config", type=setting, action="append", default=[], metavar="KEY=VALUE",
-        help="a Pulumi configuration value (Pulumi.yaml lists them); repeatable",
-    )  # fmt: skip
-    parser.add_argument(
-        "--host-cpus", default=os.environ.get("HOST_CPUS") or None,
-        help="of each host from now on (default: $HOST_CPUS, else all); 0.2 is a t3.micro without CPU credits",
-    )  # fmt: skip
-    parser.add_argument(
-        "--host-memory", default=os.environ.get("HOST_MEMORY") or None,
-        help="of each host from now on, such as 1g (default: $HOST_MEMORY, else all)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--host", default="", help="logs, shell: zone, number or id; logs: or a part"
     )
-    parser.add_argument("--follow", action="store_true", help="logs: go on with what will be said")
-    parser.add_argument("--run", default="", metavar="COMMAND", help="shell: run this alone")
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=os.environ.get("PORT") or None,
+        help=f"on 127.0.0.1 (default: $PORT, else the present one, else {PORT})",
+    )
+    parser.add_argument(
+        "--config",
+        default="",
+        metavar="'KEY=VALUE ...'",
+        help="up: settings of Pulumi.yaml, with spaces between",
+    )
+    parser.add_argument(
+        "--host-cpus",
+        default=os.environ.get("HOST_CPUS") or None,
+        help="of each new host (default: $HOST_CPUS, else all); 0.2 is a t3.micro without credits",
+    )
+    parser.add_argument(
+        "--host-memory",
+        default=os.environ.get("HOST_MEMORY") or None,
+        help="of each new host, such as 1g (default: $HOST_MEMORY, else all)",
+    )
+    parser.add_argument(
+        "--host", default="", help="logs, shell: a zone, number or id; logs: or a container"
+    )
+    parser.add_argument("--follow", action="store_true", help="logs: show new lines as they come")
+    parser.add_argument("--run", default="", metavar="COMMAND", help="shell: run only this")
     return parser
 
 
@@ -91,71 +95,78 @@ def main(argv: Sequence[str] | None = None) -> int:
     code = 0
     try:
         code = attempt(args)
-        sys.stdout.flush()  # Python's own at exit would be too late
-    except BrokenPipeError:  # whoever read has read enough
+        # At exit, Python would flush too late for the except clause.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as head, needs no more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 
 def attempt(args: argparse.Namespace) -> int:
-    """Do it, or say why it failed."""
+    """Run the command, or print why it failed."""
     folder = folder_of(args.name, ROOT)
+    limits = {}
+    if args.host_cpus:
+        limits["HOST_CPUS"] = args.host_cpus
+    if args.host_memory:
+        limits["HOST_MEMORY"] = args.host_memory
     try:
-        limits = {"HOST_CPUS": args.host_cpus, "HOST_MEMORY": args.host_memory}
-        given = {variable: value for variable, value in limits.items() if value}
-        return run(args, Containers(args.name, args.port, remembered_port(folder), given), folder)
+        return run(args, Containers(args.name, args.port, remembered_port(folder), limits), folder)
     except Busy as busy:
         print(f"\nerror: {busy}", file=sys.stderr)
         return 2
-    except UserError as trouble:
-        print(f"\nerror: {trouble}", file=sys.stderr)
+    except UserError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
         return 1
-    except (DockerException, RequestException) as trouble:  # it answered at first
-        print(
-            f"\nerror: the Docker engine ended, or refuses: {trouble}; once it answers, make up",
-            file=sys.stderr,
-        )
+    except (DockerException, RequestException) as error:
+        print(f"\nerror: the Docker engine has stopped or refuses: {error}", file=sys.stderr)
+        print("Once it answers, run make up.", file=sys.stderr)
         return 1
 
 
 def run(args: argparse.Namespace, cloud: Containers, folder: Path) -> int:
     if args.command == "status":
         return status(cloud)
+    if args.command == "check":
+        return check(cloud)
     if args.command == "logs":
         return logs(cloud, args.host, args.follow)
     if args.command == "shell":
         return shell(cloud, args.host, args.run)
     if args.command == "reviewer":
         return reviewer.show(folder)
+    config = parse_config(args.config)
     with lock(folder):
         if args.command == "down":
             return down(cloud, folder)
         if args.command == "up":
-            return up(cloud, folder, dict(args.config))
+            return up(cloud, folder, config)
         start(cloud, folder)
         return 0
 
 
-def interrupted(*_: object) -> None:
-    """End at once: the program's threads would wait until the stack that is being made stands."""
+def stop(*_: object) -> None:
+    """End at once: the program's threads would wait until the current stack is complete."""
     try:
-        print(
-            "\nStopped half-way; the next make up or make down mends it.",
-            file=sys.stderr,
-            flush=True,
-        )
-    finally:  # whoever would have read it may be gone as well
+        message = "\nInterrupted. Run make up or make down again."
+        print(message, file=sys.stderr, flush=True)
+    finally:
+        # Nobody may be there any more to read the message.
         os._exit(130)
 
 
 def end_with_parent() -> None:
-    """Let a make that is killed take this run along: nobody would know of it, and the next one be refused as busy."""
+    """End with the make that started this run, also when make is killed.
+
+    Otherwise this run would go on unseen, and the next one would be refused.
+    """
     set_parent_death_signal = 1
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 if __name__ == "__main__":
     end_with_parent()
-    signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, interrupted)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
     raise SystemExit(main())

@@ -2,22 +2,57 @@
 
 from __future__ import annotations
 
+import difflib
+import shlex
 from typing import Any
 
 import yaml
 
+from deployment import ROOT
+from deployment.errors import UserError
 from local.api import REGION
-from local.containers import ROOT
 
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 STACK = "local"
-DEPLOYMENT = f"{PROJECT['name']}-{STACK}"  # what the names of its stacks begin with
+DEPLOYMENT = f"{PROJECT['name']}-{STACK}"  # the names of its stacks begin with this
+
+
+def parse_config(text: str) -> dict[str, str]:
+    """Return the settings in `KEY=VALUE KEY=VALUE`, where quotes work as in a shell.
+
+    Raises UserError for a word that is no KEY=VALUE, for a KEY that Pulumi.yaml does not declare,
+    and for a KEY that is given twice.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UserError(f"CONFIG cannot be read ({error}): {text}") from None
+    settings: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UserError(f'{word!r} is not KEY=VALUE, as in CONFIG="minHosts=3 maxHosts=4"')
+        if key not in PROJECT["config"]:
+            raise UserError(f"there is no setting {key!r}; {_remedy(key)}")
+        if key in settings:
+            raise UserError(f"{key} is given twice: {settings[key]!r} and {value!r}")
+        settings[key] = value
+    return settings
+
+
+def _remedy(key: str) -> str:
+    """Return what to write instead of an unknown key: the nearest one, or one of all."""
+    declared = {known.lower(): known for known in PROJECT["config"]}
+    near = difflib.get_close_matches(key.lower(), declared, 1)
+    if near:
+        return f"did you mean {declared[near[0]]}?"
+    return f"those in Pulumi.yaml are: {', '.join(declared.values())}"
 
 
 def configuration(
     overrides: dict[str, str], stack: str = STACK, region: str = REGION
 ) -> dict[str, str]:
-    """The defaults in Pulumi.yaml, then Pulumi.<stack>.yaml, then `overrides`."""
+    """Return the defaults of Pulumi.yaml, then Pulumi.<stack>.yaml, then `overrides`."""
     prefix = f"{PROJECT['name']}:"
     values = {
         key: declared["default"]

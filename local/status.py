@@ -1,10 +1,12 @@
-"""make status: stacks, hosts, URL."""
+"""make status: stacks, hosts, URL. make check: the healthcheck of that URL."""
 
 from __future__ import annotations
 
 import json
 
+from deployment.errors import UserError
 from deployment.ownership import outputs_of
+from healthcheck.__main__ import main as healthcheck
 from local import stacks
 from local.containers import Containers
 
@@ -30,6 +32,13 @@ def status(cloud: Containers) -> int:
         )
     print(f"url    http://127.0.0.1:{cloud.port}/now")
     return 0
+
+
+def check(cloud: Containers) -> int:
+    """Check the local deployment; returns the exit code of the healthcheck."""
+    if cloud.get("balancer") is None:
+        raise UserError(f"the deployment {cloud.name!r} is not up; `make up` starts it")
+    return healthcheck([f"http://127.0.0.1:{cloud.port}"])
 
 
 def said_by(cloud: Containers, address: str) -> str:

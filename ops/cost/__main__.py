@@ -15,10 +15,9 @@ from typing import Any
 from deployment.errors import UserError
 from deployment.settings import FEEDS
 from deployment.template import read_all
-from local.__main__ import setting
 from local.api import REGION
 from local.program import settings
-from local.project import configuration
+from local.project import configuration, parse_config
 from ops.cost import bill, pricelist, text
 from ops.cost.charge import UnknownCost
 from ops.cost.charges import charges
@@ -54,9 +53,11 @@ def parser() -> argparse.ArgumentParser:
         "--region", default=REGION, help=f"one of {', '.join(pricelist.regions())} (%(default)s)"
     )
     parser.add_argument(
-        "--config", type=setting, action="append", default=[], metavar="KEY=VALUE",
-        help="a Pulumi configuration value, such as minHosts=4; repeatable",
-    )  # fmt: skip
+        "--config",
+        default="",
+        metavar="'KEY=VALUE ...'",
+        help="settings of Pulumi.yaml, such as minHosts=4, with spaces between",
+    )
     parser.add_argument(
         "--hosts", type=number_of(int, 0), help="what if so many run (default: minHosts)"
     )
@@ -138,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         prices = pricelist.read(args.region)
-        found = result(resources(dict(args.config)), usage, prices)
+        found = result(resources(parse_config(args.config)), usage, prices)
     except UserError as refused:
         print(f"error: {str(refused).replace('make up', 'make cost')}", file=sys.stderr)
         return 2

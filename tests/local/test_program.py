@@ -16,7 +16,6 @@ from deployment.errors import UserError
 from deployment.release import Archive, OutdatedArchive
 from local import program, stacks
 from local.deployer import Deployer
-from local.project import configuration
 from tests.support.templates import TEMPLATES
 
 
@@ -327,12 +326,3 @@ def test_an_unknown_look_up_is_an_answer_and_not_a_crash(cloud: Cloud) -> None:
 def test_what_is_neither_a_stack_nor_an_object_is_the_engine_s_own(cloud: Cloud) -> None:
     arguments = MockResourceArgs("pulumi:pulumi:Stack", "project", {}, "", "", None)
     assert Deployer("http://nowhere").new_resource(arguments) == ("project", {})
-
-
-def test_configuration_is_the_defaults_then_the_stack_s_then_the_user_s() -> None:
-    found = configuration({"secondOctet": "7"})
-    assert found["timeservice:instanceType"] == "t3.micro"  # Pulumi.yaml
-    assert found["timeservice:protect"] == "false"
-    assert found["timeservice:quotaCheck"] == "false"  # Pulumi.local.yaml
-    assert found["timeservice:secondOctet"] == "7"
-    assert found["aws:region"] == "us-east-1"

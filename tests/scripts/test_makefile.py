@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,10 +15,10 @@ FOR_OTHERS = {"built"}  # a part of other targets, and nothing to call
 DAILY = ["up", "status", "logs", "shell", "check", "test", "down"]
 
 
-def make(*arguments: str) -> str:
+def make(*arguments: str, folder: Path = ROOT) -> str:
     done = subprocess.run(
         ["make", "--no-print-directory", *arguments],
-        cwd=ROOT,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=True,
@@ -87,3 +88,37 @@ def test_a_command_of_the_environment_is_not_run(
     monkeypatch.setenv("COMMAND", "poweroff")
     said = make("--old-file=setup", "ROOT=", "shell", "a", f"PYTHON={python}").splitlines()
     assert said[-2:] == ["--run", ""]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A folder with this Makefile, with scripts that do nothing, and with a Python that prints."""
+    (tmp_path / "scripts").mkdir()
+    for name in ("setup", "engine", "image", "package"):
+        script = tmp_path / f"scripts/{name}.sh"
+        script.write_text("#!/bin/bash\n")
+        script.chmod(0o755)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("target", ["up", "cost"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        ";touch x",
+        "a=1;touch x",
+        "$(touch x)",
+        "$(shell touch x)",
+        "$$(touch x)",
+        "`touch x`",
+        "a='touch x' b=\"c\" && touch x",
+    ],
+)
+def test_config_reaches_the_program_as_it_was_written_and_no_shell(
+    target: str, config: str, copy: Path, python: Path
+) -> None:
+    arguments = [target, f"CONFIG={config}", f"PYTHON={python}", "ROOT=", "SUDO="]
+    lines = make(*arguments, folder=copy).splitlines()
+    assert lines[lines.index("--config") + 1] == config
+    assert not (copy / "x").exists()
