@@ -1,39 +1,30 @@
-# make up       the whole deployment on this machine: hosts, balancer, time server, AWS API
-# make test     everything: lint, types, scanners, unit tests, templates, program, and the rehearsal of the deployment
-# `make help` lists the rest. PORT= and NAME= choose another port, or a second deployment beside the first; CONFIG= sets
-# configuration values of Pulumi.yaml: make up CONFIG="instanceType=t3.small cpuCredits=unlimited". HOST_CPUS=0.2 and
-# HOST_MEMORY=1g make each host as slow as a t3.micro without CPU credits.
+# make up       deploy the whole service on this machine: hosts, balancer, time server, AWS API
+# make test     run every check, from lint to the rehearsal of the deployment
+# `make help` lists the other targets. Variables: PORT= takes another port, NAME= makes a second deployment beside the
+# first, CONFIG= sets configuration values of Pulumi.yaml: make up CONFIG="instanceType=t3.small cpuCredits=unlimited".
+# HOST_CPUS=0.2 and HOST_MEMORY=1g make each host as slow as a t3.micro without CPU credits.
 
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
-# Docker may want root (a user outside of its group). The environment carries proxies and certificates along; no compiled
-# file shall belong to root. Looked at when it is needed: the engine may have to be installed first.
-ROOT = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id -u)" = 0 ] || \
+# sudo, where Docker's socket is closed to this user. Evaluated in each recipe, because `make up` may install Docker first.
+# The environment carries proxies and certificates along. No compiled file belongs to root.
+SUDO = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id -u)" = 0 ] || \
 	echo sudo -E env PYTHONDONTWRITEBYTECODE=1)
-# A question about AWS needs no Docker.
-LOCAL_ROOT = $(if $(filter-out local,$(STACK)),,$(ROOT))
-# The value of CONFIG goes to the program through the environment: neither make nor a shell expands it.
+# A deployment on AWS needs no Docker.
+LOCAL_SUDO = $(if $(filter-out local,$(STACK)),,$(SUDO))
+
+# Programs get these from the environment, so no value is ever a part of a shell's command line.
+export NAME PORT HOST HOST_CPUS HOST_MEMORY STACK CONFIG COMMAND REGION HOSTS DRILLS
+# The shell of a host expands $(...) in them, and make does not.
 override CONFIG := $(value CONFIG)
-export NAME PORT HOST_CPUS HOST_MEMORY STACK COMMAND CONFIG
+override COMMAND := $(if $(filter command,$(origin COMMAND)),$(value COMMAND))
+# Some shells keep this machine's own name in HOST.
+override HOST := $(if $(filter command,$(origin HOST)),$(HOST))
 
-# What make shell runs, as it is: $(...) in it is for the host's shell, and not for make. Not from the environment, as HOST.
-ifeq (command line,$(origin COMMAND))
-override COMMAND := $(value COMMAND)
-else
-override COMMAND :=
-endif
-
-# make logs HOST, make shell HOST: what follows is a host, and nothing to make. Not from the environment, where some shells
-# keep this machine's own name.
-ifneq (,$(filter logs shell,$(firstword $(MAKECMDGOALS))))
-WHICH := $(or $(word 2,$(MAKECMDGOALS)),$(if $(filter command,$(origin HOST)),$(HOST)))
-$(eval $(filter-out logs shell,$(WHICH)):;@:)
-endif
-
-# make drill NAME ...: what follows are names of drills, and nothing to make.
-ifeq (drill,$(firstword $(MAKECMDGOALS)))
-DRILLS := $(or $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS)),$(NAME))
-$(eval $(filter-out drill,$(DRILLS)):;@:)
+# make drill NAME ...: the words after it are names of drills, and no targets.
+DRILLS := $(if $(filter drill,$(firstword $(MAKECMDGOALS))),$(filter-out drill,$(MAKECMDGOALS)))
+ifneq (,$(DRILLS))
+$(DRILLS): ; @:
 endif
 
 .DEFAULT_GOAL := help
@@ -41,61 +32,60 @@ endif
 
 ##@ Every day
 
-up: setup ## deploy on this machine, or bring what is deployed up to date
+up: setup ## deploy on this machine, or update what is deployed
 	@scripts/engine.sh
 	@scripts/image.sh
 	@scripts/package.sh
-	@$(ROOT) $(PYTHON) -m local up --config "$$CONFIG"
+	@$(SUDO) $(PYTHON) -m local up --config "$$CONFIG"
 
 status: setup ## stacks, hosts (zone, release, health, clock error), URL
-	@$(ROOT) $(PYTHON) -m local status
+	@$(SUDO) $(PYTHON) -m local status
 
-logs: setup ## what every part says; HOST=: one (a, 1, i-0123, balancer); FOLLOW=1: go on
-	@$(ROOT) $(PYTHON) -m local logs $(addprefix --host ,$(WHICH)) $(if $(FOLLOW),--follow)
+logs: setup ## logs of all parts, or of HOST= (a, 1, i-0123, balancer); FOLLOW=1 follows
+	@$(SUDO) $(PYTHON) -m local logs --host "$$HOST" $(if $(FOLLOW),--follow)
 
-shell: setup ## a shell on a host: make shell a; COMMAND="docker ps": one command
-	@$(ROOT) $(PYTHON) -m local shell $(addprefix --host ,$(WHICH)) --run "$$COMMAND"
+shell: setup ## a shell on a host: make shell HOST=a; COMMAND="docker ps" runs one command
+	@$(SUDO) $(PYTHON) -m local shell --host "$$HOST" --run "$$COMMAND"
 
 check: setup ## run the healthcheck against the local deployment
-	@$(ROOT) $(PYTHON) -m local check
+	@$(SUDO) $(PYTHON) -m local check
 
-test: lint scan unit served emulated browser rehearsal ## everything, from lint to the rehearsal of the deployment
+test: lint scan unit integration rehearsal ## everything, from lint to the rehearsal of the deployment
 
 down: setup ## remove the deployment from this machine
-	@source scripts/common.sh; one_at_a_time # which removes what a script that was killed has left
+	@source scripts/common.sh; one_at_a_time # deletes the temporary files of scripts that were killed
 	@scripts/engine.sh --installed; case $$? in \
-	0) $(ROOT) $(PYTHON) -m local down ;; \
+	0) $(SUDO) $(PYTHON) -m local down ;; \
 	3) echo "Nothing to do: no Docker engine is installed here." ;; \
 	*) exit 1 ;; esac
 
 ##@ Deployments, here and on AWS
 
-cloud: setup ## the local cloud alone, into which the pulumi CLI then deploys: stack local
+cloud: setup ## start the local cloud alone, for the pulumi CLI with the stack local
 	@scripts/engine.sh
-	@$(ROOT) $(PYTHON) -m local start
+	@$(SUDO) $(PYTHON) -m local start
 
 reviewer: setup ## how the reviewer signs in, after make up CONFIG="reviewer=user"
-	@$(ROOT) $(PYTHON) -m local reviewer
+	@$(SUDO) $(PYTHON) -m local reviewer
 
-cost: setup ## its price an hour and a month; REGION=, HOSTS=, REQUESTS= a second, CONFIG=
-	@$(PYTHON) -m ops.cost --config "$$CONFIG" $(addprefix --region ,$(REGION)) \
-		$(addprefix --hosts ,$(HOSTS)) $(addprefix --requests-per-second ,$(REQUESTS))
+cost: setup ## price an hour and a month; REGION=, HOSTS=, CONFIG=
+	@$(PYTHON) -m ops.cost --config "$$CONFIG" $${REGION:+--region "$$REGION"} $${HOSTS:+--hosts "$$HOSTS"}
 
-reach: setup ## what the Internet reaches of it: exactly port 80? Here or STACK=prod
-	@$(LOCAL_ROOT) $(PYTHON) -m ops.reach
+reach: setup ## compute what the Internet reaches: exactly port 80? Here, or STACK=prod
+	@$(LOCAL_SUDO) $(PYTHON) -m ops.reach
 
-drift: setup ## how what is deployed differs from this clone, here or STACK=prod
-	@$(LOCAL_ROOT) $(PYTHON) -m ops.drift
+drift: setup ## compare what is deployed with this clone, here or STACK=prod
+	@$(LOCAL_SUDO) $(PYTHON) -m ops.drift
 
-leftovers: setup ## what is left of a deployment, here or STACK=prod; fails if anything is
-	@$(LOCAL_ROOT) $(PYTHON) -m ops.leftovers
+leftovers: setup ## list what is left of a deployment, here or STACK=prod; fails if anything is
+	@$(LOCAL_SUDO) $(PYTHON) -m ops.leftovers
 
-# Pulumi deletes the bucket's stack last. If it holds something that Pulumi does not know of, that fails, and then it can
-# be emptied: nothing is left that would miss it.
+# Pulumi deletes the bucket's stack last. That fails while the bucket holds objects that Pulumi does not know. Everything
+# else is deleted by then, so nothing misses them.
 destroy: setup ## remove a deployment from AWS: STACK=prod
-	@test -n "$(STACK)" || { echo "error: say which: make destroy STACK=prod" >&2; exit 1; }
+	@test -n "$$STACK" || { echo "error: name the stack: make destroy STACK=prod" >&2; exit 1; }
 	@command -v pulumi >/dev/null || { echo "error: this needs the pulumi CLI" >&2; exit 1; }
-	@pulumi destroy --stack "$(STACK)" || { $(PYTHON) -m ops.empty && pulumi destroy --yes --stack "$(STACK)"; }
+	@pulumi destroy --stack "$$STACK" || { $(PYTHON) -m ops.empty && pulumi destroy --yes --stack "$$STACK"; }
 	@$(PYTHON) -m ops.leftovers
 
 ##@ Tests, one kind at a time
@@ -103,61 +93,45 @@ destroy: setup ## remove a deployment from AWS: STACK=prod
 lint: setup ## ruff, mypy, cfn-lint, shellcheck, actionlint, zizmor, node
 	@scripts/lint.sh
 
-scan: setup ## policies of the templates, secrets, known vulnerabilities, pins
+scan: setup ## templates, secrets, and known vulnerabilities
 	@scripts/scan.sh
-	@$(PYTHON) -m pytest -q tests/scripts/scanners
 
-# One more at a time than there are cores, as many tests wait for something.
-# What they compile is kept, whatever the environment says of that: each of the processes would compile all of it anew.
-TESTS := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache \
+# One process more than there are cores, because many tests wait. Each keeps what it compiles, whatever the environment
+# sets: it would compile everything anew.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX="$(CURDIR)/build/pycache" \
 	$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5
-unit: setup ## unit, template and program tests
+unit: setup ## functions, templates, the Pulumi program
 	@scripts/tools.sh
-	@$(TESTS) --dist worksteal -m 'not rehearsal and not scanners and not served and not emulated and not browser'
+	@$(PYTEST) --dist worksteal -m 'not integration and not rehearsal'
 
-served: setup ## the service as it is run: gunicorn, HAProxy before it, OpenAPI, abuse
+# A file at a time in each process: the tests of a file share what it deploys.
+integration: setup ## gunicorn, HAProxy, the page in Chromium, permissions, scanners
 	@scripts/tools.sh
-	@$(TESTS) --dist worksteal -m served
-
-# A file at a time on each core: what it asks an emulator about is deployed once for all of its tests.
-emulated: setup ## permissions before two evaluators; reach, drift, leftovers in an emulator
 	@scripts/evaluators.sh
-	@$(TESTS) --dist loadfile -m emulated
-
-browser: setup ## the page for people, in Chromium
 	@scripts/chromium.sh
-	@$(TESTS) --numprocesses 5 --dist worksteal -m 'browser and not rehearsal' # a browser waits, most of the time
+	@scripts/scan.sh --install
+	@$(PYTEST) --dist loadfile -m 'integration and not rehearsal'
 
-# An engine, and all that a deployment is made from; for those who deploy copies of this clone.
-built: setup
-	@scripts/engine.sh
-	@scripts/stage.sh
-	@scripts/image.sh
-	@scripts/package.sh
-
-rehearsal: built ## deploy, use, release, break and remove it, beside what is up
+# The clones that the rehearsal and the drills deploy take these from here.
+BUILD_ALL := scripts/engine.sh && scripts/stage.sh && scripts/image.sh && scripts/package.sh
+rehearsal: setup ## deploy, use, release, break and remove it, beside what is up
+	@$(BUILD_ALL)
 	@scripts/chromium.sh
-	@$(ROOT) $(PYTHON) -m pytest -q -p no:cacheprovider -m rehearsal # no cache that is root's
+	@$(SUDO) $(PYTHON) -m pytest -q -p no:cacheprovider -m rehearsal # no cache that belongs to root
 
-drill: built ## break it in every way that it must survive; make drill NAME: in one way
-	@$(ROOT) $(PYTHON) -m drills $(DRILLS)
+drill: setup ## break it in every way that it must survive; make drill NAME: in one way
+	@$(BUILD_ALL)
+	@$(SUDO) $(PYTHON) -m drills $$DRILLS
 
-abuse: setup ## send what nobody should send, to the local deployment or to URL=http://...
-	@$(if $(URL),,$(ROOT)) $(PYTHON) -m tests.service.abuse $(if $(URL),--url $(URL))
+mutation: setup ## count the faults that the tests notice (hours)
+	@scripts/mutation.sh
 
-##@ Measuring
-
-bench: setup ## how fast the service is, and how exact the healthcheck (10 minutes)
+bench: setup ## speed, and the healthcheck's accuracy (10 minutes)
 	@scripts/engine.sh
 	@scripts/image.sh
-	@source scripts/common.sh; for tool in libluajit-5.1-2 wrk nginx; do [ -d build/debian/$$tool ] || { \
-		command -v apt-get >/dev/null || die "wrk and nginx come from Debian packages: this needs a Debian machine"; \
-		step "$$tool from Debian, to measure" unpack_deb $$tool; }; done
-	@$(ROOT) $(PYTHON) -m bench.speed
+	@scripts/tools.sh libluajit-5.1-2 wrk nginx
+	@$(SUDO) $(PYTHON) -m bench.speed
 	@$(PYTHON) -m bench.healthcheck
-
-capacity: setup ## what a rate of requests takes and costs; renews docs/capacity.md
-	@$(PYTHON) -m bench.capacity --write
 
 ##@ Building
 
@@ -165,7 +139,8 @@ setup: ## the Python packages, hash-checked, in .venv
 	@scripts/setup.sh
 
 run: setup ## the service alone on http://127.0.0.1:8000 (or PORT=), without Docker
-	@TIMESERVICE_WORKERS=1 TIMESERVICE_BIND=127.0.0.1:$(or $(PORT),8000) TIMESERVICE_TIME_SERVER=$${TIMESERVICE_TIME_SERVER:-time.aws.com} \
+	@TIMESERVICE_WORKERS=1 TIMESERVICE_BIND="127.0.0.1:$${PORT:-8000}" \
+		TIMESERVICE_TIME_SERVER="$${TIMESERVICE_TIME_SERVER:-time.aws.com}" \
 		$(PYTHON) -m gunicorn --config service/gunicorn.conf.py
 
 image: setup ## build/image.tar.gz, which the hosts load
@@ -175,28 +150,11 @@ image: setup ## build/image.tar.gz, which the hosts load
 package: setup ## build/healthcheck.zip, the Lambda function's package
 	@scripts/package.sh
 
-check-image: setup ## the healthcheck as a container image, timeservice-healthcheck:VERSION
-	@scripts/engine.sh
-	@scripts/check-image.sh
-
-sbom: image ## build/sbom.json: what is in the service's image (CycloneDX)
-	@$(PYTHON) -m scan.sbom
-
-licences: image package ## build/licences.txt: what is shipped, under which licences
-	@$(PYTHON) -m scan.licences
-
-screenshot: setup ## take docs/page*.png of the page that is up; URL= takes another
-	@scripts/chromium.sh
-	@$(PYTHON) -m tests.support.screenshot $(URL)
-
-diagram: setup ## draw the deployment and a release; renews docs/deployment.md
-	@$(PYTHON) -m ops.diagram
-
-lock: setup ## renew the locks from the *.in files
+lock: setup ## renew the locks
 	@scripts/lock.sh
 
-clean: ## remove what was built in this clone
-	@rm -rf build .venv .hypothesis .*_cache 2>/dev/null || sudo rm -rf build .venv .hypothesis .*_cache # some of it is root's
+clean: ## remove what was built in this clone; some of it may belong to root
+	@rm -rf build .venv .hypothesis .*_cache 2>/dev/null || sudo rm -rf build .venv .hypothesis .*_cache
 
 help: ## this list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \

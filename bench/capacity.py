@@ -1,4 +1,4 @@
-"""How many hosts, balancer units and dollars a rate of requests takes: `make capacity`.
+"""How many hosts, balancer units and dollars a rate of requests takes: `python -m bench.capacity`.
 
 Prints the tables of docs/capacity.md; --write puts them there.
 """

@@ -1,4 +1,4 @@
-"""make licences: what is shipped, under which licences; exit status 1 if one is not permitted below.
+"""python -m scan.licences: what is shipped, under which licences; exit status 1 if one is not permitted below.
 
 Written to build/licences.txt: a line for each package of the service's image and of the healthcheck's package (whose
 container has the same base as the service's). Licences are named as the makers do: for Debian packages those of all

@@ -1,4 +1,4 @@
-"""make sbom: the bill of materials of the service's image, build/sbom.json, in CycloneDX's JSON, checked by its schema.
+"""The bill of materials of the service's image, build/sbom.json, in CycloneDX's JSON, checked by its schema.
 
 The same packages make the same bytes: it bears no time, and its serial number comes from what it lists.
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scan.sh [ARGUMENT...]: python -m scan, with its tools in build/scan from hash-pinned locks.
+# scan.sh [--install]: python -m scan, with its tools in build/scan from hash-pinned locks.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
@@ -24,4 +24,4 @@ if ! [ -e "$stamp" ]; then
     one_at_a_time
     [ -e "$stamp" ] || step "checkov, cfn-guard, kingfisher, pip-audit" install_tools
 fi
-exec .venv/bin/python -m scan "$@"
+[ "${1:-}" = --install ] || exec .venv/bin/python -m scan "$@"

@@ -1,23 +1,25 @@
 #!/usr/bin/env bash
-# Unpacks what the unit tests use of Debian's (tests/support/tools.py finds it): systemd-analyze where the machine has none, and
-# cron's parser, HAProxy, libfakechroot and libfaketime in any case, as an installed crontab would look at the machine's
-# own jobs, and an installed HAProxy be of any version.
+# tools.sh [PACKAGE...]: unpacks Debian packages that nothing installs, by default those that tests use
+# (tests/support/tools.py finds them). An installed crontab would look at the machine's own jobs, and an installed HAProxy
+# can be of any version. systemd-analyze is taken from the machine, where it is there.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
-# Where no systemd runs, systemd-analyze would make it, which root alone can.
-[ -d /run/systemd ] || as_root mkdir -m 755 /run/systemd
-
-packages=(cron libfakechroot libfaketime haproxy)
-command -v systemd-analyze >/dev/null || packages+=(systemd)
+packages=("$@")
+if [ "$#" = 0 ]; then
+    packages=(cron libfakechroot libfaketime haproxy)
+    command -v systemd-analyze >/dev/null || packages+=(systemd)
+    # Where no systemd runs, systemd-analyze would make it, which root alone can.
+    [ -d /run/systemd ] || as_root mkdir -m 755 /run/systemd
+fi
 missing=()
 for package in "${packages[@]}"; do
     [ -d "$BUILD/debian/$package" ] || missing+=("$package")
 done
 [ "${#missing[@]}" != 0 ] || exit 0
 command -v apt-get >/dev/null ||
-    die "tests use parts of the Debian packages ${missing[*]}: this needs a Debian machine. (Without them: .venv/bin/python -m pytest -m 'not rehearsal')"
+    die "this uses parts of the Debian packages ${missing[*]}, and needs a Debian machine"
 one_at_a_time
 
 unpack() {
@@ -29,4 +31,4 @@ unpack() {
         esac
     done
 }
-step "Debian packages that tests use" unpack
+step "Debian packages: ${missing[*]}" unpack

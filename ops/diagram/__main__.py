@@ -1,6 +1,6 @@
 """The deployment as a flowchart, and a release as a sequence (Mermaid, which GitHub draws), read from the templates.
 
-`make diagram` renews those in docs/deployment.md; a test fails when one is out of date.
+`python -m ops.diagram` renews those in docs/deployment.md; a test fails when one is out of date.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from ops.diagram.__main__ import PAGE, renewed
 
 def test_the_picture_in_the_docs_is_the_templates() -> None:
     page = PAGE.read_text()
-    assert renewed(page) == page, "run: make diagram"
+    assert renewed(page) == page, "run: python -m ops.diagram"
 
 
 def test_from_the_internet_one_arrow_leads_to_the_balancer_and_none_elsewhere() -> None:

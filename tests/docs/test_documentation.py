@@ -76,6 +76,8 @@ def test_each_link_leads_somewhere(document: str, link: str) -> None:
 
 @pytest.mark.parametrize(("document", "target"), words(r"(?:`|\$ )make ([a-z][a-z-]*)"))
 def test_each_target_of_make_is_there(document: str, target: str) -> None:
+    if document == "CHANGELOG.md":
+        return  # it names the targets that earlier versions had
     assert re.search(rf"^{target}:.*## \w", MAKEFILE, re.MULTILINE)
 
 

@@ -17,7 +17,7 @@ import requests
 from local.cloud import balancer, balancer_config
 from tests.support.haproxy import PATIENCE, Haproxy, prepared, until
 
-pytestmark = pytest.mark.served
+pytestmark = pytest.mark.integration
 
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
 NOBODY = "127.0.0.4"  # nothing listens there

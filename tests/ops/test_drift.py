@@ -22,7 +22,7 @@ from ops.target import Target, local_target
 from tests.support.deployed import api
 from tests.support.templates import TEMPLATES
 
-pytestmark = pytest.mark.emulated
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")

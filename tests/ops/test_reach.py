@@ -17,7 +17,7 @@ from tests.ops.reach.by_hand import MUTATIONS
 from tests.ops.reach.cloud import EVERYWHERE, Cloud
 from tests.ops.reach.states import STATES, real_host
 
-pytestmark = pytest.mark.emulated
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")

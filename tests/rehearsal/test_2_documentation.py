@@ -29,7 +29,7 @@ def adapted(text: str, clone: Clone) -> str:
     """To the rehearsal's port and names; its balancer is on the loopback interface, where containers see it by the
     machine's own network."""
     text = text.replace("http://127.0.0.1:8080", clone.url).replace("example.org", clone.url)
-    text = text.replace("make check-image", f"{ROOT}/scripts/check-image.sh {IMAGE}:VERSION")
+    text = text.replace("scripts/check-image.sh", f"{ROOT}/scripts/check-image.sh {IMAGE}:VERSION")
     text = re.sub(r"timeservice-healthcheck:[\d.]+", f"{IMAGE}:VERSION", text)
     text = re.sub(r"(--name |--follow )timeservice-healthcheck", rf"\1{IMAGE}", text)
     return text.replace("docker run ", "docker run --network host ")

@@ -12,7 +12,7 @@ from drills.clone import Clone
 from tests.rehearsal.cloud import hosts
 from tests.support.browser import chromium, idle, off, visit
 
-pytestmark = [pytest.mark.rehearsal, pytest.mark.browser]
+pytestmark = pytest.mark.rehearsal
 
 
 def test_the_page_ticks_is_right_and_knows_both_hosts(

@@ -10,7 +10,7 @@ from drills.clone import Clone
 from tests.rehearsal.cloud import hosts
 from tests.support.browser import chromium, idle, off, visit
 
-pytestmark = [pytest.mark.rehearsal, pytest.mark.browser]
+pytestmark = pytest.mark.rehearsal
 
 HEALED = 120_000  # ms; the group notices, starts another, and that synchronises its clock
 

@@ -206,7 +206,7 @@ def test_what_tests_use_of_debian_s_is_unpacked_with_what_it_needs_and_only_once
     run: Run, clone: Path
 ) -> None:
     done = run("scripts/tools.sh", **{"apt-get": APT_GET, "dpkg": DPKG})
-    assert done.stdout.startswith("  Debian packages that tests use ")
+    assert done.stdout.startswith("  Debian packages: ")
     archives = {str(path.relative_to(clone)) for path in clone.glob("build/debian/*/*.deb")}
     assert archives == {
         f"build/debian/{name}/{name}_1_amd64.deb"
@@ -238,7 +238,7 @@ def test_a_package_that_was_unpacked_by_half_is_unpacked_again(run: Run, clone: 
     assert run("scripts/tools.sh", **half | {"dpkg": DPKG}).returncode == 0
 
 
-def test_where_no_package_can_be_had_it_says_how_to_do_without(run: Run) -> None:
+def test_where_no_package_can_be_had_it_names_what_is_missing(run: Run) -> None:
     done = run("scripts/tools.sh")
     assert done.returncode == 1
     assert "needs a Debian machine" in done.stderr

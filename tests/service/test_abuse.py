@@ -34,7 +34,7 @@ from tests.support.healthcheck_servers import ntp
 from tests.support.healthcheck_servers import serving as started
 from tests.support.serving import Running, running_service
 
-pytestmark = pytest.mark.served
+pytestmark = pytest.mark.integration
 
 
 class Loopback(NamedTuple):

@@ -16,7 +16,7 @@ import requests
 from local.machine import free_port
 from tests.support.serving import CONFIG, ROOT, Running, running_service, start
 
-pytestmark = pytest.mark.served
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from service.log import MOST, Limit, Lines, ReadableLines, about, request_id
 from service.timeserver import Monitor
 from tests.support.serving import ROOT, running_service, start
 
-pytestmark = pytest.mark.served
+pytestmark = pytest.mark.integration
 
 TIME = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 ROOT_ID = "1-67891233-abcdef012345678912345678"

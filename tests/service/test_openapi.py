@@ -20,7 +20,7 @@ from tests.support.healthcheck_servers import ntp
 from tests.support.openapi import SETTINGS, conforms, document, operations, try_all
 from tests.support.serving import Running, running_service
 
-pytestmark = pytest.mark.served
+pytestmark = pytest.mark.integration
 
 NANOSECONDS = 1_795_428_672_000_001_999
 

@@ -14,7 +14,7 @@ from service.app import HEADERS, create_app
 from service.timeserver import Monitor
 from tests.support.openapi import document, try_all
 
-pytestmark = pytest.mark.served
+pytestmark = pytest.mark.integration
 
 Misdeed = Callable[[Response], object]
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from tests.support.documented import Command
 
-IN_TEST = "test: lint scan unit served emulated browser rehearsal ##"
+IN_TEST = "test: lint scan unit integration rehearsal ##"
 # What a command begins with -> (file, what there runs it), where the rehearsal of the documentation does not.
 ELSEWHERE = {
     "make test": (".ci/run", "make test"),
     "make lint": ("Makefile", IN_TEST),
     "make unit": ("Makefile", IN_TEST),
-    "make served": ("Makefile", IN_TEST),
-    "make emulated": ("Makefile", IN_TEST),
+    "make integration": ("Makefile", IN_TEST),
     "make down": ("tests/rehearsal/test_9_gone.py", 'clone.make("down")'),
     "git checkout HEAD~ && make up": ("tests/rehearsal/test_3_change.py", "def test_rolling_back_"),
     "make setup": ("Makefile", "unit: setup"),

@@ -1,4 +1,4 @@
-"""Takes the README's pictures of the page, docs/page*.png: `make screenshot`, of the deployment that is up, or URL=."""
+"""Takes the README's pictures of the page, docs/page*.png, of the deployment that is up, or of the URL given."""
 
 from __future__ import annotations
 

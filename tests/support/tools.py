@@ -50,4 +50,4 @@ def libraries() -> str:
 
 
 def missing(what: str, script: str = "scripts/tools.sh") -> NoReturn:
-    pytest.fail(f"there is no {what}: `make unit` sees to it ({script})", pytrace=False)
+    pytest.fail(f"there is no {what}: run {script}", pytrace=False)

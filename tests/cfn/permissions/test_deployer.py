@@ -16,7 +16,7 @@ from tests.cfn.permissions.inside import told
 from tests.cfn.permissions.needs import LOOKED_UP, PROGRAM, questions
 from tests.support.templates import TEMPLATES
 
-pytestmark = pytest.mark.emulated
+pytestmark = pytest.mark.integration
 
 Made = tuple[Mapping[str, Identity], str]
 POLICIES = {

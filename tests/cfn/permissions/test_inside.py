@@ -11,7 +11,7 @@ from tests.cfn.permissions.emulator import ACCOUNT
 from tests.cfn.permissions.evaluators import EVALUATORS, Identity, Question, iam_simulate, ministack
 from tests.cfn.permissions.inside import BUCKET, RELEASE, table, told
 
-pytestmark = pytest.mark.emulated
+pytestmark = pytest.mark.integration
 
 Made = tuple[Mapping[str, Identity], str]
 EVERYTHING = {

@@ -22,7 +22,7 @@ from tests.cfn.permissions.evaluators import (
 )
 from tests.cfn.permissions.reviewer import DEPLOYMENT, QUESTIONS, TABLE, surprises
 
-pytestmark = pytest.mark.emulated
+pytestmark = pytest.mark.integration
 
 Reviewers = dict[str, Identity]
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}

@@ -15,7 +15,7 @@ from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.evaluators import Identity
 from tests.cfn.permissions.reviewer import DEPLOYMENT, NAMES, TRUST
 
-pytestmark = pytest.mark.emulated
+pytestmark = pytest.mark.integration
 
 REFUSED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 OTHERS = "somebody-elses"

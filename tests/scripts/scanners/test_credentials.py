@@ -11,7 +11,7 @@ import pytest
 
 from scan.credentials import scan
 
-pytestmark = pytest.mark.scanners
+pytestmark = pytest.mark.integration
 
 
 def made_up(alphabet: str, length: int) -> str:

@@ -7,7 +7,7 @@ import pytest
 from deployment.template import FOLDER, Template
 from scan.templates import scan
 
-pytestmark = pytest.mark.scanners
+pytestmark = pytest.mark.integration
 
 # name -> the template, what is replaced in it, by what, and what must be found then (nothing else)
 MUTATIONS = {

@@ -15,7 +15,7 @@ import pytest
 from scan.tools import ROOT
 from scan.vulnerabilities import locks, scan
 
-pytestmark = pytest.mark.scanners
+pytestmark = pytest.mark.integration
 
 PIN = re.compile(r"^([\w.-]+)==(\S+) \\$", re.MULTILINE)
 VULNERABILITY = {

@@ -1,4 +1,4 @@
-"""`make abuse`: plays the table of abuse against a deployment, and prints a line for each row.
+"""`python -m tests.service.abuse`: plays the table of abuse against a deployment, and prints a line for each row.
 
 Exit codes: 0 all as it shall be, 1 something is not, 2 wrong usage, or nobody answers there.
 """
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="make abuse",
+        prog="python -m tests.service.abuse",
         description="Send what nobody should send, and look at what comes back. For deployments of your own alone: "
         "to anybody else's, this is an attack.",
     )

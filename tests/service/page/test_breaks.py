@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.browser import idle, off, shown, until, visit, words
 from tests.support.two_hosts import ZONES, TwoHosts, two_hosts
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.integration
 SEED = 2  # in a hundred rounds, 12 questions in a row go to the same of two hosts
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.browser import idle, off, until, visit
 from tests.support.two_hosts import TwoHosts
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.integration
 WIDTHS = (320, 768, 1280)
 THEMES = ("light", "dark")
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.browser import idle, off, shown, until, visit, words
 from tests.support.two_hosts import TwoHosts
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.integration
 
 
 def test_it_ticks_and_is_right(page: Page) -> None:

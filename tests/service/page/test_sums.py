@@ -7,7 +7,7 @@ import random
 import pytest
 from playwright.sync_api import Page
 
-pytestmark = pytest.mark.browser
+pytestmark = pytest.mark.integration
 
 
 @pytest.mark.parametrize(
