@@ -3,7 +3,6 @@
 import pulumi
 import pulumi_aws as aws
 
-from deployment import quota
 from deployment.inputs import Inputs
 from deployment.release import release_digest
 from deployment.reviewer import access
@@ -12,8 +11,6 @@ from deployment.template import read
 
 # What could not work is refused here, before anything is made.
 settings, image, package, image_parameter = Inputs.load()
-if settings.quota_check:
-    quota.check(settings.instance_type, settings.min_hosts, settings.max_hosts)
 
 # A release is all that its hosts are made of, and how many they may be, as their stack is never updated. A new machine
 # image of Amazon's is a new release too. (The template looks the image up again when the stack is made: should a newer

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from deployment.errors import UserError
+
 AT_ONCE = 1000  # what one request of S3's deletes at most
 
 
-class NotEmptied(Exception):
+class NotEmptied(UserError):
     """S3 refused to delete something; the text says what and why."""
 
 

@@ -1,4 +1,7 @@
-"""What the program is given: settings, templates and archives. What could not work is refused before it is tried."""
+"""What the program works from: settings, templates and archives.
+
+All are checked before anything is made.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ from typing import NamedTuple
 
 import pulumi
 
-from deployment import release, template
-from deployment.release import Archive, OutdatedArchive
+from deployment import quota, release, template
+from deployment.errors import SettingError, UnknownSettingError, UserError
+from deployment.release import Archive
 from deployment.settings import Settings
-from deployment.template import BadTemplate
 
 
 class Inputs(NamedTuple):
@@ -21,15 +24,29 @@ class Inputs(NamedTuple):
     image_parameter: str
 
     @classmethod
+    def read(cls) -> Inputs:
+        """Return the inputs. Raises UserError."""
+        template.read_all()
+        settings = Settings.load()
+        image, package = release.archive("image"), release.archive("package")
+        if settings.quota_check:
+            quota.check(settings.instance_type, settings.min_hosts, settings.max_hosts)
+        return cls(settings, image, package, template.read("hosts").default("ImageId"))
+
+    @classmethod
     def load(cls) -> Inputs:
-        """Raises pulumi.RunError with what is wrong and what to do."""
+        """Return the inputs. Raises pulumi.RunError, which Pulumi prints without a traceback."""
         try:
-            template.read_all()
-            return cls(
-                Settings.load(),
-                release.archive("image"),
-                release.archive("package"),
-                template.read("hosts").default("ImageId"),
-            )
-        except (BadTemplate, OutdatedArchive) as wrong:
-            raise pulumi.RunError(str(wrong)) from None
+            return cls.read()
+        except UserError as error:
+            raise pulumi.RunError(_format_error(error)) from error
+
+
+def _format_error(error: UserError) -> str:
+    """Add the command of Pulumi's that puts a setting right."""
+    if isinstance(error, SettingError):
+        commands = [f"pulumi config set {key} {value}" for key, value in error.together.items()]
+        return f"{error}. Run: {' && '.join(commands)}"
+    if isinstance(error, UnknownSettingError):
+        return f"{error}. Run: pulumi config rm {error.key}"
+    return str(error)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+from deployment.errors import UserError
+
 QUOTA = "L-1216C47A"  # Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances
 VCPUS = {"t3.micro": 2, "t3.small": 2}
 
 
 def check(instance_type: str, min_hosts: int, max_hosts: int) -> None:
-    """Raises pulumi.RunError when the quota is too small; warns when it cannot be read.
+    """Raises UserError when the quota is too small; warns when it cannot be read.
 
     For a moment, the old hosts, which may have grown to their maximum, stand beside as many new ones as a release
     starts with. The old ones are taken to be of the same settings: what they really are is not asked for.
@@ -26,9 +28,9 @@ def check(instance_type: str, min_hosts: int, max_hosts: int) -> None:
         pulumi.log.warn(f"the vCPU quota could not be read ({refused}); a release needs {needed}")
         return
     if allowed < needed:
-        raise pulumi.RunError(
+        raise UserError(
             f"a release needs {needed} vCPUs for some minutes ({max_hosts} old and {min_hosts} new hosts), and this "
             f"account may run {allowed:g}. Ask for more: aws service-quotas request-service-quota-increase "
-            f"--service-code ec2 --quota-code {QUOTA} --desired-value {needed}. For a first deployment alone, which "
-            f"needs {first}: pulumi config set quotaCheck false"
+            f"--service-code ec2 --quota-code {QUOTA} --desired-value {needed}. A first deployment "
+            f"needs {first} alone: for that, set quotaCheck to false"
         )

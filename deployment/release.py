@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parent.parent
+from deployment import ROOT
+from deployment.errors import UserError
+
 DIGEST_LENGTH = 12  # hex digits: 48 bits tell releases apart, and fit into names
 
 
-class OutdatedArchive(Exception):
+class OutdatedArchive(UserError):
     """An archive is missing or was made from other sources; the text names the command that makes it."""
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-FOLDER = Path(__file__).parent.parent / "cfn"
+from deployment import ROOT
+from deployment.errors import UserError
+
+FOLDER = ROOT / "cfn"
 PARTS = ("artifacts", "network", "balancer", "hosts", "healthcheck")  # what the program deploys
 
 
@@ -31,7 +33,7 @@ def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[s
 _Loader.add_multi_constructor("!", _short_form)
 
 
-class BadTemplate(Exception):
+class BadTemplate(UserError):
     """A file that is no template; the text says which, where and why."""
 
 

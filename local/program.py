@@ -7,7 +7,6 @@ engine. What the program no longer declares is deleted at the end.
 from __future__ import annotations
 
 import logging
-import re
 import runpy
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime import set_all_config, set_mocks
 
-from deployment.errors import UserError
+from deployment.errors import SettingError, UnknownSettingError, UserError
 from deployment.inputs import Inputs
 from deployment.settings import Settings
 from local.api import ACCOUNT_ROOT, Credentials
@@ -25,35 +24,42 @@ from local.project import PROJECT, STACK, configuration
 
 
 def check(overrides: dict[str, str]) -> Settings:
-    """The settings, or UserError for what the program would refuse, before anything is built or started."""
+    """Return the settings, checked with all else that the program checks before it makes anything.
+
+    Raises UserError.
+    """
     _configure(overrides)
     try:
-        found = Inputs.load().settings
-    except pulumi.RunError as wrong:
-        raise _told(wrong) from None
-    if found.budget:
-        raise UserError(
-            f"configuration timeservice:budget is {found.budget}, and the local cloud has no AWS Budgets (it costs "
-            "nothing either). Leave it out here; it is for AWS: pulumi config set budget DOLLARS"
-        )
-    return found
+        settings = Inputs.read().settings
+        if settings.budget:
+            raise SettingError(
+                "budget",
+                settings.budget,
+                "the local cloud has no AWS Budgets, and costs nothing",
+                {"budget": "0"},
+            )
+    except UserError as error:
+        raise UserError(_format_error(error, overrides, "make up")) from None
+    return settings
 
 
-def settings(overrides: dict[str, str]) -> Settings:
-    """As check, for those who deploy nothing: without a look at the archives."""
+def settings(overrides: dict[str, str], command: str) -> Settings:
+    """Return the settings, for a command that deploys nothing: archives may be missing.
+
+    Raises UserError, with the command and the settings that it needs.
+    """
     _configure(overrides)
     try:
         return Settings.load()
-    except pulumi.RunError as wrong:
-        raise _told(wrong) from None
+    except UserError as error:
+        raise UserError(_format_error(error, overrides, command)) from None
 
 
 def _configure(overrides: dict[str, str]) -> None:
-    declared = PROJECT["config"]
+    """Let the program's settings be read here as in a run of it."""
     for key in overrides:
-        if key not in declared:
-            known = ", ".join(declared)
-            raise UserError(f"there is no setting {key!r}; those in Pulumi.yaml are: {known}")
+        if key not in PROJECT["config"]:
+            raise UnknownSettingError(key, PROJECT["config"])
     set_mocks(Deployer("http://nowhere.invalid"), project=PROJECT["name"], stack=STACK)
     set_all_config(configuration(overrides))
 
@@ -96,19 +102,25 @@ def play(deployer: Deployer, configuration: dict[str, str], stack: str = STACK) 
 
     try:
         program()
-    except Exception as trouble:
-        told = _told(trouble)
-        raise deployer.failure or (
-            told if isinstance(told, UserError) else deployer.refused or told
-        ) from None
+    except Exception as error:
+        if deployer.failure:
+            raise deployer.failure from None
+        # The program makes one pulumi.RunError of any UserError. The original has the fields.
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None
+        if isinstance(error, pulumi.RunError):
+            raise UserError(str(error)) from None
+        if deployer.refused:
+            raise deployer.refused from None
+        raise
     if deployer.failure:
         raise deployer.failure
     return exports
 
 
-def _told(trouble: BaseException) -> BaseException:
-    """An error that the program raised for people, in its own words; anything else as it is."""
-    if isinstance(trouble, pulumi.RunError):
-        text = re.sub(r"pulumi config set (\w+) VALUE", r'make up CONFIG="\1=VALUE"', str(trouble))
-        return UserError(text)
-    return trouble
+def _format_error(error: UserError, overrides: Mapping[str, str], command: str) -> str:
+    """Add the command that puts a setting right, with all settings that were given beside it."""
+    if isinstance(error, SettingError):
+        words = [f"{key}={value}" for key, value in {**overrides, **error.together}.items()]
+        return f'{error}. Run: {command} CONFIG="{" ".join(words)}"'
+    return str(error)

@@ -11,7 +11,8 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 
-from deployment.release import ROOT, OutdatedArchive, archive
+from deployment import ROOT
+from deployment.release import OutdatedArchive, archive
 from scan.shipped import Package, packages
 
 # Why they may be passed on -> licences, by the names that are in use for them.

@@ -18,7 +18,8 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
-from deployment.release import ROOT, OutdatedArchive, archive
+from deployment import ROOT
+from deployment.release import OutdatedArchive, archive
 from scan.licences import licences
 from scan.shipped import Package, packages
 

@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
 
 def resources(overrides: dict[str, str]) -> Resources:
     """What would be deployed. Raises UserError for a setting that the program would refuse."""
-    settings(overrides)
+    settings(overrides, "make cost")
     values = {key.split(":")[1]: value for key, value in configuration(overrides).items()}
     return Resources(read_all(), {name: values[key] for key, (_, name) in FEEDS.items()})
 
@@ -141,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prices = pricelist.read(args.region)
         found = result(resources(parse_config(args.config)), usage, prices)
     except UserError as refused:
-        print(f"error: {str(refused).replace('make up', 'make cost')}", file=sys.stderr)
+        print(f"error: {refused}", file=sys.stderr)
         return 2
     except NoPrice as missing:
         print(f"error: {missing}", file=sys.stderr)

@@ -47,7 +47,10 @@ def test_every_setting_is_declared_described_and_has_an_allowed_default() -> Non
         ("checkEvery", "2", "one of 1, 5, 15"),
         ("budget", "-1", "from 1 to 10000"),
         ("budget", "10001", "from 1 to 10000"),
-        ("budget", "1.50", "from 1 to 10000"),
+        ("budget", "1.50", "from 1 to 10000, or 0"),
+        ("reviewer", "admin", "one of user, role, or none"),
+        ("quotaCheck", "yes", "true or false"),
+        ("protect", "", "true or false"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_is_made(
@@ -56,9 +59,10 @@ def test_a_wrong_setting_is_refused_before_anything_is_made(
     engine = Engine()
     with pytest.raises(pulumi.RunError) as refused:
         engine.run({key: value})
-    assert f"timeservice:{key}" in str(refused.value)
-    assert repr(value) in str(refused.value)
-    assert allowed in str(refused.value)
+    text = str(refused.value)
+    assert text.startswith(f"the setting {key} is {value!r}: must be ")
+    assert allowed in text
+    assert text.endswith(f". Run: pulumi config set {key} VALUE")
     assert engine.made == {}
 
 
@@ -91,36 +95,81 @@ def test_the_minimum_reaches_the_group_and_the_alarm() -> None:
         assert stacks[part]["parameters"]["MinHosts"] == "3", part
 
 
+ROLE = {"reviewer": "role", "reviewerAccount": "ACCOUNT", "reviewerExternalId": "WORD"}
+BUDGET = {"budget": "20", "alertEmail": "ADDRESS"}
+
+
 @pytest.mark.parametrize(
-    "config", [{"minHosts": "3"}, {"minHosts": "10", "maxHosts": "9"}], ids=str
+    ("config", "complaint", "together"),
+    [
+        (
+            {"minHosts": "3"},
+            "maxHosts is '2': must be at least minHosts, which is 3",
+            {"minHosts": "3", "maxHosts": "3"},
+        ),
+        # The sizes are compared as numbers. As texts, 9 would be more than 10.
+        (
+            {"minHosts": "10", "maxHosts": "9"},
+            "maxHosts is '9': must be at least minHosts, which is 10",
+            {"minHosts": "10", "maxHosts": "10"},
+        ),
+        (
+            {"zoneIndexB": "0"},
+            "zoneIndexB is '0': must differ from zoneIndexA",
+            {"zoneIndexA": "0", "zoneIndexB": "1"},
+        ),
+        (
+            {"zoneIndexA": "1"},
+            "zoneIndexB is '1': must differ from zoneIndexA",
+            {"zoneIndexA": "1", "zoneIndexB": "0"},
+        ),
+        ({"budget": "20"}, "alertEmail is '': must be set, because budget is 20", BUDGET),
+        ({"reviewer": "role"}, "reviewerAccount is '': must be set", ROLE),
+        (
+            {"reviewer": "role", "reviewerAccount": "123456789012"},
+            "reviewerExternalId is '': must be set",
+            ROLE | {"reviewerAccount": "123456789012"},
+        ),
+    ],
+    ids=str,
 )
-def test_a_maximum_below_the_minimum_is_refused_before_anything_is_made(
-    config: dict[str, str],
+def test_settings_that_depend_on_each_other_are_refused_with_all_that_must_be_set(
+    config: dict[str, str], complaint: str, together: dict[str, str]
 ) -> None:
-    """As numbers, not as texts."""
     engine = Engine()
     with pytest.raises(pulumi.RunError) as refused:
         engine.run(config)
-    most, least = config.get("maxHosts", "2"), config["minHosts"]
-    assert (
-        f"timeservice:maxHosts is {most}, which is less than timeservice:minHosts, {least}. "
-        "Set it with: pulumi config set maxHosts VALUE"
-    ) in str(refused.value)
+    commands = [f"pulumi config set {key} {value}" for key, value in together.items()]
+    assert str(refused.value).startswith(f"the setting {complaint}")
+    assert str(refused.value).endswith(f". Run: {' && '.join(commands)}")
     assert engine.made == {}
+    if not {"ACCOUNT", "WORD", "ADDRESS"} & set(together.values()):
+        assert "hosts" in Engine(quota=40).run(config | together).stacks()
 
 
-def test_both_zones_may_not_be_the_same() -> None:
+def test_a_misspelt_setting_is_refused_with_those_that_there_are() -> None:
     engine = Engine()
-    with pytest.raises(pulumi.RunError, match="are the same zone"):
-        engine.run({"zoneIndexB": "0"})
+    with pytest.raises(pulumi.RunError) as refused:
+        engine.run({"minHost": "3"})
+    assert str(refused.value) == (
+        f"there is no setting 'minHost'; those in Pulumi.yaml are: {', '.join(PROJECT['config'])}. "
+        "Run: pulumi config rm minHost"
+    )
     assert engine.made == {}
 
 
-def test_a_budget_that_nobody_would_be_told_of_is_refused_before_anything_is_made() -> None:
-    engine = Engine()
-    with pytest.raises(pulumi.RunError, match="budget is set, and nobody would be told"):
-        engine.run({"budget": "20"})
-    assert engine.made == {}
+def test_settings_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider's Region is in the same configuration, under another name."""
+    monkeypatch.setenv("PULUMI_CONFIG", '{"aws:region": "eu-west-1"}')
+    assert "hosts" in Engine().run().stacks()
+
+
+def test_a_misspelt_setting_is_found_in_what_the_engine_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", '{"timeservice:minHost": "3"}')
+    with pytest.raises(pulumi.RunError, match="there is no setting 'minHost'"):
+        Engine().run()
 
 
 def test_a_quota_too_small_for_a_release_is_refused_with_the_remedies() -> None:
@@ -129,7 +178,7 @@ def test_a_quota_too_small_for_a_release_is_refused_with_the_remedies() -> None:
         engine.run()
     assert "needs 8 vCPUs" in str(refused.value)
     assert "aws service-quotas request-service-quota-increase" in str(refused.value)
-    assert "pulumi config set quotaCheck false" in str(refused.value)
+    assert "set quotaCheck to false" in str(refused.value)
     assert engine.made == {}
 
 
@@ -153,7 +202,7 @@ def test_the_quota_must_hold_the_old_hosts_at_their_most_and_the_new_ones_at_the
     with pytest.raises(pulumi.RunError) as refused:
         engine.run(config)
     assert "needs 18 vCPUs for some minutes (6 old and 3 new hosts)" in str(refused.value)
-    assert "For a first deployment alone, which needs 6:" in str(refused.value)
+    assert "A first deployment needs 6 alone" in str(refused.value)
     assert engine.made == {}
 
 

@@ -34,6 +34,7 @@ PULUMI = {
     "stack ls": set(),
     "stack output": {"--show-secrets", "--stack"},
     "config set": {"--secret"},
+    "config rm": set(),
     "up": {"--refresh", "--yes", "--stack"},
     "destroy": {"--yes", "--stack"},
     "refresh": {"--yes"},

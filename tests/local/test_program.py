@@ -259,12 +259,50 @@ def test_a_wrong_setting_is_told_in_the_program_s_own_words(run: Run, cloud: Clo
     assert cloud.created == []
 
 
-def test_a_budget_is_refused_where_there_is_no_aws_budgets(
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"budget": "20", "alertEmail": "ops@example.org"},
+            "the setting budget is '20': the local cloud has no AWS Budgets, and costs nothing. "
+            'Run: make up CONFIG="budget=0 alertEmail=ops@example.org"',
+        ),
+        (
+            {"secondOctet": "7", "minHosts": "3"},
+            "the setting maxHosts is '2': must be at least minHosts, which is 3. "
+            'Run: make up CONFIG="secondOctet=7 minHosts=3 maxHosts=3"',
+        ),
+        (
+            {"reviewer": "role"},
+            "the setting reviewerAccount is '': must be set, because reviewer is role and a role "
+            'trusts one account. Run: make up CONFIG="reviewer=role reviewerAccount=ACCOUNT '
+            'reviewerExternalId=WORD"',
+        ),
+        (
+            {"reviewer": "admin"},
+            "the setting reviewer is 'admin': must be one of user, role, or none. "
+            'Run: make up CONFIG="reviewer=VALUE"',
+        ),
+    ],
+    ids=str,
+)
+def test_a_wrong_setting_is_refused_with_the_command_of_make(
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    given: dict[str, str],
+    message: str,
+) -> None:
+    monkeypatch.setattr(deployment.release, "archive", lambda kind: Archive(tmp_path, "1"))
+    with pytest.raises(UserError) as refused:
+        program.check(given)
+    assert str(refused.value) == message
+
+
+def test_a_budget_of_0_is_none(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(deployment.release, "archive", lambda kind: Archive(tmp_path, "1"))
-    with pytest.raises(UserError, match=r"budget is 20, and the local cloud has no AWS Budgets"):
-        program.check({"budget": "20", "alertEmail": "ops@example.org"})
     assert program.check({"budget": "0"}).budget == 0
 
 
@@ -273,9 +311,9 @@ def test_settings_are_told_without_archives(monkeypatch: pytest.MonkeyPatch) -> 
         raise OutdatedArchive(f"run `make {kind}`")
 
     monkeypatch.setattr(deployment.release, "archive", outdated)
-    assert program.settings({"minHosts": "3", "maxHosts": "4"}).max_hosts == 4
+    assert program.settings({"minHosts": "3", "maxHosts": "4"}, "make cost").max_hosts == 4
     with pytest.raises(UserError, match="there is no setting 'size'"):
-        program.settings({"size": "big"})
+        program.settings({"size": "big"}, "make cost")
 
 
 def test_an_outdated_archive_is_told_in_the_program_s_own_words(

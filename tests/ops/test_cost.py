@@ -260,12 +260,12 @@ def test_the_command_tells_programs(capsys: pytest.CaptureFixture[str]) -> None:
         (["--region", "always-free"], "there is no price list for the Region"),
         (
             ["--config", "minHosts=1"],
-            'from 2 to 100. Set it with: make cost CONFIG="minHosts=VALUE"',
+            'from 2 to 100. Run: make cost CONFIG="minHosts=VALUE"',
         ),
-        (["--config", "minHosts=3"], "maxHosts is 2, which is less than"),
+        (["--config", "minHosts=3"], "must be at least minHosts, which is 3"),
         (["--config", "instanceType=m5.large"], "must be one of t3.micro, t3.small"),
         (["--config", "size=big"], "there is no setting 'size'"),
-        (["--config", "budget=5"], "nobody would be told"),
+        (["--config", "budget=5"], "because budget is 5"),
     ],
     ids=str,
 )
