@@ -5,7 +5,8 @@ Each front door prints the text. Where a setting is at fault, it adds its own co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 
 
 class UserError(Exception):
@@ -31,9 +32,13 @@ class SettingError(UserError):
 
 
 class UnknownSettingError(UserError):
-    """Refuse a key that Pulumi.yaml does not declare."""
+    """Refuse a key that is none of those declared in Pulumi.yaml."""
 
-    def __init__(self, key: str, declared: Mapping[str, object]) -> None:
-        known = ", ".join(declared)
-        super().__init__(f"there is no setting {key!r}; those in Pulumi.yaml are: {known}")
+    def __init__(self, key: str, declared: Iterable[str]) -> None:
+        known = {name.lower(): name for name in declared}
+        near = difflib.get_close_matches(key.lower(), known, 1)
+        remedy = f"those in Pulumi.yaml are: {', '.join(known.values())}."
+        if near:
+            remedy = f"did you mean {known[near[0]]}?"
+        super().__init__(f"there is no setting {key!r}; {remedy}")
         self.key = key

@@ -48,5 +48,5 @@ def _format_error(error: UserError) -> str:
         commands = [f"pulumi config set {key} {value}" for key, value in error.together.items()]
         return f"{error}. Run: {' && '.join(commands)}"
     if isinstance(error, UnknownSettingError):
-        return f"{error}. Run: pulumi config rm {error.key}"
+        return f"{error} Run: pulumi config rm {error.key}"
     return str(error)

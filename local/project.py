@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from typing import Any
 
 import yaml
 
 from deployment import ROOT
-from deployment.errors import UserError
+from deployment.errors import UnknownSettingError, UserError
 from local.api import REGION
 
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
@@ -33,20 +32,11 @@ def parse_config(text: str) -> dict[str, str]:
         if not equals or not key:
             raise UserError(f'{word!r} is not KEY=VALUE, as in CONFIG="minHosts=3 maxHosts=4"')
         if key not in PROJECT["config"]:
-            raise UserError(f"there is no setting {key!r}; {_remedy(key)}")
+            raise UnknownSettingError(key, PROJECT["config"])
         if key in settings:
             raise UserError(f"{key} is given twice: {settings[key]!r} and {value!r}")
         settings[key] = value
     return settings
-
-
-def _remedy(key: str) -> str:
-    """Return what to write instead of an unknown key: the nearest one, or one of all."""
-    declared = {known.lower(): known for known in PROJECT["config"]}
-    near = difflib.get_close_matches(key.lower(), declared, 1)
-    if near:
-        return f"did you mean {declared[near[0]]}?"
-    return f"those in Pulumi.yaml are: {', '.join(declared.values())}"
 
 
 def configuration(

@@ -147,13 +147,20 @@ def test_settings_that_depend_on_each_other_are_refused_with_all_that_must_be_se
         assert "hosts" in Engine(quota=40).run(config | together).stacks()
 
 
-def test_a_misspelt_setting_is_refused_with_those_that_there_are() -> None:
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [
+        ("minHost", "did you mean minHosts?"),
+        ("MINHOSTS", "did you mean minHosts?"),
+        ("tea", f"those in Pulumi.yaml are: {', '.join(PROJECT['config'])}."),
+    ],
+)
+def test_a_misspelt_setting_is_refused(key: str, remedy: str) -> None:
     engine = Engine()
     with pytest.raises(pulumi.RunError) as refused:
-        engine.run({"minHost": "3"})
+        engine.run({key: "3"})
     assert str(refused.value) == (
-        f"there is no setting 'minHost'; those in Pulumi.yaml are: {', '.join(PROJECT['config'])}. "
-        "Run: pulumi config rm minHost"
+        f"there is no setting {key!r}; {remedy} Run: pulumi config rm {key}"
     )
     assert engine.made == {}
 
