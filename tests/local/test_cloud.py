@@ -175,7 +175,7 @@ def test_a_busy_port_is_refused_with_the_way_out(
         ("minHosts=3 minHosts=4", "minHosts is given twice"),
         ("instanceType=m5.large", 'make up CONFIG="instanceType=VALUE"'),
         ("quotaCheck=maybe", "quotaCheck"),
-        ("minHosts=3", 'make up CONFIG="maxHosts=VALUE"'),
+        ("minHosts=3", 'make up CONFIG="minHosts=3 maxHosts=3"'),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_is_started(
