@@ -54,13 +54,13 @@ def stacks(engine: docker.DockerClient) -> dict[str, str]:
     """The deployment's stacks, without its name -> status; that of the deployer is none of them."""
     found = aws(engine, "cloudformation").describe_stacks()["Stacks"]
     return {
-        one["StackName"].removeprefix(f"{DEPLOYMENT}-"): one["StackStatus"]
-        for one in found
-        if one["StackName"].startswith(f"{DEPLOYMENT}-")
+        stack["StackName"].removeprefix(f"{DEPLOYMENT}-"): stack["StackStatus"]
+        for stack in found
+        if stack["StackName"].startswith(f"{DEPLOYMENT}-")
     }
 
 
-def killed(
+def kill_make(
     clone: Clone,
     target: str,
     at: str,
@@ -88,11 +88,11 @@ def killed(
 
 
 def failures(requests: list[Request]) -> list[Request]:
-    return [one for one in requests if one.failed]
+    return [request for request in requests if request.failed]
 
 
 def versions(requests: list[Request]) -> set[str]:
-    return {one.version for one in requests}
+    return {request.version for request in requests}
 
 
 def release(clone: Clone) -> str:

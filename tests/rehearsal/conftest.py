@@ -34,7 +34,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> Iterator
 
 
 @pytest.fixture(autouse=True)
-def told(clone: Clone, request: pytest.FixtureRequest) -> Iterator[None]:
+def print_logs_after_a_failure(clone: Clone, request: pytest.FixtureRequest) -> Iterator[None]:
     """What the containers said, when a test fails."""
     failed = request.session.testsfailed
     yield

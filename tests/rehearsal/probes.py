@@ -100,7 +100,7 @@ for kind in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6"):
             print(kind, int(local.split(":")[1], 16))
 """
 ENVIRONMENT = """
-print(*sorted(one.split("=")[0] for one in open("/proc/1/environ").read().split("\\0") if one))
+print(*sorted(variable.split("=")[0] for variable in open("/proc/1/environ").read().split("\\0") if variable))
 """
 
 PROBES = [
@@ -108,7 +108,7 @@ PROBES = [
           "(65532, 65532, 65532) (65532, 65532, 65532) [65532]", "(0, 0, 0) (0, 0, 0)"),
     *(
         Probe(f"{who}'s capabilities", STATUS.format(who=who, names=("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")),
-              "\n".join(f"Cap{one} {'0' * 16}" for one in ("Inh", "Prm", "Eff", "Bnd", "Amb")), "")
+              "\n".join(f"Cap{kind} {'0' * 16}" for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")), "")
         for who in ("1", "self")
     ),
     *(
@@ -151,7 +151,7 @@ REACHED = """
 import os, socket
 from concurrent.futures import ThreadPoolExecutor
 os.environ["RES_OPTIONS"] = "timeout:1 attempts:1"
-def reached(place):
+def reaches(place):
     try:
         if isinstance(place, str):
             socket.getaddrinfo(place, 80)
@@ -162,7 +162,7 @@ def reached(place):
         return False
 places = {places!r}
 with ThreadPoolExecutor(len(places)) as pool:
-    print(*(place for place, yes in zip(places, pool.map(reached, places)) if yes), sep="\\n")
+    print(*(place for place, yes in zip(places, pool.map(reaches, places)) if yes), sep="\\n")
 """
 
 # --- attacks; each ends by itself, and what it has started ends with it

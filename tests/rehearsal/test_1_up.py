@@ -17,16 +17,16 @@ from tests.rehearsal.cloud import LABEL, hosts
 pytestmark = pytest.mark.rehearsal
 
 
-def test_up_mends_what_an_up_that_was_killed_has_left(clone: Clone) -> None:
-    killed = clone.start("up")
-    assert killed.stdout
-    for line in killed.stdout:
+def test_up_completes_what_a_killed_up_has_left(clone: Clone) -> None:
+    make = clone.start("up")
+    assert make.stdout
+    for line in make.stdout:
         print(line, end="")
         if "artifacts" in line:
             break
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.stdout.close()
-    killed.wait()
+    os.killpg(make.pid, signal.SIGKILL)
+    make.stdout.close()
+    make.wait()
     done = clone.make("up")
     assert done.status == 0
     assert re.search(r"^OK clock .* on 2 instances, limit 1 s", done.output, re.MULTILINE)
@@ -34,21 +34,21 @@ def test_up_mends_what_an_up_that_was_killed_has_left(clone: Clone) -> None:
 
 
 def test_up_again_changes_nothing_and_says_so(clone: Clone, engine: docker.DockerClient) -> None:
-    before = {one.id for one in engine.containers.list(filters=LABEL)}
+    before = {container.id for container in engine.containers.list(filters=LABEL)}
     done = clone.make("up")
     assert done.status == 0
     assert "Nothing changed" in done.output
-    assert {one.id for one in engine.containers.list(filters=LABEL)} == before
+    assert {container.id for container in engine.containers.list(filters=LABEL)} == before
 
 
 def test_both_hosts_answer_through_the_balancer(clone: Clone, engine: docker.DockerClient) -> None:
     answers = [requests.get(f"{clone.url}/now", timeout=5).json() for _ in range(40)]
-    assert {one["instance"] for one in answers} == {
+    assert {answer["instance"] for answer in answers} == {
         host.labels["timeservice.instance"] for host in hosts(engine)
     }
-    assert {one["zone"] for one in answers} == {"us-east-1a", "us-east-1b"}
-    assert {one["clock"]["state"] for one in answers} == {"synchronised"}
-    assert len({one["version"] for one in answers}) == 1
+    assert {answer["zone"] for answer in answers} == {"us-east-1a", "us-east-1b"}
+    assert {answer["clock"]["state"] for answer in answers} == {"synchronised"}
+    assert len({answer["version"] for answer in answers}) == 1
 
 
 @pytest.mark.parametrize(

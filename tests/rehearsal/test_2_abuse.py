@@ -53,7 +53,9 @@ def test_every_abuse_gets_the_answer_that_it_shall_and_no_host_notices(
     checks, since = failed_checks(engine), str(int(time.time()) - 1)
     played = play_all(where(clone), balanced=True)
     assert wrong(played) == ""
-    assert [one.row.name for one in played if re.search(r"\b5\d\d", one.outcome)] == []
+    assert [
+        exchange.row.name for exchange in played if re.search(r"\b5\d\d", exchange.outcome)
+    ] == []
     assert {host.id: state(host) for host in hosts(engine)} == before
     assert len(before) == 2
     time.sleep(6)  # a round of health checks

@@ -23,11 +23,14 @@ def test_the_api_makes_the_budget_of_the_template(engine: docker.DockerClient) -
         assert float(found["BudgetLimit"]["Amount"]) == 20
         assert found["CostTypes"]["IncludeCredit"] is False
         told = api.describe_notifications_for_budget(**which)["Notifications"]
-        assert {one["NotificationType"] for one in told} == {"ACTUAL", "FORECASTED"}
-        for one in told:
+        assert {notification["NotificationType"] for notification in told} == {
+            "ACTUAL",
+            "FORECASTED",
+        }
+        for notification in told:
             key = ("NotificationType", "ComparisonOperator", "Threshold", "ThresholdType")
             whom = api.describe_subscribers_for_notification(
-                **which, Notification={name: one[name] for name in key}
+                **which, Notification={name: notification[name] for name in key}
             )
             assert [each["SubscriptionType"] for each in whom["Subscribers"]] == ["EMAIL"]
     finally:

@@ -46,7 +46,7 @@ def host(engine: docker.DockerClient) -> Container:
 def loose(engine: docker.DockerClient) -> Iterator[str]:
     """A container without any option that confines, on the same host."""
     host = hosts(engine)[0]
-    image = inspected(host, "{{.Config.Image}}")
+    image = inspect_container(host, "{{.Config.Image}}")
     options = ("--detach", "--name", "loose", "--entrypoint", PYTHON, *LOOSE_OPTIONS)
     status, output = run(host, "docker", "run", *options, image, "-c", LOOSE)
     assert status == 0, output
@@ -56,7 +56,7 @@ def loose(engine: docker.DockerClient) -> Iterator[str]:
         run(host, "docker", "rm", "--force", "loose")
 
 
-def inspected(host: Container, what: str) -> str:
+def inspect_container(host: Container, what: str) -> str:
     status, output = run(host, "docker", "inspect", "--format", what, "timeservice")
     assert status == 0, output
     return output.strip()
@@ -77,8 +77,8 @@ def until(condition: Callable[[], object], seconds: float) -> float:
 
 
 ALL = (
-    "import json, subprocess; print(json.dumps([subprocess.run([{python!r}, '-c', one], capture_output=True, \
-text=True).stdout.strip() for one in {codes!r}]))"
+    "import json, subprocess; print(json.dumps([subprocess.run([{python!r}, '-c', code], capture_output=True, \
+text=True).stdout.strip() for code in {codes!r}]))"
 )
 
 
@@ -86,8 +86,14 @@ text=True).stdout.strip() for one in {codes!r}]))"
 def answers(engine: docker.DockerClient, loose: str) -> dict[str, tuple[str, str]]:
     """By the question: what the probe says in the service's container, and in the loose one."""
     code = ALL.format(python=PYTHON, codes=[probe.code for probe in PROBES])
-    found = [json.loads(python(hosts(engine)[0], code, one)[1]) for one in ("timeservice", loose)]
-    return {probe.question: (one, other) for probe, one, other in zip(PROBES, *found, strict=True)}
+    found = [
+        json.loads(python(hosts(engine)[0], code, container)[1])
+        for container in ("timeservice", loose)
+    ]
+    return {
+        probe.question: (confined, unconfined)
+        for probe, confined, unconfined in zip(PROBES, *found, strict=True)
+    }
 
 
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.question)
@@ -104,11 +110,11 @@ def test_system_calls_are_filtered_by_the_engine_s_own_profile(host: Container) 
     """The engine of a host here is Debian's, in a container; on AWS, that of Amazon Linux."""
     status, options = run(host, "docker", "info", "--format", "{{json .SecurityOptions}}")
     assert status == 0
-    assert any("name=seccomp" in one for one in json.loads(options)), (
+    assert any("name=seccomp" in option for option in json.loads(options)), (
         "this engine filters no system calls, so that nothing of it can be shown here"
     )
-    assert inspected(host, "{{json .HostConfig.SecurityOpt}}") == '["no-new-privileges"]'
-    assert inspected(host, "{{.HostConfig.Privileged}}") == "false"
+    assert inspect_container(host, "{{json .HostConfig.SecurityOpt}}") == '["no-new-privileges"]'
+    assert inspect_container(host, "{{.HostConfig.Privileged}}") == "false"
 
 
 def test_there_is_no_shell_no_package_manager_no_compiler(host: Container) -> None:
@@ -121,10 +127,10 @@ def test_there_is_no_shell_no_package_manager_no_compiler(host: Container) -> No
 
 
 def test_no_secret_is_in_the_image_or_in_what_it_is_started_with(host: Container) -> None:
-    image = inspected(host, "{{.Image}}")
+    image = inspect_container(host, "{{.Image}}")
     history = run(host, "docker", "history", "--no-trunc", "--format", "{{json .}}", image)[1]
     config = run(host, "docker", "image", "inspect", "--format", "{{json .Config}}", image)[1]
-    started = inspected(
+    started = inspect_container(
         host, "{{json .Config.Env}} {{json .Config.Cmd}} {{json .Args}} {{json .Mounts}}"
     )
     assert "gunicorn" in history
@@ -164,8 +170,10 @@ def test_it_reaches_the_time_server_and_no_metadata_no_network_no_name(
     assert run(host, *token, "-H", "X-aws-ec2-metadata-token-ttl-seconds: 60")[1] == "200"
     networks = engine.containers.get(f"{NAME}-api").attrs["NetworkSettings"]["Networks"]
     api = networks[f"{NAME}-edge"]["IPAddress"]
-    (other,) = (one for one in hosts(engine) if one.id != host.id)
-    (neighbour,) = (one["IPAddress"] for one in other.attrs["NetworkSettings"]["Networks"].values())
+    (other,) = (candidate for candidate in hosts(engine) if candidate.id != host.id)
+    (neighbour,) = (
+        network["IPAddress"] for network in other.attrs["NetworkSettings"]["Networks"].values()
+    )
     places = [
         *(
             ("169.254.169.254", 80),
@@ -177,7 +185,7 @@ def test_it_reaches_the_time_server_and_no_metadata_no_network_no_name(
     ]
     own: list[object] = [("127.0.0.1", 8080), "localhost"]  # the probe tells open from closed
     _, reached = python(host, REACHED.format(places=[*places, *own]))
-    assert sorted(reached.splitlines()) == sorted(str(one) for one in own)
+    assert sorted(reached.splitlines()) == sorted(str(address) for address in own)
 
 
 def healthy(host: Container) -> bool:
@@ -193,12 +201,12 @@ class Attacked(NamedTuple):
 
 
 def attack(clone: Clone, host: Container, code: str) -> Attacked:
-    started = inspected(host, "{{.State.StartedAt}}")
+    started = inspect_container(host, "{{.State.StartedAt}}")
     with load.running(f"{clone.url}/now", 20) as running:
         status, told = python(host, code)
         ill = until(lambda: healthy(host), 60)
         time.sleep(1)
-    same = inspected(host, "{{.State.StartedAt}}") == started
+    same = inspect_container(host, "{{.State.StartedAt}}") == started
     done = Attacked(f"{status} {told.strip()}", running.requests, ill, same)
     print(
         f"{done.told!r}; ill for {ill:.1f} s; {len(failures(done.requests))} of {len(done.requests)} lost"
@@ -237,7 +245,9 @@ def test_many_small_hogs_may_end_the_service_which_is_back_in_seconds_while_the_
     assert not hogs.same
     assert hogs.ill < 30
     instance = host.labels["timeservice.instance"]
-    others = [one for one in hogs.requests if not one.failed and one.instance != instance]
+    others = [
+        request for request in hogs.requests if not request.failed and request.instance != instance
+    ]
     assert len(others) > 0.4 * len(hogs.requests)
     assert len(failures(hogs.requests)) < 0.5 * len(hogs.requests)
 
@@ -245,7 +255,7 @@ def test_many_small_hogs_may_end_the_service_which_is_back_in_seconds_while_the_
 def test_after_all_that_the_deployment_is_as_it_was(
     clone: Clone, engine: docker.DockerClient, host: Container
 ) -> None:
-    assert all(healthy(one) for one in hosts(engine))
+    assert all(healthy(host) for host in hosts(engine))
     assert python(host, "import os; print(*os.listdir('/dev/shm'))") == (0, "\n")  # nothing is left
     answers = {requests.get(f"{clone.url}/now", timeout=5).json()["instance"] for _ in range(20)}
-    assert answers == {one.labels["timeservice.instance"] for one in hosts(engine)}
+    assert answers == {host.labels["timeservice.instance"] for host in hosts(engine)}

@@ -126,10 +126,16 @@ def test_nothing_is_deployed_without_the_statement(
 ) -> None:
     iam = emulator.client("iam")
     attached = iam.list_attached_role_policies(RoleName=identity.NAME)["AttachedPolicies"]
-    (arn,) = (one["PolicyArn"] for one in attached if f"-{policy}-" in one["PolicyName"])
+    (arn,) = (
+        attachment["PolicyArn"]
+        for attachment in attached
+        if f"-{policy}-" in attachment["PolicyName"]
+    )
     version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
-    document["Statement"] = [one for one in document["Statement"] if one["Sid"] != sid]
+    document["Statement"] = [
+        statement for statement in document["Statement"] if statement["Sid"] != sid
+    ]
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
     with pytest.raises(UserError, match=f"not authorized to perform: {action}"):
         deploy()

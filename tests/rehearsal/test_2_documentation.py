@@ -19,13 +19,17 @@ from tests.support.documented_runs import elsewhere, on_a_machine
 
 pytestmark = pytest.mark.rehearsal
 
-HERE = [one for one in every() if not one.aws and not elsewhere(one) and not on_a_machine(one)]
+HERE = [
+    command
+    for command in every()
+    if not command.aws and not elsewhere(command) and not on_a_machine(command)
+]
 GOES_ON = re.compile(r"--every|--follow|FOLLOW=")  # until it is stopped
 # The healthcheck's image, which users have as timeservice-healthcheck:VERSION.
 IMAGE = f"{NAME}-healthcheck"
 
 
-def adapted(text: str, clone: Clone) -> str:
+def adapt(text: str, clone: Clone) -> str:
     """To the rehearsal's port and names; its balancer is on the loopback interface, where containers see it by the
     machine's own network."""
     text = text.replace("http://127.0.0.1:8080", clone.url).replace("example.org", clone.url)
@@ -38,7 +42,7 @@ def adapted(text: str, clone: Clone) -> str:
 def start(text: str, clone: Clone) -> subprocess.Popen[str]:
     environment = {key: value for key, value in os.environ.items() if "MAKE" not in key}
     return subprocess.Popen(
-        ["bash", "-euo", "pipefail", "-c", f"exec 2>&1; {adapted(text, clone)}"],
+        ["bash", "-euo", "pipefail", "-c", f"exec 2>&1; {adapt(text, clone)}"],
         cwd=clone.folder,
         env=environment | {"NAME": clone.name, "PORT": str(clone.port), "URL": clone.url},
         stdin=subprocess.DEVNULL,
@@ -69,7 +73,7 @@ def images(engine: docker.DockerClient) -> Iterator[None]:
         engine.images.remove(str(image.id), force=True)
 
 
-@pytest.mark.parametrize("command", HERE, ids=lambda one: one.id)
+@pytest.mark.parametrize("command", HERE, ids=lambda command: command.id)
 def test_a_command_works_and_prints_what_stands_there(clone: Clone, command: Command) -> None:
     running = start(command.text, clone)
     assert running.stdout
@@ -90,7 +94,9 @@ def test_a_command_works_and_prints_what_stands_there(clone: Clone, command: Com
 
 
 def test_the_first_up_said_what_stands_there(said: list[str]) -> None:
-    (documented,) = (one.output for one in HERE if one.text == "make up" and one.output)
+    (documented,) = (
+        command.output for command in HERE if command.text == "make up" and command.output
+    )
     is_said(documented, said[0])
 
 
@@ -117,7 +123,7 @@ def test_the_commands_for_a_machine_with_systemd_and_cron_install_and_remove_wha
     """In a container of Debian's; tests/healthcheck/test_schedules.py has systemd judge the units."""
     (api,) = engine.containers.list(filters={"name": f"{NAME}-api"})
     assert api.image
-    commands = [one.text for one in every() if on_a_machine(one)]
+    commands = [command.text for command in every() if on_a_machine(command)]
     removal = [text for text in commands if "disable" in text or "rm -r" in text]
     installing = [text for text in commands if text not in removal]
     output = engine.containers.run(

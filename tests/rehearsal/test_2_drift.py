@@ -20,7 +20,7 @@ def test_what_is_changed_by_hand_or_in_this_clone_alone_is_told_until_it_is_undo
 ) -> None:
     ec2 = aws(engine, "ec2")
     groups = ec2.describe_security_groups()["SecurityGroups"]
-    (hosts,) = (one["GroupId"] for one in groups if one["Description"].startswith("Hosts: "))
+    (hosts,) = (group["GroupId"] for group in groups if group["Description"].startswith("Hosts: "))
     ec2.authorize_security_group_egress(GroupId=hosts, IpPermissions=ANYTHING)
     clone.replace("cfn/balancer.yaml", "Values: [/, /now]", "Values: [/, /now, /new]")
     done = clone.make("drift")

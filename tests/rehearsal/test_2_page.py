@@ -28,7 +28,7 @@ def test_the_page_ticks_is_right_and_knows_both_hosts(
         verdict = visitor.page.locator("#verdict")
         expect(verdict).to_have_text(re.compile(r"^Your clock is (2\.9|3\.0)\d\ss fast"))
         assert -0.5 < off(visitor.page) < 0.3
-        assert {one for one in visitor.asked if not one.startswith("data:")} == {
+        assert {url for url in visitor.asked if not url.startswith("data:")} == {
             f"{clone.url}/",
             f"{clone.url}/now",
         }

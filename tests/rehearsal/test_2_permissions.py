@@ -27,9 +27,9 @@ def artifacts(engine: docker.DockerClient) -> tuple[str, str, str]:
     """The bucket, the image's key and the package's."""
     s3 = aws(engine, "s3")
     bucket = s3.list_buckets()["Buckets"][0]["Name"]
-    keys = [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]]
-    (image,) = (one for one in keys if one.startswith("images/"))
-    (package,) = (one for one in keys if one.startswith("healthcheck/"))
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    (image,) = (key for key in keys if key.startswith("images/"))
+    (package,) = (key for key in keys if key.startswith("healthcheck/"))
     return bucket, image, package
 
 
@@ -100,7 +100,7 @@ TRIES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def refused(credentials: api.Credentials, url: str, action: str) -> str:
+def get_refusal(credentials: api.Credentials, url: str, action: str) -> str:
     """What the API answers; "" if it does as it is told."""
     try:
         TRIES[action](lambda service: api.client(url, service, credentials))
@@ -113,7 +113,7 @@ def refused(credentials: api.Credentials, url: str, action: str) -> str:
 def test_a_host_s_credentials_are_of_no_use_elsewhere(
     engine: docker.DockerClient, action: str
 ) -> None:
-    answer = refused(role_of(engine), endpoint(engine), action)
+    answer = get_refusal(role_of(engine), endpoint(engine), action)
     assert f"is not authorized to perform: {action}" in answer
 
 
@@ -130,15 +130,17 @@ def test_plain_http_is_refused_by_the_bucket(engine: docker.DockerClient) -> Non
 # The function
 
 
-def test_the_function_acts_in_its_role_and_writes_its_metrics(engine: docker.DockerClient) -> None:
+def test_the_candidateacts_in_its_role_and_writes_its_metrics(engine: docker.DockerClient) -> None:
     functions = aws(engine, "lambda").list_functions()["Functions"]
-    (function,) = (one for one in functions if "healthcheck" in one["FunctionName"])
+    (function,) = (
+        candidate for candidate in functions if "healthcheck" in candidate["FunctionName"]
+    )
     aws(engine, "lambda").invoke(FunctionName=function["FunctionName"])
     group = function["LoggingConfig"]["LogGroup"]
     events = aws(engine, "logs").filter_log_events(logGroupName=group)["events"]
-    assert not any("metrics not written" in one["message"] for one in events), events
+    assert not any("metrics not written" in event["message"] for event in events), events
     metrics = aws(engine, "cloudwatch").list_metrics(Namespace="timeservice")["Metrics"]
-    assert {one["MetricName"] for one in metrics} >= {"Healthy"}
+    assert {metric["MetricName"] for metric in metrics} >= {"Healthy"}
 
 
 @pytest.fixture(scope="module")
@@ -152,27 +154,27 @@ def as_function(engine: docker.DockerClient) -> Iterator[api.Credentials]:
     own = function["Role"].split("/")[-1]
     policies = iam.list_role_policies(RoleName=own)["PolicyNames"]
     assert policies
-    for one in policies:
-        content = iam.get_role_policy(RoleName=own, PolicyName=one)["PolicyDocument"]
-        iam.put_role_policy(RoleName=name, PolicyName=one, PolicyDocument=json.dumps(content))
+    for policy in policies:
+        content = iam.get_role_policy(RoleName=own, PolicyName=policy)["PolicyDocument"]
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(content))
     session = aws(engine, "sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
     yield api.Credentials(
         session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"]
     )
-    for one in policies:
-        iam.delete_role_policy(RoleName=name, PolicyName=one)
+    for policy in policies:
+        iam.delete_role_policy(RoleName=name, PolicyName=policy)
     iam.delete_role(RoleName=name)
 
 
 @pytest.mark.parametrize("action", TRIES)
-def test_the_function_s_role_is_of_no_use_elsewhere(
+def test_the_candidates_role_is_of_no_use_elsewhere(
     engine: docker.DockerClient, as_function: api.Credentials, action: str
 ) -> None:
-    answer = refused(as_function, endpoint(engine), action)
+    answer = get_refusal(as_function, endpoint(engine), action)
     assert f"is not authorized to perform: {action}" in answer
 
 
-def test_the_function_s_role_writes_its_metrics(
+def test_the_candidates_role_writes_its_metrics(
     engine: docker.DockerClient, as_function: api.Credentials
 ) -> None:
     """What denies everything would pass the test before."""

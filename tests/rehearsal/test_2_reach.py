@@ -51,7 +51,8 @@ def probes(where: Container, targets: list[tuple[str, str, int]]) -> dict[str, s
     """What became of each packet: "udp 192.0.2.1 53" -> answered, refused, nothing or no way."""
     found = packet(where, "probe", json.dumps(targets))
     return {
-        f"{kind} {to} {port}": one for (kind, to, port), one in zip(targets, found, strict=True)
+        f"{kind} {to} {port}": outcome
+        for (kind, to, port), outcome in zip(targets, found, strict=True)
     }
 
 
@@ -91,9 +92,9 @@ def internet(engine: docker.DockerClient, start: Start) -> Iterator[Internet]:
     )
     try:
         network.reload()
-        gateways = [one["Gateway"].split("/")[0] for one in network.attrs["IPAM"]["Config"]]
-        ipv4 = next(one for one in gateways if "." in one)
-        ipv6 = next((one for one in gateways if ":" in one), "")
+        gateways = [config["Gateway"].split("/")[0] for config in network.attrs["IPAM"]["Config"]]
+        ipv4 = next(gateway for gateway in gateways if "." in gateway)
+        ipv6 = next((gateway for gateway in gateways if ":" in gateway), "")
         # Without a container on it, the bridge is down, and its addresses are not there.
         start(network=network.name)
         command = ["python3", "-c", PACKETS, "serve", ipv4, *([ipv6] if ipv6 else [])]
@@ -105,8 +106,8 @@ def internet(engine: docker.DockerClient, start: Start) -> Iterator[Internet]:
         yield Internet(str(network.name), ipv4, ipv6)
     finally:
         network.reload()
-        for one in network.containers:
-            network.disconnect(one, force=True)
+        for member in network.containers:
+            network.disconnect(member, force=True)
         network.remove()
 
 
@@ -123,10 +124,10 @@ def test_exactly_one_port_is_published_and_to_this_machine_only(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
     published = [
-        (one["HostIp"], one["HostPort"])
+        (binding["HostIp"], binding["HostPort"])
         for container in engine.containers.list(filters=LABEL)
         for bindings in container.attrs["NetworkSettings"]["Ports"].values()
-        for one in bindings or []
+        for binding in bindings or []
     ]
     assert published == [("127.0.0.1", str(clone.port))]
     assert packets.probe("tcp", "127.0.0.1", clone.port) == "answered"
@@ -160,12 +161,12 @@ def test_a_host_is_reached_by_the_balancer_alone(
     """
     visitor = start(network=f"{NAME}-internet")
     balancer = engine.containers.get(f"{NAME}-balancer")
-    one, other = hosts(engine)
-    url = f"http://{address(one, one.labels['timeservice.zone'])}/now"
+    host, other = hosts(engine)
+    url = f"http://{address(host, host.labels['timeservice.zone'])}/now"
     ask = ("curl", "-s", "-m", "3", url)
-    assert one.labels["timeservice.instance"] in run(balancer, *ask)[1]
+    assert host.labels["timeservice.instance"] in run(balancer, *ask)[1]
     for container in (visitor, outsider, other):
-        assert one.labels["timeservice.instance"] not in run(container, *ask)[1]
+        assert host.labels["timeservice.instance"] not in run(container, *ask)[1]
 
 
 # From a host
@@ -230,8 +231,8 @@ def test_a_host_finds_the_s3_endpoint_the_balancer_and_the_time_in_its_zone(
 def test_a_host_finds_nobody_else(engine: docker.DockerClient) -> None:
     """Not this machine, whose address the first one of the zone would be; not the other host; no other part."""
     parts = [engine.containers.get(f"{NAME}-{part}") for part in PARTS]
-    one, other = hosts(engine)
-    for host, another in ((one, other), (other, one)):
+    first, other = hosts(engine)
+    for host, another in ((first, other), (other, first)):
         zone = f"{NAME}-{host.labels['timeservice.zone']}"
         (pool,) = engine.networks.get(zone).attrs["IPAM"]["Config"]
         there = [pool["Gateway"], address(another, another.labels["timeservice.zone"])]
@@ -249,7 +250,7 @@ def objects(engine: docker.DockerClient) -> Iterator[dict[str, str]]:
     """Of the deployment's bucket; and of somebody else's, which everybody may read who gets there."""
     s3, theirs = aws(engine, "s3"), "somebody-elses"
     (bucket,) = (
-        one["Name"] for one in s3.list_buckets()["Buckets"] if "-artifacts-" in one["Name"]
+        listed["Name"] for listed in s3.list_buckets()["Buckets"] if "-artifacts-" in listed["Name"]
     )
     key = s3.list_objects_v2(Bucket=bucket, Prefix="images/")["Contents"][0]["Key"]
     s3.create_bucket(Bucket=theirs)
@@ -259,11 +260,11 @@ def objects(engine: docker.DockerClient) -> Iterator[dict[str, str]]:
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     s3.put_bucket_policy(Bucket=theirs, Policy=policy)
     keys = ("secret", f"{bucket}/{key}")
-    for one in keys:
-        s3.put_object(Bucket=theirs, Key=one, Body=b"secret")
+    for name in keys:
+        s3.put_object(Bucket=theirs, Key=name, Body=b"secret")
     yield {"bucket": bucket, "key": key}
-    for one in keys:
-        s3.delete_object(Bucket=theirs, Key=one)
+    for name in keys:
+        s3.delete_object(Bucket=theirs, Key=name)
     s3.delete_bucket(Bucket=theirs)
 
 
@@ -273,7 +274,7 @@ def answer(where: Container, url: str, *options: str) -> str:
     return run(where, *ask, *options, url)[1]
 
 
-def signed(service: str) -> list[str]:
+def signature_options(service: str) -> list[str]:
     """With the account's root key, which everybody knows here: the endpoint alone is in the way."""
     return ["--aws-sigv4", f"aws:amz:us-east-1:{service}", "--user", "test:test"]
 
@@ -288,11 +289,11 @@ AS_IS = ["--path-as-is"]
 @pytest.mark.parametrize(
     ("expected", "path", "options"),
     [
-        (OBJECT, "/{bucket}/{key}", signed("s3")),
-        (OBJECT, "/{bucket}/{key}", [*signed("s3"), "-I"]),
+        (OBJECT, "/{bucket}/{key}", signature_options("s3")),
+        (OBJECT, "/{bucket}/{key}", [*signature_options("s3"), "-I"]),
         (S3, "/{bucket}/{key}", []),
         # Another bucket, by any of the ways to name one
-        (ENDPOINT, "/somebody-elses/secret", signed("s3")),
+        (ENDPOINT, "/somebody-elses/secret", signature_options("s3")),
         (ENDPOINT, "/somebody-elses/secret", []),
         (ENDPOINT, "/secret", THEIRS),
         (S3, "/{bucket}/{key}", THEIRS),
@@ -300,20 +301,20 @@ AS_IS = ["--path-as-is"]
         (S3, "/{bucket}/%2e%2e/somebody-elses/secret", AS_IS),
         (ENDPOINT, "/{bucket}%2f..%2fsomebody-elses/secret", AS_IS),
         # Lists and settings
-        (ENDPOINT, "/", signed("s3")),
-        (ENDPOINT, "/{bucket}", signed("s3")),
-        (ENDPOINT, "/{bucket}/", signed("s3")),
-        (ENDPOINT, "/{bucket}/?list-type=2", signed("s3")),
-        (ENDPOINT, "/{bucket}/?policy", signed("s3")),
-        (ENDPOINT, "/{bucket}/{key}?acl", signed("s3")),
+        (ENDPOINT, "/", signature_options("s3")),
+        (ENDPOINT, "/{bucket}", signature_options("s3")),
+        (ENDPOINT, "/{bucket}/", signature_options("s3")),
+        (ENDPOINT, "/{bucket}/?list-type=2", signature_options("s3")),
+        (ENDPOINT, "/{bucket}/?policy", signature_options("s3")),
+        (ENDPOINT, "/{bucket}/{key}?acl", signature_options("s3")),
         # Changes
-        (ENDPOINT, "/{bucket}/new", [*signed("s3"), "-X", "PUT", "-d", "x"]),
-        (ENDPOINT, "/{bucket}/{key}", [*signed("s3"), "-X", "DELETE"]),
-        (ENDPOINT, "/{bucket}/{key}?uploads", [*signed("s3"), "-X", "POST"]),
-        (ENDPOINT, "/somebody-elses/new", [*signed("s3"), "-X", "PUT", "-d", "x"]),
+        (ENDPOINT, "/{bucket}/new", [*signature_options("s3"), "-X", "PUT", "-d", "x"]),
+        (ENDPOINT, "/{bucket}/{key}", [*signature_options("s3"), "-X", "DELETE"]),
+        (ENDPOINT, "/{bucket}/{key}?uploads", [*signature_options("s3"), "-X", "POST"]),
+        (ENDPOINT, "/somebody-elses/new", [*signature_options("s3"), "-X", "PUT", "-d", "x"]),
         # Other services and other servers
-        (ENDPOINT, "/{bucket}/{key}?Action=DescribeInstances", signed("ec2")),
-        (ENDPOINT, "/{bucket}/{key}", signed("iam")),
+        (ENDPOINT, "/{bucket}/{key}?Action=DescribeInstances", signature_options("ec2")),
+        (ENDPOINT, "/{bucket}/{key}", signature_options("iam")),
         (ENDPOINT, "/{bucket}/{key}", ["-H", "X-Amz-Target: secretsmanager.ListSecrets"]),
         (ENDPOINT, "/_ministack/health", []),
         (ENDPOINT, "/", ["-H", "Host: example.com"]),

@@ -40,15 +40,18 @@ def test_its_policy_names_what_is_deployed(clone: Clone, engine: docker.DockerCl
     )["AttachedPolicies"]
     document = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId="v1")
     named = {
-        one["Sid"]: one["Resource"] for one in document["PolicyVersion"]["Document"]["Statement"]
+        statement["Sid"]: statement["Resource"]
+        for statement in document["PolicyVersion"]["Document"]["Statement"]
     }
     cloudformation = aws(engine, "cloudformation").describe_stacks()["Stacks"]
-    assert {one.removesuffix("/*") for one in named["Stacks"]} == {
-        one["StackId"].rsplit("/", 1)[0]
-        for one in cloudformation
-        if one["StackName"].startswith(f"{DEPLOYMENT}-")
+    assert {arn.removesuffix("/*") for arn in named["Stacks"]} == {
+        stack["StackId"].rsplit("/", 1)[0]
+        for stack in cloudformation
+        if stack["StackName"].startswith(f"{DEPLOYMENT}-")
     }
-    ends = {one["FunctionName"] for one in aws(engine, "lambda").list_functions()["Functions"]}
+    ends = {
+        function["FunctionName"] for function in aws(engine, "lambda").list_functions()["Functions"]
+    }
     assert {named["Function"].split(":")[-1]} == ends
     (bucket,) = aws(engine, "s3").list_buckets()["Buckets"]
     assert named["Bucket"] == f"arn:aws:s3:::{bucket['Name']}"
@@ -57,7 +60,7 @@ def test_its_policy_names_what_is_deployed(clone: Clone, engine: docker.DockerCl
     (group,) = aws(engine, "logs").describe_log_groups()["logGroups"]
     assert named["Logs"][0].endswith(f":log-group:{group['logGroupName']}")
     alarms = aws(engine, "cloudwatch").describe_alarms()["MetricAlarms"]
-    patterns = [one.rstrip("*").split("*") for one in named["Alarms"]]
+    patterns = [pattern.rstrip("*").split("*") for pattern in named["Alarms"]]
     for alarm in alarms:
         assert any(
             alarm["AlarmArn"].startswith(start) and all(end in alarm["AlarmArn"] for end in ends)
@@ -71,8 +74,8 @@ def test_a_reviewer_goes_without_a_trace(clone: Clone, engine: docker.DockerClie
     assert "reviewer-user" not in stacks(engine)
     iam = aws(engine, "iam")
     assert iam.list_users()["Users"] == []
-    left = [one["PolicyName"] for one in iam.list_policies(Scope="Local")["Policies"]]
-    assert [one for one in left if not one.startswith("deployer-")] == []
+    left = [policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]]
+    assert [name for name in left if not name.startswith("deployer-")] == []
     gone = clone.make("reviewer")
     assert gone.status != 0
     assert "there is no reviewer" in gone.output

@@ -57,7 +57,7 @@ def test_a_busy_port_leaves_alone_what_is_up(clone: Clone) -> None:
 def test_a_release_under_steady_requests_loses_none(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
-    before, old_hosts = release(clone), {one.id for one in hosts(engine)}
+    before, old_hosts = release(clone), {host.id for host in hosts(engine)}
     clone.replace("service/page/page.html", "<title>Time service</title>", "<title>Time</title>")
     with load.running(f"{clone.url}/now", RATE) as running:
         assert clone.make("up").status == 0
@@ -65,15 +65,21 @@ def test_a_release_under_steady_requests_loses_none(
     assert failures(running.requests) == []
     assert versions(running.requests) == {before, release(clone)}
     assert len(running.requests) > 500
-    assert old_hosts.isdisjoint(one.id for one in hosts(engine))
-    assert [one for one in stacks(engine) if one.startswith("hosts")] == [f"hosts-{release(clone)}"]
+    assert old_hosts.isdisjoint(host.id for host in hosts(engine))
+    assert [stack for stack in stacks(engine) if stack.startswith("hosts")] == [
+        f"hosts-{release(clone)}"
+    ]
     assert "<title>Time</title>" in requests.get(clone.url, timeout=5).text
 
 
 def test_a_broken_release_rolls_back_and_tells_why(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
-    before, old_hosts, standing = release(clone), {one.id for one in hosts(engine)}, stacks(engine)
+    before, old_hosts, standing = (
+        release(clone),
+        {host.id for host in hosts(engine)},
+        stacks(engine),
+    )
     clone.replace(
         "service/Dockerfile", '["/usr/bin/python3.13", "-m", "gunicorn"', '["/usr/bin/pyhton"'
     )
@@ -86,7 +92,7 @@ def test_a_broken_release_rolls_back_and_tells_why(
     assert failures(running.requests) == []
     assert versions(running.requests) == {before}
     assert stacks(engine) == standing
-    assert old_hosts <= {one.id for one in hosts(engine)}
+    assert old_hosts <= {host.id for host in hosts(engine)}
 
 
 def test_going_back_to_the_release_that_serves_changes_nothing(clone: Clone) -> None:

@@ -43,7 +43,7 @@ def await_alarm(engine: docker.DockerClient, state: str) -> None:
     cloudwatch, deadline = aws(engine, "cloudwatch"), time.monotonic() + 300
     while time.monotonic() < deadline:
         found = cloudwatch.describe_alarms()["MetricAlarms"]
-        (alarm,) = (one for one in found if one["MetricName"] == "Healthy")
+        (alarm,) = (candidate for candidate in found if candidate["MetricName"] == "Healthy")
         if alarm["StateValue"] == state:
             return
         time.sleep(1)

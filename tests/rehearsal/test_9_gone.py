@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from drills.clone import Clone
-from tests.rehearsal.cloud import LABEL, NAME, hosts, killed
+from tests.rehearsal.cloud import LABEL, NAME, hosts, kill_make
 
 pytestmark = pytest.mark.rehearsal
 
@@ -114,7 +114,7 @@ def test_another_s_container_of_such_a_name_is_neither_used_nor_removed(
 def test_an_up_that_is_killed_leaves_nothing_that_down_does_not_remove(
     clone: Clone, engine: docker.DockerClient, at: str, alone: bool
 ) -> None:
-    killed(clone, "up", at, alone=alone)
+    kill_make(clone, "up", at, alone=alone)
     assert clone.make("leftovers").status != 0
     assert clone.make("down").status == 0
     check_that_nothing_is_left(clone, engine)
@@ -124,8 +124,8 @@ def test_a_down_that_is_killed_is_finished_by_the_next(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
     """While its hosts boot, which nothing knows of yet but the controller."""
-    killed(clone, "up", "stack timeservice-local-hosts", until=lambda: hosts(engine))
-    killed(clone, "down", "containers, volumes")
+    kill_make(clone, "up", "stack timeservice-local-hosts", until=lambda: hosts(engine))
+    kill_make(clone, "down", "containers, volumes")
     assert clone.make("leftovers").status != 0
     assert clone.make("down").status == 0
     check_that_nothing_is_left(clone, engine)
@@ -136,14 +136,14 @@ def test_what_is_killed_while_it_makes_an_image_from_debian_packages_leaves_no_t
 ) -> None:
     """The last: what it was to make would be missing from now on."""
 
-    def unpacked() -> list[Path]:
+    def list_unpacked() -> list[Path]:
         return list((clone.folder / "build/tmp").glob("mmdebstrap.*/proc"))
 
     before = set(Path(tempfile.gettempdir()).glob("mmdebstrap*"))
     (clone.folder / "build/stage-base.tar").unlink()
-    killed(clone, "up", "base from Debian packages", until=unpacked)
-    assert unpacked() != []
+    kill_make(clone, "up", "base from Debian packages", until=list_unpacked)
+    assert list_unpacked() != []
     assert clone.make("down").status == 0
-    assert unpacked() == []
+    assert list_unpacked() == []
     check_that_nothing_is_left(clone, engine)
     assert set(Path(tempfile.gettempdir()).glob("mmdebstrap*")) <= before
