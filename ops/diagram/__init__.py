@@ -1,1 +1,0 @@
-"""The deployment and a release as pictures, drawn from the templates."""
