@@ -19,7 +19,7 @@ from drills.registry import Drill
 from drills.scene import Scene
 from drills.times import grace_period
 from local.containers import LABEL, Containers
-from local.steps import alone, step
+from local.steps import hold_lock, step
 
 RESULTS = ROOT / "build/drills"
 NAME = f"drill-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"  # one for each clone
@@ -30,9 +30,8 @@ STACKS = 5
 def stage() -> Iterator[Clone]:
     """A copy of this clone whose deployment is up while the block runs; raises UserError if it does not get up."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    busy = UserError("drills are being played in this clone already; wait for them")
     with (
-        alone(RESULTS / "lock", busy),
+        hold_lock(RESULTS / "lock", "drills run in this clone already; wait for them"),
         tempfile.TemporaryDirectory() as folder,
         (RESULTS / "log").open("w") as log,
     ):

@@ -23,11 +23,11 @@ from deployment.errors import UserError
 from local import reviewer
 from local.containers import DEFAULT, PORT, Containers
 from local.down import down
-from local.files import Busy, folder_of, lock, remembered_port
 from local.logs import logs
 from local.project import parse_config
 from local.shell import shell
 from local.status import check, status
+from local.steps import Busy, get_folder, lock_deployment
 from local.up import start, up
 
 COMMANDS = ("up", "start", "down", "status", "check", "logs", "shell", "reviewer")
@@ -105,14 +105,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def attempt(args: argparse.Namespace) -> int:
     """Run the command, or print why it failed."""
-    folder = folder_of(args.name, ROOT)
+    folder = get_folder(args.name, ROOT)
     limits = {}
     if args.host_cpus:
         limits["HOST_CPUS"] = args.host_cpus
     if args.host_memory:
         limits["HOST_MEMORY"] = args.host_memory
     try:
-        return run(args, Containers(args.name, args.port, remembered_port(folder), limits), folder)
+        return run(args, Containers(args.name, args.port, limits), folder)
     except Busy as busy:
         print(f"\nerror: {busy}", file=sys.stderr)
         return 2
@@ -137,12 +137,12 @@ def run(args: argparse.Namespace, cloud: Containers, folder: Path) -> int:
     if args.command == "reviewer":
         return reviewer.show(folder)
     config = parse_config(args.config)
-    with lock(folder):
+    with lock_deployment(folder):
         if args.command == "down":
             return down(cloud, folder)
         if args.command == "up":
             return up(cloud, folder, config)
-        start(cloud, folder)
+        start(cloud)
         return 0
 
 

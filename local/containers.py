@@ -33,10 +33,9 @@ class Containers:
         self,
         name: str,
         port: int | None = None,
-        remembered: int | None = None,
         limits: Mapping[str, str] | None = None,
     ) -> None:
-        """port: on 127.0.0.1; by default that of the deployment that is up, else `remembered`, else PORT.
+        """port: on 127.0.0.1; by default that of the deployment that is up, else PORT.
         limits: HOST_CPUS and HOST_MEMORY, which hosts get from now on; all of the machine by default."""
         self.name = name
         self.limits = dict(limits or {})
@@ -48,7 +47,7 @@ class Containers:
         self.filters: Any = {"label": f"{LABEL}={name}"}
         # What scripts/python-image.sh leaves behind when it is interrupted.
         self.unfinished: Any = {"label": f"timeservice.build={CLONE}"}
-        self.port = port or self.published() or remembered or PORT
+        self.port = port or self.published() or PORT
 
     def network(self, zone: str) -> str:
         return f"{self.name}-{zone}"

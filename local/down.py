@@ -15,7 +15,7 @@ from local.api import answers, client_of
 from local.containers import Containers
 from local.destroy import destroy
 from local.project import DEPLOYMENT
-from local.steps import step, until
+from local.steps import step, wait_until
 
 DRAINED = 45  # seconds: the target group's deregistration delay, and a controller's pace
 
@@ -61,4 +61,6 @@ def hosts_gone(cloud: Containers) -> None:
     if cloud.missing():
         return  # nobody would
     with step("hosts, drained") as line:
-        line.outcome = "gone" if until(lambda: not cloud.machines(), DRAINED) else "still there"
+        line.outcome = (
+            "gone" if wait_until(lambda: not cloud.machines(), DRAINED) else "still there"
+        )

@@ -1,4 +1,4 @@
-"""How a run tells and waits: step lines with what is being done and how long it took, locks, deadlines."""
+"""How a run works: its folder and its lock, its step lines, and how it waits."""
 
 from __future__ import annotations
 
@@ -8,18 +8,65 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from deployment import ROOT
 from deployment.errors import UserError
+from local.containers import DEFAULT
+
+# What was deployed, in the folder of the deployment. make drift reads this.
+SETTINGS = "settings.json"
+
+
+class Busy(UserError):
+    """Another run works on the same thing."""
+
+
+def get_folder(name: str, root: Path = ROOT) -> Path:
+    """Return the folder of a deployment in build/; make up writes it and make down removes it."""
+    return root / "build" / ("local" if name == DEFAULT else f"local-{name}")
+
+
+@contextmanager
+def hold_lock(file: Path, message: str) -> Iterator[None]:
+    """Hold a lock on the file. Raises Busy with the message if another process holds it."""
+    with file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(message) from None
+        yield
+
+
+@contextmanager
+def lock_deployment(folder: Path) -> Iterator[None]:
+    """Hold the lock of the deployment with this folder, and make the folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    message = "another make up or make down is at work on this deployment; wait for it"
+    with hold_lock(Path(f"{folder}.lock"), message):
+        folder.mkdir(exist_ok=True)
+        yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether a run works on the deployment with this folder."""
+    file = Path(f"{folder}.lock")
+    if not file.exists():
+        return False
+    try:
+        with hold_lock(file, ""):
+            return False
+    except Busy:
+        return True
 
 
 class Step:
-    """An open step line; set `outcome` to what the line shall end with."""
+    """An open step line. outcome: what the line ends with."""
 
     outcome = ""
 
 
 @contextmanager
 def step(text: str) -> Iterator[Step]:
-    """Print `text`, and when the block ends, its time in seconds and outcome (`failed` if it raised)."""
+    """Print the text, then the seconds that the block took and the outcome, or "failed"."""
     print(f"  {text:<58} ", end="", flush=True)
     start = time.monotonic()
     line = Step()
@@ -31,21 +78,10 @@ def step(text: str) -> Iterator[Step]:
     print(f"{time.monotonic() - start:6.1f} s  {line.outcome}".rstrip(), flush=True)
 
 
-@contextmanager
-def alone(file: Path, busy: UserError) -> Iterator[None]:
-    """Hold a lock on the file while the block runs; raises `busy` if another process holds it."""
-    with file.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise busy from None
-        yield
-
-
-def until(done: Callable[[], object], seconds: float) -> bool:
-    """Look again and again; returns whether it was done within that time."""
+def wait_until(is_done: Callable[[], object], seconds: float) -> bool:
+    """Return whether the condition came true within that time."""
     deadline = time.monotonic() + seconds
-    while not done():
+    while not is_done():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.2)

@@ -13,17 +13,16 @@ from healthcheck.__main__ import main as healthcheck
 from local import api, identity, launch, program, reviewer, stacks
 from local.api import Credentials, answers
 from local.containers import Containers
-from local.files import SETTINGS, URL
 from local.identity import Identity
 from local.project import DEPLOYMENT
-from local.steps import step, until
+from local.steps import SETTINGS, step, wait_until
 
 
 def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     """Start the local cloud, run the Pulumi program against it, and check the service."""
     began = time.monotonic()
     settings = program.check(overrides)
-    started = start(cloud, folder)
+    started = start(cloud)
     who = identity.deployer(cloud.endpoint())
     given = {"permissionsBoundary": who.boundary} | overrides
     (folder / SETTINGS).write_text(json.dumps(given))
@@ -37,7 +36,7 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
         print("\nNothing changed: this release was up already.")
     else:
         print(f"\nUp after {time.monotonic() - began:.0f} s.")
-    url = (folder / URL).read_text().strip()
+    url = f"http://127.0.0.1:{cloud.port}"
     print(f"{url}/now\n")
     if "reviewer" in exports:
         print("How the reviewer signs in: make reviewer\n")
@@ -51,7 +50,7 @@ def credentials_for(endpoint: str, settings: Settings, who: Identity) -> Credent
     return api.ACCOUNT_ROOT if was or settings.reviewer != "none" else who.credentials
 
 
-def start(cloud: Containers, folder: Path) -> bool:
+def start(cloud: Containers) -> bool:
     """Start the local cloud, with nothing deployed; returns whether anything had to be started."""
     cloud.refuse_another_clone()
     launch.refuse_taken_names(cloud)
@@ -65,7 +64,6 @@ def start(cloud: Containers, folder: Path) -> bool:
             started = launch.start(cloud, image)
             wait_for_api(cloud.endpoint())
         line.outcome = "started" if started else "already up"
-    (folder / URL).write_text(f"http://127.0.0.1:{cloud.port}\n")
     return started
 
 
@@ -85,14 +83,16 @@ def check_port(cloud: Containers) -> None:
 
 
 def wait_for_api(endpoint: str) -> None:
-    if not until(lambda: answers(endpoint), 60):
+    if not wait_until(lambda: answers(endpoint), 60):
         raise UserError("the local AWS API does not answer within 60 s; see make logs HOST=api")
 
 
 def wait_for_hosts(cloud: Containers, group: str, number: int) -> None:
     """Until there are as many, and no other."""
     wanted = [(group, "healthy")] * number
-    if not until(lambda: [(one["group"], one["state"]) for one in cloud.hosts()] == wanted, 180):
+    if not wait_until(
+        lambda: [(one["group"], one["state"]) for one in cloud.hosts()] == wanted, 180
+    ):
         there = ", ".join(f"{one['instance']} {one['state']}" for one in cloud.hosts())
         raise UserError(
             f"not {number} healthy hosts within 180 s ({there or 'no hosts'}); make logs shows what they say"

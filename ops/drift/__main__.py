@@ -20,9 +20,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deployment.errors import UserError
 from deployment.ownership import Deployment
 from deployment.template import BadTemplate
-from local.files import SETTINGS, folder_of
 from local.program import play
 from local.project import STACK, configuration
+from local.steps import SETTINGS, get_folder
 from ops.drift import resources
 from ops.drift.compare import Difference
 from ops.drift.declared import Declared, Inputs, compared
@@ -39,7 +39,7 @@ AT_REST = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser("ops.drift", __doc__).parse_args(argv)
     try:
-        settings = folder_of(args.name) / SETTINGS
+        settings = get_folder(args.name) / SETTINGS
         overrides = (
             json.loads(settings.read_text()) if args.stack == STACK and settings.exists() else {}
         )

@@ -17,8 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.errors import UserError
 from deployment.leftovers import Findings, find_leftovers
+from local.leftovers import connect, find_endpoint, list_leftovers
 from local.project import STACK
-from ops.leftovers.machine import Traces
 from ops.target import Target, local_target, parser, target
 
 
@@ -55,17 +55,17 @@ def list_on_aws(where: Target) -> tuple[list[str], list[str]]:
 
 def list_on_this_machine(name: str) -> tuple[list[str], list[str]]:
     """Return the lines to print, and what the local cloud refused to list."""
-    traces = Traces(name)
-    lines, refusals = traces.all(), traces.unasked
-    if endpoint := traces.endpoint():
+    cloud = connect(name)
+    lines = list_leftovers(name, cloud)
+    if endpoint := find_endpoint(cloud):
         where = local_target(endpoint)
         print(f"{name!r} is up: {where.deployment} is deployed there, and make down removes it.")
         findings = find(where)
         lines = lines + format_lines(findings, f"--endpoint-url {endpoint}")
-        return lines, refusals + findings.refusals
+        return lines, findings.refusals
     if lines:
         print(f"Left of {name!r}:")
-    return lines, refusals
+    return lines, []
 
 
 def find(where: Target) -> Findings:

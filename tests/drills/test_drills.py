@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from deployment.errors import UserError
 from drills import __main__ as command
 from drills import outcome, picture, stage
 from drills.catalogue import DRILLS
@@ -17,7 +16,7 @@ from drills.faults import time_server
 from drills.load import Request
 from drills.outcome import Outcome, Seen
 from drills.times import two_checks
-from local.steps import alone
+from local.steps import hold_lock
 from tests.support.templates import the
 
 ROOT = Path(__file__).parents[2]
@@ -134,9 +133,9 @@ def test_drills_are_not_played_beside_others_of_the_same_clone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(stage, "RESULTS", tmp_path)
-    with alone(tmp_path / "lock", UserError("")):
+    with hold_lock(tmp_path / "lock", ""):
         assert command.main(["host-dies"]) == 1
-    assert "are being played in this clone already" in capsys.readouterr().err
+    assert "drills run in this clone already" in capsys.readouterr().err
 
 
 def test_a_picture_is_drawn_of_a_drill(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from docker.errors import APIError
 from deployment.errors import UserError
 from deployment.leftovers import Findings, Leftover
 from local import __main__ as command
-from local import down, files, launch, program, stacks, status, steps, up
+from local import down, launch, program, stacks, status, steps, up
 from local.api import ACCOUNT_ROOT, Credentials
 from local.containers import Containers as RealContainers
 from local.identity import Identity
@@ -67,10 +67,8 @@ class Containers(RealContainers):
 def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
     found = Containers()
 
-    def make(
-        name: str, port: int | None, remembered: int | None, limits: dict[str, str]
-    ) -> Containers:
-        found.name, found.port, found.limits = name, port or remembered or 8080, limits
+    def make(name: str, port: int | None, limits: dict[str, str]) -> Containers:
+        found.name, found.port, found.limits = name, port or 8080, limits
         return found
 
     monkeypatch.setattr(command, "Containers", make)
@@ -83,7 +81,7 @@ def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
 def test_a_second_run_at_the_same_time_is_refused(
     containers: Containers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with files.lock(tmp_path / "build" / "local"):
+    with steps.lock_deployment(tmp_path / "build" / "local"):
         assert command.main(["up"]) == command.main(["down"]) == 2
     assert "another make up or make down is at work" in capsys.readouterr().err
     assert command.main(["down"]) == 0
@@ -149,7 +147,7 @@ def test_hosts_get_the_share_of_the_machine_that_is_asked_for(
 def test_deployments_of_other_names_do_not_wait_for_each_other(
     containers: Containers, tmp_path: Path
 ) -> None:
-    with files.lock(tmp_path / "build" / "local"):
+    with steps.lock_deployment(tmp_path / "build" / "local"):
         assert command.main(["down", "--name", "second"]) == 0
 
 
@@ -188,14 +186,6 @@ def test_a_wrong_setting_is_refused_before_anything_is_started(
     monkeypatch.setattr(up, "start", lambda *_: pytest.fail("it was started"))
     assert command.main(["up", "--config", config]) == 1
     assert complaint in capsys.readouterr().err
-
-
-def test_the_port_of_the_last_time_is_remembered(containers: Containers, tmp_path: Path) -> None:
-    folder = tmp_path / "build" / "local"
-    folder.mkdir(parents=True)
-    (folder / "url").write_text("http://127.0.0.1:8093\n")
-    command.main(["down"])
-    assert containers.port == 8093
 
 
 def unread(logs: str) -> subprocess.CompletedProcess[str]:

@@ -341,3 +341,27 @@ def test_aws_that_cannot_be_asked_is_no_answer(
     monkeypatch.setattr(leftovers, "target", lambda _: nobody)
     assert leftovers.main(["--stack", "prod"]) == 3
     assert "AWS cannot be asked: Could not connect" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "output"),
+    [
+        ([], 0, "Nothing is left.\n"),
+        (
+            ["  volume x-run: so\n      make down"],
+            1,
+            "Left of 'x':\n  volume x-run: so\n      make down\n",
+        ),
+    ],
+)
+def test_what_is_left_on_this_machine_decides_the_exit_code(
+    lines: list[str],
+    code: int,
+    output: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(leftovers, "connect", lambda _: None)
+    monkeypatch.setattr(leftovers, "list_leftovers", lambda *_: lines)
+    assert leftovers.main(["--stack", "local", "--name", "x"]) == code
+    assert capsys.readouterr().out == output
