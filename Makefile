@@ -113,7 +113,7 @@ integration: setup ## gunicorn, HAProxy, the page in Chromium, permissions, scan
 	@$(PYTEST) --dist loadfile -m 'integration and not rehearsal'
 
 # The clones that the rehearsal and the drills deploy take these from here.
-BUILD_ALL := scripts/engine.sh && scripts/stage.sh && scripts/image.sh && scripts/package.sh
+BUILD_ALL := scripts/engine.sh && scripts/cloud.sh && scripts/image.sh && scripts/package.sh
 rehearsal: setup ## deploy, use, release, break and remove it, beside what is up
 	@$(BUILD_ALL)
 	@scripts/chromium.sh

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from local.machine import free_port
 
 ROOT = Path(__file__).parent.parent
-BUILT = ("base.tar", "stage-base.tar", "image.tar.gz", "image.digest")
+BUILT = ("base.tar", "cloud-base.tar", "image.tar.gz", "image.digest")
 NOT_CLONED = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache")
 
 

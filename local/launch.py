@@ -14,11 +14,11 @@ from deployment.errors import UserError
 from local.containers import DEFAULT, LABEL, ROLES, ROOT, ZONES, Containers
 from local.parts import Spec, digest, parts
 
-# What the stage's image is made from and by, besides local/cloud itself.
-STAGE = (
+# The sources of the local cloud's image, besides local/cloud itself.
+SOURCES = (
     "local/requirements.txt",
     "deployment/template.py",
-    "scripts/stage.sh",
+    "scripts/cloud.sh",
     "scripts/debian.sh",
     "scripts/common.sh",
 )
@@ -29,13 +29,13 @@ LOG = LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"})
 
 
 def build_image(cloud: Containers) -> str:
-    """The stage's image, made when its sources have changed; returns its tag."""
+    """Make the local cloud's image if its sources have changed; return its tag."""
     made_from = hashlib.sha256()
-    for path in [*(ROOT / name for name in STAGE), *sorted((ROOT / "local/cloud").rglob("*"))]:
+    for path in [*(ROOT / name for name in SOURCES), *sorted((ROOT / "local/cloud").rglob("*"))]:
         if path.is_file() and "__pycache__" not in path.parts:
             made_from.update(path.read_bytes())
-    tag = f"{cloud.name}-stage:{made_from.hexdigest()[:12]}"
-    done = subprocess.run([ROOT / "scripts/stage.sh", tag, cloud.name], check=False)
+    tag = f"{cloud.name}-cloud:{made_from.hexdigest()[:12]}"
+    done = subprocess.run([ROOT / "scripts/cloud.sh", tag, cloud.name], check=False)
     if done.returncode:
         raise UserError("the local cloud's image cannot be made; the reason is above")
     return tag

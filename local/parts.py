@@ -68,7 +68,7 @@ def _balancer(cloud: Containers) -> Spec:
 
 
 def _controller(cloud: Containers, image: str) -> Spec:
-    told = {"DEPLOYMENT": cloud.name, "STAGE_IMAGE": image, "AWS_REGION": "us-east-1"}
+    told = {"DEPLOYMENT": cloud.name, "CLOUD_IMAGE": image, "AWS_REGION": "us-east-1"}
     return {
         "command": ["python3", "-m", "local.cloud.controller"],
         "volumes": {

@@ -14,7 +14,7 @@ from local.cloud.cloud_api import ENDPOINT, Group
 from local.cloud.engine import engine
 
 DEPLOYMENT = os.environ["DEPLOYMENT"]
-IMAGE = os.environ["STAGE_IMAGE"]
+IMAGE = os.environ["CLOUD_IMAGE"]
 LABEL = "timeservice.deployment"
 
 # What a Docker engine inside a container needs where --privileged is refused (some sandboxes lack CAP_SYS_RESOURCE).

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("DEPLOYMENT", "test")
-os.environ.setdefault("STAGE_IMAGE", "test")
+os.environ.setdefault("CLOUD_IMAGE", "test")
 os.environ.setdefault("AWS_REGION", "us-east-1")
 
 from local.cloud import balancer, cloud_api, hosts, names
@@ -26,7 +26,7 @@ from local.cloud.hosts import Host
 GROUP = Group("pair", 2, ["zone-a", "zone-b"], 900, "", 1, "arn:aws:iam::1:instance-profile/p")
 
 
-class Stage:
+class World:
     """What the controller sees and does, instead of the API, the engine and HAProxy."""
 
     def __init__(self) -> None:
@@ -91,24 +91,24 @@ class Stage:
 
 
 @pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stage:
-    stage = Stage()
-    monkeypatch.setattr(cloud_api, "balancing", stage.balancing)
-    monkeypatch.setattr(cloud_api, "groups", lambda: stage.groups)
-    monkeypatch.setattr(cloud_api, "put_metrics", stage.put_metrics)
-    monkeypatch.setattr(balancer, "errors", lambda: dict(stage.errors))
-    monkeypatch.setattr(hosts, "existing", lambda: list(stage.hosts.values()))
-    monkeypatch.setattr(hosts, "launch", stage.launch)
-    monkeypatch.setattr(hosts, "terminate", stage.terminate)
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+    world = World()
+    monkeypatch.setattr(cloud_api, "balancing", world.balancing)
+    monkeypatch.setattr(cloud_api, "groups", lambda: world.groups)
+    monkeypatch.setattr(cloud_api, "put_metrics", world.put_metrics)
+    monkeypatch.setattr(balancer, "errors", lambda: dict(world.errors))
+    monkeypatch.setattr(hosts, "existing", lambda: list(world.hosts.values()))
+    monkeypatch.setattr(hosts, "launch", world.launch)
+    monkeypatch.setattr(hosts, "terminate", world.terminate)
     monkeypatch.setattr(balancer, "apply", lambda *_: True)
-    monkeypatch.setattr(balancer, "servers", lambda: dict(stage.servers))
-    monkeypatch.setattr(balancer, "register", stage.register)
-    monkeypatch.setattr(balancer, "release", stage.release)
-    monkeypatch.setattr(balancer, "drain", stage.drain)
+    monkeypatch.setattr(balancer, "servers", lambda: dict(world.servers))
+    monkeypatch.setattr(balancer, "register", world.register)
+    monkeypatch.setattr(balancer, "release", world.release)
+    monkeypatch.setattr(balancer, "drain", world.drain)
     monkeypatch.setattr(names, "publish", lambda _: None)
     monkeypatch.setattr(names, "in_zones", list)
     monkeypatch.setattr(controller_module, "STATUS", tmp_path / "status.json")
-    return stage
+    return world
 
 
 def steps(controller: Controller, number: int = 4) -> None:
@@ -116,104 +116,104 @@ def steps(controller: Controller, number: int = 4) -> None:
         controller.step()
 
 
-def test_a_pair_is_launched_in_two_zones_and_registered_once(stage: Stage) -> None:
+def test_a_pair_is_launched_in_two_zones_and_registered_once(world: World) -> None:
     steps(Controller())
-    assert stage.zones == ["zone-a", "zone-b"]
-    assert stage.launched == len(stage.servers) == 2
+    assert world.zones == ["zone-a", "zone-b"]
+    assert world.launched == len(world.servers) == 2
 
 
 def test_a_host_that_has_ended_is_missed_when_its_checks_fail_and_replaced_in_its_zone(
-    stage: Stage,
+    world: World,
 ) -> None:
     controller = Controller()
     steps(controller)
-    stage.set("i-1", status="UP")
-    stage.end("i-1")
+    world.set("i-1", status="UP")
+    world.end("i-1")
     steps(controller)
-    assert "i-1" in stage.hosts  # EC2 has not noticed, and neither has the balancer
-    assert stage.launched == 2
-    stage.servers["10.0.0.1"] = stage.servers["10.0.0.1"]._replace(status="DOWN")
+    assert "i-1" in world.hosts  # EC2 has not noticed, and neither has the balancer
+    assert world.launched == 2
+    world.servers["10.0.0.1"] = world.servers["10.0.0.1"]._replace(status="DOWN")
     steps(controller)
-    assert "i-1" not in stage.hosts
-    assert stage.zones == ["zone-a", "zone-b"]
-    assert stage.launched == 3
+    assert "i-1" not in world.hosts
+    assert world.zones == ["zone-a", "zone-b"]
+    assert world.launched == 3
 
 
-def test_the_balancer_forgets_a_host_that_has_ended(stage: Stage) -> None:
+def test_the_balancer_forgets_a_host_that_has_ended(world: World) -> None:
     controller = Controller()
     for number in range(1, 30):  # many more than it has places
         steps(controller)
-        stage.end(f"i-{number}")
+        world.end(f"i-{number}")
     steps(controller)
-    assert set(stage.servers) == {host.address for host in stage.hosts.values()}
+    assert set(world.servers) == {host.address for host in world.hosts.values()}
 
 
-def test_a_controller_that_starts_again_forgets_what_ended_meanwhile(stage: Stage) -> None:
+def test_a_controller_that_starts_again_forgets_what_ended_meanwhile(world: World) -> None:
     steps(Controller())
-    stage.end("i-1")
+    world.end("i-1")
     steps(Controller())
-    assert set(stage.servers) == {"10.0.0.2", "10.0.0.3"}
+    assert set(world.servers) == {"10.0.0.2", "10.0.0.3"}
 
 
-def test_an_address_that_the_next_host_has_got_stays_with_it(stage: Stage) -> None:
+def test_an_address_that_the_next_host_has_got_stays_with_it(world: World) -> None:
     controller = Controller()
     steps(controller)
-    stage.set("i-1", status="UP")
-    stage.end("i-1")
-    stage.hosts["i-9"] = stage.hosts["i-2"]._replace(instance="i-9", address="10.0.0.1")
+    world.set("i-1", status="UP")
+    world.end("i-1")
+    world.hosts["i-9"] = world.hosts["i-2"]._replace(instance="i-9", address="10.0.0.1")
     steps(controller)
-    assert "10.0.0.1" in stage.servers
-    assert "i-1" not in stage.hosts
+    assert "10.0.0.1" in world.servers
+    assert "i-1" not in world.hosts
 
 
-def test_a_zone_that_can_have_no_host_leaves_it_to_the_other(stage: Stage) -> None:
-    stage.closed = {"zone-b"}
+def test_a_zone_that_can_have_no_host_leaves_it_to_the_other(world: World) -> None:
+    world.closed = {"zone-b"}
     controller = Controller()
     steps(controller)
-    assert stage.zones == ["zone-a", "zone-a"]
-    stage.closed = set()
-    stage.end("i-1")
+    assert world.zones == ["zone-a", "zone-a"]
+    world.closed = set()
+    world.end("i-1")
     steps(controller)
-    assert stage.zones == ["zone-a", "zone-b"]
+    assert world.zones == ["zone-a", "zone-b"]
 
 
-def test_without_any_zone_the_next_round_tries_again(stage: Stage) -> None:
-    stage.closed = {"zone-a", "zone-b"}
+def test_without_any_zone_the_next_round_tries_again(world: World) -> None:
+    world.closed = {"zone-a", "zone-b"}
     controller = Controller()
     with pytest.raises(hosts.LaunchError, match="no zone"):
         controller.step()
-    stage.closed = set()
+    world.closed = set()
     steps(controller)
-    assert len(stage.hosts) == 2
+    assert len(world.hosts) == 2
 
 
 @pytest.mark.parametrize(("age", "replaced"), [(899.0, False), (901.0, True)])
 def test_an_unhealthy_host_is_replaced_after_its_grace_period(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, age: float, replaced: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, age: float, replaced: bool
 ) -> None:
     controller = Controller()
     steps(controller)
-    stage.set("i-1", started=time.time() - age)
+    world.set("i-1", started=time.time() - age)
     later(monkeypatch, 19)
     steps(controller)
-    assert (stage.launched == 3) is replaced
+    assert (world.launched == 3) is replaced
 
 
 def test_old_hosts_are_not_ill_because_the_balancer_has_forgotten_them(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     controller = Controller()
     steps(controller)
     for instance in ("i-1", "i-2"):
-        stage.set(instance, started=time.time() - 10_000)
-    stage.servers.clear()
+        world.set(instance, started=time.time() - 10_000)
+    world.servers.clear()
     later(monkeypatch, 60)
     steps(controller)
-    assert stage.launched == 2
-    assert {one.status for one in stage.servers.values()} == {"DOWN"}  # until they are checked
+    assert world.launched == 2
+    assert {one.status for one in world.servers.values()} == {"DOWN"}  # until they are checked
     later(monkeypatch, 19)
     steps(controller)
-    assert stage.launched == 4  # they are still down, so they are ill
+    assert world.launched == 4  # they are still down, so they are ill
 
 
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -222,73 +222,73 @@ def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: now)
 
 
-def test_a_leaving_host_finishes_its_requests_first(stage: Stage) -> None:
+def test_a_leaving_host_finishes_its_requests_first(world: World) -> None:
     controller = Controller()
     steps(controller)
-    stage.groups = []
+    world.groups = []
     steps(controller)
-    assert len(stage.hosts) == 2
-    assert all(server.status == "DRAIN" for server in stage.servers.values())
-    stage.set("i-1", sessions=0)
+    assert len(world.hosts) == 2
+    assert all(server.status == "DRAIN" for server in world.servers.values())
+    world.set("i-1", sessions=0)
     steps(controller)
-    assert list(stage.hosts) == ["i-2"]
+    assert list(world.hosts) == ["i-2"]
 
 
-def test_patience_with_a_leaving_host_ends(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_patience_with_a_leaving_host_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     controller = Controller()
     steps(controller)
-    stage.groups = []
+    world.groups = []
     steps(controller)
     later = time.monotonic() + 31
     monkeypatch.setattr(time, "monotonic", lambda: later)
     steps(controller)
-    assert stage.hosts == {}
+    assert world.hosts == {}
 
 
-def test_a_release_leaves_the_old_pair_alone_until_its_group_goes(stage: Stage) -> None:
+def test_a_release_leaves_the_old_pair_alone_until_its_group_goes(world: World) -> None:
     controller = Controller()
     steps(controller)
-    stage.groups = [GROUP, GROUP._replace(name="next")]
+    world.groups = [GROUP, GROUP._replace(name="next")]
     steps(controller)
-    assert stage.zones == ["zone-a", "zone-a", "zone-b", "zone-b"]
-    assert not any(server.status == "DRAIN" for server in stage.servers.values())
+    assert world.zones == ["zone-a", "zone-a", "zone-b", "zone-b"]
+    assert not any(server.status == "DRAIN" for server in world.servers.values())
 
 
-def test_a_controller_that_starts_again_does_not_launch_more(stage: Stage) -> None:
+def test_a_controller_that_starts_again_does_not_launch_more(world: World) -> None:
     steps(Controller())
     steps(Controller())
-    assert stage.launched == 2
+    assert world.launched == 2
 
 
-def test_hosts_go_when_nothing_is_deployed_any_more(stage: Stage) -> None:
+def test_hosts_go_when_nothing_is_deployed_any_more(world: World) -> None:
     controller = Controller()
     steps(controller)
-    stage.deployed = False
+    world.deployed = False
     steps(controller)
-    assert stage.hosts == {}
+    assert world.hosts == {}
 
 
-def test_the_state_of_each_host_is_told(stage: Stage) -> None:
+def test_the_state_of_each_host_is_told(world: World) -> None:
     controller = Controller()
     steps(controller)
-    stage.set("i-1", status="UP")
+    world.set("i-1", status="UP")
     controller.step()
     told = json.loads(controller_module.STATUS.read_text())
     assert {one["instance"]: one["state"] for one in told} == {"i-1": "healthy", "i-2": "unhealthy"}
 
 
 def test_each_minute_the_hosts_and_the_new_errors_are_reported(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(controller_module, "METRICS_PERIOD", -1)  # each round
     controller = Controller()
     steps(controller, 2)
-    stage.set("i-1", status="UP")
+    world.set("i-1", status="UP")
     for count in (5, 7, 3):  # the last after HAProxy has begun to count again
-        stage.errors = {"HTTPCode_ELB_5XX_Count": count}
+        world.errors = {"HTTPCode_ELB_5XX_Count": count}
         controller.step()
-    assert [one["HTTPCode_ELB_5XX_Count"] for one in stage.reported[-3:]] == [5, 2, 3]
-    assert stage.reported[-1]["HealthyHostCount"] == stage.reported[-1]["UnHealthyHostCount"] == 1
+    assert [one["HTTPCode_ELB_5XX_Count"] for one in world.reported[-3:]] == [5, 2, 3]
+    assert world.reported[-1]["HealthyHostCount"] == world.reported[-1]["UnHealthyHostCount"] == 1
 
 
 def test_a_host_is_as_small_as_it_is_asked_to_be(monkeypatch: pytest.MonkeyPatch) -> None:

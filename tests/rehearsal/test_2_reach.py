@@ -63,7 +63,7 @@ def address(container: Container, network: str) -> str:
 
 @pytest.fixture(scope="module")
 def start(engine: docker.DockerClient) -> Iterator[Start]:
-    """Starts a container of the stage's image; it goes with this module."""
+    """Starts a container of the local cloud's image; it goes with this module."""
     image = engine.containers.get(f"{NAME}-api").image
     assert image is not None
     started: list[Container] = []

@@ -140,7 +140,7 @@ def test_what_is_killed_while_it_makes_an_image_from_debian_packages_leaves_no_t
         return list((clone.folder / "build/tmp").glob("mmdebstrap.*/proc"))
 
     before = set(Path(tempfile.gettempdir()).glob("mmdebstrap*"))
-    (clone.folder / "build/stage-base.tar").unlink()
+    (clone.folder / "build/cloud-base.tar").unlink()
     kill_make(clone, "up", "base from Debian packages", until=list_unpacked)
     assert list_unpacked() != []
     assert clone.make("down").status == 0

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# stage.sh TAG DEPLOYMENT: makes the image of the local cloud's containers (MiniStack, controller, HAProxy, chrony, hosts).
-# stage.sh: makes only what all of those images are based on.
+# cloud.sh TAG DEPLOYMENT: makes the image of the local cloud's containers (MiniStack, controller, HAProxy, chrony, hosts).
+# cloud.sh: makes only what all of those images are based on.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 cd "$ROOT"
 one_at_a_time
 tag=${1:-} label=timeservice.deployment=${2:-}
-context=$BUILD/stage
+context=$BUILD/cloud
 
 make_base() {
-    scripts/debian.sh "$BUILD/stage-base.tar" --variant=minbase \
+    scripts/debian.sh "$BUILD/cloud-base.tar" --variant=minbase \
         --dpkgopt='path-exclude=/usr/lib/python3/dist-packages/awscli/examples/*' \
         --include=docker.io,docker-cli,haproxy,chrony,curl,iproute2,iptables,python3,awscli,ca-certificates,tini
 }
@@ -26,7 +26,7 @@ make_image() {
     cp deployment/__init__.py deployment/template.py "$root/opt/deployment"
     # dnf and systemctl as the hosts' user data calls them; everything else there is the real tool.
     install -m 755 local/cloud/bin/* "$root/usr/local/bin"
-    cp "$BUILD/stage-base.tar" "$context/image.tar"
+    cp "$BUILD/cloud-base.tar" "$context/image.tar"
     tar --append --file "$context/image.tar" --owner 0 --group 0 -C "$root" \
         opt/{site-packages,local,deployment} usr/local/bin/{dnf,systemctl} # what the base has not
     # Our packages are not on PYTHONPATH for all: Debian's AWS CLI would find them instead of its own.
@@ -36,5 +36,5 @@ make_image() {
 }
 
 [ -n "$tag" ] && as_docker docker image inspect "$tag" >/dev/null 2>&1 && exit
-[ build/stage-base.tar -nt scripts/stage.sh ] || step "local cloud's image: base from Debian packages" make_base
+[ build/cloud-base.tar -nt scripts/cloud.sh ] || step "local cloud's image: base from Debian packages" make_base
 [ -z "$tag" ] || step "local cloud's image: build" make_image
