@@ -14,8 +14,7 @@ import pytest
 from healthcheck import reference, telling
 from healthcheck.check import check
 from healthcheck.handler import METRICS
-from ops.drift.resolver import Resolver
-from ops.drift.stacks import Stack
+from tests.support.evaluator import DeployedTemplate
 from tests.support.healthcheck_servers import rfc3339, web
 from tests.support.templates import RESOURCES, TEMPLATES, of_type
 
@@ -37,31 +36,9 @@ BALANCER_METRICS = {
 MADE = {"@message", "@timestamp"}
 
 
-def resolver(part: str, **parameters: str) -> Resolver:
-    """Makes of a template's functions what CloudFormation makes of them."""
-    template = TEMPLATES[part]
-    stack = Stack(
-        name=f"t-{part}",
-        status="CREATE_COMPLETE",
-        template=template,
-        parameters={key: str(one.get("Default", "")) for key, one in template.parameters.items()}
-        | parameters,
-        outputs={},
-        pseudo={
-            "AWS::Region": "eu-west-1",
-            "AWS::AccountId": "123456789012",
-            "AWS::Partition": "aws",
-        }
-        | {"AWS::StackName": f"t-{part}"},
-        physical={key: f"t-{part}-{key}-1" for key in template.resources},
-        types={key: one["Type"] for key, one in template.resources.items()},
-    )
-    return Resolver(stack, [])
-
-
 def body(minutes: str = "1", limit: str = "1") -> dict[str, Any]:
-    alarms = resolver("balancer").value(TEMPLATES["balancer"].outputs["Alarms"]["Value"])
-    properties, _ = resolver(
+    alarms = DeployedTemplate("balancer").value(TEMPLATES["balancer"].outputs["Alarms"]["Value"])
+    properties = DeployedTemplate(
         "healthcheck",
         LoadBalancer=BALANCER,
         TargetGroup=f"arn:aws:elasticloadbalancing:eu-west-1:123456789012:{GROUP}",

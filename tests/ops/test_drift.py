@@ -1,28 +1,25 @@
-"""What is changed by hand is told, each change; and what is as it should be is not."""
+"""A stack that differs from this clone is found: its template, its parameters, or a resource changed by hand."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import NoCredentialsError
+from botocore.stub import Stubber
 
 from deployment.errors import UserError
-from deployment.ownership import Deployment
 from deployment.template import Template
-from ops.drift import __main__ as drift
-from ops.drift import declared
-from ops.drift.compare import NOTHING, Difference, differences
-from ops.drift.emulator import excused
-from ops.drift.findings import GONE, Drift, Findings
-from ops.drift.stacks import Stack
+from local.api import client
+from ops import drift
+from ops.drift import NOTHING, Difference, Findings
 from ops.target import Target, local_target
 from tests.support.deployed import api
 from tests.support.templates import TEMPLATES
 
-pytestmark = pytest.mark.integration
+REVIEWER = {"reviewer": "user"}  # the settings that it is deployed with
+PROD = "timeservice-prod"
 
 
 @pytest.fixture(scope="module")
@@ -31,313 +28,358 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-class Deployed:
-    """By part and logical id, the physical ids."""
-
-    def __init__(self, url: str) -> None:
-        self.client = local_target(url).client
-        self.ids: dict[str, str] = {}
-        cloudformation = self.client("cloudformation")
-        for stack in cloudformation.describe_stacks()["Stacks"]:
-            found = cloudformation.describe_stack_resources(StackName=stack["StackName"])
-            for one in found["StackResources"]:
-                part = stack["StackName"].split("-")[2]
-                self.ids[f"{part}.{one['LogicalResourceId']}"] = one["PhysicalResourceId"]
-
-    def __getitem__(self, name: str) -> str:
-        return self.ids[name]
-
-
-REVIEWER = {"reviewer": "user"}  # the settings that it is deployed with
-
-
-def rule(cidr: str, **more: Any) -> list[dict[str, Any]]:
-    return [
-        {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": cidr, **more}]}
-    ]
-
-
-def change_by_hand(there: Deployed) -> set[tuple[str, str]]:
-    """Change much; returns what of it shall be told: logical id and property, or "" for what is deleted."""
-    ec2, elb, iam, s3 = (there.client(one) for one in ("ec2", "elbv2", "iam", "s3"))
-    # A rule too many, one too few, and one that says something else.
-    hosts, balancer = there["network.HostSecurityGroup"], there["network.BalancerSecurityGroup"]
-    ec2.authorize_security_group_ingress(GroupId=hosts, IpPermissions=rule("10.0.0.0/8"))
-    ec2.revoke_security_group_egress(GroupId=balancer, IpPermissions=rule("10.42.11.0/24"))
-    ec2.revoke_security_group_ingress(GroupId=balancer, IpPermissions=rule("0.0.0.0/0"))
-    ec2.authorize_security_group_ingress(
-        GroupId=balancer, IpPermissions=rule("0.0.0.0/0", Description="open")
-    )
-    # A way out of the private subnets; a public subnet that gives addresses; one more.
-    private, gateway = there["network.PrivateRouteTable"], there["network.InternetGateway"]
-    ec2.create_route(RouteTableId=private, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
-    ec2.modify_subnet_attribute(
-        SubnetId=there["network.PublicSubnetA"], MapPublicIpOnLaunch={"Value": True}
-    )
-    ec2.create_subnet(VpcId=there["network.Vpc"], CidrBlock="10.42.99.0/24")
-    # Another door, another answer at this one, a path more, another time-out.
-    answer = [
-        {
-            "Type": "fixed-response",
-            "FixedResponseConfig": {"StatusCode": "200", "ContentType": "text/plain"},
-        }
-    ]
-    elb.create_listener(
-        LoadBalancerArn=there["balancer.LoadBalancer"],
-        Port=8080,
-        Protocol="HTTP",
-        DefaultActions=answer,
-    )
-    elb.modify_listener(ListenerArn=there["balancer.Listener"], DefaultActions=answer)
-    paths = [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/", "/now", "/health"]}}]
-    elb.modify_rule(RuleArn=there["balancer.ServiceRule"], Conditions=paths)
-    elb.modify_target_group(TargetGroupArn=there["balancer.TargetGroup"], HealthCheckPath="/")
-    idle = [{"Key": "idle_timeout.timeout_seconds", "Value": "4000"}]
-    elb.modify_load_balancer_attributes(
-        LoadBalancerArn=there["balancer.LoadBalancer"], Attributes=idle
-    )
-    # What a host and a function may do, and who may call the function.
-    everything = {"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-    iam.put_role_policy(
-        RoleName=there["hosts.HostRole"],
-        PolicyName="read-image",
-        PolicyDocument=json.dumps(everything),
-    )
-    iam.attach_role_policy(
-        RoleName=there["healthcheck.FunctionRole"], PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"
-    )  # fmt: skip
-    iam.attach_user_policy(
-        UserName=there["reviewer.User"], PolicyArn="arn:aws:iam::aws:policy/IAMFullAccess"
-    )
-    iam.create_policy_version(
-        PolicyArn=there["reviewer.Access"], PolicyDocument=json.dumps(everything), SetAsDefault=True
-    )
-    there.client("lambda").add_permission(
-        FunctionName=there["healthcheck.Function"], StatementId="all", Action="lambda:InvokeFunction", Principal="*"
-    )  # fmt: skip
-    there.client("lambda").update_function_configuration(
-        FunctionName=there["healthcheck.Function"], Timeout=3
-    )
-    # The bucket, open; its policy, gone.
-    bucket = there["artifacts.Bucket"]
-    s3.put_public_access_block(
-        Bucket=bucket, PublicAccessBlockConfiguration={"BlockPublicAcls": False}
-    )
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    s3.delete_bucket_policy(Bucket=bucket)
-    # Nobody would hear.
-    there.client("cloudwatch").delete_alarms(AlarmNames=[there["balancer.TargetErrorsAlarm"]])
-    there.client("cloudwatch").disable_alarm_actions(AlarmNames=[there["healthcheck.Alarm"]])
-    there.client("events").disable_rule(Name=there["healthcheck.Schedule"])
-    there.client("logs").put_retention_policy(
-        logGroupName=there["healthcheck.LogGroup"], retentionInDays=1
-    )
-    # More hosts than there may be.
-    there.client("autoscaling").update_auto_scaling_group(
-        AutoScalingGroupName=there["hosts.HostGroup"], MaxSize=50
-    )
-    return {
-        ("HostSecurityGroup", "SecurityGroupIngress"),
-        ("BalancerSecurityGroup", "SecurityGroupEgress"),
-        ("BalancerSecurityGroup", "SecurityGroupIngress"),
-        ("PrivateRouteTable", "(Routes)"),
-        ("PublicSubnetA", "MapPublicIpOnLaunch"),
-        ("Vpc", "(Subnets)"),
-        ("LoadBalancer", "(Listeners)"),
-        ("Listener", "DefaultActions"),
-        ("ServiceRule", "Conditions"),
-        ("TargetGroup", "HealthCheckPath"),
-        ("LoadBalancer", "LoadBalancerAttributes"),
-        ("HostRole", "Policies"),
-        ("FunctionRole", "ManagedPolicyArns"),
-        ("User", "ManagedPolicyArns"),
-        ("Access", "PolicyDocument"),
-        ("Function", "(Permissions)"),
-        ("Function", "Timeout"),
-        ("Bucket", "PublicAccessBlockConfiguration"),
-        ("Bucket", "VersioningConfiguration"),
-        ("BucketPolicy", ""),
-        ("TargetErrorsAlarm", ""),
-        ("Alarm", "ActionsEnabled"),
-        ("Schedule", "State"),
-        ("LogGroup", "RetentionInDays"),
-        ("HostGroup", "MaxSize"),
-    }  # fmt: skip
-
-
-# What the emulator does not keep or tell; everything else is compared.
-NOT_CHECKED_HERE = [
-    "Bucket LifecycleConfiguration/Rules, which the emulator does not keep",
-    "Function Code, which the API does not tell",
-    "FunctionInvokeConfig, which the emulator does not keep",
-    "HostGroup TargetGroupARNs, which the API does not tell",
-    "LaunchTemplate LaunchTemplateData/CreditSpecification, which the emulator does not keep",
-    "LaunchTemplate LaunchTemplateData/NetworkInterfaces/DeleteOnTermination, which the emulator does not keep",
-    "S3Endpoint PolicyDocument, which the API does not tell",
-]
-
-
-def test_a_deployment_as_it_was_made_has_no_drift_and_each_change_by_hand_is_told(url: str) -> None:
-    there, where = Deployed(url), local_target(url)
-    pristine = drift.look(where, "local", REVIEWER)
-    assert pristine.drifts == []
-    assert sorted(one.split(": ")[1] for one in pristine.unchecked) == NOT_CHECKED_HERE
-    # What the policy would do, and what somebody else does beside.
-    there.client("autoscaling").set_desired_capacity(
-        AutoScalingGroupName=there["hosts.HostGroup"], DesiredCapacity=2
-    )
-    there.client("s3").put_object(Bucket=there["artifacts.Bucket"], Key="notes", Body=b"")
-    there.client("ec2").create_vpc(CidrBlock="10.77.0.0/16")
-    assert drift.look(where, "local", REVIEWER).drifts == []
-    changed = change_by_hand(there)
-    found = drift.look(where, "local", REVIEWER)
-    assert {(one.logical_id, one.top) for one in found.drifts} == changed
-    stacks = {one.logical_id: one.stack for one in found.drifts}
-    assert stacks["HostSecurityGroup"] == "timeservice-local-network"
-    told = {(one.logical_id, one.difference.path): one.difference for one in found.drifts}
-    assert told["Function", "/Timeout"][1:] == ("30", "3")
-    described = told["BalancerSecurityGroup", "/SecurityGroupIngress/Description"]
-    assert described.actual == "open"
-    assert described.expected.startswith("The service, for everyone")
-
-
-STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "a"}
-HTTP = {"IpProtocol": "tcp", "FromPort": 80, "CidrIp": "0.0.0.0/0"}
-
-
-@pytest.mark.parametrize(
-    ("expected", "actual", "told"),
-    [
-        ({"Port": 80}, {"Port": "80", "State": "active"}, []),
-        ({"On": True}, {"On": "true"}, []),
-        ({"Threshold": "0"}, {"Threshold": 0.0}, []),
-        ({"Port": 80}, {"Port": 81}, [("/Port", 80, 81)]),
-        ({"On": True}, {"On": False}, [("/On", True, False)]),
-        ({"Port": 80}, {}, [("/Port", 80, NOTHING)]),
-        ({"Subnets": ["a", "b"]}, {"Subnets": ["b", "a"]}, []),
-        ({"Subnets": ["a", "b"]}, {"Subnets": ["a"]}, [("/Subnets", "b", NOTHING)]),
-        ({"Subnets": ["a"]}, {"Subnets": ["a", "a"]}, [("/Subnets", NOTHING, "a")]),
-        ({"In": [HTTP]}, {"In": [HTTP | {"FromPort": 81}]}, [("/In/FromPort", 80, 81)]),
-        ({"In": []}, {"In": [HTTP]}, [("/In", NOTHING, HTTP)]),
-        ({"Policies": []}, {"Policies": ["x", "y"]}, [("/Policies", NOTHING, "x"), ("/Policies", NOTHING, "y")]),
-        # A document says all: nothing may be added to it either, such as a condition that takes a Deny away.
-        (
-            {"PolicyDocument": {"Statement": [STATEMENT]}},
-            {"PolicyDocument": {"Statement": [STATEMENT | {"Condition": {}}]}},
-            [("/PolicyDocument/Statement/Condition", NOTHING, {})],
-        ),
-        (
-            {"PolicyDocument": {"Statement": [STATEMENT]}},
-            {"PolicyDocument": {"Statement": [STATEMENT | {"Action": ["s3:GetObject"]}]}},
-            [],
-        ),
-    ],
-)  # fmt: skip
-def test_what_counts_as_a_difference(
-    expected: dict[str, Any], actual: dict[str, Any], told: list[tuple[str, Any, Any]]
+@pytest.mark.integration
+def test_a_deployment_as_it_was_made_has_no_drift_until_a_stack_is_changed_or_deleted(
+    url: str,
 ) -> None:
-    assert [tuple(one) for one in differences(expected, actual)] == told
+    where = local_target(url)
+    cloudformation, logs = where.client("cloudformation"), where.client("logs")
+    assert drift.find_drift(where, "local", REVIEWER) == Findings([], [])
+
+    # By hand: a log's retention, which CloudFormation's own detection sees; a parameter; a template.
+    (log_group,) = (
+        resource["PhysicalResourceId"]
+        for resource in cloudformation.describe_stack_resources(
+            StackName="timeservice-local-healthcheck"
+        )["StackResources"]
+        if resource["LogicalResourceId"] == "LogGroup"
+    )
+    logs.put_retention_policy(logGroupName=log_group, retentionInDays=1)
+    found = drift.find_drift(where, "local", REVIEWER | {"limit": "0.5"})
+    body = TEMPLATES["artifacts"].body
+    cloudformation.update_stack(
+        StackName="timeservice-local-artifacts",
+        TemplateBody=body.replace("BlockPublicAcls: true", "BlockPublicAcls: false"),
+        Tags=[{"Key": "deployment", "Value": "timeservice-local"}],
+    )
+    # Interrupted: a stack that is missing, and the reviewer's, that is not declared any more.
+    cloudformation.delete_stack(StackName="timeservice-local-healthcheck")
+    found.differences.extend(drift.find_drift(where, "local", {}).differences)
+    differences = {(stack, what): (left, right) for stack, what, left, right in found.differences}
+    public = "/Resources/Bucket/Properties/PublicAccessBlockConfiguration/BlockPublicAcls"
+    assert differences == {
+        ("timeservice-local-healthcheck", "LogGroup RetentionInDays"): ("14", "1"),
+        ("timeservice-local-healthcheck", "parameter Limit"): ("0.5", "1"),
+        ("timeservice-local-artifacts", f"template{public}"): (True, False),
+        ("timeservice-local-healthcheck", "stack"): ("deployed", "missing"),
+        ("timeservice-local-reviewer-user", "stack"): ("not deployed", "deployed"),
+    }
 
 
-def stack(part: str, text: str = "", **parameters: str) -> Stack:
-    """A deployed one, of this clone's template or of another text."""
-    template = Template(text or TEMPLATES[part].body)
-    given = {name: one.get("Default", "") for name, one in template.parameters.items()}
-    values = {name: str(value) for name, value in (given | parameters).items()}
-    return Stack(f"timeservice-prod-{part}", "CREATE_COMPLETE", template, values, {}, {}, {}, {})
+@pytest.mark.integration
+def test_where_nothing_is_deployed_there_is_nothing_to_compare(url: str) -> None:
+    with pytest.raises(UserError, match="nothing of timeservice-loc is deployed in us-east-1"):
+        drift.find_drift(local_target(url, "timeservice-loc"), "local", REVIEWER)
 
 
 ARTIFACTS = TEMPLATES["artifacts"].body
 
 
-def program(part: str, **parameters: str) -> declared.Inputs:
-    required = {
-        name: "" for name, one in TEMPLATES[part].parameters.items() if "Default" not in one
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (ARTIFACTS, []),
+        (ARTIFACTS + "\n# The comment of another release\n", []),
+        (
+            ARTIFACTS.replace("BlockPublicAcls: true", "BlockPublicAcls: false"),
+            [
+                (
+                    "template/Resources/Bucket/Properties/PublicAccessBlockConfiguration"
+                    "/BlockPublicAcls",
+                    True,
+                    False,
+                )
+            ],
+        ),
+        (
+            ARTIFACTS + "  More:\n    Value: x\n",
+            [("template/Outputs/More", NOTHING, {"Value": "x"})],
+        ),
+        (
+            ARTIFACTS.replace("Outputs:", "Outlets:"),
+            [
+                ("template/Outputs", TEMPLATES["artifacts"].content["Outputs"], NOTHING),
+                ("template/Outlets", NOTHING, TEMPLATES["artifacts"].content["Outputs"]),
+            ],
+        ),
+    ],
+    ids=["the same", "a comment", "a value", "one more", "a section"],
+)
+def test_each_difference_of_a_template_is_found(
+    text: str, expected: list[tuple[str, Any, Any]]
+) -> None:
+    found = drift.compare_templates("s", TEMPLATES["artifacts"], Template(text))
+    assert sorted(tuple(difference)[1:] for difference in found) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("part", "deployed", "declared", "expected"),
+    [
+        ("healthcheck", {"Limit": "1"}, {"Limit": "1"}, []),
+        ("healthcheck", {"Limit": "9"}, {"Limit": "1"}, [("parameter Limit", "1", "9")]),
+        ("healthcheck", {"Limit": "9"}, {}, [("parameter Limit", "1", "9")]),
+        # The release's digest follows from the others; the image was Amazon's newest at that time.
+        ("hosts", {"Release": "old"}, {"Release": "new"}, []),
+        ("hosts", {"ImageId": "ami-2"}, {}, []),
+        (
+            "hosts",
+            {"ImageKey": "old"},
+            {"ImageKey": "new"},
+            [("parameter ImageKey", "new", "old")],
+        ),
+        # It would be the output of a stack that is missing, which is a difference of its own.
+        ("hosts", {"TargetGroup": "arn"}, {"TargetGroup": drift.UNKNOWN}, []),
+    ],
+)
+def test_parameters_are_compared_with_what_the_program_declares(
+    part: str,
+    deployed: dict[str, str],
+    declared: dict[str, str],
+    expected: list[tuple[str, Any, Any]],
+) -> None:
+    defaults = {
+        name: str(parameter.get("Default", ""))
+        for name, parameter in TEMPLATES[part].parameters.items()
     }
-    return {part: {"name": f"timeservice-prod-{part}", "parameters": required | parameters}}
+    required = {name: value for name, value in defaults.items() if not value}
+    stack = {
+        "StackName": "s",
+        "Parameters": [
+            {"ParameterKey": name, "ParameterValue": value}
+            for name, value in (defaults | deployed).items()
+        ],
+    }
+    found = drift.compare_parameters(stack, TEMPLATES[part], {"parameters": required | declared})
+    assert [tuple(difference)[1:] for difference in found] == expected
 
 
 @pytest.mark.parametrize(
-    ("present", "inputs", "told"),
+    ("stacks", "declared", "expected"),
     [
-        ([stack("healthcheck", Limit="1")], program("healthcheck", Limit="1"), []),
-        ([stack("healthcheck", Limit="9")], program("healthcheck", Limit="1"), [("/(parameter)/Limit", "1", "9")]),
-        ([stack("hosts", Release="old")], program("hosts", Release="new"), []),
-        ([stack("hosts", ImageKey="old")], program("hosts", ImageKey="new"), [("/(parameter)/ImageKey", "new", "old")]),
-        ([stack("hosts", ImageId="ami-2")], program("hosts"), []),  # Amazon's newest when it was made
-        ([stack("artifacts")], {}, []),
-        ([], program("artifacts"), [("", "deployed", "not there")]),
-        ([stack("hosts")] * 2, program("hosts"), [("/(stacks)", "one", "2: a release is being made, or was cut off")]),
+        (["network", "hosts-0123456789ab"], ["network", "hosts"], []),
+        # An administrator deploys this one, and not the program.
+        (["network", "deployer"], ["network"], []),
+        (["hosts-0"], ["network", "hosts"], [("network", "stack", "deployed", "missing")]),
+        (["network", "budget"], ["network"], [("budget", "stack", "not deployed", "deployed")]),
         (
-            [stack("artifacts", ARTIFACTS.replace("BlockPublicAcls: true", "BlockPublicAcls: false"))],
-            {},
-            [("/(template)/Resources/Bucket/Properties/PublicAccessBlockConfiguration/BlockPublicAcls", True, False)],
-        ),
-        (
-            [stack("artifacts", ARTIFACTS + "  More:\n    Value: x\n")],
-            {},
-            [("/(template)/Outputs/More", NOTHING, {"Value": "x"})],
+            ["hosts-0", "hosts-1"],
+            ["hosts"],
+            [("hosts", "stacks", "1", "2: a release is in progress, or was interrupted")],
         ),
     ],
-)  # fmt: skip
-def test_templates_and_parameters_are_compared_with_those_of_this_clone(
-    present: list[Stack], inputs: declared.Inputs, told: list[tuple[str, Any, Any]]
+)
+def test_a_stack_that_is_missing_and_one_too_many_are_found(
+    stacks: list[str], declared: list[str], expected: list[tuple[str, ...]]
 ) -> None:
-    found = declared.compared(Deployment("timeservice-prod"), present, inputs)
-    assert [tuple(one.difference) for one in found] == told
+    found = drift.compare_stacks(
+        PROD,
+        {f"{PROD}-{name}": {} for name in stacks},
+        {part: {"name": f"{PROD}-{part}"} for part in declared},
+    )
+    assert list(found) == [Difference(f"{PROD}-{name}", *rest) for name, *rest in expected]
 
 
-@pytest.mark.parametrize(
-    ("kind", "difference", "is_excused"),
-    [
-        ("AWS::S3::Bucket", Difference("/LifecycleConfiguration/Rules", {}, NOTHING), True),
-        ("AWS::S3::Bucket", Difference("/LifecycleConfiguration/Rules", NOTHING, {}), False),
-        ("AWS::S3::Bucket", Difference("/BucketEncryption", {}, NOTHING), False),
-        ("AWS::S3::Bucket", GONE, False),
-        ("AWS::Lambda::EventInvokeConfig", GONE, True),
-        ("AWS::EC2::Route", GONE, False),
+STACK_ID = f"arn:aws:cloudformation:eu-west-1:123456789012:stack/{PROD}-network/1"
+TIME = "2026-11-01T12:00:00Z"
+
+
+class Recorded:
+    """CloudFormation's API with recorded responses, which are used once each and in this order."""
+
+    def __init__(self) -> None:
+        self.client = client("http://nowhere.invalid", "cloudformation")
+        self.stubber = Stubber(self.client)
+        self.stubber.activate()
+
+    def detection(self, *statuses: str, **more: str) -> None:
+        self.stubber.add_response(
+            "detect_stack_drift", {"StackDriftDetectionId": "d-1"}, {"StackName": "s"}
+        )
+        for status in statuses:
+            response = {
+                "StackId": STACK_ID,
+                "StackDriftDetectionId": "d-1",
+                "DetectionStatus": status,
+                "Timestamp": TIME,
+            } | more
+            self.stubber.add_response(
+                "describe_stack_drift_detection_status", response, {"StackDriftDetectionId": "d-1"}
+            )
+
+    def page(self, *resources: dict[str, Any], after: str = "", before: str = "") -> None:
+        request: dict[str, Any] = {
+            "StackName": "s",
+            "StackResourceDriftStatusFilters": ["MODIFIED", "DELETED"],
+        }
+        response: dict[str, Any] = {
+            "StackResourceDrifts": [
+                {"StackId": STACK_ID, "ResourceType": "AWS::EC2::Route", "Timestamp": TIME}
+                | resource
+                for resource in resources
+            ]
+        }
+        if after:
+            request["NextToken"] = after
+        if before:
+            response["NextToken"] = before
+        self.stubber.add_response("describe_stack_resource_drifts", response, request)
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
+    monkeypatch.setattr("ops.drift.time.sleep", lambda _: None)
+    recorded = Recorded()
+    yield recorded
+    recorded.stubber.assert_no_pending_responses()
+
+
+MODIFIED = {
+    "LogicalResourceId": "HostSecurityGroup",
+    "StackResourceDriftStatus": "MODIFIED",
+    "PropertyDifferences": [
+        {
+            "PropertyPath": "/SecurityGroupIngress/0/CidrIp",
+            "ExpectedValue": "10.42.0.0/16",
+            "ActualValue": "0.0.0.0/0",
+            "DifferenceType": "NOT_EQUAL",
+        },
+        {
+            "PropertyPath": "/SecurityGroupEgress/1",
+            "ExpectedValue": "null",
+            "ActualValue": '{"CidrIp":"0.0.0.0/0","IpProtocol":"-1"}',
+            "DifferenceType": "ADD",
+        },
     ],
-)
-def test_the_emulator_is_excused_for_what_it_does_not_keep_alone(
-    kind: str, difference: Difference, is_excused: bool
+}
+DELETED = {"LogicalResourceId": "PrivateRoute", "StackResourceDriftStatus": "DELETED"}
+
+
+def test_cloudformation_s_own_detection_is_waited_for_and_read_to_its_last_page(
+    recorded: Recorded,
 ) -> None:
-    assert excused(Drift("stack", "X", difference), kind) is is_excused
+    recorded.detection("DETECTION_IN_PROGRESS", "DETECTION_IN_PROGRESS", "DETECTION_COMPLETE")
+    recorded.page(MODIFIED, before="t-1")
+    recorded.page(DELETED, after="t-1")
+    assert list(drift.detect_drift(recorded.client, "s")) == [
+        Difference(
+            "s", "HostSecurityGroup SecurityGroupIngress/0/CidrIp", "10.42.0.0/16", "0.0.0.0/0"
+        ),
+        Difference(
+            "s",
+            "HostSecurityGroup SecurityGroupEgress/1",
+            "null",
+            '{"CidrIp":"0.0.0.0/0","IpProtocol":"-1"}',
+        ),
+        Difference("s", "PrivateRoute", "deployed", "deleted"),
+    ]
 
 
-A_DRIFT = Drift(
-    "timeservice-prod-network", "Vpc", Difference("/CidrBlock", "10.42.0.0/16", "10.0.0.0/8")
-)
+def test_a_detection_that_fails_for_some_resources_still_counts_for_the_others(
+    recorded: Recorded,
+) -> None:
+    recorded.detection("DETECTION_FAILED", DetectionStatusReason="Failed to detect drift on [Vpc]")
+    recorded.page(DELETED)
+    found: list[Difference] = []
+    with pytest.raises(UserError, match=r"Failed to detect drift on \[Vpc\]"):
+        found.extend(drift.detect_drift(recorded.client, "s"))
+    assert [difference.where for difference in found] == ["PrivateRoute"]
+
+
+def test_a_detection_that_does_not_end_is_given_up(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift, "DETECTION_TIMEOUT", -1.0)
+    recorded.detection("DETECTION_IN_PROGRESS")
+    with pytest.raises(UserError, match="takes more than"):
+        list(drift.detect_drift(recorded.client, "s"))
+
+
+class Deployed:
+    """A deployment of one stack, whose drift detection AWS refuses."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        self.cloudformation = recorded.client
+        stack = {
+            "StackName": f"{PROD}-artifacts",
+            "CreationTime": TIME,
+            "StackStatus": "UPDATE_ROLLBACK_FAILED",
+        }
+        recorded.stubber.add_response("describe_stacks", {"Stacks": [stack]})
+        recorded.stubber.add_response("get_template", {"TemplateBody": ARTIFACTS})
+        recorded.stubber.add_client_error("detect_stack_drift", "AccessDenied", "denied")
+
+    def client(self, service: str) -> Any:
+        assert service == "cloudformation"
+        return self.cloudformation
+
+
+def test_what_cannot_be_compared_keeps_nothing_else_from_it(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise FileNotFoundError("no Pulumi.prod.yaml")
+
+    monkeypatch.setattr(drift, "run_program", fail)
+    where = Target(PROD, "eu-west-1", Deployed(recorded).client)
+    differences, unchecked = drift.find_drift(where, "prod", {})
+    assert [tuple(difference) for difference in differences] == [
+        (
+            f"{PROD}-artifacts",
+            "status",
+            "CREATE_COMPLETE or UPDATE_COMPLETE or UPDATE_ROLLBACK_COMPLETE",
+            "UPDATE_ROLLBACK_FAILED",
+        )
+    ]
+    parameters, detection = unchecked
+    assert parameters == "parameters, and which stacks there should be: no Pulumi.prod.yaml"
+    assert detection.startswith(f"{PROD}-artifacts: CloudFormation's drift detection: ")
+    assert "AccessDenied" in detection
+
+
+A_DIFFERENCE = Difference(f"{PROD}-network", "Vpc CidrBlock", "10.42.0.0/16", "10.0.0.0/8")
 
 
 @pytest.mark.parametrize(
-    ("found", "status", "words"),
+    ("findings", "status", "words"),
     [
-        (Findings([], []), 0, "No differences."),
-        (Findings([], ["Function Code"]), 0, "not checked: Function Code"),
-        (Findings([A_DRIFT], []), 1, "-network Vpc CidrBlock\n    should be  10.42.0.0/16\n    is         10.0"),
+        (Findings([], []), 0, "No differences.\n"),
+        (Findings([], ["Function Code"]), 0, "not checked: Function Code\n"),
+        (
+            Findings([A_DIFFERENCE], []),
+            1,
+            "-network Vpc CidrBlock\n    should be  10.42.0.0/16\n    is         10.0.0.0/8\n"
+            "1 difference.\n",
+        ),
         (UserError("nothing of it is deployed"), 3, "error: nothing of it is deployed"),
-        (NoCredentialsError(), 3, "error: the deployment cannot be asked: Unable to locate credentials"),
+        (NoCredentialsError(), 3, "error: AWS cannot be asked: Unable to locate credentials"),
     ],
-)  # fmt: skip
+)
 def test_the_exit_code_says_what_the_words_say(
-    found: Findings | Exception,
+    findings: Findings | Exception,
     status: int,
     words: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def look(*_: Any) -> Findings:
-        if isinstance(found, Exception):
-            raise found
-        return found
+    def find_drift(*_: Any) -> Findings:
+        if isinstance(findings, Exception):
+            raise findings
+        return findings
 
-    monkeypatch.setattr(drift, "target", lambda _: Target("timeservice-prod", "eu-west-1", print))
-    monkeypatch.setattr(drift, "look", look)
+    monkeypatch.setattr(drift, "target", lambda _: Target(PROD, "eu-west-1", print))
+    monkeypatch.setattr(drift, "find_drift", find_drift)
     assert drift.main(["--stack", "prod"]) == status
-    told = capsys.readouterr()
-    assert words in told.out + told.err
+    output = capsys.readouterr()
+    assert words in output.out + output.err
+    assert "emulator" not in output.out
 
 
-def test_where_nothing_is_deployed_there_is_nothing_to_compare(url: str) -> None:
-    with pytest.raises(UserError, match="nothing of timeservice-loc is deployed in us-east-1"):
-        drift.look(local_target(url, "timeservice-loc"), "local", REVIEWER)
+def test_the_local_cloud_says_what_it_cannot_see(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(drift, "target", lambda _: Target(PROD, "us-east-1", print))
+    monkeypatch.setattr(drift, "find_drift", lambda *_: Findings([], []))
+    assert drift.main(["--stack", "local"]) == 0
+    output = capsys.readouterr().out
+    assert "not checked: most changes by hand in the local cloud" in output
+    assert "make reach" in output

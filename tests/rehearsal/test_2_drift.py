@@ -1,8 +1,6 @@
-"""What is changed by hand in the deployment is told, until it is undone."""
+"""What is changed in the deployment by hand, or in this clone alone, is found until it is undone."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import docker
 import pytest
@@ -12,26 +10,29 @@ from tests.rehearsal.cloud import aws
 
 pytestmark = pytest.mark.rehearsal
 
-ANYTHING: list[dict[str, Any]] = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
 
-
-def test_what_is_changed_by_hand_or_in_this_clone_alone_is_told_until_it_is_undone(
+def test_what_is_changed_by_hand_or_in_this_clone_alone_is_found_until_it_is_undone(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
-    ec2 = aws(engine, "ec2")
-    groups = ec2.describe_security_groups()["SecurityGroups"]
-    (hosts,) = (group["GroupId"] for group in groups if group["Description"].startswith("Hosts: "))
-    ec2.authorize_security_group_egress(GroupId=hosts, IpPermissions=ANYTHING)
+    logs = aws(engine, "logs")
+    groups = logs.describe_log_groups()["logGroups"]
+    (name,) = (
+        group["logGroupName"]
+        for group in groups
+        if group["logGroupName"].startswith("timeservice-local-healthcheck")
+    )
+    logs.put_retention_policy(logGroupName=name, retentionInDays=1)
     clone.replace("cfn/balancer.yaml", "Values: [/, /now]", "Values: [/, /now, /new]")
-    done = clone.make("drift")
-    ec2.revoke_security_group_egress(GroupId=hosts, IpPermissions=ANYTHING)
+    changed = clone.make("drift")
+    logs.put_retention_policy(logGroupName=name, retentionInDays=14)
     clone.replace("cfn/balancer.yaml", "Values: [/, /now, /new]", "Values: [/, /now]")
-    assert done.status != 0
-    assert "timeservice-local-network HostSecurityGroup SecurityGroupEgress" in done.output
-    assert '"CidrIp": "0.0.0.0/0"' in done.output
-    assert "timeservice-local-balancer the stack (template)/Resources/ServiceRule/" in done.output
-    assert "should be  /new\n    is         nothing" in done.output
-    assert "\n2 differences." in done.output
-    done = clone.make("drift")
-    assert done.status == 0
-    assert "No differences." in done.output
+    assert changed.status != 0
+    retention = "timeservice-local-healthcheck LogGroup RetentionInDays"
+    assert f"{retention}\n    should be  14\n    is         1\n" in changed.output
+    assert "timeservice-local-balancer template/Resources/ServiceRule/" in changed.output
+    assert 'should be  ["/", "/now", "/new"]\n    is         ["/", "/now"]' in changed.output
+    assert "\n2 differences." in changed.output
+    assert "not checked: most changes by hand in the local cloud" in changed.output
+    undone = clone.make("drift")
+    assert undone.status == 0
+    assert "No differences." in undone.output

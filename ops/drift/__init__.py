@@ -1,1 +1,0 @@
-"""How what is deployed differs from what this clone says."""
