@@ -65,7 +65,7 @@ def forgetful(behaviour: Callable[[Request], None]) -> Callable[[Request], None]
 def main(url: str, server: str) -> int:
     ask = SparingReference([server])
     for number in range(1, REPORTS[-1] + 1):
-        verdict = check(url, ask).verdict
+        verdict = check(url, ask_reference=ask).verdict
         if verdict.status != "OK":
             print(f"check {number}: {verdict}", file=sys.stderr)
             return 1

@@ -87,7 +87,7 @@ def trial(path: Path, seed: str) -> Trial:
         ntp_servers(path, draw, paths, chance) as names,
     ):
         url = f"http://{HERE}:{paths.tcp(path, service.server_port)}"
-        result = check(url, lambda patience: reference.measure(names, patience))
+        result = check(url, ask_reference=lambda patience: reference.measure(names, patience))
         requests = len(service.requests)
     verdict = result.verdict
     return Trial(

@@ -1,10 +1,10 @@
-"""Is the service up, and is its clock within a second of true time? Measured with a proven bound, not guessed.
+"""Is the service up, and is its clock within a second of true time? Measured with a proven bound.
 
-`samples` (by way of `transport` and `failures`) and `reference` measure, on the `clock` that nobody sets;
-`reading` holds what they measured, `verdict` judges it. `telling` puts it in words, `plugin` and `exposition` in the
-forms of monitoring systems, and `proof` explains it. `check` is one check of all this, `periodic`
-says when to make another. `__main__` with its `arguments` and `output` is for a person, `handler` for AWS, and
-`schedules/` and `Dockerfile` are for machines that check by themselves.
+`samples` (with `transport` and `failures`) and `reference` measure, on the `clock` that nobody
+sets. `reading` holds the measurements, and `verdict` judges them. `check` is one check; `periodic`
+decides when to make the next. `formats/` has the forms of a result. `__main__`, `arguments` and
+`output` are the command, `handler` is the Lambda function, and `schedules/` and `Dockerfile` run
+the command on machines.
 """
 
 __version__ = "1.0.0"

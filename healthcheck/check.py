@@ -1,4 +1,4 @@
-"""One check, from the URL to the verdict: measures until the verdict is proven, and no longer than the deadline."""
+"""One check, from the URL to the verdict: measure until the verdict is proven or time is up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from healthcheck import reference
-from healthcheck.clock import steady
+from healthcheck.clock import steady_time
 from healthcheck.failures import LATE
 from healthcheck.reading import Reading, Reference, Sample, Trouble
 from healthcheck.samples import Service
@@ -17,60 +17,64 @@ from healthcheck.verdict import LIMIT, MAX_TICK, Verdict, judge
 from healthcheck.waiting import Bell, pause
 
 SAMPLES = 8
-DEADLINE = 10.0  # seconds
-RETRY_AFTER = 0.3  # seconds, and as much jitter: not at the same moment as all other checks
-RETRIED = {
-    "dns",
-    "proxy",
-    "refused",
-    "timeout",
-    "tls",
-    "unreachable",
-}  # an answer, even a bad one, is not
-MAX_PAUSE = 0.1  # seconds
+# Seconds.
+DEADLINE = 10.0
+# Seconds, and as much jitter, so that many checks do not retry at the same moment.
+RETRY_AFTER = 0.3
+# Failures of the connection. A response is final, even a bad one.
+RETRIED = {"dns", "proxy", "refused", "timeout", "tls", "unreachable"}
+# Seconds between two samples.
+MAX_PAUSE = 0.1
 
-AskReference = Callable[[float], Reference]  # its argument: how long it may take, in seconds
+# The argument is the most time that it may take, in seconds.
+AskReference = Callable[[float], Reference]
 
 
 class Result(NamedTuple):
-    """A verdict, what it rests on, and how long the parts took (in seconds). url: what was asked."""
+    """A verdict, what it rests on, and how long the parts took (in seconds).
+
+    checked_at: when the check began, in seconds since 1970, by the checker's own clock.
+    """
 
     url: str
     verdict: Verdict
     reading: Reading
     limit: float
     phases: dict[str, float]
-    checked_at: float  # seconds since 1970, by the checker's own clock
+    checked_at: float
 
 
 def check(
     url: str,
+    *,
     ask_reference: AskReference,
     limit: float = LIMIT,
     samples: int = SAMPLES,
     deadline: float = DEADLINE,
     environment: bool = False,
 ) -> Result:
-    """Check the service at `url`. Never raises for anything that the service or the network does.
+    """Check the service at `url`. Never raises, whatever the service or the network does.
 
-    ask_reference: measures true time. limit, deadline: in seconds. samples: how many at most, two or more.
-    environment: use the proxies that it names.
+    ask_reference: measures true time. limit, deadline: in seconds. samples: the most, at least two.
+    environment: use the proxies, .netrc and certificates that the environment names.
     """
-    checked_at, start = time.time(), steady()
-    run = _Run(url, limit, samples, start + deadline, environment)
-    # In a thread of its own, because no timeout of the libraries covers an answer that drips or a DNS that hangs.
-    # The servers get half of the time at most: that they are silent must not look like a late service.
-    patience = min(reference.TIMEOUT, deadline / 2)
+    checked_at, start = time.time(), steady_time()
+    run = _Run(
+        Service(url, deadline=start + deadline, environment=environment),
+        ask_reference,
+        limit=limit,
+        max_samples=samples,
+        # A silent time server must not look like a late service, so it gets half of the time.
+        patience=min(reference.TIMEOUT, deadline / 2),
+    )
+    # No time-out of the libraries covers a response that drips, or a DNS lookup that hangs. The
+    # thread is left behind if it hangs where it cannot be cut.
     with Bell() as bell:
-        thread = threading.Thread(
-            target=run.measure, args=(ask_reference, patience, bell), daemon=True
-        )
-        thread.start()
-        late = not bell.heard(deadline)
-    reading, phases = run.reading(), {**run.phases, "total": steady() - start}
-    if late:
-        if run.service:
-            run.service.cut()
+        threading.Thread(target=run.measure, args=(bell,), daemon=True).start()
+        is_late = not bell.wait(deadline)
+    reading, phases = run.reading(), {**run.phases, "total": steady_time() - start}
+    if is_late:
+        run.service.cut()
         if reading.trouble is None:
             reading = reading._replace(trouble=Trouble("timeout", LATE))
     if run.defect:
@@ -81,97 +85,98 @@ def check(
 
 
 class _Run:
-    """The state of one check, filled by a thread that is left behind if it hangs where it cannot be cut (the DNS)."""
+    """The state of one check, which its thread fills."""
 
     def __init__(
-        self, url: str, limit: float, samples: int, deadline: float, environment: bool
+        self,
+        service: Service,
+        ask_reference: AskReference,
+        *,
+        limit: float,
+        max_samples: int,
+        patience: float,
     ) -> None:
-        self.url, self.limit, self.most, self.deadline = url, limit, samples, deadline
-        self.environment = environment
-        self.service: Service | None = None
-        self.reference: Reference | None = None
+        self.service = service
+        self.limit, self.max_samples = limit, max_samples
         self.samples: list[Sample] = []
         self.trouble: Trouble | None = None
         self.defect: Exception | None = None
         self.phases: dict[str, float] = {}
+        self._start = steady_time()
+        self._reference: Reference | None = None
+        self._asking = threading.Thread(
+            target=self._ask, args=(ask_reference, patience), daemon=True
+        )
 
     def reading(self) -> Reading:
-        return Reading(
-            tuple(self.samples), self.reference or reference.own_clock("local"), self.trouble
-        )
+        """All measurements so far."""
+        known = self._reference or reference.own_clock("local")
+        return Reading(tuple(self.samples), known, self.trouble)
 
-    def measure(self, ask_reference: AskReference, patience: float, bell: Bell) -> None:
-        """Measure all that it takes; rings at the end."""
-        start = steady()
-        asking = threading.Thread(
-            target=self._ask, args=(ask_reference, patience, start), daemon=True
-        )
-        # What is raised is ours, or says that there are no more threads or files: it belongs into the verdict.
+    def measure(self, bell: Bell) -> None:
+        """Measure the reference and the service, then ring."""
+        # An exception here is a defect of ours, or a lack of threads or files: the verdict names it.
         try:
-            asking.start()
-            self._sample_twice(asking, start)
-            # Also if the service failed: whether anybody else answers tells its failure from one of our network.
-            asking.join()
+            self._asking.start()
+            self._sample_with_retry()
+            # Also if the service failed: with the reference, a failure of our network is visible.
+            self._asking.join()
         except Exception as defect:
             self.defect = defect
         finally:
             bell.ring()
 
-    def _ask(self, ask_reference: AskReference, patience: float, start: float) -> None:
+    def _ask(self, ask_reference: AskReference, patience: float) -> None:
         try:
-            self.reference = ask_reference(patience)
+            self._reference = ask_reference(patience)
         except Exception as defect:
             self.defect = defect
-        self.phases["reference"] = steady() - start
+        self.phases["reference"] = steady_time() - self._start
 
-    def _sample_twice(self, asking: threading.Thread, start: float) -> None:
-        """Sample; if the connection fails, once more on a new one."""
+    def _sample_with_retry(self) -> None:
+        """Take the samples; if the connection fails, try once more on a new one."""
         try:
-            return self._sample(asking, start)
+            return self._sample()
         except Trouble as trouble:
             self.trouble = trouble
-            if trouble.reason not in RETRIED:
-                return
         wait = RETRY_AFTER * (1 + random.random())
-        if steady() + wait > self.deadline:
-            return
+        if self.trouble.reason not in RETRIED or steady_time() + wait > self.service.deadline:
+            return None
         pause(wait)
         try:
-            self._sample(asking, start)
+            self._sample()
+            self.trouble = None
         except Trouble as trouble:
             self.trouble = trouble
-        else:
-            self.trouble = None
 
-    def _sample(self, asking: threading.Thread, start: float) -> None:
-        self.service = Service(self.url, self.deadline, self.environment)
+    def _sample(self) -> None:
         with self.service as service:
             self.samples.append(service.sample())
-            self.phases.setdefault("first_answer", steady() - start)
-            asking.join()
-            # Two at least: one answer cannot show a clock that stands still.
-            while len(self.samples) < self.most and self._has_time_for_another():
-                self._let_it_tick()
+            self.phases.setdefault("first_answer", steady_time() - self._start)
+            self._asking.join()
+            # At least two: one sample cannot show a frozen clock.
+            while len(self.samples) < self.max_samples and self._has_time_for_another():
+                self._wait_for_tick()
                 self.samples.append(service.sample())
                 verdict = judge(self.reading(), self.limit)
-                if verdict.proven and (verdict.reason == "frozen" or not self._repeated()):
+                if verdict.proven and (verdict.reason == "frozen" or not self._is_stamp_repeated()):
                     return
 
     def _has_time_for_another(self) -> bool:
-        """Whether it would be over before the deadline, if it took as long as the longest; two are asked for anyway.
+        """Return whether another sample fits before the deadline, judged by the slowest so far.
 
-        That we ask a slow service often must not look as if it did not answer.
+        The first two are always taken.
         """
-        longest = max(one.arrived - one.sent for one in self.samples)
-        return len(self.samples) < 2 or steady() + longest < self.deadline
+        slowest = max(sample.arrived - sample.sent for sample in self.samples)
+        return len(self.samples) < 2 or steady_time() + slowest < self.service.deadline
 
-    def _repeated(self) -> bool:
-        """Whether the last time stated was stated before: a clock that stands, or one that ticks slowly."""
-        *before, last = ((one.instance, one.stated.seconds) for one in self.samples)
+    def _is_stamp_repeated(self) -> bool:
+        """Return whether the last stamp came before: the clock is frozen, or ticks slowly."""
+        *before, last = ((sample.instance, sample.stated.seconds) for sample in self.samples)
         return last in before
 
-    def _let_it_tick(self) -> None:
-        """Wait until the clock must state another time than it last did, if that is soon."""
+    def _wait_for_tick(self) -> None:
+        """Wait until a running clock must state another time, if that is soon."""
         wait = 2.5 * self.samples[-1].stated.resolution
         if wait <= MAX_PAUSE:
-            pause(max(wait, MAX_TICK) if self._repeated() else wait)
+            pause(max(wait, MAX_TICK) if self._is_stamp_repeated() else wait)

@@ -1,8 +1,8 @@
 """The checker's own clocks.
 
-What is measured is measured on the steady clock, which nobody sets and no NTP daemon slews (chrony slews the wall
-clock, and CLOCK_MONOTONIC with it, by up to 8 %). The wall clock may be wrong, or be set in the middle of a check: it
-serves to name moments to people, and is believed only if it is asked to be the reference.
+Durations are measured on the steady clock, which nobody sets and no NTP daemon slews. (chrony slews
+the wall clock, and CLOCK_MONOTONIC with it, by up to 8 %.) The wall clock may be wrong, or be set
+during a check. It names moments to people, and is the reference only if it is chosen to be.
 """
 
 from __future__ import annotations
@@ -10,51 +10,54 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-RAW = getattr(time, "CLOCK_MONOTONIC_RAW", None)  # not on Windows
-# Seconds. What two clocks move against each other by more than this, one of them was set by, or the machine slept; less
-# may be a thread that is interrupted between reading one and the other.
+# Windows does not have it.
+RAW = getattr(time, "CLOCK_MONOTONIC_RAW", None)
+# Seconds. If two clocks move against each other by more, one was set, or the machine slept. A
+# smaller movement may come from a thread that was interrupted between its two readings.
 MAX_STEP = 0.02
 MIN_SLEEP = 0.1
 
 
-class Own(NamedTuple):
-    """What can happen to our clocks.
+class OwnClocks(NamedTuple):
+    """The state of the checker's clocks at one moment.
 
-    epoch: when the steady clock stood at zero, by the wall clock (seconds since 1970); it moves when that is set.
-    slept: how long this machine was suspended since it was booted (seconds), as the steady clock leaves that out.
+    epoch: wall clock time at which the steady clock was zero (seconds since 1970); it moves when
+    the wall clock is set. slept: how long the machine was suspended since it booted (seconds),
+    which the steady clock does not count.
     """
 
     epoch: float
     slept: float
 
-    def was_awake_until(self, later: Own) -> bool:
-        """Whether the two can be measured against each other: no time is missing in between."""
+    def has_stayed_awake_until(self, later: OwnClocks) -> bool:
+        """Return whether the steady clock counted all the time up to `later`."""
         return abs(later.slept - self.slept) <= MIN_SLEEP
 
-    def was_not_set_until(self, later: Own) -> bool:
-        """Whether the wall clock is the same at both."""
+    def has_kept_epoch_until(self, later: OwnClocks) -> bool:
+        """Return whether the wall clock was not set before `later`."""
         return abs(later.epoch - self.epoch) <= MAX_STEP
 
 
-def own() -> Own:
-    """As it is now."""
-    return Own(_epoch(), _slept())
+def own_clocks() -> OwnClocks:
+    """The state of the checker's clocks now."""
+    return OwnClocks(_epoch(), _slept())
 
 
-def steady() -> float:
-    """Seconds since some moment."""
+def steady_time() -> float:
+    """Seconds since some fixed moment, by the steady clock."""
     return time.perf_counter() if RAW is None else time.clock_gettime(RAW)
 
 
 def _epoch() -> float:
-    # An interruption between the two makes the difference smaller; it will not come three times.
-    return max(time.time() - steady() for _ in range(3))
+    # An interruption between the two readings makes the difference smaller, so the largest of
+    # three readings is the best.
+    return max(time.time() - steady_time() for _ in range(3))
 
 
 def _slept() -> float:
-    if not hasattr(time, "CLOCK_BOOTTIME"):  # not Linux: there the steady clock goes on
+    # Only Linux has this clock. Elsewhere the steady clock goes on while the machine sleeps.
+    if not hasattr(time, "CLOCK_BOOTTIME"):
         return 0.0
-    # As above.
     return max(
         time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
         for _ in range(3)

@@ -1,4 +1,4 @@
-"""Intervals of seconds, and what they have in common. Pure."""
+"""Intervals of seconds, and the majority of several."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Interval(NamedTuple):
-    """All values from `low` to `high`, both included; seconds."""
+    """All values from `low` to `high`, both included, in seconds; empty if `low` is larger."""
 
     low: float
     high: float
@@ -21,47 +21,49 @@ class Interval(NamedTuple):
         return (self.high - self.low) / 2
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         return self.low > self.high
 
     @property
     def least(self) -> float:
-        """The distance from zero to its nearest value."""
+        """The distance from zero to the nearest value."""
         return max(self.low, -self.high, 0.0)
 
     @property
     def most(self) -> float:
-        """The distance from zero to its farthest value."""
+        """The distance from zero to the farthest value."""
         return max(-self.low, self.high)
 
     def meet(self, other: Interval) -> Interval:
-        """What is in both; empty if nothing is."""
+        """Return the values that are in both."""
         return Interval(max(self.low, other.low), min(self.high, other.high))
 
     def minus(self, other: Interval) -> Interval:
-        """Every difference between a value of this one and a value of the other."""
+        """Return every difference between a value of this interval and one of the other."""
         return Interval(self.low - other.high, self.high - other.low)
 
-    def moved(self, by: float) -> Interval:
-        """All values, `by` seconds later."""
+    def shift(self, by: float) -> Interval:
+        """Return the interval with `by` added to both ends."""
         return Interval(self.low + by, self.high + by)
 
-    def widened(self, by: float) -> Interval:
-        """Longer by `by` seconds at both ends."""
+    def widen(self, by: float) -> Interval:
+        """Return the interval that reaches `by` farther at both ends."""
         return Interval(self.low - by, self.high + by)
 
 
 def majority(intervals: Sequence[Interval]) -> Interval | None:
-    """From the lowest to the highest value that more than half of the intervals hold; None if there is no such value.
+    """Return the span from the lowest to the highest value that more than half of them hold.
 
-    If more than half of them hold the truth, so does the result. Marzullo (1984) takes the best covered stretch alone,
-    for which that is not so: a liar that overlaps the honest ones at one end makes that end the best covered.
+    Return None if no value is in more than half. If more than half of the intervals hold the truth,
+    so does the result. Marzullo (1984) takes the best covered stretch alone, for which that is not
+    so: a liar that overlaps the honest ones at one end makes that end the best covered.
     """
     needed = len(intervals) // 2 + 1
-    # Ends sort behind beginnings of the same value: intervals that touch have that value in common.
-    edges = sorted([(one.low, 0) for one in intervals] + [(one.high, 1) for one in intervals])
+    # Ends sort behind beginnings of the same value: two intervals that touch share that value.
+    beginnings = [(interval.low, 0) for interval in intervals]
+    ends = [(interval.high, 1) for interval in intervals]
     depth, reached, left = 0, [], []
-    for value, is_end in edges:
+    for value, is_end in sorted(beginnings + ends):
         if is_end:
             if depth == needed:
                 left.append(value)

@@ -1,4 +1,4 @@
-"""Tells results in the form, and to the place, that the arguments name."""
+"""Write results in the form, and to the place, that the arguments name."""
 
 from __future__ import annotations
 
@@ -7,57 +7,72 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
+from enum import IntEnum
 from pathlib import Path
 
-from healthcheck import exposition, plugin, proof, telling
-from healthcheck.arguments import Exit
 from healthcheck.check import Result
+from healthcheck.formats import json, nagios, prometheus, proof, text
 
-EXITS = {"OK": Exit.OK, "Failed": Exit.FAILED, "Unknown": Exit.UNKNOWN}
-PLUGIN_EXITS = {"OK": Exit.OK, "CRITICAL": Exit.FAILED, "UNKNOWN": Exit.UNKNOWN}
 FORMATS: dict[str, Callable[[Result], str]] = {
-    "text": telling.text,
-    "json": telling.record,
-    "nagios": plugin.line,
-    "prometheus": exposition.text,
+    "text": text.render,
+    "json": json.render,
+    "nagios": nagios.render,
+    "prometheus": prometheus.render,
 }
 
 
-class Teller:
-    """Tells results as the arguments say."""
+class Exit(IntEnum):
+    """The exit codes of monitoring plugins."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
-        self._args = args
-
-    def told(self, result: Result) -> Exit:
-        """Returns the exit code."""
-        args = self._args
-        if args.verbose:
-            complain(proof.text(result))
-        text = FORMATS[args.format](result)
-        if not (written(f"{text}\n".encode(), args.output) if args.output else printed(text)):
-            return Exit.UNKNOWN
-        if args.format == "nagios":
-            return PLUGIN_EXITS[plugin.status(result)]
-        return EXITS[result.verdict.status]
+    OK = 0
+    FAILED = 2
+    # Also for wrong usage, and for output that cannot be written.
+    UNKNOWN = 3
 
 
-def written(content: bytes, path: Path) -> bool:
-    """Write the file whole, then put it in its place; False if that fails. What is no file is written to as it is."""
+# By the status of a verdict, or by that of a monitoring plugin.
+EXITS = {
+    "OK": Exit.OK,
+    "Failed": Exit.FAILED,
+    "Unknown": Exit.UNKNOWN,
+    "CRITICAL": Exit.FAILED,
+    "UNKNOWN": Exit.UNKNOWN,
+}
+
+
+def report(result: Result, args: argparse.Namespace) -> Exit:
+    """Write a result as the arguments say; return the exit code."""
+    if args.verbose:
+        print_error(proof.render(result))
+    if not write_output(FORMATS[args.format](result), args.output):
+        return Exit.UNKNOWN
+    status = nagios.status(result) if args.format == "nagios" else result.verdict.status
+    return EXITS[status]
+
+
+def write_output(text: str, path: Path | None) -> bool:
+    """Replace the file by a whole one, or write to a device or a pipe, or print the text.
+
+    Return False, with a message on standard error, if that fails.
+    """
+    if path is None:
+        return print_line(text)
+    content = f"{text}\n".encode()
     try:
-        # A device, a pipe; /dev/stdout may lead to a file, which is another's to replace.
+        # /dev/stdout may lead to a file, which belongs to another process.
         if path.exists() and (not path.is_file() or Path("/dev") in path.absolute().parents):
             path.write_bytes(content)
         else:
-            replaced(path.resolve(), content)  # where a link leads to: it stays one
-    except OSError as trouble:
-        complain(f"healthcheck: {path} cannot be written: {trouble.strerror}")
+            # A link stays a link.
+            replace_file(path.resolve(), content)
+    except OSError as error:
+        print_error(f"healthcheck: {path} cannot be written: {error.strerror}")
         return False
     return True
 
 
-def replaced(path: Path, content: bytes) -> None:
-    """Put a file with that content in the place of `path`; raises OSError, and then leaves nothing behind."""
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a new file, then rename it to `path`; raise OSError, and leave nothing behind then."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         part.write_bytes(content)
@@ -68,23 +83,23 @@ def replaced(path: Path, content: bytes) -> None:
         raise
 
 
-def printed(line: str) -> bool:
-    """Print it; False if nobody can read it (a closed pipe, a full disk, no output at all)."""
+def print_line(line: str) -> bool:
+    """Print the line; return False if the output is closed, a full disk or a broken pipe."""
     if sys.stdout is None:
-        complain("healthcheck: nothing can be printed: the output is closed")
+        print_error("healthcheck: nothing can be printed: the output is closed")
         return False
     try:
         print(line, flush=True)
-    except OSError as trouble:
-        complain(f"healthcheck: nothing can be printed: {trouble.strerror}")
-        # Python would try once more at its end, and complain.
+    except OSError as error:
+        print_error(f"healthcheck: nothing can be printed: {error.strerror}")
+        # Python would flush again at its end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     return True
 
 
-def complain(line: str) -> None:
-    """Say it on standard error, if that is open: without one, print would take standard output."""
+def print_error(line: str) -> None:
+    """Print to standard error, if that is open; print(file=None) would take standard output."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             print(line, file=sys.stderr, flush=True)

@@ -1,47 +1,44 @@
-"""Checks again and again: when, against which reference, and when the state of the service changes."""
+"""Check again and again: when, against which reference, and when the service's state changes."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
 
 from healthcheck import reference
-from healthcheck.clock import own, steady
+from healthcheck.clock import own_clocks, steady_time
 from healthcheck.reading import Reference
 from healthcheck.verdict import Status
 from healthcheck.waiting import Bell
 
-JITTER = 0.1  # of the interval, at most: many checkers must not ask at the same moment for ever
-# Seconds; NTP's own shortest interval that servers of others expect (RFC 5905's MINPOLL).
+# Of the interval, at most, so that many checkers do not ask at the same moment.
+JITTER = 0.1
+# Seconds; the shortest interval that servers of others expect (RFC 5905's MINPOLL).
 REFERENCE_AGE = 64.0
-POOL_AGE = (
-    1800.0  # seconds; what pool.ntp.org, whose servers are volunteers', asks of simple clients
-)
+# Seconds; pool.ntp.org, whose servers are volunteers', asks this of simple clients.
+POOL_AGE = 1800.0
 
 
-def ticks(every: float, stop: Bell, number: int | None = None) -> Iterator[None]:
-    """Yield at once, and then every `every` seconds by the steady clock, `number` times; ends early when `stop` rings.
+def ticks(every: float, stop: Bell) -> Iterator[None]:
+    """Yield at once, and then every `every` seconds until `stop` rings.
 
-    A fixed rate: what a check takes, and its jitter, do not add up. A check that takes longer than the interval costs
-    the turns that it missed; they are not made up for.
+    The rate is fixed: the time that a check takes and the jitter do not add up. A check that takes
+    longer than the interval skips the turns that it missed.
     """
-    start = steady()
+    start = steady_time()
     turn = 0
-    for done in count(1):
+    while True:
         yield
-        if done == number:
-            return
-        turn = max(turn + 1, int((steady() - start) / every) + 1)
+        turn = max(turn + 1, int((steady_time() - start) / every) + 1)
         due = start + every * (turn + JITTER * random.random())
-        if stop.heard(max(0.0, due - steady())) or stop.rung:
+        if stop.wait(max(0.0, due - steady_time())) or stop.has_rung:
             return
 
 
 class SparingReference:
-    """True time for check after check, while the servers are asked no more often than every REFERENCE_AGE seconds.
+    """True time for check after check, which asks the servers every REFERENCE_AGE seconds at most.
 
-    A server that wants to be left alone (a kiss of death) is not asked again.
+    A server that sent a kiss of death is not asked again.
     """
 
     def __init__(
@@ -54,40 +51,40 @@ class SparingReference:
         self._last: Reference | None = None
 
     def __call__(self, patience: float) -> Reference:
-        """What was measured last, if it still holds; `patience` in seconds."""
+        """Return the last reference while it is valid, else a new one within `patience` seconds."""
         last = self._last
-        if last is None or steady() - last.at >= self._age or not last.own.was_awake_until(own()):
+        if last is None or not self._is_valid(last):
             self._last = last = self._measure(self._servers, patience)
-            denied = {one.name for one in last.servers if one.denied}
+            denied = {server.name for server in last.servers if server.denied}
             self._servers = [name for name in self._servers if name not in denied]
-        # Our own clock is read again, as it may have been set meanwhile.
+        # Our own clock may have been set meanwhile, so it is read again.
         return reference.own_clock("local", last.servers) if last.is_own_clock else last
 
-    @property
-    def _age(self) -> float:
-        return POOL_AGE if any("pool.ntp.org" in name for name in self._servers) else REFERENCE_AGE
+    def _is_valid(self, last: Reference) -> bool:
+        has_pool = any("pool.ntp.org" in name for name in self._servers)
+        age = POOL_AGE if has_pool else REFERENCE_AGE
+        return steady_time() - last.at < age and last.own.has_stayed_awake_until(own_clocks())
 
 
 class State:
-    """What the service is taken to be: one lost packet is no incident.
+    """The state of the service, which one lost packet does not change.
 
-    It begins as the first check finds it. Then `failures` checks in a row that are not OK make it Failed (Unknown, if
-    none of them was Failed), and `successes` that are OK make it OK again.
+    It begins with the status of the first check. `failures` checks in a row that are not OK then
+    make it Failed (Unknown if none of them was Failed), and `successes` in a row make it OK again.
     """
 
-    def __init__(self, failures: int, successes: int) -> None:
+    def __init__(self, *, failures: int, successes: int) -> None:
         self.status: Status | None = None
-        self._needed = {True: successes, False: failures}
+        self._failures, self._successes = failures, successes
         self._row: list[Status] = []
 
-    def after(self, status: Status) -> bool:
-        """Take note of a check's status; returns whether the state has changed with it."""
-        fine = status == "OK"
-        if self._row and (self._row[-1] == "OK") is not fine:
-            self._row = []
-        self._row = [*self._row, status][-self._needed[fine] :]
-        worst: Status = "Failed" if "Failed" in self._row else status
+    def update(self, status: Status) -> bool:
+        """Take a check's status into account; return whether the state changed."""
         before = self.status
-        if before is None or len(self._row) == self._needed[fine]:
-            self.status = worst
+        if self._row and (self._row[-1] == "OK") != (status == "OK"):
+            self._row = []
+        needed = self._successes if status == "OK" else self._failures
+        self._row = [*self._row, status][-needed:]
+        if before is None or len(self._row) == needed:
+            self.status = "Failed" if "Failed" in self._row else status
         return before is not None and self.status != before

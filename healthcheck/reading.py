@@ -1,21 +1,23 @@
-"""What a check has measured, before anybody judges it. Pure data."""
+"""What a check has measured, before it is judged."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from healthcheck.clock import Own
+from healthcheck.clock import OwnClocks
 from healthcheck.interval import Interval
 from healthcheck.timestamp import Timestamp
 
-UNNAMED = "?"  # an answer's instance or version, where the service does not say
-DRIFT = 50e-6  # seconds that two clocks may drift apart in a second while we measure
+# The instance or version of a response that names none.
+UNNAMED = "?"
+# Seconds that two clocks may drift apart in a second during a check.
+DRIFT = 50e-6
 
 
 class Trouble(Exception):
-    """The service gave no usable answer. `reason` is a stable identifier, the text says it for people.
+    """The service gave no usable response. `reason` is a stable identifier; the text is for people.
 
-    by_own_clock: whether our wall clock has judged it (a certificate's dates).
+    by_own_clock: whether the checker's wall clock decided it (the dates of a certificate).
     """
 
     def __init__(self, reason: str, text: str, by_own_clock: bool = False) -> None:
@@ -25,11 +27,11 @@ class Trouble(Exception):
 
 
 class Sample(NamedTuple):
-    """One answer of the service's.
+    """One response of the service.
 
-    instance: which host gave it. offset: its clock minus ours (`before.epoch` and the steady clock), in seconds.
-    stated: the time it said. sent, arrived: our steady clock at either end, in seconds. before, after: our clocks then.
-    version: what the instance runs, as it says.
+    instance, version: the host that sent it, and the release that the host runs. offset: the host's
+    clock minus ours (`before.epoch` plus the steady clock), in seconds. stated: the time in the
+    response. sent, arrived: the steady clock at either end. before, after: our clocks then.
     """
 
     instance: str
@@ -37,15 +39,15 @@ class Sample(NamedTuple):
     stated: Timestamp
     sent: float
     arrived: float
-    before: Own
-    after: Own
+    before: OwnClocks
+    after: OwnClocks
     version: str = UNNAMED
 
 
 class Server(NamedTuple):
-    """One NTP server's answer, or why there is none.
+    """One NTP server's response, or why there is none.
 
-    offset: true minus own clock, as an interval, in seconds. denied: whether it wants to be left alone.
+    offset: true time minus our clock, in seconds. denied: whether it sent a kiss of death.
     """
 
     name: str
@@ -58,43 +60,50 @@ Kind = Literal["ntp", "single", "local", "chosen", "disagree"]
 
 
 class Reference(NamedTuple):
-    """What true time minus our own clock (`own.epoch` and the steady clock) is.
+    """True time minus our clock (`own.epoch` plus the steady clock), in seconds.
 
-    kind: ntp (a majority of several servers), single (only one answered), local (none did, the own clock
-    stands in), chosen (the own clock, because the user said so), disagree (no majority: `offset` means nothing).
-    at: our steady clock when it was measured, in seconds. own: our clocks at that moment.
+    kind: ntp (a majority of several servers), single (only one responded), local (none responded:
+    our own clock is the reference), chosen (our own clock, by the user's choice), disagree (no
+    majority: `offset` means nothing). at: the steady clock when it was measured. own: our clocks
+    then.
     """
 
     kind: Kind
     offset: Interval
     at: float
-    own: Own
+    own: OwnClocks
     servers: tuple[Server, ...] = ()
 
     @property
     def is_own_clock(self) -> bool:
         return self.kind in ("local", "chosen")
 
-    def comparable(self, sample: Sample) -> bool:
-        """Whether the sample can be measured against this.
+    def is_comparable(self, sample: Sample) -> bool:
+        """Return whether the sample can be measured against this reference.
 
-        The machine must not have slept in between. That our wall clock was set matters only if it is the reference.
+        The machine must not have slept in between. A wall clock that was set matters only if it is
+        the reference.
         """
-        awake = all(self.own.was_awake_until(one) for one in (sample.before, sample.after))
-        same = all(self.own.was_not_set_until(one) for one in (sample.before, sample.after))
-        return awake and (same or not self.is_own_clock) and sample.arrived >= sample.sent
+        states = (sample.before, sample.after)
+        if sample.arrived < sample.sent:
+            return False
+        if not all(self.own.has_stayed_awake_until(state) for state in states):
+            return False
+        return not self.is_own_clock or all(
+            self.own.has_kept_epoch_until(state) for state in states
+        )
 
     def offset_to(self, sample: Sample) -> Interval:
-        """The sample's offset to our clock as it was when this was measured."""
-        return sample.offset.moved(sample.before.epoch - self.own.epoch)
+        """Return the sample's offset to our clock at the time of this reference."""
+        return sample.offset.shift(sample.before.epoch - self.own.epoch)
 
     def error_of(self, sample: Sample) -> Interval:
-        """The service's clock minus true time, by that sample alone."""
+        """Return the host's clock minus true time, by that sample alone."""
         return self.offset_to(sample).minus(self.offset)
 
 
 class Reading(NamedTuple):
-    """All that one check has measured; trouble: what ended it early, if anything did."""
+    """All measurements of one check; trouble: what ended it early, if anything did."""
 
     samples: tuple[Sample, ...]
     reference: Reference

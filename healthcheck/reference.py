@@ -1,4 +1,4 @@
-"""True time, from NTP servers that are validated and outvote a liar; the checker's own clock only if none answers."""
+"""True time: the majority of several NTP servers, or this machine's clock if none responds."""
 
 from __future__ import annotations
 
@@ -9,115 +9,117 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import sntp
-from healthcheck.clock import Own, own, steady
+from healthcheck.clock import OwnClocks, own_clocks, steady_time
 from healthcheck.interval import Interval, majority
 from healthcheck.reading import DRIFT, Kind, Reference, Server
 from healthcheck.waiting import Bell
 
-# These smear a leap second alike (linearly, from noon to noon UTC), as the hosts' own time server does; a server that
-# steps would differ from them by up to half a second on such a day.
+# These smear a leap second alike (linearly, from noon to noon UTC), and like the hosts' own time
+# server. On such a day, a server that steps would differ from them by up to half a second.
 SERVERS = ("time.aws.com", "time1.google.com", "time2.google.com", "time3.google.com")
-TIMEOUT = 1.5  # seconds for all of them, as they are asked at the same time
-LOCAL_ERROR = 0.1  # seconds that a clock which its own system keeps is taken to be off at most
+# Seconds for all of them, which are asked at the same time.
+TIMEOUT = 1.5
+# Seconds; the assumed error of a clock that its own system keeps.
+LOCAL_ERROR = 0.1
+# An address and a port.
+Address = tuple[str, int]
 
 
 def own_clock(kind: Literal["local", "chosen"], servers: Iterable[Server] = ()) -> Reference:
-    """The checker's own clock as its own reference, with a declared error."""
+    """The checker's own clock as the reference, with an assumed error."""
     error = Interval(-LOCAL_ERROR, LOCAL_ERROR)
-    return Reference(kind, error, steady(), own(), tuple(servers))
+    return Reference(kind, error, steady_time(), own_clocks(), tuple(servers))
 
 
 def measure(servers: Sequence[str], timeout: float = TIMEOUT) -> Reference:
-    """Ask all the servers ("host" or "host:port") at the same time. Never raises; takes `timeout` seconds at most."""
-    start, ours = steady(), own()
+    """Ask all servers ("host" or "host:port") at the same time, for `timeout` seconds at most.
+
+    Never raises.
+    """
+    start, own = steady_time(), own_clocks()
     servers = list(dict.fromkeys(servers))
-    answers: dict[str, Server] = {}
-    addresses: dict[str, tuple[str, int]] = {}
+    results: dict[str, Server] = {}
+    addresses: dict[str, Address] = {}
 
-    def one(name: str) -> None:
-        answer(name)
-        bell.ring()
-
-    def answer(name: str) -> None:
+    def ask(name: str) -> None:
         try:
-            # A little less, so that what is wrong with an answer is told in time.
+            # A little less than the time-out, so that the reason is known in time.
             addresses[name], (offset, bound) = _ask(
-                name, start + 0.9 * timeout, lambda: ours.epoch + steady()
+                name, start + 0.9 * timeout, lambda: own.epoch + steady_time()
             )
-        except (sntp.NtpError, OSError, ValueError, OverflowError) as trouble:
-            denied = isinstance(trouble, sntp.KissOfDeath)
-            answers[name] = Server(name, None, str(trouble), denied)
-            return
-        if not ours.was_awake_until(own()):
-            answers[name] = Server(name, None, "this machine slept meanwhile")
-            return
-        drift = DRIFT * (steady() - start)
-        answers[name] = Server(name, Interval(offset, offset).widened(bound + drift))
+            if own.has_stayed_awake_until(own_clocks()):
+                drift = DRIFT * (steady_time() - start)
+                results[name] = Server(name, Interval(offset, offset).widen(bound + drift))
+            else:
+                results[name] = Server(name, None, "this machine slept meanwhile")
+        except (sntp.NtpError, OSError, ValueError, OverflowError) as error:
+            results[name] = Server(name, None, str(error), isinstance(error, sntp.KissOfDeath))
+        bell.ring()
 
     with Bell() as bell:
         for name in servers:
-            threading.Thread(target=one, args=(name,), daemon=True).start()
-        # The DNS knows no timeout: whoever hangs in it is left behind.
-        bell.heard(start + timeout - steady(), len(servers))
-    found = [answers.get(name, Server(name, None, "no answer in time")) for name in servers]
-    return combine(one_vote_each(found, addresses), start, ours)
+            threading.Thread(target=ask, args=(name,), daemon=True).start()
+        # A DNS lookup has no time-out: a thread that hangs in it is left behind.
+        bell.wait(start + timeout - steady_time(), len(servers))
+    found = [results.get(name, Server(name, None, "no answer in time")) for name in servers]
+    return combine(refuse_duplicates(found, addresses), start, own)
 
 
-def one_vote_each(
-    servers: Iterable[Server], addresses: Mapping[str, tuple[str, int]]
-) -> list[Server]:
-    """The servers, of which those are refused that answered at the same address (by name) as one before."""
-    voters: dict[tuple[str, int], str] = {}
+def refuse_duplicates(servers: Iterable[Server], addresses: Mapping[str, Address]) -> list[Server]:
+    """Return the servers, without the offset of each that has the address of one before it.
+
+    addresses: by the servers' names.
+    """
+    first: dict[Address, str] = {}
     counted = []
-    for one in servers:
-        if one.offset is not None:
-            voter = voters.setdefault(addresses[one.name], one.name)
-            if voter != one.name:
-                one = Server(one.name, None, f"the same server as {voter}")
-        counted.append(one)
+    for server in servers:
+        if server.offset is not None:
+            name = first.setdefault(addresses[server.name], server.name)
+            if name != server.name:
+                server = Server(server.name, None, f"the same server as {name}")
+        counted.append(server)
     return counted
 
 
-def _ask(
-    name: str, until: float, clock: Callable[[], float]
-) -> tuple[tuple[str, int], sntp.Answer]:
-    """Ask one server, at each of its addresses in turn until one gives a valid answer (a dead IPv6 route, say); returns
-    which one did.
+def _ask(name: str, until: float, clock: Callable[[], float]) -> tuple[Address, sntp.Answer]:
+    """Ask each address of a server in turn, until one gives a valid response; return which did.
 
-    until: on the steady clock, in seconds. clock: ours, which the answer is about; seconds since 1970.
+    until: on the steady clock, in seconds. clock: ours, in seconds since 1970.
     """
     host, port = sntp.split(name)
     found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
-    trouble: sntp.NtpError = sntp.NoAnswer("no answer in time")
-    while addresses and (left := until - steady()) > 0:
+    failure: sntp.NtpError = sntp.NoAnswer("no answer in time")
+    while addresses and (left := until - steady_time()) > 0:
         address = addresses.pop(0)
         try:
             answer = sntp.ask(address, port, left / 2 if addresses else left, clock)
-            return (canonical(address), port), answer
+            return (canonical_address(address), port), answer
         except sntp.KissOfDeath:
-            raise  # it wants to be left alone, not to be asked at its next door
-        except sntp.NtpError as refused:
-            trouble = refused
-    raise trouble
+            # It is for all addresses of the server.
+            raise
+        except sntp.NtpError as error:
+            failure = error
+    raise failure
 
 
-def canonical(address: str) -> str:
-    """The one of several forms of an address that all others are written as here."""
+def canonical_address(address: str) -> str:
+    """Return the one form of an address that stands for all its other forms."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
     parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-    if parsed.is_unspecified:  # it leads to this machine
+    # The unspecified address leads to this machine.
+    if parsed.is_unspecified:
         return "127.0.0.1" if parsed.version == 4 else "::1"
     return str(parsed)
 
 
-def combine(servers: Sequence[Server], at: float, ours: Own) -> Reference:
-    """One reference of several answers: what more than half of the valid ones agree on. at, ours: as in Reference."""
+def combine(servers: Sequence[Server], at: float, own: OwnClocks) -> Reference:
+    """Return what more than half of the valid servers agree on. at, own: as in Reference."""
     offsets = [server.offset for server in servers if server.offset is not None]
     if not offsets:
         return own_clock("local", servers)
     common = majority(offsets)
     if common is None:
-        return Reference("disagree", offsets[0], at, ours, tuple(servers))
+        return Reference("disagree", offsets[0], at, own, tuple(servers))
     kind: Kind = "single" if len(offsets) == 1 else "ntp"
-    return Reference(kind, common, at, ours, tuple(servers))
+    return Reference(kind, common, at, own, tuple(servers))

@@ -1,8 +1,8 @@
-"""Asks the service for the time, over one connection, and turns each answer into an interval for its clock's offset.
+"""Request the time over one connection, and turn each response into an interval of the offset.
 
-The server read its clock after we sent the request and before its answer was here. So, however long the way there and
-the way back took, its offset to ours lies in
-[stated - our time at the end, stated + resolution - our time at the start].
+The service reads its clock after the request leaves and before the response arrives. However long
+either way takes, the service's clock minus ours lies in
+[stated time - arrival, stated time + resolution - departure].
 """
 
 from __future__ import annotations
@@ -14,40 +14,45 @@ from http import HTTPStatus
 import requests
 
 from healthcheck import __version__
-from healthcheck.clock import Own, own, steady
-from healthcheck.failures import FAILURES, LATE, explained
+from healthcheck.clock import OwnClocks, own_clocks, steady_time
+from healthcheck.failures import FAILURES, LATE, explain
 from healthcheck.interval import Interval
 from healthcheck.reading import UNNAMED, Sample, Trouble
 from healthcheck.timestamp import BadTimestamp, Timestamp, parse
-from healthcheck.transport import Cuttable, refuse_negative_chunks
+from healthcheck.transport import CuttableAdapter, refuse_negative_chunks
 
-MAX_CONNECT = 3.0  # seconds; then the name's next address is tried
-MAX_BODY = 64 * 1024  # bytes; an answer has a few hundred
+# Seconds; after that, the name's next address is tried.
+MAX_CONNECT = 3.0
+# Bytes; a good response has a few hundred.
+MAX_BODY = 64 * 1024
+# Characters of an instance's name or version.
+MAX_NAME = 64
 HEADERS = {
     "Accept": "application/json",
-    "Accept-Encoding": "identity",  # what is not compressed cannot be a bomb
+    # A response without compression cannot be a bomb.
+    "Accept-Encoding": "identity",
     "Cache-Control": "no-cache",
     "User-Agent": f"timeservice-healthcheck/{__version__}",
 }
-LONGEST_NAME = 64  # characters of an instance's name, or its version's, that are told
 
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: else requests would read a redirect's body, however long, into memory to prepare for following it."""
+        """Return None; requests would otherwise read a redirect's endless body into memory."""
 
 
 class Service:
     """A connection to the service; a context manager."""
 
-    def __init__(self, url: str, deadline: float, environment: bool = False) -> None:
-        """url: what to GET. deadline: on the steady clock, in seconds, for all requests together. environment: whether
-        proxies, .netrc and certificates that it names are used."""
+    def __init__(self, url: str, *, deadline: float, environment: bool = False) -> None:
+        """deadline: on the steady clock, in seconds, for all requests together. environment: use
+        the proxies, .netrc and certificates that the environment names."""
         self.url = url
         self.deadline = deadline
-        self._transport = Cuttable()
+        self._transport = CuttableAdapter()
         self._session = _Session()
-        self._session.trust_env = environment  # a proxy may keep old answers: whose clock is that?
+        # A proxy may cache, and its clock may be the one that is measured.
+        self._session.trust_env = environment
         self._session.headers.update(HEADERS)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, self._transport)
@@ -63,101 +68,101 @@ class Service:
         self._transport.cut()
 
     def sample(self) -> Sample:
-        """Ask once; raises Trouble. The first call makes the connection, so its interval is wide."""
+        """Request the time once; raise Trouble. The first call connects, so its interval is wide."""
         try:
-            before, sent, answer = self._asked()
-            with answer:
-                self._check(answer)
-                body = self._read(answer)
-                # Not before the body: a service may send its headers and look at its clock only then.
-                arrived = steady()
-        except FAILURES as trouble:
-            raise explained(trouble) from None
-        stated, instance, version = understood(body)
+            before, sent, response = self._request()
+            with response:
+                self._validate(response)
+                body = self._read(response)
+                # Only after the body: a service may read its clock after it sends the headers.
+                arrived = steady_time()
+        except FAILURES as failure:
+            raise explain(failure) from None
+        stated, instance, version = parse_answer(body)
         offset = Interval(stated.seconds - arrived, stated.seconds + stated.resolution - sent)
-        return Sample(
-            instance, offset.moved(-before.epoch), stated, sent, arrived, before, own(), version
-        )
+        offset = offset.shift(-before.epoch)
+        return Sample(instance, offset, stated, sent, arrived, before, own_clocks(), version)
 
-    def _asked(self) -> tuple[Own, float, requests.Response]:
-        """Our clocks before the request, and the answer as far as its headers.
+    def _request(self) -> tuple[OwnClocks, float, requests.Response]:
+        """Return our clocks before the request, and the response as far as its headers.
 
-        A server may close a connection that is kept open at any moment, also while a request is under way to it; that
-        request is made again on a new one (RFC 9112, section 9.3.1).
+        A server may close an idle connection while a request is under way to it. That request is
+        sent again on a new connection (RFC 9112, section 9.3.1).
         """
-        connections = self._transport.opened
-        before, sent = own(), steady()
+        connections = self._transport.connection_count
+        before, sent = own_clocks(), steady_time()
         try:
             return before, sent, self._get()
-        except requests.ConnectionError as trouble:
-            if isinstance(trouble, requests.Timeout) or self._transport.opened > connections:
+        except requests.ConnectionError as failure:
+            is_new = self._transport.connection_count > connections
+            if is_new or isinstance(failure, requests.Timeout):
                 raise
-        before, sent = own(), steady()
+        before, sent = own_clocks(), steady_time()
         return before, sent, self._get()
 
     def _get(self) -> requests.Response:
+        left = self._seconds_left()
         return self._session.get(
-            self.url, timeout=self._timeouts(), allow_redirects=False, stream=True
+            self.url,
+            # To connect to each of the name's addresses, and for each read.
+            timeout=(min(MAX_CONNECT, left), left),
+            allow_redirects=False,
+            stream=True,
         )
 
-    def _left(self) -> float:
-        left = self.deadline - steady()
+    def _seconds_left(self) -> float:
+        left = self.deadline - steady_time()
         if left <= 0:
             raise Trouble("timeout", LATE)
         return left
 
-    def _timeouts(self) -> tuple[float, float]:
-        """For the connection to each of the name's addresses, and for each read; seconds."""
-        left = self._left()
-        return min(MAX_CONNECT, left), left
-
     @staticmethod
-    def _check(answer: requests.Response) -> None:
-        code = answer.status_code
-        if answer.is_redirect:
+    def _validate(response: requests.Response) -> None:
+        code = response.status_code
+        if response.is_redirect:
             raise Trouble("redirect", f"answered {code}: a redirect, which is not followed")
         if code != 200:
-            # Our own words for the code: the server's may hold anything.
-            known = f" {HTTPStatus(code).phrase}" if code in set(HTTPStatus) else ""
-            raise Trouble("status", f"answered {code}{known}")
-        if "Age" in answer.headers:
-            age = answer.headers["Age"][:20]
-            raise Trouble("cached", f"the answer comes from a cache (Age: {age!a})")
+            # The server's own phrase may hold anything.
+            phrase = f" {HTTPStatus(code).phrase}" if code in set(HTTPStatus) else ""
+            raise Trouble("status", f"answered {code}{phrase}")
+        if "Age" in response.headers:
+            age = response.headers["Age"][:20]
+            raise Trouble("cached", f"the response comes from a cache (Age: {age!a})")
 
-    def _read(self, answer: requests.Response) -> bytes:
-        refuse_negative_chunks(answer.raw)
+    def _read(self, response: requests.Response) -> bytes:
+        refuse_negative_chunks(response.raw)
         body = b""
-        for chunk in answer.iter_content(4096):
+        for chunk in response.iter_content(4096):
             body += chunk
-            self._left()
+            self._seconds_left()
             if len(body) > MAX_BODY:
-                raise Trouble("body", f"the answer is longer than {MAX_BODY // 1024} KiB")
+                raise Trouble("body", f"the response is longer than {MAX_BODY // 1024} KiB")
         return body
 
 
-def understood(body: bytes) -> tuple[Timestamp, str, str]:
-    """The time, the instance and its version that an answer's JSON states; raises Trouble."""
+def parse_answer(body: bytes) -> tuple[Timestamp, str, str]:
+    """Return the time, the instance and its version that a response's JSON states; raise Trouble."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
         start = body[:60].decode(errors="replace")
-        raise Trouble("body", f"the answer is not JSON: {start!a}") from None
+        raise Trouble("body", f"the response is not JSON: {start!a}") from None
     if not isinstance(content, dict) or not isinstance(content.get("now"), str):
-        raise Trouble("body", 'the answer has no text called "now"')
+        raise Trouble("body", 'the response has no text called "now"')
     try:
-        return (
-            parse(content["now"]),
-            _named(content.get("instance")),
-            _named(content.get("version")),
-        )
-    except BadTimestamp as wrong:
-        raise Trouble("body", str(wrong)) from None
+        stated = parse(content["now"])
+    except BadTimestamp as error:
+        raise Trouble("body", str(error)) from None
+    return stated, _printable(content.get("instance")), _printable(content.get("version"))
 
 
-def _named(told: object) -> str:
-    """A name as it can be printed: it must not break the line, speak to the terminal, or be another's."""
-    name = ascii(str(told or UNNAMED))[1:-1]
-    if len(name) <= LONGEST_NAME:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    return f"{name[: LONGEST_NAME - 1 - len(digest)]}~{digest}"
+def _printable(name: object) -> str:
+    """Return the name in printable ASCII, and short.
+
+    It must not break the line, control the terminal, or equal another instance's name.
+    """
+    text = ascii(str(name or UNNAMED))[1:-1]
+    if len(text) <= MAX_NAME:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return f"{text[: MAX_NAME - 1 - len(digest)]}~{digest}"

@@ -1,4 +1,4 @@
-"""Reads the time that a service states, together with how finely it states it. Pure."""
+"""Parse the time that a service states, together with its resolution."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class BadTimestamp(ValueError):
-    """Not a time that could be judged; the text says why."""
+    """A text that states no moment; the message gives the reason."""
 
 
 class Timestamp(NamedTuple):
-    """seconds: since 1970, cut to what was stated. resolution: of the last digit stated that is not 0, in seconds.
+    """seconds: since 1970, without what the last digit cut off. resolution: of the last digit that
+    is not 0, in seconds.
 
-    Zeros at the end are more often those of a clock that ticks more coarsely than it is written.
+    Zeros at the end often come from a clock that ticks more coarsely than it is written.
     """
 
     seconds: float
@@ -28,27 +29,30 @@ class Timestamp(NamedTuple):
 
 
 def parse(text: str) -> Timestamp:
-    """RFC 3339 with `Z` or an offset and 0 to 9 digits; `:60`, a leap second, is the last instant of its minute, with
-    the whole second that it takes as resolution.
+    """Parse RFC 3339 with `Z` or an offset, and 0 to 9 digits; raise BadTimestamp.
 
-    Raises BadTimestamp, also for a time without a zone: it could be any of 38 different moments.
+    A time without a zone is refused: it could be any of 38 different moments. `:60`, a leap second,
+    is the last instant of its minute, with the whole second that it takes as resolution.
     """
     match = FORM.fullmatch(text.strip())
     if not match:
-        likely = ": looks like milliseconds read as seconds" * bool(FAR_FUTURE.match(text.strip()))
-        raise BadTimestamp(f"{text[:60]!a} is not an RFC 3339 timestamp{likely}")
+        message = f"{text[:60]!a} is not an RFC 3339 timestamp"
+        if FAR_FUTURE.match(text.strip()):
+            message += ": looks like milliseconds read as seconds"
+        raise BadTimestamp(message)
     date, minute, second, fraction, zone = match.groups()
     if zone is None:
         raise BadTimestamp(f"{text[:60]!a} names no time zone (Z or +00:00), so it is no moment")
-    leap = second == "60"
+    is_leap = second == "60"
     try:
-        moment = datetime.fromisoformat(f"{date}T{minute}:{'59' if leap else second}+00:00")
-    except ValueError as wrong:
-        raise BadTimestamp(f"{text[:60]!a}: {wrong}") from None
-    digits = "" if leap else (fraction or "").rstrip("0")
-    part = 0.999999 if leap else float(f"0.{digits or 0}")
+        moment = datetime.fromisoformat(f"{date}T{minute}:{'59' if is_leap else second}+00:00")
+    except ValueError as error:
+        raise BadTimestamp(f"{text[:60]!a}: {error}") from None
     whole = (moment - EPOCH - _offset(zone)).total_seconds()
-    return Timestamp(whole + part, 10.0 ** -len(digits))
+    if is_leap:
+        return Timestamp(whole + 0.999999, 1.0)
+    digits = (fraction or "").rstrip("0")
+    return Timestamp(whole + float(f"0.{digits or 0}"), 10.0 ** -len(digits))
 
 
 def _offset(zone: str) -> timedelta:
@@ -61,8 +65,8 @@ def _offset(zone: str) -> timedelta:
     return -size if zone[0] == "-" else size
 
 
-def utc(seconds: float) -> str:
-    """`seconds` since 1970 for people and logs; a number where the calendar ends."""
+def format_utc(seconds: float) -> str:
+    """Format seconds since 1970 for people and logs; as a number where the calendar ends."""
     try:
         moment = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):

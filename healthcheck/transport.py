@@ -1,7 +1,7 @@
 """HTTP connections that another thread can cut.
 
-The timeouts of requests are for each read from the socket, so a server that sends a byte now and then is never late.
-Whoever keeps the deadline cuts the connection instead, and the thread that waits on it ends.
+The time-outs of requests are for each read from the socket, so a server that sends a byte now and
+then is never late. At the deadline the main thread cuts the connection, and the reader ends.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse
 from urllib3.exceptions import InvalidChunkLength
 
-MAX_HEADERS = (
-    64 * 1024
-)  # bytes, all together; http.client would take a hundred of that size, and urllib3 take them apart
-INTERIM = (102, 103)  # Processing, Early Hints; http.client itself passes over 100 alone
+# Bytes of all headers together; http.client would take a hundred headers of that size each.
+MAX_HEADERS = 64 * 1024
+# Processing and Early Hints. http.client itself skips 100 alone.
+INTERIM = (102, 103)
 
 
-class Cuttable(HTTPAdapter):
-    """The transport of a requests session; remembers the sockets that it opens."""
+class CuttableAdapter(HTTPAdapter):
+    """The transport of a requests session; it remembers the sockets that it opens."""
 
     def __init__(self) -> None:
         self._sockets: list[socket.socket] = []
@@ -31,12 +31,12 @@ class Cuttable(HTTPAdapter):
         super().__init__()
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> HTTPConnectionPool:
-        """What requests calls for each request; the connections that come of it are ours."""
-        found = super().get_connection_with_tls_context(*args, **options)
-        pool = cast(HTTPConnectionPool, found)
+        """Override the hook of requests so that the pool makes connections of our class."""
+        pool = cast(HTTPConnectionPool, super().get_connection_with_tls_context(*args, **options))
         keep, plain = self._keep, type(pool).ConnectionCls
 
-        class Connection(plain):  # type: ignore[misc, valid-type]  # HTTP or HTTPS
+        # The base is urllib3's class for HTTP or for HTTPS.
+        class Connection(plain):  # type: ignore[misc, valid-type]
             response_class = _FinalResponse
 
             def _new_conn(self) -> socket.socket:
@@ -46,8 +46,10 @@ class Cuttable(HTTPAdapter):
 
             @property
             def is_connected(self) -> bool:
-                """Whether it can be used again; not if an answer waits in it (in TLS's own buffer) to a question that
-                is yet to be asked."""
+                """Return whether the connection can be used again.
+
+                It cannot if a response is already in TLS's buffer, before its request was sent.
+                """
                 pending = getattr(self.sock, "pending", int)
                 return bool(super().is_connected) and not pending()
 
@@ -55,40 +57,41 @@ class Cuttable(HTTPAdapter):
         return pool
 
     @property
-    def opened(self) -> int:
-        """How many connections there were so far."""
+    def connection_count(self) -> int:
+        """The number of connections so far."""
         return len(self._sockets)
 
     def _keep(self, connection: socket.socket) -> None:
-        # A duplicate, which ends with the original, as that is given up for another when TLS begins.
+        # The original is replaced by another object when TLS begins; a duplicate stays valid.
         self._sockets.append(connection.dup())
         if self._is_cut:
             self.cut()
 
-    def build_response(self, request: Any, answer: Any) -> Response:
-        """Without cookies: a checker has no use for them, and reading malformed ones can fail."""
-        del answer._original_response.msg["Set-Cookie"]
-        return super().build_response(request, answer)
+    def build_response(self, request: Any, response: Any) -> Response:
+        """Drop the cookies: a checker has no use for them, and parsing malformed ones can fail."""
+        del response._original_response.msg["Set-Cookie"]
+        return super().build_response(request, response)
 
     def cut(self) -> None:
-        """End what is read or written on any of the connections, at once, and any that is made later on."""
+        """End reading and writing on all connections, now and later."""
         self._is_cut = True
-        for one in self._sockets:
-            with contextlib.suppress(OSError):  # closed already
-                one.shutdown(socket.SHUT_RDWR)
+        for connection in self._sockets:
+            # It fails on a connection that is closed already.
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         super().close()
-        for one in self._sockets:
-            one.close()
+        for connection in self._sockets:
+            connection.close()
 
 
 class TooLong(http.client.HTTPException):
-    """More headers than any answer needs."""
+    """The headers are longer than MAX_HEADERS."""
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    """Passes over interim answers (1xx), as what they announce is still to come; raises TooLong."""
+    """A response that skips interim ones (1xx), and raises TooLong."""
 
     def begin(self) -> None:
         super().begin()
@@ -103,14 +106,18 @@ class _FinalResponse(http.client.HTTPResponse):
             http.client.parse_headers(self.fp)
 
 
-def refuse_negative_chunks(answer: HTTPResponse) -> None:
-    """Let a chunk of -1 bytes raise InvalidChunkLength; urllib3 (2.8) would read all that comes, into memory."""
-    read_length = answer._update_chunk_length
+def refuse_negative_chunks(response: HTTPResponse) -> None:
+    """Let a chunk of -1 bytes raise InvalidChunkLength.
 
-    def checked() -> None:
-        read_length()
-        if (left := answer.chunk_left) is not None and left < 0:
-            answer.close()
-            raise InvalidChunkLength(answer, b"%x" % left)
+    urllib3 (2.8) would read all that comes into memory.
+    """
+    update_length = response._update_chunk_length
 
-    answer._update_chunk_length = checked  # type: ignore[method-assign]
+    def update_and_validate_length() -> None:
+        update_length()
+        if response.chunk_left is not None and response.chunk_left < 0:
+            length = b"%x" % response.chunk_left
+            response.close()
+            raise InvalidChunkLength(response, length)
+
+    response._update_chunk_length = update_and_validate_length  # type: ignore[method-assign]

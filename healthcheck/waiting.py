@@ -1,7 +1,7 @@
 """Waiting that the kernel times.
 
-Python's own (sleep, the joining of threads, events) is timed by clocks that libfaketime replaces for a whole process,
-and then lasts for decades or fails. A socket's time-out is a number of seconds, and no moment of any clock.
+Python's own waiting (sleep, joining threads, events) uses clocks that libfaketime replaces for a
+whole process; a wait then lasts for decades or fails. A socket's time-out is a number of seconds.
 """
 
 from __future__ import annotations
@@ -10,45 +10,45 @@ import contextlib
 import socket
 from typing import Self
 
-from healthcheck.clock import steady
+from healthcheck.clock import steady_time
 
 
 class Bell:
-    """Rung by one thread, or a signal's handler, and heard by another; a context manager."""
+    """A context manager that one thread, or a signal handler, rings and another waits for."""
 
     def __init__(self) -> None:
-        self.rung = False
-        self._here, self._there = socket.socketpair()
-        self._there.setblocking(
-            False
-        )  # a signal's handler that waited for the reader would wait for itself
+        self.has_rung = False
+        self._waiting_end, self._ringing_end = socket.socketpair()
+        # A signal handler that blocked until the ring is read would wait for its own thread.
+        self._ringing_end.setblocking(False)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._here.close()
-        self._there.close()
+        self._waiting_end.close()
+        self._ringing_end.close()
 
     def ring(self) -> None:
-        self.rung = True
-        with contextlib.suppress(
-            OSError
-        ):  # nobody listens any more, or it is rung already, some hundred times
-            self._there.send(b"!")
+        """Ring; never blocks or raises."""
+        self.has_rung = True
+        # It fails when the context has ended, or after some hundred rings that nobody waited for.
+        with contextlib.suppress(OSError):
+            self._ringing_end.send(b"!")
 
-    def heard(self, timeout: float, times: int = 1) -> bool:
-        """Wait until it was rung so often since the last time; False after `timeout` seconds."""
-        until = steady() + timeout
-        while times > 0 and (left := until - steady()) > 0:
-            self._here.settimeout(left)
+    def wait(self, timeout: float, rings: int = 1) -> bool:
+        """Return True after that many new rings, or False after `timeout` seconds."""
+        until = steady_time() + timeout
+        while rings > 0 and (left := until - steady_time()) > 0:
+            self._waiting_end.settimeout(left)
             try:
-                times -= len(self._here.recv(times))
+                rings -= len(self._waiting_end.recv(rings))
             except TimeoutError:
                 return False
-        return times == 0
+        return rings == 0
 
 
 def pause(seconds: float) -> None:
+    """Wait for `seconds`."""
     with Bell() as silent:
-        silent.heard(seconds)
+        silent.wait(seconds)

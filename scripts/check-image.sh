@@ -8,7 +8,7 @@ one_at_a_time
 
 version=$(.venv/bin/python -c 'import healthcheck; print(healthcheck.__version__)')
 tag=${1:-timeservice-healthcheck:$version}
-digest=$(sha256sum healthcheck/*.py healthcheck/Dockerfile healthcheck/requirements.txt sntp.py \
+digest=$(sha256sum healthcheck/{*,formats/*}.py healthcheck/Dockerfile healthcheck/requirements.txt sntp.py \
     scripts/{check-image,python-image,debian,common}.sh | sha256sum | cut -c 1-12)
 
 of_image() { as_docker docker image inspect --format "$1" "$tag" 2>/dev/null || true; }

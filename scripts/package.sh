@@ -14,9 +14,10 @@ folder=$BUILD/package
 make_package() {
     rm -rf "$folder"
     install_wheels "$folder" manylinux_2_28 healthcheck/requirements.txt
-    mkdir "$folder/healthcheck"
+    mkdir -p "$folder/healthcheck/formats"
     cp sntp.py "$folder"
     cp healthcheck/*.py "$folder/healthcheck"
+    cp healthcheck/formats/*.py "$folder/healthcheck/formats"
     # The commands in bin hold the path of this folder, and the RECORDs their digests: other bytes in each clone.
     rm -rf "${folder:?}/bin" "$folder/.lock" "$folder"/*.dist-info/RECORD
     .venv/bin/python - "$folder" build/healthcheck.zip <<'PYTHON'

@@ -40,6 +40,10 @@ make_context() {
     mkdir "$context/$folder"
     cp sntp.py "$context"
     cp "$folder"/*.py "$folder/Dockerfile" "$context/$folder"
+    if [ -d "$folder/formats" ]; then
+        mkdir "$context/$folder/formats"
+        cp "$folder"/formats/*.py "$context/$folder/formats"
+    fi
     if [ -d "$folder/page" ]; then # without what another Python may have compiled there
         mkdir "$context/$folder/page"
         cp "$folder"/page/*.{py,html,css,js} "$context/$folder/page"

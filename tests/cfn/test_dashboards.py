@@ -11,8 +11,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from healthcheck import reference, telling
+from healthcheck import reference
 from healthcheck.check import check
+from healthcheck.formats import json as json_form
 from healthcheck.handler import METRICS
 from tests.support.evaluator import DeployedTemplate
 from tests.support.healthcheck_servers import rfc3339, web
@@ -183,8 +184,8 @@ def test_a_record_says_the_release_of_each_host_if_the_host_does(
     told: dict[str, str], release: str
 ) -> None:
     with web(lambda request: request.answer({"now": rfc3339(), "instance": "i-1"} | told)) as one:
-        result = check(one.url, lambda patience: reference.own_clock("chosen"))
-    record = json.loads(telling.record(result))
+        result = check(one.url, ask_reference=lambda patience: reference.own_clock("chosen"))
+    record = json.loads(json_form.render(result))
     jsonschema.validate(record, SCHEMA)
     assert [(each["instance"], each["version"]) for each in record["instances"]] == [
         ("i-1", release)

@@ -182,9 +182,9 @@ def test_the_readme_is_short() -> None:
             "  stack timeservice-local-hosts-6a936518f99b                   24.9 s  deleted",
         ),
         (
-            "OK clock +0 ms, against this machine's own clock, for want of an NTP server",
-            "OK clock +0 ms, against 4 NTP servers",
-            "OK clock +0 ms, against nothing",
+            "OK clock +0 ms, reference: this machine's clock (no NTP server answered)",
+            "OK clock +0 ms, reference: 4 NTP servers",
+            "OK clock +0 ms, reference: nothing",
         ),
         (
             "OK clock +1.4 ms (+-102 ms)",

@@ -113,9 +113,9 @@ def test_a_server_gets_its_verdict(behaviour: Behaviour, status: str, reason: st
     [
         ({}, 503, {}, "answered 503 Service Unavailable"),
         ({}, 599, {}, "answered 599"),
-        ({}, 200, {"Age": "7"}, "the answer comes from a cache (Age: '7')"),
+        ({}, 200, {"Age": "7"}, "the response comes from a cache (Age: '7')"),
         ({"now": "2026-11-22T10:11:12"}, 200, {}, "names no time zone"),
-        (b"\x1b[2Jno\n", 200, {}, r"the answer is not JSON: '\x1b[2Jno\n'"),
+        (b"\x1b[2Jno\n", 200, {}, r"the response is not JSON: '\x1b[2Jno\n'"),
     ],
 )
 def test_the_detail_says_what_came(
@@ -147,7 +147,7 @@ def test_a_clock_that_is_read_after_the_headers_are_sent_is_not_blamed_for_the_d
         request.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
 
     with web(behave) as server:
-        verdict = check(server.url, exact, limit=0.2, samples=2).verdict
+        verdict = check(server.url, ask_reference=exact, limit=0.2, samples=2).verdict
     assert verdict.reason == "undetermined"
     assert verdict.worst
     assert verdict.worst.error.low <= 0 <= verdict.worst.error.high
@@ -177,7 +177,7 @@ def test_two_requests_over_one_connection_are_enough_for_a_right_clock() -> None
 
 def test_an_unclear_clock_gets_all_its_samples_and_no_more() -> None:
     with web(tells(1.0)) as server:
-        result = check(server.url, exact, samples=5)
+        result = check(server.url, ask_reference=exact, samples=5)
     assert result.verdict.reason == "undetermined"
     assert len(result.reading.samples) == len(server.requests) == 5
 
@@ -204,7 +204,7 @@ def test_a_kept_connection_may_end_at_any_moment(end: int | None) -> None:
 def test_an_answer_is_not_asked_for_again_but_a_connection_is() -> None:
     for behaviour, requests in [(states({}, 500), 1), (without_an_answer, 2)]:
         with web(behaviour) as server:
-            check(server.url, exact)
+            check(server.url, ask_reference=exact)
         assert len(server.requests) == requests
 
 
@@ -242,7 +242,7 @@ def test_whole_seconds_are_enough_for_a_clock_that_is_right() -> None:
 
 def test_requests_carry_the_headers_that_keep_caches_and_compression_out() -> None:
     with web(tells()) as server:
-        check(server.url, exact)
+        check(server.url, ask_reference=exact)
     for headers in server.requests:
         assert headers["Cache-Control"] == "no-cache"
         assert headers["Accept"] == "application/json"
@@ -287,7 +287,7 @@ def test_our_own_clock_may_be_set_at_any_moment(
 
     with ntp() as server, web(behave) as service:
         ask = functools.partial(measure, [server.name])
-        result = check(service.url, ask, limit=0.15)
+        result = check(service.url, ask_reference=ask, limit=0.15)
     assert result.verdict.status == status, result.verdict.detail
 
 
@@ -302,7 +302,7 @@ def test_a_clock_of_ours_that_is_set_while_it_is_the_reference_makes_no_verdict(
         tells()(request)
 
     with web(behave) as service:
-        verdict = check(service.url, lambda _: own_clock(kind)).verdict
+        verdict = check(service.url, ask_reference=lambda _: own_clock(kind)).verdict
     assert (verdict.status, verdict.reason) == ("Unknown", "own_clock")
 
 
@@ -318,7 +318,7 @@ def test_without_another_thread_there_is_no_verdict_and_no_traceback(
 
     with web(tells()) as service:
         monkeypatch.setattr(threading.Thread, "start", limited)
-        result = check(service.url, exact)
+        result = check(service.url, ask_reference=exact)
     assert (result.verdict.status, result.verdict.reason) == ("Unknown", "error")
     assert result.phases["total"] < 2
     assert "Traceback" not in capfd.readouterr().err
@@ -328,7 +328,7 @@ def test_a_defect_of_our_own_is_told_and_not_raised(monkeypatch: pytest.MonkeyPa
     def broken(body: bytes) -> None:
         raise LookupError("no such thing")
 
-    monkeypatch.setattr(samples, "understood", broken)
+    monkeypatch.setattr(samples, "parse_answer", broken)
     verdict = checked(tells()).verdict
     assert (verdict.status, verdict.reason) == ("Unknown", "error")
     assert "no such thing" in verdict.detail
@@ -340,7 +340,7 @@ def test_a_silent_reference_does_not_use_up_a_short_deadline() -> None:
         return own_clock("local")
 
     with web(tells()) as server:
-        result = check(server.url, silent, deadline=0.5)
+        result = check(server.url, ask_reference=silent, deadline=0.5)
     assert result.verdict.status == "OK"
     assert result.reading.reference.kind == "local"
     assert 0.2 < result.phases["reference"] < 0.45

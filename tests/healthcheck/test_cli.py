@@ -14,7 +14,7 @@ import pytest
 
 from healthcheck import __version__
 from healthcheck.__main__ import main
-from healthcheck.target import BadUrl, completed, without_credentials
+from healthcheck.url import BadUrl, complete_url, remove_credentials
 from tests.support.healthcheck_servers import Behaviour, ntp, tells, web
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ def test_ok(capsys: pytest.CaptureFixture[str]) -> None:
         assert main(arguments) == 0
     line = capsys.readouterr().out
     assert line.startswith("OK clock ")
-    assert line.endswith(" on 1 instance, limit 1 s, against 3 NTP servers\n")
+    assert line.endswith(" on 1 instance, limit 1 s, reference: 3 NTP servers\n")
     assert "(+-" in line
 
 
@@ -61,7 +61,7 @@ def test_failed(capsys: pytest.CaptureFixture[str]) -> None:
         assert main(arguments) == 2
     line = capsys.readouterr().out
     assert line.startswith("Failed the clock of i-7 is -2.50 s (+-")
-    assert line.endswith("limit 1 s, against one NTP server\n")
+    assert line.endswith("limit 1 s, reference: one NTP server\n")
 
 
 def test_unknown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,13 +78,13 @@ def test_a_service_that_is_down(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_liar_among_the_servers_is_mentioned(capsys: pytest.CaptureFixture[str]) -> None:
     with service(tells(), 0, 0, 50) as arguments:
         assert main(arguments) == 0
-    assert capsys.readouterr().out.endswith("against 2 NTP servers (1 more contradict)\n")
+    assert capsys.readouterr().out.endswith("reference: 2 NTP servers (1 more contradict)\n")
 
 
 def test_without_any_server_our_own_clock_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with service(tells()) as arguments:
         assert main([*arguments, "--ntp", NOBODY, "--deadline", "1"]) == 0
-    assert "against this machine's own clock, for want of an NTP server" in capsys.readouterr().out
+    assert "reference: this machine's clock (no NTP server answered)" in capsys.readouterr().out
 
 
 def test_without_any_server_nobody_fails(capsys: pytest.CaptureFixture[str]) -> None:
@@ -294,15 +294,15 @@ def test_help_documents_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> No
     ],
 )
 def test_short_forms_of_a_url(given: str, asked: str) -> None:
-    assert completed(given) == asked
+    assert complete_url(given) == asked
 
 
 def test_a_bad_url_is_not_repeated() -> None:
     with pytest.raises(BadUrl) as refused:
-        completed("gopher://me:hush@example.org")
+        complete_url("gopher://me:hush@example.org")
     assert "hush" not in str(refused.value)
 
 
 def test_credentials_are_cut_out() -> None:
-    assert without_credentials("http://me:a@b@example.org:80/now") == "http://example.org:80/now"
-    assert without_credentials("http://example.org/now") == "http://example.org/now"
+    assert remove_credentials("http://me:a@b@example.org:80/now") == "http://example.org:80/now"
+    assert remove_credentials("http://example.org/now") == "http://example.org/now"

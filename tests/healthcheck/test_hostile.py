@@ -117,7 +117,7 @@ def test_the_deadline_holds_and_nothing_is_left_behind(behaviour: Behaviour) -> 
     start = time.perf_counter()
     with web(behaviour) as server:
         # A limit that cannot be proven, so that only the deadline ends it.
-        result = check(server.url, exact, limit=1e-6, deadline=0.6)
+        result = check(server.url, ask_reference=exact, limit=1e-6, deadline=0.6)
         took = time.perf_counter() - start
         ours = [one for one in set(threading.enumerate()) - before if "measure" in one.name]
         for thread in ours:
@@ -129,7 +129,7 @@ def test_the_deadline_holds_and_nothing_is_left_behind(behaviour: Behaviour) -> 
 
 def test_a_slow_service_is_not_asked_until_it_looks_dead() -> None:
     with web(slowly(0.25)) as server:
-        result = check(server.url, exact, limit=1e-6, deadline=0.9)
+        result = check(server.url, ask_reference=exact, limit=1e-6, deadline=0.9)
         assert len(server.requests) == 3
     assert result.verdict.reason == "undetermined"
     assert result.phases["total"] < 0.9
@@ -158,7 +158,7 @@ def test_a_name_lookup_that_hangs_does_not_hold_up_the_check(
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     start = time.perf_counter()
-    result = check("http://service.test/now", exact, deadline=0.3)
+    result = check("http://service.test/now", ask_reference=exact, deadline=0.3)
     assert (result.verdict.status, result.verdict.reason) == ("Failed", "timeout")
     assert time.perf_counter() - start < 0.8
     released.set()
@@ -169,7 +169,7 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    verdict = check("http://service.test/now", exact).verdict
+    verdict = check("http://service.test/now", ask_reference=exact).verdict
     assert (verdict.status, verdict.reason) == ("Failed", "dns")
 
 
@@ -177,10 +177,10 @@ def test_a_closed_port_is_refused_twice() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        assert check(url, exact).verdict.reason == "refused"
+        assert check(url, ask_reference=exact).verdict.reason == "refused"
 
 
 def test_a_server_without_tls_asked_for_tls() -> None:
     with web(tells()) as server:
-        verdict = check(server.url.replace("http", "https"), exact).verdict
+        verdict = check(server.url.replace("http", "https"), ask_reference=exact).verdict
     assert (verdict.status, verdict.reason) == ("Failed", "tls")

@@ -19,11 +19,11 @@ def test_two_intervals_meet_in_what_is_in_both(
     one: Interval, other: Interval, both: Interval
 ) -> None:
     assert one.meet(other) == other.meet(one) == both
-    assert not both.empty
+    assert not both.is_empty
 
 
 def test_intervals_with_nothing_in_common_meet_in_an_empty_one() -> None:
-    assert Interval(0, 1).meet(Interval(1.001, 2)).empty
+    assert Interval(0, 1).meet(Interval(1.001, 2)).is_empty
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_middle_half_width_difference_and_widening() -> None:
     one = Interval(1, 4)
     assert (one.middle, one.half_width) == (2.5, 1.5)
     assert one.minus(Interval(-1, 2)) == Interval(-1, 5)
-    assert one.widened(0.5) == Interval(0.5, 4.5)
+    assert one.widen(0.5) == Interval(0.5, 4.5)
 
 
 @pytest.mark.parametrize(

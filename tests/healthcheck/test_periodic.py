@@ -19,7 +19,7 @@ import pytest
 from healthcheck import periodic, reference
 from healthcheck.__main__ import main
 from healthcheck.check import check
-from healthcheck.clock import own, steady
+from healthcheck.clock import own_clocks, steady_time
 from healthcheck.interval import Interval
 from healthcheck.periodic import SparingReference, State, ticks
 from healthcheck.reading import Reference, Server
@@ -37,7 +37,7 @@ class Clock(Bell):
         super().__init__()
         self.now = 1000.0
 
-    def heard(self, timeout: float, times: int = 1) -> bool:
+    def wait(self, timeout: float, rings: int = 1) -> bool:
         self.now += timeout
         return False
 
@@ -45,7 +45,7 @@ class Clock(Bell):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     with Clock() as clock:
-        monkeypatch.setattr(periodic, "steady", lambda: clock.now)
+        monkeypatch.setattr(periodic, "steady_time", lambda: clock.now)
         yield clock
 
 
@@ -71,8 +71,10 @@ def test_a_slow_check_costs_its_turns_and_no_more(clock: Clock) -> None:
     assert [int(began // 10) for began in times] == [0, 1, 4, 5]
 
 
-def test_it_ends_after_its_number_and_without_waiting_for_another_turn(clock: Clock) -> None:
-    assert len(list(ticks(10, clock, 3))) == 3
+def test_the_first_check_is_at_once_and_nothing_is_waited_for_after_the_last(clock: Clock) -> None:
+    assert len(list(itertools.islice(ticks(10, clock), 1))) == 1
+    assert clock.now == 1000
+    assert len(list(itertools.islice(ticks(10, clock), 3))) == 3
     assert clock.now < 1000 + 22
 
 
@@ -105,7 +107,7 @@ class Servers:
     def __call__(self, servers: Sequence[str], patience: float) -> Reference:
         self.asked.append(list(servers))
         answers = tuple(Server(name, None, "", name in self.denied) for name in servers)
-        return Reference("ntp", Interval(0, 0), steady(), own(), answers)
+        return Reference("ntp", Interval(0, 0), steady_time(), own_clocks(), answers)
 
 
 @pytest.mark.parametrize(
@@ -114,13 +116,13 @@ class Servers:
 def test_servers_of_others_are_asked_seldom(
     monkeypatch: pytest.MonkeyPatch, names: list[str], age: float
 ) -> None:
-    servers, now = Servers(), steady()
+    servers, now = Servers(), steady_time()
     ask = SparingReference(names, servers)
     first = ask(1.0)
     assert ask(1.0) is first
-    monkeypatch.setattr(periodic, "steady", lambda: now + age - 1)
+    monkeypatch.setattr(periodic, "steady_time", lambda: now + age - 1)
     assert ask(1.0) is first
-    monkeypatch.setattr(periodic, "steady", lambda: now + age + 1)
+    monkeypatch.setattr(periodic, "steady_time", lambda: now + age + 1)
     assert ask(1.0) is not first
     assert servers.asked == [names] * 2
 
@@ -131,10 +133,10 @@ def test_they_are_asked_again_when_this_machine_has_slept_and_not_when_its_clock
     servers = Servers()
     ask = SparingReference(["a"], servers)
     before = ask(1.0).own
-    monkeypatch.setattr(periodic, "own", lambda: before._replace(epoch=before.epoch + 3600))
+    monkeypatch.setattr(periodic, "own_clocks", lambda: before._replace(epoch=before.epoch + 3600))
     ask(1.0)
     assert len(servers.asked) == 1
-    monkeypatch.setattr(periodic, "own", lambda: before._replace(slept=before.slept + 60))
+    monkeypatch.setattr(periodic, "own_clocks", lambda: before._replace(slept=before.slept + 60))
     ask(1.0)
     assert len(servers.asked) == 2
 
@@ -189,7 +191,7 @@ def test_the_state_changes_after_two_failures_and_one_success(
     state = State(failures=2, successes=1)
     changes, found = [], []
     for status in checks:
-        changes.append(state.after(status))
+        changes.append(state.update(status))
         found.append(state.status)
     assert found == states
     assert changes == [False] + [now != then for then, now in itertools.pairwise(states)]
@@ -259,7 +261,7 @@ def test_check_after_check_leaves_no_memory_behind() -> None:
 
         def checks(number: int) -> int:
             for _ in range(number):
-                assert check(service.url, ask).verdict.status == "OK"
+                assert check(service.url, ask_reference=ask).verdict.status == "OK"
                 service.requests.clear()
             for thread in threading.enumerate():
                 if "measure" in thread.name:  # it has told its result, and may not have ended

@@ -15,10 +15,10 @@ import pytest
 import sntp
 from healthcheck import reference
 from healthcheck.check import check
-from healthcheck.clock import Own
+from healthcheck.clock import OwnClocks
 from healthcheck.interval import Interval
 from healthcheck.reading import Reference, Server
-from healthcheck.reference import SERVERS, canonical, combine, measure
+from healthcheck.reference import SERVERS, canonical_address, combine, measure
 from tests.support.healthcheck_servers import (
     UdpServer,
     ntp,
@@ -167,7 +167,7 @@ def test_a_server_that_says_stop_is_asked_once(monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_an_address_is_one_in_all_its_forms(one: str, other: str, same: bool) -> None:
-    assert (canonical(one) == canonical(other)) is same
+    assert (canonical_address(one) == canonical_address(other)) is same
 
 
 def test_the_32_bits_of_ntp_s_seconds_began_anew_in_2036() -> None:
@@ -278,7 +278,9 @@ def test_an_invalid_answer_has_no_vote() -> None:
 
 
 def test_our_own_clock_stands_in_with_a_declared_error() -> None:
-    found = combine([Server("ntp.test", None, "no answer in time")], at=0.0, ours=Own(0.0, 0.0))
+    found = combine(
+        [Server("ntp.test", None, "no answer in time")], at=0.0, own=OwnClocks(0.0, 0.0)
+    )
     assert found.kind == "local"
     assert found.offset == Interval(-0.1, 0.1)
     assert found.servers[0].name == "ntp.test"
@@ -299,7 +301,7 @@ def test_the_checkers_own_clock_cancels(
         names = [one.name for one in servers]
         real = time.time
         monkeypatch.setattr(time, "time", lambda: real() + wrong)
-        result = check(server.url, lambda patience: measure(names, patience))
+        result = check(server.url, ask_reference=lambda patience: measure(names, patience))
     assert result.verdict.status == status, result.verdict.detail
     worst = result.verdict.worst
     assert worst is not None
@@ -326,8 +328,8 @@ def test_an_answer_during_which_our_own_clock_was_set_counts_as_any_other(
 def test_an_answer_during_which_this_machine_slept_has_no_vote(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    states = itertools.chain([Own(0.0, 0.0)], itertools.repeat(Own(0.0, 60.0)))
-    monkeypatch.setattr(reference, "own", lambda: next(states))
+    states = itertools.chain([OwnClocks(0.0, 0.0)], itertools.repeat(OwnClocks(0.0, 60.0)))
+    monkeypatch.setattr(reference, "own_clocks", lambda: next(states))
     with ntp() as server:
         found = asked(server)
     assert found.servers[0].trouble == "this machine slept meanwhile"

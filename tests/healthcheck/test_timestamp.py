@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from healthcheck.timestamp import BadTimestamp, parse, utc
+from healthcheck.timestamp import BadTimestamp, format_utc, parse
 
 T = 1_795_342_272.0  # 2026-11-22T10:11:12Z
 
@@ -81,5 +81,5 @@ def test_a_refusal_repeats_only_plain_characters_and_not_many() -> None:
 
 
 def test_our_own_stamps_are_utc_with_milliseconds() -> None:
-    assert utc(T + 0.25) == "2026-11-22T10:11:12.250Z"
-    assert utc(T) == "2026-11-22T10:11:12.000Z"
+    assert format_utc(T + 0.25) == "2026-11-22T10:11:12.250Z"
+    assert format_utc(T) == "2026-11-22T10:11:12.000Z"

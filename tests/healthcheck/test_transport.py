@@ -31,7 +31,7 @@ def redirects(location: str, code: int) -> Behaviour:
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(code: int) -> None:
     with web(redirects("/now", code)) as server:
-        result = check(server.url + "/time", exact)
+        result = check(server.url + "/time", ask_reference=exact)
     assert (result.verdict.status, result.verdict.reason) == ("Failed", "redirect")
     assert f"answered {code}: a redirect, which is not followed" in result.verdict.detail
     assert len(server.requests) == 1
@@ -74,7 +74,7 @@ def test_a_proxy_of_the_environment_is_used_only_if_asked_for(
 )
 def test_a_proxy_that_does_not_work_is_named(environment: pytest.MonkeyPatch, url: str) -> None:
     environment.setenv("http_proxy", url)
-    verdict = check("http://service.test/now", exact, environment=True).verdict
+    verdict = check("http://service.test/now", ask_reference=exact, environment=True).verdict
     assert (verdict.status, verdict.reason) == ("Failed", "proxy"), verdict.detail
 
 
@@ -84,9 +84,9 @@ def test_a_netrc_is_used_only_if_asked_for(environment: pytest.MonkeyPatch, tmp_
     netrc.chmod(0o600)
     environment.setenv("NETRC", str(netrc))
     with web(tells()) as server:
-        check(server.url, exact)
+        check(server.url, ask_reference=exact)
         assert not any("Authorization" in headers for headers in server.requests)
-        check(server.url, exact, environment=True)
+        check(server.url, ask_reference=exact, environment=True)
     assert "Authorization" in server.requests[-1]
 
 
@@ -98,7 +98,7 @@ def test_interim_answers_are_passed_over(interim: str) -> None:
         request.answer({"now": rfc3339(), "instance": "i-1"})
 
     with web(behave) as server:
-        assert check(server.url, exact).verdict.status == "OK"
+        assert check(server.url, ask_reference=exact).verdict.status == "OK"
 
 
 @contextlib.contextmanager
@@ -130,7 +130,7 @@ def dripping_handshake() -> Iterator[int]:
 def test_the_deadline_holds_for_a_handshake_and_nothing_is_left_behind() -> None:
     before = set(threading.enumerate())
     with dripping_handshake() as port:
-        result = check(f"https://127.0.0.1:{port}", exact, deadline=0.5)
+        result = check(f"https://127.0.0.1:{port}", ask_reference=exact, deadline=0.5)
         assert (result.verdict.status, result.verdict.reason) == ("Failed", "timeout")
         for thread in set(threading.enumerate()) - before:
             if "measure" in thread.name:
@@ -169,7 +169,7 @@ def test_https_is_asked_if_its_certificate_is_right(
 ) -> None:
     with encrypted(authority, tells()) as url:
         assert trusting(url).verdict.status == "OK"
-        verdict = check(url, exact).verdict
+        verdict = check(url, ask_reference=exact).verdict
     assert (verdict.status, verdict.reason) == ("Failed", "tls")
     assert "self-signed" in verdict.detail or "issuer" in verdict.detail
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from healthcheck.clock import Own
+from healthcheck.clock import OwnClocks
 from healthcheck.interval import Interval
-from healthcheck.reading import Reading, Reference, Sample, Trouble
+from healthcheck.reading import Kind, Reading, Reference, Sample, Trouble
 from healthcheck.timestamp import Timestamp
-from healthcheck.verdict import described, hint, judge
+from healthcheck.verdict import format_error, judge, likely_cause
 
 NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z, when the tests' steady clock stands at zero
 RTT = 0.040
@@ -31,14 +31,15 @@ def sample(
     said = start + rtt / 2 + error if stated is None else stated
     offset = Interval(said - (start + rtt), said + resolution - start)
     stamp = Timestamp(said, resolution)
-    offset = offset.moved(-own_step)  # our wall clock was set forward before we asked
-    before, after = (Own(NOON + own_step, one) for one in slept)
+    offset = offset.shift(-own_step)  # our wall clock was set forward before we asked
+    before, after = (OwnClocks(NOON + own_step, one) for one in slept)
     return Sample(instance, offset, stamp, at, at + rtt, before, after)
 
 
-def against(kind: str = "ntp", own_error: float = 0.0, bound: float = 0.010) -> Reference:
-    """What the NTP servers said of our own clock, which is `own_error` fast."""
-    return Reference(kind, Interval(-own_error - bound, -own_error + bound), 0.0, Own(NOON, 0.0))  # type: ignore[arg-type]
+def against(kind: Kind = "ntp", own_error: float = 0.0, bound: float = 0.010) -> Reference:
+    """The NTP servers' view of our own clock, which is `own_error` fast."""
+    offset = Interval(-own_error - bound, -own_error + bound)
+    return Reference(kind, offset, 0.0, OwnClocks(NOON, 0.0))
 
 
 NTP = against()
@@ -215,7 +216,7 @@ def test_a_sample_that_ends_before_it_begins_counts_for_nothing() -> None:
 def test_exactly_the_limit_is_ok_and_more_is_not(error: float) -> None:
     exact = Interval(error, error)
     at_limit = sample()._replace(offset=exact, sent=0.0, arrived=0.0)
-    reference = Reference("ntp", Interval(0.0, 0.0), 0.0, Own(NOON, 0.0))
+    reference = Reference("ntp", Interval(0.0, 0.0), 0.0, OwnClocks(NOON, 0.0))
     assert judge(Reading((at_limit,), reference), limit=1.0).status == "OK"
     assert judge(Reading((at_limit,), reference), limit=0.999999).reason == "clock_off"
 
@@ -262,7 +263,7 @@ def test_only_an_unclear_verdict_wants_more_samples(error: float, proven: bool) 
     ],
 )
 def test_hints_name_the_usual_cause(error: float, text: str) -> None:
-    assert hint(error, NOON + error) == (f": {text}" if text else "")
+    assert likely_cause(error, NOON + error) == (f": {text}" if text else "")
 
 
 @pytest.mark.parametrize(
@@ -276,4 +277,4 @@ def test_hints_name_the_usual_cause(error: float, text: str) -> None:
     ],
 )
 def test_errors_are_described_with_sign_bound_and_unit(error: Interval, text: str) -> None:
-    assert described(error) == text
+    assert format_error(error) == text

@@ -11,10 +11,10 @@ from healthcheck.waiting import Bell, pause
 def test_a_ring_ends_the_waiting_and_none_does_not() -> None:
     with Bell() as bell:
         start = time.perf_counter()
-        assert not bell.heard(0.05)
+        assert not bell.wait(0.05)
         assert time.perf_counter() - start > 0.04
         threading.Timer(0.05, bell.ring).start()
-        assert bell.heard(5.0)
+        assert bell.wait(5.0)
         assert time.perf_counter() - start < 2
 
 
@@ -22,24 +22,24 @@ def test_as_many_rings_are_waited_for_as_are_asked_for() -> None:
     with Bell() as bell:
         for _ in range(2):
             bell.ring()
-        assert not bell.heard(0.05, times=3)
+        assert not bell.wait(0.05, rings=3)
         for _ in range(3):
             threading.Thread(target=bell.ring).start()
-        assert bell.heard(5.0, times=3)
+        assert bell.wait(5.0, rings=3)
 
 
 def test_a_thousand_rings_that_nobody_hears_hold_up_nobody() -> None:
     with Bell() as bell:
         for _ in range(10_000):
             bell.ring()
-        assert bell.heard(0.0 + 1.0)
+        assert bell.wait(0.0 + 1.0)
 
 
 def test_whoever_rings_too_late_is_not_told_so() -> None:
     with Bell() as bell:
         pass
     bell.ring()
-    assert bell.rung
+    assert bell.has_rung
 
 
 def test_a_pause_lasts() -> None:

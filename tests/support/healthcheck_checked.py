@@ -6,7 +6,7 @@ import itertools
 import time
 
 from healthcheck.check import Result, check
-from healthcheck.clock import own, steady
+from healthcheck.clock import own_clocks, steady_time
 from healthcheck.interval import Interval
 from healthcheck.reading import Reference
 from healthcheck.verdict import LIMIT
@@ -17,12 +17,12 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 def exact(patience: float) -> Reference:
     """Our own clock is the truth, as it is that of the servers too."""
-    return Reference("ntp", Interval(0.0, 0.0), steady(), own())
+    return Reference("ntp", Interval(0.0, 0.0), steady_time(), own_clocks())
 
 
 def checked(behaviour: Behaviour, deadline: float = 5.0, limit: float = LIMIT) -> Result:
     with web(behaviour) as server:
-        return check(server.url + "/now", exact, limit, deadline=deadline)
+        return check(server.url + "/now", ask_reference=exact, limit=limit, deadline=deadline)
 
 
 def in_turn(*behaviours: Behaviour) -> Behaviour:

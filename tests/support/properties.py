@@ -11,14 +11,14 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 import sntp
-from healthcheck.clock import Own
+from healthcheck.clock import OwnClocks
 from healthcheck.interval import Interval, majority
 from healthcheck.reading import Reading, Sample, Server, Trouble
 from healthcheck.reference import combine
-from healthcheck.samples import MAX_BODY, understood
-from healthcheck.target import BadUrl, completed, without_credentials
-from healthcheck.timestamp import BadTimestamp, Timestamp, parse, utc
-from healthcheck.verdict import described, hint, judge
+from healthcheck.samples import MAX_BODY, parse_answer
+from healthcheck.timestamp import BadTimestamp, Timestamp, format_utc, parse
+from healthcheck.url import BadUrl, complete_url, remove_credentials
+from healthcheck.verdict import format_error, judge, likely_cause
 from service.app import create_app
 from service.timeserver import Monitor
 from tests.support.healthcheck_servers import packet_at
@@ -74,7 +74,7 @@ def any_text_is_a_moment_or_is_refused_in_plain_words(text: str) -> None:
     else:
         assert math.isfinite(found.seconds)
         assert 1e-9 <= found.resolution <= 1
-        utc(found.seconds)
+        format_utc(found.seconds)
 
 
 moments = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1))
@@ -101,7 +101,7 @@ def a_moment_lies_between_its_stamp_and_the_next(
     | texts.map(lambda text: b'{"now": "%s"}' % text.encode("utf-8", "replace"))
 )
 def any_body_is_understood_or_is_refused_in_plain_words(body: bytes) -> None:
-    found = attempt(understood, body[:MAX_BODY], Trouble)
+    found = attempt(parse_answer, body[:MAX_BODY], Trouble)
     if isinstance(found, Trouble):
         assert found.reason == "body"
         assert is_plain(str(found))
@@ -113,13 +113,13 @@ def any_body_is_understood_or_is_refused_in_plain_words(body: bytes) -> None:
 
 @given(st.text() | st.from_regex(r"\w{1,6}://(\w+(:\w*)?@)?[\w.:\[\]%]*(/\w*)?"))
 def any_url_is_completed_or_is_refused_without_repeating_it(text: str) -> None:
-    url = attempt(completed, text, BadUrl)
+    url = attempt(complete_url, text, BadUrl)
     if isinstance(url, BadUrl):
         assert len(text) < 8 or text not in str(url)
     else:
-        assert completed(url) == url
+        assert complete_url(url) == url
         assert url.startswith(("http://", "https://"))
-        assert "@" not in without_credentials(url).split("/")[2]
+        assert "@" not in remove_credentials(url).split("/")[2]
 
 
 # --- answers of NTP servers
@@ -166,7 +166,7 @@ def the_truth_lies_inside_the_root_distance(
 def an_intersection_never_widens(one: Interval, other: Interval) -> None:
     both = one.meet(other)
     assert both == other.meet(one)
-    if not both.empty:
+    if not both.is_empty:
         assert both.half_width <= min(one.half_width, other.half_width)
         assert one.low <= both.low <= both.high <= one.high
 
@@ -176,7 +176,7 @@ def a_difference_holds_every_difference(one: Interval, other: Interval, a: float
     of_one = one.low + a * (one.high - one.low)
     of_other = other.low + b * (other.high - other.low)
     assert holds(one.minus(other), of_one - of_other)
-    assert holds(one.moved(-of_other), of_one - of_other)
+    assert holds(one.shift(-of_other), of_one - of_other)
 
 
 @given(
@@ -209,16 +209,16 @@ def readings(draw: st.DrawFn) -> tuple[Reading, dict[str, float]]:
     lies = draw(st.lists(intervals, max_size=len(honest) - 1))
     told = [Interval(-own_error - low, -own_error + high) for low, high in honest] + lies
     servers = [Server(f"ntp{number}", one) for number, one in enumerate(told)]
-    reference = combine(servers, 0.0, Own(NOW + own_error, 0.0))
+    reference = combine(servers, 0.0, OwnClocks(NOW + own_error, 0.0))
     samples, at = [], draw(st.floats(-1, 1))
     resolution = 10.0 ** -draw(st.integers(0, 6))
     for _ in range(draw(st.integers(1, 8))):
         name, out, back = draw(st.sampled_from("abc")), draw(delays), draw(delays)
         error = errors.setdefault(name, draw(st.floats(-3, 3)))
         stated = math.floor((NOW + at + out + error) / resolution) * resolution
-        ours = Own(NOW + own_error + draw(st.sampled_from([0.0, 0.0, -3600.0, 7.0])), 0.0)
+        ours = OwnClocks(NOW + own_error + draw(st.sampled_from([0.0, 0.0, -3600.0, 7.0])), 0.0)
         sent, arrived = at, at + out + back
-        offset = Interval(stated - arrived, stated + resolution - sent).moved(-ours.epoch)
+        offset = Interval(stated - arrived, stated + resolution - sent).shift(-ours.epoch)
         samples.append(
             Sample(name, offset, Timestamp(stated, resolution), sent, arrived, ours, ours)
         )
@@ -258,9 +258,9 @@ def more_samples_never_widen_a_bound(world: tuple[Reading, dict[str, float]]) ->
 
 @given(seconds, seconds)
 def whatever_the_error_it_can_be_told(error: float, stated: float) -> None:
-    assert described(Interval(error, error)).isascii()
-    assert hint(error, stated).isascii()
-    assert utc(stated)
+    assert format_error(Interval(error, error)).isascii()
+    assert likely_cause(error, stated).isascii()
+    assert format_utc(stated)
 
 
 # --- the service

@@ -1,0 +1,37 @@
+"""The output of a monitoring plugin (Nagios, Icinga, Naemon): one line with performance data.
+
+The Monitoring Plugins' development guidelines define it:
+'label'=value[unit];[warn];[crit];[min];[max].
+"""
+
+from __future__ import annotations
+
+from healthcheck.check import Result
+from healthcheck.formats.text import detail
+
+
+def status(result: Result) -> str:
+    """Return OK, CRITICAL or UNKNOWN. What is not proven is UNKNOWN: a person should look."""
+    if result.verdict.status == "OK":
+        return "OK"
+    if result.verdict.status == "Unknown" or result.verdict.reason == "undetermined":
+        return "UNKNOWN"
+    return "CRITICAL"
+
+
+def render(result: Result) -> str:
+    """Return the line; performance data are in seconds."""
+    # A bar would begin the performance data.
+    text = detail(result).replace("|", "/")
+    return f"TIME {status(result)}: {text} | {' '.join(_performance_data(result))}"
+
+
+def _performance_data(result: Result) -> list[str]:
+    limit = f"{result.limit:g}"
+    data = [f"'duration'={result.phases['total']:.6f}s;;;0;"]
+    if worst := result.verdict.worst:
+        # An offset may be negative, so it is critical outside of a range.
+        data.append(f"'offset'={worst.error.middle:.6f}s;;-{limit}:{limit};;")
+        data.append(f"'bound'={worst.error.half_width:.6f}s;;;0;")
+    data.append(f"'instances'={len(result.verdict.instances)};;;0;")
+    return data

@@ -1,0 +1,77 @@
+"""The proof of a verdict: each response and each NTP server as an interval, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from healthcheck.check import Result
+from healthcheck.interval import Interval
+from healthcheck.reading import Reference, Sample
+from healthcheck.timestamp import format_utc
+
+KINDS = {
+    "ntp": "what more than half of the servers that answered hold",
+    "single": "the one server that answered",
+    "local": "our own clock, because no server answered",
+    "chosen": "our own clock, by choice",
+    "disagree": "no majority: the servers contradict each other",
+}
+
+
+def render(result: Result) -> str:
+    """Return several lines; intervals are in milliseconds."""
+    return "\n".join(_lines(result))
+
+
+def _lines(result: Result) -> Iterator[str]:
+    reading, verdict = result.reading, result.verdict
+    yield from _reference(reading.reference)
+    yield "responses (the service's clock minus ours, whatever the delay of either way):"
+    for number, sample in enumerate(reading.samples, 1):
+        yield f"  {number}  {_sample(sample, reading.reference)}"
+    if reading.trouble:
+        yield f"  then: {reading.trouble}"
+    if not reading.samples and not reading.trouble:
+        yield "  none"
+    yield (
+        "error (what all responses of an instance allow, minus the reference, "
+        "plus 50 ppm for the time between):"
+    )
+    for instance in verdict.instances:
+        side = _compare(instance.error, result.limit)
+        yield f"  {instance.name}  {_interval(instance.error)}  {side} {result.limit:g} s"
+    proven = "proven" if verdict.proven else "not proven"
+    yield f"verdict: {verdict.status} ({verdict.reason}), {proven}"
+
+
+def _reference(reference: Reference) -> Iterator[str]:
+    yield "reference (true time minus our clock):"
+    width = max((len(server.name) for server in reference.servers), default=0)
+    for server in reference.servers:
+        text = _interval(server.offset) if server.offset else f"not used: {server.trouble}"
+        yield f"  {server.name:<{width}}  {text}"
+    # Servers that contradict each other give no interval.
+    interval = "" if reference.kind == "disagree" else f"{_interval(reference.offset)}  "
+    yield f"  => {interval}{KINDS[reference.kind]}"
+
+
+def _sample(sample: Sample, reference: Reference) -> str:
+    took = (sample.arrived - sample.sent) * 1e3
+    line = (
+        f"{sample.instance}  {_interval(reference.offset_to(sample))}  "
+        f"stated {format_utc(sample.stated.seconds)}, to {sample.stated.resolution:g} s, "
+        f"within {took:.3f} ms"
+    )
+    if reference.is_comparable(sample):
+        return line
+    return f"{line}  not used: our own clock was set, or slept, meanwhile"
+
+
+def _interval(interval: Interval) -> str:
+    return f"[{interval.low * 1e3:+.3f}, {interval.high * 1e3:+.3f}] ms"
+
+
+def _compare(error: Interval, limit: float) -> str:
+    if error.most <= limit:
+        return "within"
+    return "beyond" if error.least > limit else "on both sides of"

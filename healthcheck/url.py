@@ -1,0 +1,45 @@
+"""Complete the URL of a service, and refuse one that cannot be requested."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+
+
+class BadUrl(ValueError):
+    """A URL that cannot be requested. The text does not repeat it: it may hold a password."""
+
+
+def complete_url(url: str) -> str:
+    """Add the scheme where there is none, and /now where there is no path; raise BadUrl."""
+    url = url if "://" in url else f"http://{url}"
+    validate_url(url)
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=parts.path if parts.path.strip("/") else "/now"))
+
+
+def validate_url(url: str) -> None:
+    """Raise BadUrl unless it is a URL of HTTP that requests would send."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+        # Each part of a name has 1 to 63 characters.
+        (host or "").encode("idna")
+        requests.Request("GET", url).prepare()
+    except (ValueError, requests.RequestException):
+        raise BadUrl("that is not a URL: its host or its port cannot be read") from None
+    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
+        raise BadUrl("that is not a URL such as http://example.org or http://[::1]:8080/now")
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        # It is rarely part of a path, and often the rest of a password, which would be printed.
+        raise BadUrl(
+            "that is not a URL: an @ behind the host must be written as %40, "
+            "and # or / in a password too"
+        )
+
+
+def remove_credentials(url: str) -> str:
+    """Return the URL without a user name and password, to be printed."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
