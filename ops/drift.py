@@ -9,8 +9,8 @@ Exit codes: 0 no difference, 1 some, 2 wrong usage, 3 nothing is deployed, or AW
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -20,12 +20,12 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs
 
 from deployment.errors import UserError
 from deployment.ownership import Deployment, outputs_of, pairs
-from deployment.template import BadTemplate, Template, read
+from deployment.template import Template, read
 from local.deployer import Deployer
 from local.program import play
 from local.project import STACK, configuration
 from local.steps import SETTINGS, get_folder
-from ops.target import Target, parser, target
+from ops.target import Target, get_target, run
 
 STABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 NOTHING = "nothing"
@@ -59,26 +59,17 @@ class Findings(NamedTuple):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parser("ops.drift", __doc__).parse_args(argv)
-    try:
-        settings = get_folder(args.name) / SETTINGS
-        overrides = {}
-        if args.stack == STACK and settings.exists():
-            overrides = json.loads(settings.read_text())
-        findings = find_drift(target(args), args.stack, overrides)
-    except (UserError, BadTemplate) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 3
-    except (BotoCoreError, ClientError) as error:
-        print(f"error: AWS cannot be asked: {error}", file=sys.stderr)
-        return 3
+    return run("ops.drift", __doc__, argv, print_drift)
+
+
+def print_drift(args: argparse.Namespace) -> int:
+    settings = get_folder(args.name) / SETTINGS
+    overrides = {}
+    if args.stack == STACK and settings.exists():
+        overrides = json.loads(settings.read_text())
+    findings = find_drift(get_target(args), args.stack, overrides)
     if args.stack == STACK:
         findings.unchecked.append(NOT_SEEN_LOCALLY)
-    print_findings(findings)
-    return 1 if findings.differences else 0
-
-
-def print_findings(findings: Findings) -> None:
     for stack, where, expected, actual in findings.differences:
         print(f"{stack} {where}")
         print(f"    should be  {format_value(expected)}")
@@ -87,6 +78,7 @@ def print_findings(findings: Findings) -> None:
         print(f"not checked: {reason}")
     number = len(findings.differences)
     print("1 difference." if number == 1 else f"{number or 'No'} differences.")
+    return 1 if findings.differences else 0
 
 
 def format_value(value: Any) -> str:

@@ -1,62 +1,61 @@
-"""Empties the bucket of a deployment that is being removed: `python -m ops.empty` (a part of make destroy).
+"""Empty the bucket of a deployment that is being removed: `python -m ops.empty` (in make destroy).
 
-Pulumi deletes what it uploaded. Whatever else is in the bucket (what somebody put there, an old version, half an
-upload) keeps its stack from being deleted, the last of all. The bucket is the one that the artifacts stack made, and no
-other; and it is emptied only when nothing else of the deployment is there: hosts load their image from it.
+Pulumi deletes what it uploaded. Anything else in the bucket, such as an old version or an
+unfinished upload, keeps the stack from being deleted. Only the bucket of the artifacts stack is
+emptied, and only after all other stacks are deleted: hosts load their image from it.
 
-Exit codes: 0 it is empty, or there is none, 1 refused, and says why, 2 wrong usage, 3 AWS cannot be asked.
+Exit codes: 0 the bucket is empty or there is none, 1 refused, 2 wrong usage, 3 AWS cannot be asked.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from deployment.bucket import NotEmptied, empty
-from deployment.errors import UserError
 from deployment.ownership import Deployment, pairs
 from local.destroy import bucket_of
-from ops.target import Target, parser, target
+from ops.target import Target, get_target, run
 
 
-class Refused(Exception):
-    """It is not emptied; the text says why, and what to do."""
+class RefusalError(Exception):
+    """Report why the bucket is not emptied, and what to do."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    return run("ops.empty", __doc__, argv, print_outcome)
+
+
+def print_outcome(args: argparse.Namespace) -> int:
     try:
-        print(emptied(target(parser("ops.empty", __doc__).parse_args(argv))))
-    except (Refused, NotEmptied) as why:
-        print(f"error: {why}", file=sys.stderr)
+        print(empty_bucket(get_target(args)))
+    except (RefusalError, NotEmptied) as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
-    except (UserError, BotoCoreError, ClientError) as trouble:
-        print(f"error: AWS cannot be asked: {trouble}", file=sys.stderr)
-        return 3
     return 0
 
 
-def emptied(where: Target) -> str:
-    """What was done, in words. Raises Refused, NotEmptied, and what boto3 raises."""
-    cloudformation, deployment = where.client("cloudformation"), Deployment(where.deployment)
-    there = {one["StackName"]: one for one in deployment.stacks(cloudformation)}
-    name = f"{where.deployment}-artifacts"
-    if name not in there:
+def empty_bucket(target: Target) -> str:
+    """Return the outcome in words. Raises RefusalError, NotEmptied, and what boto3 raises."""
+    cloudformation, deployment = target.client("cloudformation"), Deployment(target.deployment)
+    stacks = {stack["StackName"]: stack for stack in deployment.stacks(cloudformation)}
+    name = f"{target.deployment}-artifacts"
+    if name not in stacks:
         return f"Nothing to do: there is no stack {name}."
-    tags = pairs(there[name].get("Tags"))
+    tags = pairs(stacks[name].get("Tags"))
     if not deployment.reason(name, tags):
-        raise Refused(f"the stack {name} is tagged as another deployment's: {tags['deployment']}")
-    others = [one for one in there if one != name]
+        raise RefusalError(f"the stack {name} has the tag deployment={tags['deployment']}")
+    others = [other for other in stacks if other != name]
     if others:
-        raise Refused(
-            f"{where.deployment} is still there ({', '.join(others)}), and needs what is in its bucket: "
-            "delete that first, with pulumi destroy"
+        raise RefusalError(
+            f"{target.deployment} is still deployed ({', '.join(others)}) and needs what is in its "
+            "bucket: run pulumi destroy first"
         )
     bucket = bucket_of(cloudformation, name)
     if bucket is None:
         return f"Nothing to do: the stack {name} has no bucket."
-    return f"{bucket}: {empty(where.client('s3'), bucket)} deleted."
+    return f"{bucket}: {empty(target.client('s3'), bucket)} deleted."
 
 
 if __name__ == "__main__":

@@ -1,76 +1,101 @@
-"""Which deployment a question is about, and how its API is reached: the local cloud's, or with --stack that of AWS."""
+"""The deployment that a command is about: in the local cloud, or with --stack on AWS."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import boto3
 import yaml
+from botocore.exceptions import BotoCoreError, ClientError
 
+from deployment import ROOT
 from deployment.errors import UserError
 from local.api import REGION, client_of
-from local.containers import DEFAULT, ROOT, Containers
+from local.containers import DEFAULT, Containers
 from local.project import DEPLOYMENT, PROJECT, STACK
 
 
 class Target(NamedTuple):
-    """A deployment. `client` makes a boto3 client of a service; it raises what boto3 raises."""
+    """A deployment and its API.
 
-    deployment: str  # what the names of its stacks begin with, and their tag `deployment`
+    deployment: the beginning of its stacks' names, and the value of its tag `deployment`. client:
+    makes boto3's client of a service.
+    """
+
+    deployment: str
     region: str
     client: Callable[[str], Any]
 
-    def listed(self, service: str, operation: str, **request: Any) -> list[dict[str, Any]]:
-        """All pages of what an operation lists."""
+    def list_all(self, service: str, operation: str, **request: Any) -> list[dict[str, Any]]:
+        """Return the items on all pages of a response. Raises what boto3 raises."""
         pages = self.client(service).get_paginator(operation).paginate(**request)
-        (items,) = (one for one in pages.build_full_result().values() if isinstance(one, list))
+        (items,) = (
+            value for value in pages.build_full_result().values() if isinstance(value, list)
+        )
         return list(items)
 
 
-def parser(module: str, description: str | None) -> argparse.ArgumentParser:
-    """For the command `python -m MODULE`, which is a question about a deployment."""
+def run(
+    module: str,
+    description: str | None,
+    argv: Sequence[str] | None,
+    command: Callable[[argparse.Namespace], int],
+) -> int:
+    """Run a command with the arguments that all commands share, and return its exit code.
+
+    The exit code is 2 for wrong usage, and 3 for an error that keeps the command from a result.
+    """
     parser = argparse.ArgumentParser(
         prog=f"python -m {module}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--stack", default=os.environ.get("STACK") or STACK,
-        help="of Pulumi's (default: $STACK, else %(default)s); any other than that is asked about on AWS",
-    )  # fmt: skip
+        "--stack",
+        default=os.environ.get("STACK") or STACK,
+        help=f"Pulumi's, on AWS unless it is {STACK} (default: $STACK, else {STACK})",
+    )
     parser.add_argument(
-        "--name", default=os.environ.get("NAME") or DEFAULT,
-        help="of the deployment in the local cloud (default: $NAME, else %(default)s)",
-    )  # fmt: skip
-    return parser
+        "--name",
+        default=os.environ.get("NAME") or DEFAULT,
+        help=f"of the deployment in the local cloud (default: $NAME, else {DEFAULT})",
+    )
+    args = parser.parse_args(argv)
+    try:
+        return command(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except (BotoCoreError, ClientError) as error:
+        print(f"error: AWS cannot be asked: {error}", file=sys.stderr)
+    return 3
 
 
-def target(args: argparse.Namespace) -> Target:
-    """Raises UserError if it is the local cloud's, and that is not up, or if nothing tells its Region."""
+def get_target(args: argparse.Namespace) -> Target:
+    """Raise UserError if the local cloud is not up, or if no Region is configured."""
     deployment = f"{PROJECT['name']}-{args.stack}"
     if args.stack == STACK:
-        return local_target(Containers(args.name).endpoint(), deployment)
+        return get_local_target(Containers(args.name).endpoint(), deployment)
     session = boto3.Session()
-    region = _configured_region(args.stack) or session.region_name
+    region = _get_configured_region(args.stack) or session.region_name
     if not region:
         raise UserError(
-            "nothing tells the Region: export AWS_REGION=..., or pulumi config set aws:region ..."
+            "no Region is configured: export AWS_REGION=..., or pulumi config set aws:region ..."
         )
     return Target(deployment, region, partial(session.client, region_name=region))
 
 
-def _configured_region(stack: str) -> str | None:
-    """Where Pulumi deploys it, whatever else this machine's settings say."""
+def get_local_target(endpoint: str, deployment: str = DEPLOYMENT) -> Target:
+    return Target(deployment, REGION, client_of(endpoint))
+
+
+def _get_configured_region(stack: str) -> str | None:
+    """Return the Region where Pulumi deploys the stack, whatever AWS's own settings are."""
     file = ROOT / f"Pulumi.{stack}.yaml"
     content = yaml.safe_load(file.read_text()) if file.exists() else None
     region = ((content or {}).get("config") or {}).get("aws:region")
     return str(region) if region else None
-
-
-def local_target(endpoint: str, deployment: str = DEPLOYMENT) -> Target:
-    """A deployment behind the API at that URL."""
-    return Target(deployment, REGION, client_of(endpoint))

@@ -9,19 +9,16 @@ cannot be read.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from deployment.errors import UserError
 from ops.reach import policies
 from ops.reach.egress import Egress, egress
 from ops.reach.ingress import Ingress, ingress
 from ops.reach.state import State, read
 from ops.reach.weaknesses import weaknesses
-from ops.target import parser, target
+from ops.target import get_target, run
 
 Rows = list[tuple[tuple[str, ...], str]]  # cells, and the reason
 
@@ -76,11 +73,11 @@ def _table(title: str, rows: Rows) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    try:
-        found = reach(read(target(parser("ops.reach", __doc__).parse_args(argv))))
-    except (BotoCoreError, ClientError, UserError) as trouble:
-        print(f"error: {trouble}", file=sys.stderr)
-        return 3
+    return run("ops.reach", __doc__, argv, print_reach)
+
+
+def print_reach(args: argparse.Namespace) -> int:
+    found = reach(read(get_target(args)))
     print(report(found))
     return 1 if found.wrong else 0
 

@@ -16,7 +16,7 @@ def function(target: Target, name: str) -> dict[str, Any]:
     policy = None
     with suppress(functions.exceptions.ResourceNotFoundException):
         policy = json.loads(functions.get_policy(FunctionName=name)["Policy"])
-    urls = target.listed("lambda", "list_function_url_configs", FunctionName=name)
+    urls = target.list_all("lambda", "list_function_url_configs", FunctionName=name)
     return {"FunctionName": name, "Urls": urls, "Policy": policy}
 
 

@@ -40,21 +40,21 @@ def read(target: Target) -> State:
         raise UserError(f"{target.deployment} has {len(vpcs)} VPCs in {target.region}, not one")
     ec2 = target.client("ec2")
     here = [{"Name": "vpc-id", "Values": vpcs}]
-    subnets = target.listed("ec2", "describe_subnets", Filters=here)
+    subnets = target.list_all("ec2", "describe_subnets", Filters=here)
     inside = {one["SubnetId"] for one in subnets}
     support = ec2.describe_vpc_attribute(VpcId=vpcs[0], Attribute="enableDnsSupport")
     return State(
         vpc=ec2.describe_vpcs(VpcIds=vpcs)["Vpcs"][0],
         resolver=support["EnableDnsSupport"]["Value"],
         subnets=subnets,
-        route_tables=target.listed("ec2", "describe_route_tables", Filters=here),
+        route_tables=target.list_all("ec2", "describe_route_tables", Filters=here),
         internet_gateways={
             one["InternetGatewayId"]
-            for one in target.listed("ec2", "describe_internet_gateways")
+            for one in target.list_all("ec2", "describe_internet_gateways")
             if any(attached["VpcId"] in vpcs for attached in one["Attachments"])
         },
-        acls=target.listed("ec2", "describe_network_acls", Filters=here),
-        groups=target.listed("ec2", "describe_security_groups", Filters=here),
+        acls=target.list_all("ec2", "describe_network_acls", Filters=here),
+        groups=target.list_all("ec2", "describe_security_groups", Filters=here),
         interfaces=_interfaces(target, vpcs[0]),
         addresses=[
             one for one in ec2.describe_addresses()["Addresses"] if one.get("AssociationId")
@@ -75,22 +75,22 @@ def _ids(target: Target) -> dict[str, list[str]]:
     """The physical ids of all resources of the deployment's stacks, by type."""
     stacks = [
         stack["StackName"]
-        for stack in target.listed("cloudformation", "describe_stacks")
+        for stack in target.list_all("cloudformation", "describe_stacks")
         if {"Key": "deployment", "Value": target.deployment} in stack.get("Tags", [])
     ]
     if not stacks:
         raise UserError(f"there is no deployment {target.deployment} in {target.region}")
     ids: dict[str, list[str]] = {}
     for name in stacks:
-        for one in target.listed("cloudformation", "list_stack_resources", StackName=name):
+        for one in target.list_all("cloudformation", "list_stack_resources", StackName=name):
             ids.setdefault(one["ResourceType"], []).append(one.get("PhysicalResourceId", ""))
     return ids
 
 
 def _interfaces(target: Target, vpc: str) -> Items:
     """Every instance on AWS has interfaces of its own; those of the local cloud are told without."""
-    interfaces = target.listed("ec2", "describe_network_interfaces")
-    for reservation in target.listed("ec2", "describe_instances"):
+    interfaces = target.list_all("ec2", "describe_network_interfaces")
+    for reservation in target.list_all("ec2", "describe_instances"):
         for one in reservation["Instances"]:
             if one["State"]["Name"] != "terminated" and not one.get("NetworkInterfaces"):
                 address = {"PublicIp": one.get("PublicIpAddress")}
@@ -101,11 +101,11 @@ def _interfaces(target: Target, vpc: str) -> Items:
 def _endpoints(target: Target, here: Items) -> Items:
     lists = {
         one["PrefixListName"]: one["PrefixListId"]
-        for one in target.listed("ec2", "describe_prefix_lists")
+        for one in target.list_all("ec2", "describe_prefix_lists")
     }
     return [
         {**one, "PrefixListId": lists.get(one["ServiceName"], "")}
-        for one in target.listed("ec2", "describe_vpc_endpoints", Filters=here)
+        for one in target.list_all("ec2", "describe_vpc_endpoints", Filters=here)
     ]
 
 
@@ -113,11 +113,11 @@ def _balancers(target: Target, inside: set[str]) -> Items:
     return [
         {
             **one,
-            "Listeners": target.listed(
+            "Listeners": target.list_all(
                 "elbv2", "describe_listeners", LoadBalancerArn=one["LoadBalancerArn"]
             ),
         }
-        for one in target.listed("elbv2", "describe_load_balancers")
+        for one in target.list_all("elbv2", "describe_load_balancers")
         # By its subnets, because the local cloud says the wrong VpcId.
         if inside & {zone["SubnetId"] for zone in one["AvailabilityZones"]}
     ]
@@ -125,7 +125,7 @@ def _balancers(target: Target, inside: set[str]) -> Items:
 
 def _host_groups(target: Target, inside: set[str], ours: list[str]) -> Items:
     found = []
-    for group in target.listed("autoscaling", "describe_auto_scaling_groups"):
+    for group in target.list_all("autoscaling", "describe_auto_scaling_groups"):
         subnets = set(group["VPCZoneIdentifier"].split(","))
         if group["AutoScalingGroupName"] in ours or inside & subnets:
             template = group.get("LaunchTemplate")

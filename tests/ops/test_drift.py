@@ -14,7 +14,7 @@ from deployment.template import Template
 from local.api import client
 from ops import drift
 from ops.drift import NOTHING, Difference, Findings
-from ops.target import Target, local_target
+from ops.target import Target, get_local_target
 from tests.support.deployed import api
 from tests.support.templates import TEMPLATES
 
@@ -32,7 +32,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_a_deployment_as_it_was_made_has_no_drift_until_a_stack_is_changed_or_deleted(
     url: str,
 ) -> None:
-    where = local_target(url)
+    where = get_local_target(url)
     cloudformation, logs = where.client("cloudformation"), where.client("logs")
     assert drift.find_drift(where, "local", REVIEWER) == Findings([], [])
 
@@ -69,7 +69,7 @@ def test_a_deployment_as_it_was_made_has_no_drift_until_a_stack_is_changed_or_de
 @pytest.mark.integration
 def test_where_nothing_is_deployed_there_is_nothing_to_compare(url: str) -> None:
     with pytest.raises(UserError, match="nothing of timeservice-loc is deployed in us-east-1"):
-        drift.find_drift(local_target(url, "timeservice-loc"), "local", REVIEWER)
+        drift.find_drift(get_local_target(url, "timeservice-loc"), "local", REVIEWER)
 
 
 ARTIFACTS = TEMPLATES["artifacts"].body
@@ -366,7 +366,7 @@ def test_the_exit_code_says_what_the_words_say(
             raise findings
         return findings
 
-    monkeypatch.setattr(drift, "target", lambda _: Target(PROD, "eu-west-1", print))
+    monkeypatch.setattr(drift, "get_target", lambda _: Target(PROD, "eu-west-1", print))
     monkeypatch.setattr(drift, "find_drift", find_drift)
     assert drift.main(["--stack", "prod"]) == status
     output = capsys.readouterr()
@@ -377,7 +377,7 @@ def test_the_exit_code_says_what_the_words_say(
 def test_the_local_cloud_says_what_it_cannot_see(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(drift, "target", lambda _: Target(PROD, "us-east-1", print))
+    monkeypatch.setattr(drift, "get_target", lambda _: Target(PROD, "us-east-1", print))
     monkeypatch.setattr(drift, "find_drift", lambda *_: Findings([], []))
     assert drift.main(["--stack", "local"]) == 0
     output = capsys.readouterr().out

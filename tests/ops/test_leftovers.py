@@ -16,9 +16,8 @@ from deployment.leftovers import Findings, Leftover, find_leftovers
 from deployment.ownership import Deployment
 from local.api import client_of
 from local.destroy import destroy
-from ops import empty
-from ops.leftovers import __main__ as leftovers
-from ops.target import Target, local_target
+from ops import empty, leftovers
+from ops.target import Target, get_local_target
 from tests.support.deployed import api
 from tests.support.templates import TEMPLATES
 
@@ -143,7 +142,7 @@ def start_a_release(client: Client) -> None:
 def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     client: Client, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    foreign, where = strangers(client), local_target(url)
+    foreign, where = strangers(client), get_local_target(url)
     deployed = find_leftovers(client, OURS.name)
     assert deployed.refusals == []
     types = Counter(resource.type for resource in deployed.leftovers)
@@ -161,10 +160,8 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     for resource in deployed.leftovers:
         if resource.type != "cloudformation:stack":
             assert resource.remove.startswith("goes with the stack timeservice-local-")
-    with pytest.raises(
-        empty.Refused, match=r"is still there .* delete that first, with pulumi destroy"
-    ):
-        empty.emptied(where)
+    with pytest.raises(empty.RefusalError, match=r"is still deployed .* run pulumi destroy first"):
+        empty.empty_bucket(where)
 
     left, name = orphans(client), fill(client)
     start_a_release(client)
@@ -205,7 +202,9 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     assert {(resource.type, resource.id) for resource in after} == left - {
         ("ec2:security-group", way.id)
     }
-    assert empty.emptied(where) == "Nothing to do: there is no stack timeservice-local-artifacts."
+    assert (
+        empty.empty_bucket(where) == "Nothing to do: there is no stack timeservice-local-artifacts."
+    )
     assert len(client("cloudformation").describe_stacks()["Stacks"]) == 3
     assert {one["Name"] for one in client("s3").list_buckets()["Buckets"]} == {
         "timeservice-locally-artifacts-bucket-1a2b",
@@ -230,8 +229,8 @@ def test_the_bucket_that_is_emptied_is_the_artifacts_stack_s_own(
 ) -> None:
     cloudformation, s3, body = client("cloudformation"), client("s3"), TEMPLATES["artifacts"].body
     cloudformation.create_stack(StackName=ARTIFACTS, TemplateBody=body, Tags=tags("another"))
-    with pytest.raises(empty.Refused, match="is tagged as another deployment's: another"):
-        empty.emptied(prod(client))
+    with pytest.raises(empty.RefusalError, match="has the tag deployment=another"):
+        empty.empty_bucket(prod(client))
     cloudformation.delete_stack(StackName=ARTIFACTS)
     wait_until_gone(client)
     cloudformation.create_stack(
@@ -249,7 +248,7 @@ def test_the_bucket_that_is_emptied_is_the_artifacts_stack_s_own(
         s3.put_object(Bucket=mine, Key=f"images/{number % 3}", Body=b"")
     s3.delete_object(Bucket=mine, Key="images/0")
     s3.create_multipart_upload(Bucket=mine, Key="half")
-    assert empty.emptied(prod(client)) == f"{mine}: 7 deleted."
+    assert empty.empty_bucket(prod(client)) == f"{mine}: 7 deleted."
     assert bucket.contents(s3, mine) == bucket.uploads(s3, mine) == []
     assert len(bucket.contents(s3, "timeservice-prod-artifacts-bucket-of-somebody")) == 1
 
@@ -325,7 +324,7 @@ def test_the_exit_code_says_whether_something_is_left(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(
-        leftovers, "target", lambda _: Target("timeservice-prod", "eu-west-1", print)
+        leftovers, "get_target", lambda _: Target("timeservice-prod", "eu-west-1", print)
     )
     monkeypatch.setattr(leftovers, "find_leftovers", lambda *_: findings)
     assert leftovers.main(["--stack", "prod"]) == status
@@ -338,7 +337,7 @@ def test_aws_that_cannot_be_asked_is_no_answer(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nobody = Target("timeservice-prod", "eu-west-1", client_of("http://127.0.0.1:9"))
-    monkeypatch.setattr(leftovers, "target", lambda _: nobody)
+    monkeypatch.setattr(leftovers, "get_target", lambda _: nobody)
     assert leftovers.main(["--stack", "prod"]) == 3
     assert "AWS cannot be asked: Could not connect" in capsys.readouterr().err
 

@@ -143,14 +143,14 @@ def test_ports_are_told_as_ranges(protocol: str, found: set[int], expected: str)
 def test_the_command_says_so_with_its_exit_code(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ops.reach.__main__.target", lambda args: cloud.target)
+    monkeypatch.setattr("ops.reach.__main__.get_target", lambda args: cloud.target)
     assert main([]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("OK: ")
     cloud.listen(8080)
     assert main([]) == 1
     assert "WRONG: load balancer" in capsys.readouterr().out
     empty = cloud.target._replace(deployment="timeservice-nowhere")
-    monkeypatch.setattr("ops.reach.__main__.target", lambda args: empty)
+    monkeypatch.setattr("ops.reach.__main__.get_target", lambda args: empty)
     assert main([]) == 3
     assert "there is no deployment timeservice-nowhere" in capsys.readouterr().err
 
@@ -161,7 +161,7 @@ def test_a_cloud_that_is_not_up_cannot_be_read(
     def down(args: object) -> None:
         raise UserError("the local cloud is not up; `make up` starts it")
 
-    monkeypatch.setattr("ops.reach.__main__.target", down)
+    monkeypatch.setattr("ops.reach.__main__.get_target", down)
     assert main([]) == 3
     assert capsys.readouterr().err == "error: the local cloud is not up; `make up` starts it\n"
     with pytest.raises(SystemExit, match="2"):

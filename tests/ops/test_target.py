@@ -26,11 +26,11 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_region_is_pulumi_s_and_then_this_machine_s(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UserError, match="nothing tells the Region"):
-        target.target(PROD)
+    with pytest.raises(UserError, match="no Region is configured"):
+        target.get_target(PROD)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
-    assert target.target(PROD).region == "us-west-2"
+    assert target.get_target(PROD).region == "us-west-2"
     (root / "Pulumi.prod.yaml").write_text("config:\n  aws:region: eu-west-1\n")
-    found = target.target(PROD)
+    found = target.get_target(PROD)
     assert (found.deployment, found.region) == ("timeservice-prod", "eu-west-1")
     assert found.client("ec2").meta.region_name == "eu-west-1"

@@ -10,28 +10,25 @@ everything could be listed.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from deployment.errors import UserError
 from deployment.leftovers import Findings, find_leftovers
 from local.leftovers import connect, find_endpoint, list_leftovers
 from local.project import STACK
-from ops.target import Target, local_target, parser, target
+from ops.target import get_local_target, get_target, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parser("ops.leftovers", __doc__).parse_args(argv)
-    try:
-        if args.stack == STACK:
-            lines, refusals = list_on_this_machine(args.name)
-        else:
-            lines, refusals = list_on_aws(target(args))
-    except (UserError, BotoCoreError) as error:  # such as a profile that does not exist
-        print(f"error: {error}", file=sys.stderr)
-        return 3
+    return run("ops.leftovers", __doc__, argv, print_leftovers)
+
+
+def print_leftovers(args: argparse.Namespace) -> int:
+    if args.stack == STACK:
+        lines, refusals = list_on_this_machine(args.name)
+    else:
+        lines, refusals = list_on_aws(args)
     for line in lines:
         print(line)
     for refusal in refusals:
@@ -45,35 +42,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def list_on_aws(where: Target) -> tuple[list[str], list[str]]:
+def list_on_aws(args: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Return the lines to print, and what AWS refused to list."""
-    findings = find(where)
+    target = get_target(args)
+    findings = find_leftovers(target.client, target.deployment)
     if findings.leftovers:
-        print(f"Left of {where.deployment} in {where.region}, in the order to remove it:")
-    return format_lines(findings, f"--region {where.region}"), findings.refusals
+        print(f"Left of {target.deployment} in {target.region}, in the order to remove it:")
+    return format_lines(findings, f"--region {target.region}"), findings.refusals
 
 
 def list_on_this_machine(name: str) -> tuple[list[str], list[str]]:
     """Return the lines to print, and what the local cloud refused to list."""
     cloud = connect(name)
     lines = list_leftovers(name, cloud)
-    if endpoint := find_endpoint(cloud):
-        where = local_target(endpoint)
-        print(f"{name!r} is up: {where.deployment} is deployed there, and make down removes it.")
-        findings = find(where)
-        lines = lines + format_lines(findings, f"--endpoint-url {endpoint}")
-        return lines, findings.refusals
+    endpoint = find_endpoint(cloud)
+    if endpoint:
+        target = get_local_target(endpoint)
+        print(f"{name!r} is up: {target.deployment} is deployed there, and make down removes it.")
+        findings = find_leftovers(target.client, target.deployment)
+        return lines + format_lines(findings, f"--endpoint-url {endpoint}"), findings.refusals
     if lines:
         print(f"Left of {name!r}:")
     return lines, []
-
-
-def find(where: Target) -> Findings:
-    """Raise UserError if AWS does not answer at all."""
-    try:
-        return find_leftovers(where.client, where.deployment)
-    except (BotoCoreError, ClientError) as error:
-        raise UserError(f"AWS cannot be asked: {error}") from None
 
 
 def format_lines(findings: Findings, options: str) -> list[str]:
