@@ -52,9 +52,9 @@ def bad_image(scene: Scene) -> None:
 def bad_health(scene: Scene) -> None:
     bad(
         scene,
-        "service/app.py",
-        "    def health() -> Response:\n",
-        "    def health() -> Response:\n        raise RuntimeError\n",
+        "service/views.py",
+        "def health() -> Response:\n",
+        "def health() -> Response:\n    raise RuntimeError\n",
         "/health said 500",
     )
 

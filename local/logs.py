@@ -17,7 +17,6 @@ from typing import NamedTuple
 from deployment.errors import UserError
 from local import hosts
 from local.containers import ROLES, Containers
-from service.log import printable
 
 LINES = 30  # of each source, and ten times as many of the one that is asked for
 ROUND = 0.5  # seconds, after which hosts that came meanwhile are followed as well
@@ -79,7 +78,7 @@ def readable(text: str) -> str:
     try:
         return _of_the_service(json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return printable(OWN_TIME.sub("", text, count=1))
+        return escape_unprintable(OWN_TIME.sub("", text, count=1))
 
 
 def _of_the_service(said: dict[str, object]) -> str:
@@ -87,7 +86,7 @@ def _of_the_service(said: dict[str, object]) -> str:
     said.pop("time", None)
     traceback = str(said.pop("traceback", "")).splitlines()
     rest = [f"{key}={_value(value)}" for key, value in said.items()]
-    return "\n    ".join(map(printable, [" ".join([level, message, *rest]), *traceback]))
+    return "\n    ".join(map(escape_unprintable, [" ".join([level, message, *rest]), *traceback]))
 
 
 def _value(value: object) -> str:
@@ -149,3 +148,11 @@ def _follow(source: Source, since: str | None, said: Queue[tuple[Source, Line | 
                 said.put((source, _line(source, raw)))
     time.sleep(AGAIN)
     said.put((source, None))
+
+
+def escape_unprintable(line: str) -> str:
+    """Return the line with an escape for each character that could move the terminal's cursor."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in line
+    )

@@ -1,1 +1,1 @@
-"""The time service: GET /now says what time it is, GET /health says whether to believe it."""
+"""The time service: GET /now returns the time, GET /health whether this host may serve."""

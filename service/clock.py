@@ -1,33 +1,37 @@
-"""Is this host's clock right? The rules, without any input or output.
+"""Whether this host's clock is right: the rules, without any input or output.
 
-A host must be taken out of service when *its* clock goes wrong, and must not be when the *time server* does: all hosts
-ask the same one, and would go down together. The two look alike in one answer ("we differ by 3 s"). They differ in how
-the difference came about:
+A host must leave service when its own clock goes wrong, and must stay when the time server does.
+All hosts ask the same server, so they would otherwise leave together. One response shows only that
+the two clocks differ. The way in which the difference arose shows which clock is wrong:
 
-- Our clock was stepped. Then it moved against the monotonic clock, which nobody can step. -> ours
-- Our clock drifts. Then the difference grows slowly, from answer to answer. -> ours
+- Our clock was stepped: it moved against the monotonic clock, which cannot be set. -> ours
+- Our clock drifts: the difference grows slowly, from response to response. -> ours
 - The difference jumps, and our clock did not move against the monotonic clock. -> the server's
-- There is no earlier answer: the host has just started. -> ours, the server is believed
-- The difference is small enough to serve with. -> nobody's; whatever was held against the server is forgotten
+- There is no earlier response, because the host has just started. -> ours; the server is believed
+- The difference is small enough to serve. -> neither; an earlier fault of the server is forgotten
 
-The kernel slews both of our clocks alike, so a drift does not show against the monotonic clock; it needs none.
+The kernel slews both of our clocks alike, so a drift does not show against the monotonic clock.
 
-What no rule can see from here: a pause of the whole virtual machine stops both clocks, and a correction faster than
-MAX_DRIFT moves both; either looks like a server that jumped. The healthcheck, which looks from outside, does see it.
+Two events look like a jump of the server: a pause of the whole virtual machine, which stops both
+clocks, and a correction faster than MAX_DRIFT. The healthcheck sees them from outside.
 """
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-LIMIT = 0.5  # seconds; a host further off is taken out of service, long before the promised 1 s
-MAX_BOUND = 0.2  # seconds; so that even the worst case, LIMIT + 2 * MAX_BOUND, keeps that promise
-MAX_DRIFT = 2000e-6  # 2,000 ppm; the kernel corrects 500 at most, and no crystal needs that
-JITTER = 0.05  # seconds by which two honest answers may differ besides their bounds
-STARTING = 10.0  # seconds that the first answer may take; then the server counts as silent
-STALE = (
-    60.0  # seconds without an answer after which the server counts as silent: three lost in a row
-)
+# Seconds. A host further off is taken out of service, long before the promised 1 s.
+LIMIT = 0.5
+# Seconds. The worst case, LIMIT + 2 * MAX_BOUND, still keeps that promise.
+MAX_BOUND = 0.2
+# 2,000 ppm. The kernel corrects by 500 at most, and no crystal needs more.
+MAX_DRIFT = 2000e-6
+# Seconds by which two correct measurements may differ besides their bounds.
+JITTER = 0.05
+# Seconds until the first response is due. After that, the server counts as silent.
+STARTING = 10.0
+# Seconds without a response after which the server counts as silent: three lost in a row.
+STALE = 60.0
 
 State = Literal["starting", "synchronised", "wrong", "server_disagrees", "server_silent"]
 
@@ -42,22 +46,22 @@ UNHEALTHY: frozenset[State] = frozenset({"starting", "wrong"})
 
 
 class Moment(NamedTuple):
-    """Our two clocks at one moment, in seconds: the one that tells the time, and the one that nobody can step."""
+    """Readings of our two clocks at one moment, in seconds. Only `wall` can be set."""
 
     wall: float
     monotonic: float
 
-    def stepped(self, since: Moment) -> float:
-        """Seconds by which our clock was set forward since then."""
-        return (self.wall - since.wall) - (self.monotonic - since.monotonic)
+    def step_since(self, earlier: Moment) -> float:
+        """Return by how many seconds our clock was set forward since the earlier moment."""
+        return (self.wall - earlier.wall) - (self.monotonic - earlier.monotonic)
 
 
-class Answer(NamedTuple):
-    """One valid answer of the time server.
+class Measurement(NamedTuple):
+    """A valid response of the time server.
 
     offset: true time minus our clock, in seconds, if the server is right.
-    bound: how far off `offset` may be, in seconds (RFC 5905's root distance); MAX_BOUND at most.
-    at: when it came.
+    bound: the largest error of `offset`, in seconds (RFC 5905's root distance); at most MAX_BOUND.
+    at: when the response arrived.
     """
 
     offset: float
@@ -66,38 +70,42 @@ class Answer(NamedTuple):
 
 
 class Clock(NamedTuple):
-    """What is known of our clock. A new value comes from `answered`; `judged` reads it at any moment.
+    """What is known of our clock. The value never changes; `update` returns a new one.
 
-    started: the monotonic clock when we began to ask, in seconds.
-    server_fault: seconds by which the server's time jumped without our doing.
+    started: reading of the monotonic clock when the first request was due, in seconds.
+    server_fault: seconds by which the server's time jumped while ours did not.
     """
 
     started: float
-    newest: Answer | None = None
+    newest: Measurement | None = None
     server_fault: float = 0.0
 
-    def answered(self, answer: Answer) -> Clock:
-        """The knowledge after another answer of the server's."""
-        if self.newest is None or abs(answer.offset) - answer.bound <= LIMIT:
-            return Clock(self.started, answer)
-        jump = answer.offset - (self.newest.offset - answer.at.stepped(self.newest.at))
-        elapsed = answer.at.monotonic - self.newest.at.monotonic
-        allowance = JITTER + self.newest.bound + answer.bound + MAX_DRIFT * elapsed
+    def update(self, measurement: Measurement) -> Clock:
+        """Return what is known after another measurement."""
+        if self.newest is None or abs(measurement.offset) - measurement.bound <= LIMIT:
+            return Clock(self.started, measurement)
+        step = measurement.at.step_since(self.newest.at)
+        jump = measurement.offset - (self.newest.offset - step)
+        elapsed = measurement.at.monotonic - self.newest.at.monotonic
+        allowance = JITTER + self.newest.bound + measurement.bound + MAX_DRIFT * elapsed
         fault = self.server_fault + (jump if abs(jump) > allowance else 0.0)
-        return Clock(self.started, answer, fault)
+        return Clock(self.started, measurement, fault)
 
-    def offset(self, now: Moment) -> float | None:
-        """True time minus our clock, in seconds, without the server's fault; None if never measured."""
+    def offset_at(self, now: Moment) -> float | None:
+        """Return true time minus our clock, in seconds, without the server's fault.
+
+        None without a measurement.
+        """
         if self.newest is None:
             return None
-        return self.newest.offset - self.server_fault - now.stepped(self.newest.at)
+        return self.newest.offset - self.server_fault - now.step_since(self.newest.at)
 
-    def judged(self, now: Moment) -> State:
-        """What to say of our clock now. A step of our own is seen at once, without waiting for the next answer.
+    def state_at(self, now: Moment) -> State:
+        """Return the state of our clock. A step of our own shows without another measurement.
 
-        Silence changes nothing but the word for it: a clock that was wrong stays wrong until an answer clears it.
+        Silence of the server does not clear a wrong clock: only a measurement does.
         """
-        offset = self.offset(now)
+        offset = self.offset_at(now)
         if self.newest is None or offset is None:
             return "starting" if now.monotonic - self.started < STARTING else "server_silent"
         if abs(offset) - self.newest.bound > LIMIT:

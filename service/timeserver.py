@@ -9,32 +9,27 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import sntp
-from service.clock import MAX_BOUND, REASONS, UNHEALTHY, Answer, Clock, Moment, State
-from service.log import about
+from service.clock import MAX_BOUND, REASONS, UNHEALTHY, Clock, Measurement, Moment, State
+from service.log import log_fields
 
-POLL = 16.0  # seconds; what Amazon recommends for its link-local server, and far below its limit
-MAX_POLL = 1024.0  # seconds; RFC 5905's longest interval, for a server that wants to be left alone
-MAX_KISSES = 6  # that count: POLL * 2**6 is MAX_POLL
-FIRST_POLLS = 4  # asked a second apart, so that one lost packet does not delay a new host
-STEP = 0.005  # seconds; if our clock moves more during a question, the answer is about neither time
+# Seconds. Amazon recommends 16 for its link-local server.
+POLL = 16.0
+# Seconds. RFC 5905's longest interval, for a server that asks to be left alone.
+MAX_POLL = 1024.0
+# Kisses of death that count: POLL * 2**6 is MAX_POLL.
+MAX_KISSES = 6
+# The first requests are a second apart, so that one lost packet does not delay a new host.
+FIRST_POLLS = 4
+# Seconds. If our clock moves more during a request, the response is about neither time.
+MAX_STEP = 0.005
 
 log = logging.getLogger(__name__)
 
 
 class Status(NamedTuple):
-    """What there is to say of our clock at one moment; `clock` is the object that /now and /health show.
+    """The state of our clock at one moment.
 
-    state   starting          nothing measured yet, for the first seconds only (unhealthy)
-            synchronised      we agree with the server
-            wrong             we are off by more than 0.5 s (unhealthy)
-            server_disagrees  the server jumped, and our clock did not: it is not believed
-            server_silent     no answer for a minute; we go by the last one
-    offset  seconds to add to our clock to get true time; null before the first answer
-    bound   how far off that measurement may be, in seconds
-    age     seconds since it was made
-    server  whom we ask
-    server_fault  seconds by which the server jumped away from us; 0 while it is believed
-    trouble what was wrong with the newest question; null if it was answered
+    clock: the object that /now and /health show; docs/openapi.yaml describes its fields.
     """
 
     state: State
@@ -52,17 +47,20 @@ class Status(NamedTuple):
 
 
 def moment() -> Moment:
-    """Our two clocks now. The best of three: a process that is held up between the two reads would see a step."""
+    """Return the readings of our two clocks now.
 
-    def reading() -> tuple[float, Moment]:
+    The closest of three pairs is taken: an interruption between two readings would look like a step.
+    """
+
+    def read_pair() -> tuple[float, Moment]:
         before, wall, after = time.monotonic(), time.time(), time.monotonic()
         return after - before, Moment(wall, before)
 
-    return min(reading() for _ in range(3))[1]
+    return min(read_pair() for _ in range(3))[1]
 
 
 class Monitor:
-    """Keeps a Clock up to date; `start` begins a daemon thread, which ends with the process."""
+    """Keeps a Clock up to date. `start` begins a daemon thread, which ends with the process."""
 
     def __init__(
         self,
@@ -70,7 +68,10 @@ class Monitor:
         ask: Callable[[str, int], sntp.Answer] = sntp.ask,
         now: Callable[[], Moment] = moment,
     ) -> None:
-        """server: host or host:port; ValueError if it is neither. ask, now: what reads the clocks, theirs and ours."""
+        """Take the server as host or host:port; raise ValueError if it is neither.
+
+        ask: sends one request. now: reads our clocks.
+        """
         self.server = server
         self._address = sntp.split(server)
         self._ask = ask
@@ -78,12 +79,12 @@ class Monitor:
         self._clock = Clock(started=now().monotonic)
         self._trouble: str | None = None
         self._state: State = "starting"
-        self._asked = 0
+        self._polls = 0
         self._kisses = 0
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        """Ask from now on, in the background. Not before a fork: threads do not survive one."""
+        """Ask from now on, in the background. Call it after a fork, which threads do not survive."""
         threading.Thread(target=self._run, name="time-server", daemon=True).start()
 
     def stop(self) -> None:
@@ -93,55 +94,60 @@ class Monitor:
     def _run(self) -> None:
         while not self._stopped.is_set():
             self.poll()
-            self._stopped.wait(self.pause())
+            self._stopped.wait(self.poll_interval())
 
     def poll(self) -> None:
-        """Ask once, and learn from the answer or from its absence."""
-        self._asked += 1
+        """Ask once, and update the clock by the response or by its absence."""
+        self._polls += 1
         try:
-            self._clock = self._clock.answered(self._question())
+            self._clock = self._clock.update(self._measure())
         except sntp.KissOfDeath as kiss:
             self._kisses = min(self._kisses + 1, MAX_KISSES)
-            self._say(str(kiss))
-        except Exception as trouble:  # whatever it is: nobody would watch the clock any more
-            self._say(str(trouble) or type(trouble).__name__)
+            self._set_trouble(str(kiss))
+        # Any other exception would end the thread, and nothing would watch the clock any more.
+        except Exception as error:
+            self._set_trouble(str(error) or type(error).__name__)
         else:
             self._kisses = max(self._kisses - 1, 0)
-            self._say(None)
-        self.status()  # nobody else may ask, and a change of it is to be logged
+            self._set_trouble(None)
+        # The state may change while no client asks for it; `status` logs the change.
+        self.status()
 
-    def _question(self) -> Answer:
+    def _measure(self) -> Measurement:
         before = self._now()
         offset, bound = self._ask(*self._address)
         after = self._now()
         if bound > MAX_BOUND:
             raise sntp.InvalidAnswer(f"an answer to within {bound:.3f} s is too vague")
-        if abs(after.stepped(before)) > STEP:
+        if abs(after.step_since(before)) > MAX_STEP:
             raise sntp.InvalidAnswer("our clock was set during the question")
-        return Answer(offset, bound, after)
+        return Measurement(offset, bound, after)
 
-    def pause(self) -> float:
-        """Seconds until the next question. Each kiss of death doubles them, and each answer takes one kiss back.
+    def poll_interval(self) -> float:
+        """Return the seconds until the next request.
 
-        RFC 5905 (7.4) would have a client that is denied never ask again; then nobody would notice a clock that goes
-        wrong after the server has changed its mind. Once in 17 minutes is no burden to anybody.
+        Each kiss of death doubles them, and each good response takes one kiss back. RFC 5905 (7.4)
+        lets a client that is denied never ask again. Then nothing would watch the clock after the
+        server has changed its mind. One request in 17 minutes is no burden.
         """
         if self._kisses:
             return float(min(POLL * 2**self._kisses, MAX_POLL))
-        return 1.0 if self._asked < FIRST_POLLS else POLL
+        return 1.0 if self._polls < FIRST_POLLS else POLL
 
-    def _say(self, trouble: str | None) -> None:
-        """Log a change for the better or the worse once, not at each poll."""
+    def _set_trouble(self, trouble: str | None) -> None:
+        """Remember what is wrong with the server, and log each change once."""
         if trouble != self._trouble:
-            level, words = (logging.WARNING, "is no help") if trouble else (logging.INFO, "answers")
-            line = about(server=self.server, trouble=trouble)
-            log.log(level, f"the time server {words}", extra=line)
+            fields = log_fields(server=self.server, trouble=trouble)
+            if trouble:
+                log.warning("the time server gives no valid response", extra=fields)
+            else:
+                log.info("the time server responds", extra=fields)
         self._trouble = trouble
 
     def status(self) -> Status:
-        """What to say of our clock now; a change of its state is logged by whoever sees it first."""
+        """Return the state of our clock now, and log it if it has changed since the last call."""
         clock, now = self._clock, self._now()
-        state, offset, newest = clock.judged(now), clock.offset(now), clock.newest
+        state, offset, newest = clock.state_at(now), clock.offset_at(now), clock.newest
         status = Status(
             state,
             {
@@ -158,5 +164,5 @@ class Monitor:
             self._state = state
             level = logging.INFO if state == "synchronised" else logging.WARNING
             shown = {key: status.clock[key] for key in ("state", "offset", "bound", "server")}
-            log.log(level, status.reason, extra=about(healthy=status.healthy, **shown))
+            log.log(level, status.reason, extra=log_fields(healthy=status.healthy, **shown))
         return status

@@ -1,7 +1,8 @@
-"""The page for people: page.html with its style and script in it, as the balancer forwards no other path.
+"""The page for people: page.html with its style and script in it.
 
-The Content-Security-Policy names both by their digests, so that nothing else is styled or run; no string becomes HTML
-or code either (trusted types).
+They are in one file because the balancer forwards no path but / and /now. The
+Content-Security-Policy names both by their digests, so the browser runs no other script. Trusted
+types keep strings from becoming HTML or code.
 """
 
 from __future__ import annotations
@@ -29,44 +30,43 @@ def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-# Beside that of all answers (app.py), which allows nothing.
-POLICY = "; ".join(
-    [
-        f"style-src {_digest(STYLE)}",
-        f"script-src {_digest(SCRIPT)}",
-        "connect-src 'self'",
-        "img-src data:",
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    ]
+# Added to the policy of all responses (app.py), which allows nothing.
+POLICY = (
+    f"style-src {_digest(STYLE)}; script-src {_digest(SCRIPT)}; connect-src 'self';"
+    " img-src data:; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
 
-def level(state: State) -> str:
-    """How good or bad a state of a host's clock is, for the style."""
-    return {"synchronised": "good"}.get(state, "bad" if state in UNHEALTHY else "warn")
+def _level(state: State) -> str:
+    """Return how good a state of a host's clock is, for the style."""
+    if state in UNHEALTHY:
+        return "bad"
+    return "good" if state == "synchronised" else "warn"
 
 
 def _sentence(reason: str) -> str:
     return reason[0].upper() + reason[1:]
 
 
-# Compiled once; what does not change is filled in with the rest, which costs less than a template of its own.
+# Compiled once, which costs less than a template for each page.
 TEMPLATE = Environment(autoescape=True, undefined=StrictUndefined).from_string(
     HTML,
     globals={
-        "style": Markup(STYLE),  # noqa: S704 - our own file, as the next
-        "script": Markup(SCRIPT),  # noqa: S704 - our own file
+        "style": Markup(STYLE),  # noqa: S704 - a file of this package
+        "script": Markup(SCRIPT),  # noqa: S704 - a file of this package
         "states": htmlsafe_json_dumps(
-            {state: [level(state), _sentence(reason)] for state, reason in REASONS.items()}
+            {state: [_level(state), _sentence(reason)] for state, reason in REASONS.items()}
         ),
     },
 )
 
 
 def render(nanoseconds: int, status: Status, identity: dict[str, str]) -> str:
-    """The page at that time (since 1970); status: of this host's clock; identity: instance, zone and version."""
+    """Return the page.
+
+    nanoseconds: the time since 1970. status: of this host's clock. identity: instance, zone and
+    version.
+    """
     moment = datetime.fromtimestamp(nanoseconds // 10**9, UTC)
-    return TEMPLATE.render(
-        moment=moment, level=level(status.state), reason=_sentence(status.reason), **identity
-    )
+    level, reason = _level(status.state), _sentence(status.reason)
+    return TEMPLATE.render(moment=moment, level=level, reason=reason, **identity)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from service.app import HEADERS
-from service.log import MOST
+from service.log import LINES_PER_MINUTE
 from tests.service.abuse.__main__ import main as abuse
 from tests.service.abuse.framing import SMUGGLING
 from tests.service.abuse.row import get
@@ -83,7 +83,9 @@ def test_the_service_alone_answers_every_abuse_as_it_shall_and_goes_on(service: 
     unharmed(service)
     said = service.log.read_text()
     assert '"message": "refused a request", "status": 400, "reason": "' in said
-    assert said.count("refused a request") <= 2 * MOST  # two minutes' worth, of hundreds
+    assert (
+        said.count("refused a request") <= 2 * LINES_PER_MINUTE
+    )  # two minutes' worth, of hundreds
 
 
 def test_through_a_balancer_it_does_as_well(service: Running, haproxy: Haproxy) -> None:

@@ -13,8 +13,8 @@ from service.clock import (
     STALE,
     STARTING,
     UNHEALTHY,
-    Answer,
     Clock,
+    Measurement,
     Moment,
     State,
 )
@@ -111,8 +111,8 @@ def test_the_right_one_is_blamed(polls: list[Poll]) -> None:
     for poll in polls:
         monotonic += poll.after
         now = at(monotonic, poll.set_forward)
-        clock = clock.answered(Answer(poll.offset, poll.bound, now))
-        states.append(clock.judged(now))
+        clock = clock.update(Measurement(poll.offset, poll.bound, now))
+        states.append(clock.state_at(now))
     assert states == [poll.state for poll in polls]
 
 
@@ -120,11 +120,11 @@ def test_the_right_one_is_blamed(polls: list[Poll]) -> None:
 def test_a_drifting_clock_is_out_of_service_before_it_is_wrong_by_a_second(ppm: int) -> None:
     """Each answer is as wrong as its bound allows, in our clock's favour."""
     clock, monotonic, error, bound = Clock(started=0), 0.0, 0.0, 0.2
-    while monotonic == 0 or clock.judged(at(monotonic)) not in UNHEALTHY:
+    while monotonic == 0 or clock.state_at(at(monotonic)) not in UNHEALTHY:
         monotonic += POLL
         error = ppm * 1e-6 * monotonic
         flattered = -error + (bound if error > 0 else -bound)
-        clock = clock.answered(Answer(flattered, bound, at(monotonic)))
+        clock = clock.update(Measurement(flattered, bound, at(monotonic)))
         assert abs(error) < 1
     assert abs(error) > LIMIT
 
@@ -134,36 +134,36 @@ def test_the_limit_and_the_vaguest_answer_keep_the_promised_second() -> None:
 
 
 def test_a_step_of_our_own_is_seen_without_another_answer() -> None:
-    clock = Clock(started=0).answered(Answer(0.1, 0.002, at(1)))
-    assert clock.judged(at(1.001, set_forward=2)) == "wrong"
-    assert clock.offset(at(1.001, set_forward=2)) == pytest.approx(-1.9, abs=1e-6)
-    assert clock.judged(at(1.002)) == "synchronised"
+    clock = Clock(started=0).update(Measurement(0.1, 0.002, at(1)))
+    assert clock.state_at(at(1.001, set_forward=2)) == "wrong"
+    assert clock.offset_at(at(1.001, set_forward=2)) == pytest.approx(-1.9, abs=1e-6)
+    assert clock.state_at(at(1.002)) == "synchronised"
 
 
 def test_a_step_is_seen_even_while_the_server_is_silent() -> None:
-    clock = Clock(started=0).answered(Answer(0, 0.002, at(1)))
-    assert clock.judged(at(86_400)) == "server_silent"
-    assert clock.judged(at(86_400, set_forward=2)) == "wrong"
+    clock = Clock(started=0).update(Measurement(0, 0.002, at(1)))
+    assert clock.state_at(at(86_400)) == "server_silent"
+    assert clock.state_at(at(86_400, set_forward=2)) == "wrong"
 
 
 @pytest.mark.parametrize(
     ("age", "state"), [(STALE, "synchronised"), (STALE + 0.1, "server_silent")]
 )
 def test_a_server_is_silent_after_a_minute(age: float, state: State) -> None:
-    clock = Clock(started=0).answered(Answer(0, 0.002, at(0)))
-    assert clock.judged(at(age)) == state
+    clock = Clock(started=0).update(Measurement(0, 0.002, at(0)))
+    assert clock.state_at(at(age)) == state
 
 
 def test_silence_does_not_clear_a_wrong_clock() -> None:
-    clock = Clock(started=0).answered(Answer(3, 0.002, at(0)))
-    assert clock.judged(at(86_400)) == "wrong"
+    clock = Clock(started=0).update(Measurement(3, 0.002, at(0)))
+    assert clock.state_at(at(86_400)) == "wrong"
 
 
 def test_a_server_that_is_never_heard_lets_the_host_serve_after_the_start() -> None:
     clock = Clock(started=100)
-    assert clock.judged(at(100)) == clock.judged(at(100 + STARTING - 0.1)) == "starting"
-    assert clock.judged(at(100 + STARTING)) == "server_silent"
-    assert clock.offset(at(200)) is None
+    assert clock.state_at(at(100)) == clock.state_at(at(100 + STARTING - 0.1)) == "starting"
+    assert clock.state_at(at(100 + STARTING)) == "server_silent"
+    assert clock.offset_at(at(200)) is None
 
 
 def test_only_a_clock_that_is_wrong_or_unknown_is_unhealthy() -> None:

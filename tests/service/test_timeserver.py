@@ -291,7 +291,7 @@ def pauses(monitor: Monitor, polls: int) -> list[float]:
     waited = []
     for _ in range(polls):
         monitor.poll()
-        waited.append(monitor.pause())
+        waited.append(monitor.poll_interval())
     return waited
 
 
@@ -326,7 +326,7 @@ def test_what_is_no_server_is_refused_at_once(server: str) -> None:
 
 def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, dict[str, object]]]:
     """Level, message and what it is about, of each line."""
-    return [(one.levelname, one.message, vars(one)["about"]) for one in caplog.records]
+    return [(one.levelname, one.message, vars(one)["fields"]) for one in caplog.records]
 
 
 def test_trouble_is_logged_when_it_begins_and_when_it_ends(
@@ -337,8 +337,12 @@ def test_trouble_is_logged_when_it_begins_and_when_it_ends(
     with caplog.at_level(logging.INFO):
         pauses(monitor, 5)
     assert said(caplog)[1:] == [
-        ("WARNING", "the time server is no help", {"server": "server", "trouble": "lost"}),
-        ("INFO", "the time server answers", {"server": "server", "trouble": None}),
+        (
+            "WARNING",
+            "the time server gives no valid response",
+            {"server": "server", "trouble": "lost"},
+        ),
+        ("INFO", "the time server responds", {"server": "server", "trouble": None}),
     ]
 
 
@@ -373,7 +377,7 @@ def test_the_thread_asks_again_and_again_until_it_is_stopped() -> None:
         return GOOD
 
     monitor = Monitor("server", ask=ask)
-    monitor.pause = lambda: 0.001  # type: ignore[method-assign]
+    monitor.poll_interval = lambda: 0.001  # type: ignore[method-assign]
     monitor.start()
     try:
         assert asked.acquire(timeout=5)

@@ -9,7 +9,7 @@ from service.worker import Worker
 
 
 class Hasty(Worker):
-    patience = 0.3
+    time_limit = 0.3
 
     def handle(self, conn: Any) -> Any:
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)

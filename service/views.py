@@ -1,0 +1,125 @@
+"""What the service answers: the time at /now, its health at /health, and a page at /.
+
+Errors are JSON too: {"error": {"status": 404, "message": "..."}}. A 500 also has an "id", the
+request_id of its line in the log. service/worker.py refuses what is no HTTP, in the same form.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from datetime import UTC, tzinfo
+from zoneinfo import ZoneInfo, available_timezones
+
+from flask import Blueprint, Response, current_app, request
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
+
+from service import page
+from service.log import log_fields, request_id
+from service.timeserver import Monitor
+from service.timestamp import epoch, rfc3339
+
+FORMATS = ("json", "text", "epoch")
+# A zone's name is looked up here, and never becomes a path. `localtime` is not IANA's.
+ZONES = available_timezones() - {"localtime"}
+
+blueprint = Blueprint("service", __name__)
+log = logging.getLogger(__name__)
+
+
+@blueprint.get("/now")
+def now() -> Response:
+    """Return the time.
+
+    format=json|text|epoch, or else Accept, chooses the form. tz=Europe/Berlin chooses the zone.
+    An unknown, empty or repeated value is a 400. Other parameters are ignored.
+    """
+    form, (zone_name, zone) = _format(), _zone()
+    identity = current_app.extensions["identity"]
+    rest = {"tz": zone_name, **identity, "clock": _monitor().status().clock}
+    # The clock is read last: only the writing of its digits is left after it.
+    if form != "json":
+        nanoseconds = time.time_ns()
+        text = epoch(nanoseconds) if form == "epoch" else rfc3339(nanoseconds, zone)
+        return Response(text + "\n", mimetype="text/plain")
+    tail = json.dumps(rest)[1:]
+    nanoseconds = time.time_ns()
+    head = f'{{"now": "{rfc3339(nanoseconds, zone)}", "epoch": {epoch(nanoseconds)}, '
+    return Response(head + tail + "\n", mimetype="application/json")
+
+
+@blueprint.get("/health")
+def health() -> Response:
+    """Return 200 while the process works and its clock is not known to be wrong, else 503.
+
+    Only the balancer asks for it.
+    """
+    status = _monitor().status()
+    report = {"healthy": status.healthy, "reason": status.reason, "clock": status.clock}
+    return _json_response(report, 200 if status.healthy else 503)
+
+
+@blueprint.get("/")
+def index() -> str:
+    """Return the page for people."""
+    status = _monitor().status()
+    return page.render(time.time_ns(), status, current_app.extensions["identity"])
+
+
+@blueprint.app_errorhandler(HTTPException)
+def handle_http_error(error: HTTPException) -> Response:
+    """Return a refusal as JSON, with the methods that are allowed."""
+    status = error.code or 500
+    response = _json_response({"error": {"status": status, "message": error.description}}, status)
+    response.headers.extend(header for header in error.get_headers() if header[0] == "Allow")
+    return response
+
+
+@blueprint.app_errorhandler(Exception)
+def handle_exception(_error: Exception) -> Response:
+    """Log a fault of this program, and return a 500 that does not show the cause."""
+    name = request_id(request.headers.get("X-Amzn-Trace-Id"))
+    fields = log_fields(request_id=name, method=request.method, path=request.path, status=500)
+    log.exception("a request failed by our fault", extra=fields)
+    message = InternalServerError.description
+    return _json_response({"error": {"status": 500, "message": message, "id": name}}, 500)
+
+
+def _monitor() -> Monitor:
+    monitor: Monitor = current_app.extensions["monitor"]
+    return monitor
+
+
+def _json_response(content: dict[str, object], status: int) -> Response:
+    return Response(json.dumps(content) + "\n", status, mimetype="application/json")
+
+
+def _parameter(name: str) -> str | None:
+    values = request.args.getlist(name)
+    if len(values) > 1:
+        raise BadRequest(f"{name} is given more than once")
+    return values[0] if values else None
+
+
+def _format() -> str:
+    """Return one of FORMATS. If Accept allows neither type, JSON is more use than a 406."""
+    form = _parameter("format")
+    if form is None:
+        # Without parameters: a charset does not change which type the client wants.
+        accept = MIMEAccept([(kind.split(";")[0], q) for kind, q in request.accept_mimetypes])
+        best = accept.best_match(["application/json", "text/plain"])
+        return "text" if best == "text/plain" else "json"
+    if form not in FORMATS:
+        raise BadRequest(f"format must be one of {', '.join(FORMATS)}")
+    return form
+
+
+def _zone() -> tuple[str, tzinfo]:
+    name = _parameter("tz")
+    if name is None or name == "UTC":
+        return "UTC", UTC
+    if name not in ZONES:
+        raise BadRequest("tz must be a zone of the IANA database, such as Europe/Berlin")
+    return name, ZoneInfo(name)
