@@ -1,0 +1,65 @@
+"""The properties of the templates, a line for each: `python -m tests.support.reviewed` writes tests/cfn/reviewed.
+
+CDK calls such files snapshots. A change of a template is a change of its file too, which a reviewer
+reads without the comments around it: a wildcard, a longer time, a property that is gone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from deployment import ROOT
+from deployment.template import Template, read_all
+
+FOLDER = ROOT / "tests" / "cfn" / "reviewed"
+# These are for people, and are no properties.
+WORDS = {"Description", "ConstraintDescription", "AlarmDescription", "AssertDescription"}
+SECTIONS = ("Parameters", "Rules", "Mappings", "Conditions", "Resources", "Outputs")
+NAMES = ("Sid", "Key", "Name", "Id", "PolicyName")  # an item of a list is known by one of these
+
+
+def file_of(part: str) -> Path:
+    return FOLDER / f"{part}.txt"
+
+
+def format_properties(template: Template) -> str:
+    """Return the properties of a template, as a file in tests/cfn/reviewed has them."""
+    content = template.content
+    lines = [
+        line
+        for section in SECTIONS
+        for name, declaration in content.get(section, {}).items()
+        for line in _lines(f"{section}.{name}", declaration)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(path: str, value: Any) -> Iterator[str]:
+    """Yield a line for each value. Texts of many lines have tests of their own, which run them."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key not in WORDS | {"Metadata"}:
+                yield from _lines(f"{path}.{key}", inner)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _lines(f"{path}[{_name(item, number)}]", item)
+    elif "\n" in str(value):
+        yield f"{path}: (a script)"
+    else:
+        yield f"{path}: {json.dumps(value)}"
+
+
+def _name(item: Any, number: int) -> str:
+    """Return what an item is known by: a name of its own, so that one more moves no other."""
+    if not isinstance(item, dict):
+        return ""
+    names = [item[key] for key in NAMES if isinstance(item.get(key), str)]
+    return names[0] if names else str(number)
+
+
+if __name__ == "__main__":
+    for part, template in read_all().items():
+        file_of(part).write_text(format_properties(template))
