@@ -183,7 +183,7 @@ BAD_REPLIES: dict[str, tuple[Callable[[bytes], bytes | None], str]] = {
     "large dispersion": (partial(packet, root_dispersion=15), "root distance"),
     "too vague to judge us": (partial(packet, root_dispersion=0.3), "too vague"),
     "set long ago": (partial(packet, set_ago=30 * 86_400), "too long ago"),
-    "cut short": (lambda question: packet(question)[:40], "."),
+    "cut short": (lambda question: packet(question)[:40], "^40 bytes are no NTP packet$"),
     "silence": (lambda _question: None, "no answer in time"),
 }
 
