@@ -14,16 +14,29 @@ import pytest
 from botocore.validate import ParamValidator
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from ops.cost.resources import Resources
 from tests.support.templates import TEMPLATES
 
 EMAIL = "ops@example.org"
 
 
 def budget(**values: str) -> dict[str, Any]:
-    """The resource's properties, as CloudFormation would resolve them."""
-    (one,) = Resources({"budget": TEMPLATES["budget"]}, {"Email": EMAIL, **values}).all
-    return one.properties
+    """Return the resource's properties, as CloudFormation would resolve them."""
+    limit = TEMPLATES["budget"].parameters["LimitInDollars"]["Default"]
+    parameters: dict[str, Any] = {"Email": EMAIL, "LimitInDollars": limit, **values}
+    properties: dict[str, Any] = TEMPLATES["budget"].resources["Budget"]["Properties"]
+    resolved: dict[str, Any] = resolve(properties, parameters)
+    return resolved
+
+
+def resolve(value: Any, parameters: dict[str, Any]) -> Any:
+    """Replace each reference to a parameter by its value."""
+    if isinstance(value, list):
+        return [resolve(item, parameters) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"Ref"}:
+        return parameters[value["Ref"]]
+    return {key: resolve(item, parameters) for key, item in value.items()}
 
 
 def request(properties: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@ that needs an account on AWS and is at least well-formed."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -18,6 +17,8 @@ import yaml
 from botocore import xform_name
 
 from drills.catalogue import DRILLS
+from local.program import settings
+from ops.cost import get_month, list_lines
 from tests.service.abuse.wire import ROWS
 from tests.support.documented import ROOT, Command, documents, every, shape
 from tests.support.documented_runs import elsewhere
@@ -217,12 +218,8 @@ def test_what_the_readme_says_was_measured_is_told_with_its_command(
 
 def test_what_the_readme_says_of_costs_drills_and_abuse_is_what_the_commands_say() -> None:
     readme = TEXTS["README.md"]
-    done = subprocess.run(
-        [sys.executable, "-m", "ops.cost", "--json"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    cost = json.loads(done.stdout)
-    assert f"${cost['hour']:.3f} an hour, ${cost['month']:.0f} a month in us-east-1" in readme
-    assert f"$100 of credits last {cost['days']['100']:.0f} days" in readme
+    month = get_month(list_lines(settings({}, "make cost"), "us-east-1", 2))
+    assert f"${month / 730:.3f} an hour, ${month:.0f} a month in us-east-1" in readme
+    assert f"$100 of credits last {100 / month * 730 // 24:.0f} days" in readme
     assert f"{len(DRILLS)} ways to break it" in readme
     assert f"{len(ROWS)} requests that nobody should send" in readme

@@ -1,1 +1,0 @@
-"""What a deployment costs: computed from its templates, with the list prices in ops/prices/."""
