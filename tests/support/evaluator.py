@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ops.intrinsics import Evaluator
+from tests.support.intrinsics import Evaluator
 from tests.support.templates import TEMPLATES
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
