@@ -1,4 +1,5 @@
-"""Drills: each fault that the deployment must survive, tried on the real thing under a load that keeps every request.
+"""Break the deployment in every way that it must survive, and count every request meanwhile.
 
-`make drill` runs them all, `make drill NAME` one; `python -m drills --list` tells their names.
+`make drill` runs all drills, `make drill NAME ...` some.
+`python -m drills --list` lists their names.
 """

@@ -1,110 +1,64 @@
-"""Drills of releases that must fail: each says why, leaves no trace, and is seen by nobody."""
+"""Drills of releases that must fail: each reports why, leaves no trace, and reaches no client."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from drills.background import background
-from drills.clock_faults import false_time
-from drills.registry import drill
-from drills.scene import RATE, Scene
-
-
-def bad(scene: Scene, file: str, old: str, new: str, reason: str) -> None:
-    """A release with that change must fail for that reason, and leave no trace."""
-    scene.clone.replace(file, old, new)
-    try:
-        must_fail(scene, reason)
-    finally:
-        scene.clone.replace(file, new, old)
-
-
-def must_fail(scene: Scene, reason: str) -> None:
-    hosts, stacks = set(scene.states()), scene.stacks()
-    with scene.load(RATE):
-        scene.fault()
-        done = scene.clone.make("up")
-        scene.until_two_healthy()
-    scene.hold(done.status != 0, "make up fails")
-    told = next((line for line in done.output.splitlines() if reason in line), None)
-    scene.hold(told is not None, f"the output says {reason!r}")
-    scene.note(f"told: {(told or done.output[-300:]).strip()[:300]}")
-    scene.none_failed()
-    scene.never_wrong()
-    scene.hold(set(scene.states()) == hosts, "the old pair is untouched")
-    scene.hold(scene.stacks() == stacks, "the stack is rolled back and removed")
-    scene.hold(len({one.version for one in scene.requests}) == 1, "nobody sees the bad release")
+from drills.clocks import false_time
+from drills.trial import Trial, drill, repeat
 
 
 @drill("a release whose image does not start")
-def bad_image(scene: Scene) -> None:
-    bad(
-        scene,
-        "service/Dockerfile",
-        '["/usr/bin/python3.13", "-m", "gunicorn"',
-        '["/usr/bin/pyhton"',
-        "failed while starting the service",
+def bad_image(trial: Trial) -> None:
+    gunicorn, missing = '["/usr/bin/python3.13", "-m", "gunicorn"', '["/usr/bin/pyhton"'
+    change_badly(
+        trial, "service/Dockerfile", gunicorn, missing, "failed while starting the service"
     )
 
 
 @drill("a release that says 500 on /health")
-def bad_health(scene: Scene) -> None:
-    bad(
-        scene,
-        "service/views.py",
-        "def health() -> Response:\n",
-        "def health() -> Response:\n    raise RuntimeError\n",
-        "/health said 500",
-    )
+def bad_health(trial: Trial) -> None:
+    health = "def health() -> Response:\n"
+    broken = f"{health}    raise RuntimeError\n"
+    change_badly(trial, "service/views.py", health, broken, "/health said 500")
 
 
 @drill("a release that never gets ready: it listens elsewhere")
-def bad_port(scene: Scene) -> None:
-    bad(scene, "service/gunicorn.conf.py", "0.0.0.0:8080", "127.0.0.1:8080", "/health said 000")
+def bad_port(trial: Trial) -> None:
+    address, elsewhere = "0.0.0.0:8080", "127.0.0.1:8080"
+    change_badly(trial, "service/gunicorn.conf.py", address, elsewhere, "/health said 000")
 
 
 @drill("a release whose hosts' clocks are never synchronised, as the time server is silent")
-def bad_clock(scene: Scene) -> None:
-    scene.new_release()
-    with false_time(scene, "mute"):  # a container that has stopped would be started by make up
-        must_fail(scene, "failed while waiting for the clock to be synchronised")
+def bad_clock(trial: Trial) -> None:
+    trial.edit_release()
+    # A time server that is stopped would be started by make up.
+    with false_time(trial, "mute"):
+        release_badly(trial, "failed while waiting for the clock to be synchronised")
 
 
 @drill("a release whose user data fails")
-def bad_user_data(scene: Scene) -> None:
-    bad(
-        scene,
-        "cfn/hosts.yaml",
-        "dnf install -y -q docker\n",
-        "dnf install -y -q docker-of-tomorrow\n",
-        "failed while installing Docker",
-    )
+def bad_user_data(trial: Trial) -> None:
+    install, missing = "dnf install -y -q docker\n", "dnf install -y -q docker-of-tomorrow\n"
+    change_badly(trial, "cfn/hosts.yaml", install, missing, "failed while installing Docker")
 
 
 @drill("a release whose image archive is missing")
-def bad_archive_missing(scene: Scene) -> None:
-    scene.new_release()
-    with replaced_archive(scene, None):
-        must_fail(scene, "failed while loading the image from S3")
+def bad_archive_missing(trial: Trial) -> None:
+    release_with_archive(trial, None)
 
 
 @drill("a release whose image archive is corrupt")
-def bad_archive_corrupt(scene: Scene) -> None:
-    scene.new_release()
-    with replaced_archive(scene, b"\x1f\x8b\x08 this is no archive"):
-        must_fail(scene, "failed while loading the image from S3")
+def bad_archive_corrupt(trial: Trial) -> None:
+    release_with_archive(trial, b"\x1f\x8b\x08 this is no archive")
 
 
-@contextmanager
-def replaced_archive(scene: Scene, content: bytes | None) -> Iterator[None]:
-    """Each image that is uploaded from now on is replaced by that content, or deleted."""
-    s3 = scene.aws("s3")
+def release_with_archive(trial: Trial, content: bytes | None) -> None:
+    """A release whose image in the bucket is replaced by that content, or deleted, must fail."""
+    s3 = trial.aws("s3")
     bucket = s3.list_buckets()["Buckets"][0]["Name"]
 
     def images() -> set[str]:
-        found = s3.list_objects_v2(Bucket=bucket, Prefix="images/").get("Contents", [])
-        return {one["Key"] for one in found}
+        objects = s3.list_objects_v2(Bucket=bucket, Prefix="images/").get("Contents", [])
+        return {image["Key"] for image in objects}
 
     before = images()
 
@@ -115,7 +69,36 @@ def replaced_archive(scene: Scene, content: bytes | None) -> Iterator[None]:
             else:
                 s3.put_object(Bucket=bucket, Key=key, Body=content)
 
-    with background(spoil, 0.1):
-        yield
-    for key in images() - before:  # what is in the bucket is not uploaded again
+    trial.edit_release()
+    with repeat(spoil, 0.1):
+        release_badly(trial, "failed while loading the image from S3")
+    # The next release would not upload an image that is in the bucket.
+    for key in images() - before:
         s3.delete_object(Bucket=bucket, Key=key)
+
+
+def change_badly(trial: Trial, file: str, old: str, new: str, reason: str) -> None:
+    """A release with a change must fail for a reason."""
+    trial.clone.replace(file, old, new)
+    try:
+        release_badly(trial, reason)
+    finally:
+        trial.clone.replace(file, new, old)
+
+
+def release_badly(trial: Trial, reason: str) -> None:
+    """A release must fail for a reason, and change nothing."""
+    stacks = trial.stacks()
+    with trial.load():
+        done = trial.clone.make("up")
+        trial.wait_until_two_healthy()
+    trial.expect(done.status != 0, "make up fails")
+    lines = [line.strip() for line in done.output.splitlines() if reason in line]
+    trial.expect(bool(lines), f"the output has {reason!r}")
+    report = lines[0] if lines else done.output[-300:]
+    trial.notes.append(f"reported: {report[:300]}")
+    trial.expect_no_failure()
+    trial.expect_same_hosts()
+    trial.expect(trial.stacks() == stacks, "the stack is rolled back and removed")
+    versions = {request.version for request in trial.requests}
+    trial.expect(len(versions) == 1, "no client sees the bad release")

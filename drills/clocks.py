@@ -1,164 +1,201 @@
-"""Drills of clocks: a host's own goes wrong, or the time server does."""
+"""Drills of clocks: a host's own goes wrong, or the time server's.
+
+The faults themselves are in drills/faults/.
+"""
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import requests
+from docker.models.containers import Container
 
-from drills.clock_faults import bend, false_time, fit
+from deployment import ROOT
 from drills.clone import Done
-from drills.deployed import instance_of
-from drills.registry import drill
-from drills.scene import RATE, Scene
+from drills.outcome import worst_error
+from drills.trial import TWO_CHECKS, Trial, drill, instance_of
 
-POLL = 16.0  # seconds between two questions of a host's to its time server
-NOTICE = (
-    150.0  # seconds within which all hosts have asked; after a kiss of death they ask less often
-)
-STALE = 60.0  # seconds after which a silent one is called so
+# Seconds between two requests of a host to its time server.
+POLL = 16.0
+# Seconds within which all hosts have asked; after a kiss of death they ask less often.
+NOTICE = 150.0
+# Seconds after which a time server without a response counts as silent.
+STALE = 60.0
 
 
 @drill("a host's clock is set 2 s wrong")
-def clock_step(scene: Scene) -> None:
-    scene.past_grace()
-    host, instance = fit(scene)
-    with scene.load(RATE):
-        scene.fault()
-        bend(scene, host, step=2.0)
-        said = scene.healthcheck()
-        scene.until_out(instance, scene.two_checks)
-        out = time.time()
-        scene.until_two_healthy(beside={instance})
-    names(scene, said, instance)
-    scene.errors_end(0.0)
-    scene.never_wrong(since=out)
-    worst = max(one.wrong for one in scene.requests)
-    scene.hold(worst > 1.9, "the fault was there: before that, somebody saw it")
+def clock_step(trial: Trial) -> None:
+    trial.pass_grace_period()
+    host = make_adjustable(trial)
+    with trial.load():
+        set_clock(trial, host, step=2.0)
+        check = trial.check()
+        trial.wait_until_out(instance_of(host), TWO_CHECKS)
+        trial.right_from = time.time()
+        trial.wait_until_two_healthy(without={instance_of(host)})
+    trial.notes.append(f"healthcheck: {check.output.strip()[:200]}")
+    names_host = check.status == 2 and instance_of(host) in check.output
+    trial.expect(names_host, "the healthcheck names the host")
+    trial.expect_errors_end(0.0)
+    trial.expect(worst_error(trial.requests) > 1.9, "before that, a response has the wrong time")
 
 
 @drill("a host's clock drifts by 1,000 ppm, from 0.45 s on")
-def clock_drift(scene: Scene) -> None:
-    scene.past_grace()
-    host, instance = fit(scene)
-    bend(scene, host, step=0.45)
-    time.sleep(2 * POLL)  # the service has asked, and knows: that much is allowed
-    scene.hold(scene.states().get(instance) == "healthy", "a clock that is 0.45 s off may serve")
-    with scene.load(RATE):
-        scene.fault()
-        bend(scene, host, step=0.45, drift=1000e-6)
-        # It is 0.05 s from the limit, and asks every 16 s.
-        taken = 50 + POLL + 2 * scene.two_checks
-        scene.until_out(instance, taken)
-        scene.until_two_healthy(beside={instance})
-    worst = max(one.wrong for one in scene.requests)
-    scene.note(f"its clock was {worst:.3f} s off at most when it last served")
-    scene.hold(0.45 < worst < 1.0, f"it is taken out before its error passes 1 s ({worst:.3f} s)")
-    scene.errors_end(0.0)
+def clock_drift(trial: Trial) -> None:
+    trial.pass_grace_period()
+    host = make_adjustable(trial)
+    set_clock(trial, host, step=0.45)
+    # The service has asked its time server by then, and knows.
+    time.sleep(2 * POLL)
+    serves = trial.states().get(instance_of(host)) == "healthy"
+    trial.expect(serves, "a host whose clock is 0.45 s wrong serves")
+    with trial.load():
+        set_clock(trial, host, step=0.45, drift=1000e-6)
+        # The clock is 0.05 s from the limit, which takes 50 s, and the service asks every 16 s.
+        trial.wait_until_out(instance_of(host), 50 + POLL + 2 * TWO_CHECKS)
+        trial.wait_until_two_healthy(without={instance_of(host)})
+    worst = worst_error(trial.requests)
+    trial.notes.append(f"its clock was {worst:.3f} s off at most when it last served")
+    trial.expect(0.45 < worst < 1.0, f"it is taken out before its error passes 1 s ({worst:.3f} s)")
+    trial.expect_errors_end(0.0)
 
 
 @drill("the time server dies, for 90 s")
-def time_server_dies(scene: Scene) -> None:
-    pair = set(scene.states())
-    with scene.load(RATE):
-        scene.fault()
-        scene.part("time").stop(timeout=1)
+def time_server_dies(trial: Trial) -> None:
+    @contextmanager
+    def stop() -> Iterator[None]:
+        server = trial.container("time")
+        server.stop(timeout=1)
         try:
-            unsure = {"server_silent"}
-            scene.until(
-                lambda: clocks(scene) == unsure, STALE + NOTICE, "/now says what it does not know"
-            )
-            said = scene.healthcheck()
+            yield
         finally:
-            scene.part("time").start()
-        scene.until(lambda: clocks(scene) == {"synchronised"}, NOTICE, "it is heard again")
-    undisturbed(scene, pair, said)
+            server.start()
+
+    disturb_time_server(trial, stop(), lambda: clock_states(trial) == {"server_silent"})
 
 
 @drill("the time server answers with the kiss of death")
-def time_server_kisses(scene: Scene) -> None:
-    pair = set(scene.states())
-    with scene.load(RATE), false_time(scene, "kiss"):
-        scene.fault()
-        refused = lambda: all("DENY" in str(one["trouble"]) for one in told(scene))  # noqa: E731
-        scene.until(refused, NOTICE, "/now says that it is refused")
-        time.sleep(STALE)
-        said = scene.healthcheck()
-    undisturbed(scene, pair, said)
-    scene.note(f"/now said: {sorted(clocks(scene))}")
+def time_server_kisses(trial: Trial) -> None:
+    def is_refused() -> bool:
+        return all("DENY" in str(clock["trouble"]) for clock in read_clocks(trial))
+
+    disturb_time_server(trial, false_time(trial, "kiss"), is_refused, STALE)
 
 
 @drill("the time server suddenly lies by 3 s")
-def time_server_lies(scene: Scene) -> None:
-    pair = set(scene.states())
-    with scene.load(RATE):
-        with false_time(scene, "lie", "3"):
-            scene.fault()
-            disagree = {"server_disagrees"}
-            scene.until(lambda: clocks(scene) == disagree, NOTICE, "/now reports the disagreement")
-            time.sleep(3 * POLL)
-            said = scene.healthcheck()
-        scene.until(
-            lambda: clocks(scene) == {"synchronised"}, NOTICE, "the truth is believed again"
+def time_server_lies(trial: Trial) -> None:
+    false = false_time(trial, "lie", "3")
+    disturb_time_server(trial, false, lambda: disagrees(trial), 3 * POLL)
+
+
+def disturb_time_server(
+    trial: Trial,
+    fault: AbstractContextManager[Any],
+    is_noticed: Callable[[], bool],
+    seconds: float = 0.0,
+) -> None:
+    """Disturb the time server until /now reports it, and `seconds` longer.
+
+    No host may go, and no request may fail.
+    """
+    with trial.load():
+        with fault:
+            trial.wait_until(is_noticed, STALE + NOTICE, "/now reports the time server's fault")
+            time.sleep(seconds)
+            check = trial.check()
+            trial.notes.append(f"/now reports {sorted(clock_states(trial))}")
+        synchronised = {"synchronised"}
+        trial.wait_until(
+            lambda: clock_states(trial) == synchronised, NOTICE, "/now reports its recovery"
         )
-    undisturbed(scene, pair, said)
+    trial.expect_no_failure()
+    trial.expect_same_hosts()
+    trial.expect_no_host_out()
+    expect_ok(trial, check)
 
 
 @drill("a host dies while the time server lies by 3 s: what its successor does")
-def boot_under_a_lie(scene: Scene) -> None:
-    with scene.load(RATE):
-        with false_time(scene, "lie", "3"):
-            scene.until(
-                lambda: clocks(scene) == {"server_disagrees"}, 3 * POLL, "the lie is noticed"
-            )
-            scene.fault()
-            lost = scene.hosts()[0]
+def boot_under_a_lie(trial: Trial) -> None:
+    with trial.load():
+        with false_time(trial, "lie", "3"):
+            trial.wait_until(lambda: disagrees(trial), 3 * POLL, "the lie is noticed")
+            lost = trial.hosts()[0]
+            trial.mark_fault()
             lost.kill()
             dead = instance_of(lost)
-            scene.until(
-                lambda: dead not in scene.states() and len(scene.hosts()) == 2,
+            trial.wait_until(
+                lambda: dead not in trial.states() and len(trial.hosts()) == 2,
                 60,
                 "a successor starts",
             )
-            (new,) = [
-                one for one in scene.hosts() if scene.states().get(instance_of(one)) != "healthy"
-            ]
-            failed = "failed while waiting for the clock"
-            scene.until(
-                lambda: failed in new.logs().decode(),
-                180,
-                "it says that its clock is not synchronised",
-            )
-            said = scene.healthcheck()
-        scene.past_grace()
-        scene.until_two_healthy(120, beside={dead, instance_of(new)})
-    scene.note("the successor does not serve: the machine's clock is not the lie, and chronyd may not set it here. On "
-               "AWS it would set its clock by the lie, and serve it: the healthcheck names it")  # fmt: skip
-    scene.hold(said.status == 0, f"the healthcheck says OK meanwhile ({said.output.strip()[:200]})")
-    scene.errors_end()
-    scene.never_wrong()
+            (new,) = trial.new_hosts()
+            failed = b"failed while waiting for the clock"
+            trial.wait_until(lambda: failed in new.logs(), 180, "its clock is not synchronised")
+            check = trial.check()
+        trial.pass_grace_period()
+        trial.wait_until_two_healthy(120, without={dead, instance_of(new)})
+    trial.notes.append(
+        "the successor does not serve: the machine's clock is right, and chronyd may not set it. "
+        "On AWS chronyd sets the clock by the lie, the host serves it, and the healthcheck names it"
+    )
+    expect_ok(trial, check)
+    trial.expect_errors_end(TWO_CHECKS)
 
 
-def undisturbed(scene: Scene, pair: set[str], said: Done) -> None:
-    """No host was taken out, nothing failed, and the healthcheck went by a reference of its own."""
-    scene.none_failed()
-    scene.never_wrong()
-    scene.hold(set(scene.states()) == pair, "no host is replaced")
-    scene.hold(all(one.healthy == 2 for one in scene.seen), "no host is taken out")
-    scene.hold(said.status == 0, f"the healthcheck says OK ({said.output.strip()[:200]})")
+def expect_ok(trial: Trial, check: Done) -> None:
+    trial.expect(check.status == 0, f"the healthcheck is OK ({check.output.strip()[:200]})")
 
 
-def names(scene: Scene, said: Done, instance: str) -> None:
-    """The healthcheck said Failed, because of that host."""
-    scene.note(f"healthcheck: {said.output.strip()[:200]}")
-    scene.hold(said.status == 2 and instance in said.output, "the healthcheck names the host")
+def read_clocks(trial: Trial) -> list[dict[str, Any]]:
+    """What /now reports of the clock, in several responses in a row."""
+    return [requests.get(f"{trial.clone.url}/now", timeout=5).json()["clock"] for _ in range(6)]
 
 
-def told(scene: Scene) -> list[dict[str, Any]]:
-    """What /now says of the clock, of several answers in a row."""
-    return [requests.get(f"{scene.clone.url}/now", timeout=5).json()["clock"] for _ in range(6)]
+def clock_states(trial: Trial) -> set[str]:
+    return {str(clock["state"]) for clock in read_clocks(trial)}
 
 
-def clocks(scene: Scene) -> set[str]:
-    return {str(one["state"]) for one in told(scene)}
+def disagrees(trial: Trial) -> bool:
+    return clock_states(trial) == {"server_disagrees"}
+
+
+def false_time(trial: Trial, *how: str) -> AbstractContextManager[Container]:
+    """Redirect requests from the time server to a false one during the block."""
+    network = f"container:{trial.container('time').id}"
+    return trial.fault(network, "/faults/time_server.py", *how)
+
+
+def make_adjustable(trial: Trial) -> Container:
+    """Start the service on the first host again so that its clock can be set; returns the host."""
+    host = trial.hosts()[0]
+    trial.run(host, "mkdir", "-p", "/faults")
+    fault = (ROOT / "drills/faults/sitecustomize.py").read_bytes()
+    trial.run(host, "tee", "/faults/sitecustomize.py", data=fault)
+    # The engine's API takes what it returns: the same container, but for a folder and a path.
+    (present,) = json.loads(trial.run(host, "docker", "inspect", "timeservice"))
+    config = present["Config"]
+    config["Env"] = [
+        variable.replace("PYTHONPATH=", "PYTHONPATH=/faults:") for variable in config["Env"]
+    ]
+    config["HostConfig"] = present["HostConfig"] | {"Binds": ["/faults:/faults:ro"]}
+    trial.run(host, "docker", "rm", "--force", "timeservice")
+    create = "http://docker/containers/create?name=timeservice"
+    curl = ["curl", "-fsS", "--unix-socket", "/var/run/docker.sock", create, "--data-binary", "@-"]
+    curl += ["-H", "Content-Type: application/json"]
+    trial.run(host, *curl, data=json.dumps(config).encode())
+    trial.run(host, "docker", "start", "timeservice")
+    time.sleep(TWO_CHECKS)
+    trial.wait_until_two_healthy()
+    return host
+
+
+def set_clock(trial: Trial, host: Container, step: float, drift: float = 0.0) -> None:
+    """Make a host's clock wrong. step: seconds, from now on. drift: seconds per second."""
+    setting = f"{step} {drift} {time.monotonic()}\n"
+    # The service never reads half of the file.
+    trial.run(host, "tee", "/faults/clock.new", data=setting.encode())
+    trial.run(host, "mv", "/faults/clock.new", "/faults/clock")

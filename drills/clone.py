@@ -1,4 +1,4 @@
-"""A copy of this clone with a deployment of its own, so that what is up and what is being edited stays untouched."""
+"""A copy of this clone with a deployment of its own: what is up or being edited stays as it is."""
 
 from __future__ import annotations
 
@@ -10,51 +10,42 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from deployment import ROOT
 from local.machine import free_port
 
-ROOT = Path(__file__).parent.parent
 BUILT = ("base.tar", "cloud-base.tar", "image.tar.gz", "image.digest")
-NOT_CLONED = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache")
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache")
 
 
 class Done(NamedTuple):
+    """A command that has ended: its exit status, and what it printed."""
+
     status: int
     output: str
 
 
-def working_tree(folder: Path) -> None:
-    """Copy what is being edited, with what has been built already."""
-    shutil.copytree(ROOT, folder, ignore=NOT_CLONED)
-    (folder / ".venv").symlink_to(ROOT / ".venv")
-    (folder / "build").mkdir()
-    for built in BUILT:
-        if (ROOT / "build" / built).exists():
-            shutil.copy2(ROOT / "build" / built, folder / "build" / built)
-
-
-def committed(folder: Path) -> None:
-    """Clone what a newcomer would get."""
-    subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)
-
-
 class Clone:
-    """A copy of this clone, as a user would have one, whose sources may be changed."""
+    """A copy of the working tree, as a user would have one, whose sources may be changed.
 
-    def __init__(
-        self,
-        folder: Path,
-        name: str,
-        copy: Callable[[Path], None] = working_tree,
-        say: Callable[[str], object] = print,
-    ) -> None:
-        """name: of its deployment. say: is given what each make prints."""
-        self.folder, self.name, self.port, self.say = folder, name, free_port(), say
+    name: of its deployment. say: receives what each make prints.
+    """
+
+    def __init__(self, folder: Path, name: str, say: Callable[[str], object] = print) -> None:
+        self.folder = folder
+        self.name = name
+        self.say = say
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        copy(folder)
+        shutil.copytree(ROOT, folder, ignore=NOT_COPIED)
+        (folder / ".venv").symlink_to(ROOT / ".venv")
+        (folder / "build").mkdir()
+        for file in BUILT:
+            if (ROOT / "build" / file).exists():
+                shutil.copy2(ROOT / "build" / file, folder / "build" / file)
 
     def start(self, target: str, **variables: str) -> subprocess.Popen[str]:
-        """Start `make TARGET` in a process group of its own, with these variables set."""
-        # This may be run by make too, whose variables are not for that other make.
+        """Start `make TARGET` in a process group of its own, with these variables."""
+        # The variables of a make that runs this program are not for the other make.
         environment = {key: value for key, value in os.environ.items() if "MAKE" not in key}
         environment |= {"NAME": self.name, "PORT": str(self.port), **variables}
         return subprocess.Popen(
@@ -68,22 +59,25 @@ class Clone:
             start_new_session=True,
         )
 
-    def make(self, target: str, **variables: str) -> Done:
-        return self.finish(self.start(target, **variables))
-
     def finish(self, process: subprocess.Popen[str]) -> Done:
         """Wait for a make that was started."""
         try:
             output, _ = process.communicate(timeout=1800)
-        except BaseException:  # Ctrl-C as well: what make has started goes with it
+        except BaseException:
+            # On Ctrl-C as well, what make has started ends with this program.
             os.killpg(process.pid, signal.SIGKILL)
             raise
         self.say(output)
         return Done(process.returncode, output)
 
+    def make(self, target: str, **variables: str) -> Done:
+        """Run `make TARGET` with these variables."""
+        return self.finish(self.start(target, **variables))
+
     def replace(self, file: str, old: str, new: str) -> None:
+        """Replace a text in a source file; raises ValueError if the file does not have the text."""
         path = self.folder / file
         text = path.read_text()
         if old not in text:
-            raise ValueError(f"{file} does not have {old!r}")
+            raise ValueError(f"{file} does not have {old!r}; change the drill as well")
         path.write_text(text.replace(old, new))

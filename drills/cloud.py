@@ -5,78 +5,68 @@ from __future__ import annotations
 import time
 
 from drills import outcome
-from drills.deployed import instance_of
-from drills.hosts import lose
-from drills.registry import drill
-from drills.scene import RATE, Scene
+from drills.trial import TWO_CHECKS, Trial, drill, instance_of
 from local.launch import network_without_way_out
 
 
 @drill("the balancer restarts")
-def balancer_restarts(scene: Scene) -> None:
-    pair = set(scene.states())
-    with scene.load(RATE):
-        scene.fault()
-        scene.part("balancer").restart(timeout=2)
-        scene.until_two_healthy()
-        time.sleep(scene.two_checks)
-    scene.errors_end(10)
-    scene.never_wrong()
-    scene.hold(set(scene.states()) == pair, "the hosts stay")
+def balancer_restarts(trial: Trial) -> None:
+    with trial.load():
+        trial.container("balancer").restart(timeout=2)
+        trial.wait_until_two_healthy()
+        time.sleep(TWO_CHECKS)
+    trial.expect_errors_end(10)
+    trial.expect_same_hosts()
 
 
 @drill("the AWS API is away for a minute, and a host dies right after")
-def api_away(scene: Scene) -> None:
-    with scene.load(RATE):
-        api = scene.part("api")
+def api_away(trial: Trial) -> None:
+    with trial.load():
+        api = trial.container("api")
         api.pause()
         time.sleep(60)
-        meanwhile = time.time()
+        back = time.time()
         api.unpause()
-        lose(scene, scene.hosts()[0])
-    scene.hold(
-        not outcome.failures(outcome.between(scene.requests, 0, meanwhile)),
-        "nothing fails while the API is away",
-    )
-    scene.errors_end()
-    scene.never_wrong()
+        trial.replace_host(trial.hosts()[0])
+    failed = outcome.failures(outcome.between(trial.requests, 0, back))
+    trial.expect(not failed, "no request fails while the API is away")
+    trial.expect_errors_end(TWO_CHECKS)
 
 
 @drill("the controller is killed, and a host right after")
-def controller_dies(scene: Scene) -> None:
-    with scene.load(RATE):
-        scene.run(scene.part("controller"), "kill", "-KILL", "--", "-1")
-        lose(scene, scene.hosts()[0])
-    scene.errors_end()
-    scene.never_wrong()
+def controller_dies(trial: Trial) -> None:
+    with trial.load():
+        trial.run(trial.container("controller"), "kill", "-KILL", "--", "-1")
+        trial.replace_host(trial.hosts()[0])
+    trial.expect_errors_end(TWO_CHECKS)
 
 
 @drill("a zone is gone: its host and its subnet; when it is back, a host of the other one dies")
-def zone_gone(scene: Scene) -> None:
-    cloud = scene.cloud
-    lost = scene.hosts()[-1]
+def zone_gone(trial: Trial) -> None:
+    lost = trial.hosts()[-1]
     zone = lost.labels["timeservice.zone"]
-    network = cloud.engine.networks.get(f"{cloud.name}-{zone}")
-    with scene.load(RATE):
-        scene.fault()
+    network = trial.cloud.engine.networks.get(f"{trial.cloud.name}-{zone}")
+    balancer, time_server = trial.container("balancer"), trial.container("time")
+    with trial.load():
         lost.kill()
-        parts = [scene.part("balancer"), scene.part("time")]
-        for part in parts:
-            network.disconnect(part, force=True)
+        network.disconnect(balancer, force=True)
+        network.disconnect(time_server, force=True)
         lost.remove(force=True)
         network.remove()
-        scene.until_two_healthy(90, beside={instance_of(lost)})
-        zones = {host.labels["timeservice.zone"] for host in scene.hosts()}
-        scene.hold(zone not in zones, f"the other zone serves alone ({', '.join(sorted(zones))})")
+        trial.wait_until_two_healthy(90, without={instance_of(lost)})
+        trial.expect(zone not in zones(trial), "the other zone serves alone")
         time.sleep(5)
-    scene.errors_end()
-    scene.never_wrong()
-    network_without_way_out(cloud, zone)
-    network = cloud.engine.networks.get(f"{cloud.name}-{zone}")
-    network.connect(parts[0], aliases=["cloud.internal"])
-    network.connect(parts[1])
-    last = scene.hosts()[0]
-    last.kill()  # its successor goes where there are fewer
-    scene.until_two_healthy(90, beside={instance_of(last)})
-    zones = {host.labels["timeservice.zone"] for host in scene.hosts()}
-    scene.hold(len(zones) == 2, "when the zone is back, the next host goes there")
+    trial.expect_errors_end(TWO_CHECKS)
+    network_without_way_out(trial.cloud, zone)
+    network = trial.cloud.engine.networks.get(f"{trial.cloud.name}-{zone}")
+    network.connect(balancer, aliases=["cloud.internal"])
+    network.connect(time_server)
+    # The group launches the successor in the zone with fewer hosts.
+    last = trial.hosts()[0]
+    last.kill()
+    trial.wait_until_two_healthy(90, without={instance_of(last)})
+    trial.expect(len(zones(trial)) == 2, "when the zone is back, the next host starts there")
+
+
+def zones(trial: Trial) -> set[str]:
+    return {host.labels["timeservice.zone"] for host in trial.hosts()}

@@ -1,4 +1,4 @@
-"""A load on the deployment, whose every request is kept; drills/sender.py sends it."""
+"""A load on the deployment that keeps the result of every request; drills/sender.py sends it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from deployment import ROOT
+from local.steps import wait_until
+
 
 class Request(NamedTuple):
-    """due: Unix seconds. latency: seconds since then. status: 0 without an answer, `trouble` says why.
-    wrong: seconds by which the time told was off at least, whatever the answer's way took."""
+    """The result of a request.
+
+    due: Unix seconds. latency: seconds since then. status: 0 without a response.
+    trouble: why there is no response. wrong: seconds by which the time in the response was off
+    at least, however long the response took.
+    """
 
     due: float
     latency: float
@@ -29,56 +36,53 @@ class Request(NamedTuple):
     def failed(self) -> bool:
         return self.status != 200
 
-    @classmethod
-    def read(cls, row: list[str]) -> Request:
-        due, latency, status, trouble, instance, version, wrong = row
-        return cls(
-            float(due), float(latency), int(status), trouble, instance, version, float(wrong)
-        )
 
+class Load:
+    """A load in a process of its own. requests: the results, once the load has ended."""
 
-def read(log: Path) -> list[Request]:
-    """The requests of a load that has ended, in the order in which they were due."""
-    with log.open(newline="") as file:
-        return sorted(Request.read(row) for row in csv.reader(file))
-
-
-class Running:
-    """A load in its own process, from its first request on. requests: what came of it, once it has ended."""
-
-    def __init__(self, url: str, rate: float, log: Path) -> None:
-        command = [sys.executable, "-m", "drills.sender", url, str(log), str(rate)]
-        self.log = log
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
         self.requests: list[Request] = []
-        self._process = subprocess.Popen(
-            command, cwd=Path(__file__).parent.parent, stdin=subprocess.PIPE, text=True
-        )
-        deadline = time.monotonic() + 30
-        while not log.exists() and self._process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
 
-    def rate(self, rate: float) -> None:
-        """From now on, in requests per second."""
-        assert self._process.stdin is not None  # noqa: S101 - for the type checker
-        self._process.stdin.write(f"{rate}\n")
-        self._process.stdin.flush()
-
-    def end(self) -> None:
-        """Send no more, and wait for the answers; raises RuntimeError if the load has not run until now."""
-        self._process.communicate(timeout=60)
-        if self._process.returncode:
-            raise RuntimeError(f"the load ended with status {self._process.returncode}")
-        self.requests = read(self.log)
+    def set_rate(self, rate: float) -> None:
+        """Send `rate` requests per second from now on."""
+        assert self.process.stdin is not None  # noqa: S101 - for the type checker
+        self.process.stdin.write(f"{rate}\n")
+        self.process.stdin.flush()
 
 
 @contextmanager
-def running(url: str, rate: float, around: float = 2.0) -> Iterator[Running]:
-    """GET `url`, `rate` times a second, while the block runs, and for `around` seconds before and after."""
+def run_load(url: str, rate: float, around: float = 2.0) -> Iterator[Load]:
+    """GET `url`, `rate` times per second, during the block and `around` seconds before and after.
+
+    Raises RuntimeError at the end of the block if the load did not run until then.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        load = Running(url, rate, Path(folder) / "load.csv")
+        log = Path(folder) / "load.csv"
+        command = [sys.executable, "-m", "drills.sender", url, str(log), str(rate)]
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, text=True)
+        load = Load(process)
+        wait_until(lambda: log.exists() or process.poll() is not None, 30)
         time.sleep(around)
         try:
             yield load
             time.sleep(around)
         finally:
-            load.end()
+            # The end of its input ends the load; it then waits for the last responses.
+            process.communicate(timeout=60)
+            if process.returncode:
+                raise RuntimeError(f"the load ended with status {process.returncode}")
+            load.requests = _read(log)
+
+
+def _read(log: Path) -> list[Request]:
+    """The requests in a log, in the order in which they were due."""
+    with log.open(newline="") as file:
+        return sorted(_parse(*row) for row in csv.reader(file))
+
+
+def _parse(
+    due: str, latency: str, status: str, trouble: str, instance: str, version: str, wrong: str
+) -> Request:
+    times = float(due), float(latency)
+    return Request(*times, int(status), trouble, instance, version, float(wrong))

@@ -1,19 +1,27 @@
-"""What a drill found out, and what its requests say: nothing here asks or waits."""
+"""What a drill has measured, and what must hold of it. Nothing in this module sends or waits."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from drills.load import Request
 
-PAIR = 2  # hosts
+# Hosts that serve a deployment.
+PAIR = 2
+# Seconds by which a time may be wrong.
+LIMIT = 1.0
 
 
-class Seen(NamedTuple):
-    """The hosts at one moment, as the balancer sees them. at: Unix seconds. states: instance -> state."""
+class Look(NamedTuple):
+    """The hosts at a moment, as the balancer sees them.
+
+    at: Unix seconds. states: instance -> state.
+    """
 
     at: float
     states: dict[str, str]
@@ -23,124 +31,185 @@ class Seen(NamedTuple):
         return sum(state == "healthy" for state in self.states.values())
 
 
-class Outcome(NamedTuple):
-    """began, fault_at: Unix seconds; fault_at is None where a drill breaks nothing. broken: what did not hold; nothing,
-    if the drill held. alarms: `NAME rang` or `NAME came back`, in their order. notes: what else there is to tell."""
+@dataclass(kw_only=True)
+class Outcome:
+    """The measurements of a drill, and its expectations that do not hold.
+
+    what: the fault, in words. began, fault_at: Unix seconds; fault_at is None until the fault.
+    right_from: Unix seconds from which no response may have a wrong time.
+    alarms: their changes, in order. broken: the expectations that do not hold.
+    """
 
     name: str
     what: str
-    began: float
-    seconds: float
-    fault_at: float | None
-    requests: Sequence[Request]
-    seen: Sequence[Seen]
-    alarms: Sequence[str]
-    broken: Sequence[str]
-    notes: Sequence[str]
+    began: float = field(default_factory=time.time)
+    fault_at: float | None = None
+    right_from: float = 0.0
+    seconds: float = 0.0
+    requests: list[Request] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def held(self) -> bool:
         return not self.broken
 
+    def expect(self, holds: bool, what: str) -> None:
+        """Record an expectation as broken unless it holds."""
+        if not holds:
+            self.broken.append(what)
+
+    def expect_no_failure(self) -> None:
+        failed = failures(self.requests)
+        if failed:
+            self.broken.append(f"no request fails ({len(failed)} did: {reason(failed[0])})")
+
+    def expect_errors_end(self, seconds: float) -> None:
+        ended = errors_ended(self.requests, self.fault_at)
+        in_time = ended is None or ended <= seconds
+        self.expect(in_time, f"errors end within {seconds:.0f} s (after {ended} s)")
+
+    def expect_right_time(self) -> None:
+        worst = worst_error(self.requests, self.right_from)
+        self.expect(worst <= LIMIT, f"no response is more than 1 s wrong ({worst:.2f} s)")
+
+    def expect_no_host_out(self) -> None:
+        self.expect(all(look.healthy == PAIR for look in self.looks), "no host is taken out")
+
+    def expect_never_short(self, seconds: float) -> None:
+        short = longest_short(self.looks)
+        what = f"fewer than two healthy hosts for at most {seconds:.0f} s ({short:.1f} s)"
+        self.expect(short <= seconds, what)
+
     def summary(self) -> dict[str, Any]:
-        """For JSON: everything but the single requests."""
-        again = two_healthy(self.seen, self.fault_at)
+        """Everything but the single requests and looks, for JSON."""
+        failed = failures(self.requests)
+        again = two_healthy(self.looks, self.fault_at)
         return {
             "drill": self.name,
             "what": self.what,
             "held": self.held,
-            "broken": list(self.broken),
+            "broken": self.broken,
             "seconds": round(self.seconds, 1),
             "sent": len(self.requests),
-            "failed": sum(one.failed for one in self.requests),
-            "troubles": dict(Counter(trouble(one) for one in self.requests if one.failed)),
+            "failed": len(failed),
+            "troubles": dict(Counter(reason(request) for request in failed)),
             "errors_ended_after": errors_ended(self.requests, self.fault_at),
-            # Infinity is no JSON.
+            # JSON has no infinity.
             "two_healthy_after": "never" if again == math.inf else again,
-            "latency": {name: percentile(self.requests, at) for name, at in PERCENTILES.items()},
-            "worst_wrong": round(max((one.wrong for one in self.requests), default=0.0), 3),
-            "alarms": list(self.alarms),
-            "notes": list(self.notes),
+            "latency": {
+                "p50": percentile(self.requests, 0.5),
+                "p99": percentile(self.requests, 0.99),
+                "worst": percentile(self.requests, 1.0),
+            },
+            "worst_wrong": round(worst_error(self.requests), 3),
+            "alarms": self.alarms,
+            "notes": self.notes,
         }
 
 
-PERCENTILES = {"p50": 0.5, "p99": 0.99, "worst": 1.0}
-
-
-def trouble(request: Request) -> str:
+def reason(request: Request) -> str:
     """Why a request failed, in a word or two."""
     return str(request.status) if request.status else request.trouble
 
 
 def failures(requests: Sequence[Request]) -> list[Request]:
-    return [one for one in requests if one.failed]
+    return [request for request in requests if request.failed]
+
+
+def worst_error(requests: Sequence[Request], since: float = 0.0) -> float:
+    """The largest error in seconds of a time in a response, of requests due from `since` on."""
+    return max((request.wrong for request in requests if request.due >= since), default=0.0)
 
 
 def errors_ended(requests: Sequence[Request], since: float | None) -> float | None:
-    """Seconds from `since` until the last request that failed was due; None if there is no such."""
-    late = [one.due - since for one in requests if since is not None and one.failed]
-    return round(max(0.0, *late), 1) if late else None
-
-
-def two_healthy(seen: Sequence[Seen], since: float | None) -> float | None:
-    """Seconds from `since` until there were two healthy hosts for good: infinite if never, None if they were there all
-    the time."""
-    short = [one.at for one in seen if since is not None and one.at >= since and one.healthy < PAIR]
-    if not short or since is None:
+    """Seconds from `since` until the last failed request was due; None if no request failed."""
+    failed = failures(requests)
+    if since is None or not failed:
         return None
-    again = [one.at for one in seen if one.at > short[-1]]
+    return round(max(0.0, *(request.due - since for request in failed)), 1)
+
+
+def two_healthy(looks: Sequence[Look], since: float | None) -> float | None:
+    """Seconds from `since` until two hosts were healthy and stayed so.
+
+    Infinite if they never were, None if they always were.
+    """
+    if since is None:
+        return None
+    short = [look.at for look in looks if look.at >= since and look.healthy < PAIR]
+    if not short:
+        return None
+    again = [look.at for look in looks if look.at > short[-1]]
     return round(again[0] - since, 1) if again else math.inf
 
 
-def longest_short(seen: Sequence[Seen]) -> float:
-    """The longest time in seconds during which there were fewer than two healthy hosts."""
-    longest, began = 0.0, None
-    for one in seen:
-        if one.healthy >= PAIR:
+def longest_short(looks: Sequence[Look]) -> float:
+    """The longest time in seconds during which fewer than two hosts were healthy."""
+    longest = 0.0
+    began = None
+    for look in looks:
+        if look.healthy >= PAIR:
             began = None
         elif began is None:
-            began = one.at
+            began = look.at
         if began is not None:
-            longest = max(longest, one.at - began)
+            longest = max(longest, look.at - began)
     return longest
 
 
 def percentile(requests: Sequence[Request], share: float) -> float | None:
-    """That percentile of the latencies of answered requests, in seconds."""
-    latencies = sorted(one.latency for one in requests if one.status)
+    """A percentile of the latencies in seconds of requests that had a response, None without."""
+    latencies = sorted(request.latency for request in requests if request.status)
     if not latencies:
         return None
     return round(latencies[min(len(latencies) - 1, int(share * len(latencies)))], 4)
 
 
 def between(requests: Sequence[Request], start: float, end: float) -> list[Request]:
-    """The requests that were due in that time, in Unix seconds."""
-    return [one for one in requests if start <= one.due < end]
+    """The requests that were due from `start` until before `end`, in Unix seconds."""
+    return [request for request in requests if start <= request.due < end]
+
+
+def alarm_changes(before: dict[str, bool], alarms: Sequence[dict[str, Any]]) -> list[str]:
+    """`NAME rang` or `NAME came back` for each alarm that changed; updates `before`.
+
+    before: name -> whether it rings. alarms: as describe_alarms returns them.
+    """
+    changes = []
+    for alarm in alarms:
+        name = alarm["AlarmName"].split("-")[3].removesuffix("Alarm") or "healthcheck"
+        rings = alarm["StateValue"] == "ALARM"
+        if before.get(name, rings) != rings:
+            changes.append(f"{name} rang" if rings else f"{name} came back")
+        before[name] = rings
+    return changes
 
 
 def table(summaries: Sequence[dict[str, Any]]) -> str:
-    """In Markdown, from what `summary` says of each drill."""
-    rows = [
-        "| drill | what happens | sent | failed | errors ended after | two healthy hosts after | worst latency | alarms | verdict |",  # noqa: E501
-        "|---|---|--:|--:|--:|--:|--:|---|---|",
-    ]
-    for told in summaries:
+    """A table in Markdown with a row for each `Outcome.summary()`."""
+    heads = ["drill", "what happens", "sent", "failed", "errors ended after"]
+    heads += ["two healthy hosts after", "worst latency", "alarms", "verdict"]
+    rows = [f"| {' | '.join(heads)} |", "|---|---|--:|--:|--:|--:|--:|---|---|"]
+    for summary in summaries:
         cells = [
-            told["drill"],
-            told["what"],
-            f"{told['sent']:,}",
-            f"{told['failed']:,}",
-            _seconds(told["errors_ended_after"], "no errors"),
-            _seconds(told["two_healthy_after"], "there all the time"),
-            _seconds(told["latency"]["worst"], ""),
-            "; ".join(told["alarms"]) or "silent",
-            "held" if told["held"] else "**failed**",
+            summary["drill"],
+            summary["what"],
+            f"{summary['sent']:,}",
+            f"{summary['failed']:,}",
+            _format_seconds(summary["errors_ended_after"], "no errors"),
+            _format_seconds(summary["two_healthy_after"], "there all the time"),
+            _format_seconds(summary["latency"]["worst"], ""),
+            "; ".join(summary["alarms"]) or "silent",
+            "held" if summary["held"] else "**failed**",
         ]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
-def _seconds(value: float | str | None, none: str) -> str:
+def _format_seconds(value: float | str | None, none: str) -> str:
     if value is None:
         return none
     if isinstance(value, str):

@@ -1,11 +1,12 @@
-"""Sends a load with an open loop: requests leave when they are due, however slowly others are answered.
+"""Send a load with an open loop: requests leave when they are due, however slow others are.
 
-Latencies count from the moment at which a request was *due*. So a service that stalls is charged with all that would
-have been asked meanwhile, which a closed loop (ask, wait, ask again) leaves out. Nothing is retried: a connection that
-breaks under a request is a failed request.
+Latencies count from the moment at which a request was *due*. So a service that stalls is charged
+with all requests that were due meanwhile, which a closed loop (send, wait, send) leaves out.
+Nothing is retried: a connection that breaks under a request is a failed request.
 
-`python -m drills.sender URL LOG RATE`, in a process of its own, so that a drill does not hold it up. Each line of its
-standard input is a new rate in requests per second; when that ends, it waits for the answers and ends.
+`python -m drills.sender URL LOG RATE` is a process of its own, so that a drill does not hold it
+up. Each line of its standard input is a new rate in requests per second. When the input ends, it
+waits for the last responses and ends.
 """
 
 from __future__ import annotations
@@ -21,15 +22,79 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from drills.connection import Connection, Pending
 from drills.load import Request
 
-PATIENCE = 10.0  # seconds that a client waits; then its request has failed
-MAX_CONNECTIONS = 4000  # at once; a client machine has ports for some tens of thousands
+# Seconds that a client waits; then its request has failed.
+PATIENCE = 10.0
+# At once; a client machine has ports for some tens of thousands.
+MAX_CONNECTIONS = 4000
 
 
-class Load:
-    """Sends, and writes a row for each request when its fate is known."""
+class Pending:
+    """A request on its way. sent: Unix seconds at which it was written, 0 before."""
+
+    def __init__(self, due: float) -> None:
+        self.due = due
+        self.sent = 0.0
+        self.connection: Connection | None = None
+
+
+class Connection(asyncio.Protocol):
+    """A kept-alive connection, with one request on it at a time."""
+
+    def __init__(self, sender: Sender) -> None:
+        self.sender = sender
+        self.transport: asyncio.Transport | None = None
+        self.pending: Pending | None = None
+        self.received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
+        self.transport = transport
+
+    def send(self, pending: Pending) -> None:
+        assert self.transport  # noqa: S101 - only a connection that was made sends
+        self.pending = pending
+        self.received = b""
+        pending.connection = self
+        pending.sent = time.time()
+        self.transport.write(self.sender.message)
+
+    def data_received(self, data: bytes) -> None:
+        if self.pending is None:
+            # A response without a request.
+            self.abort()
+            return
+        self.received += data
+        head, separator, body = self.received.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        lines = head.lower().split(b"\r\n")
+        lengths = (int(line[15:]) for line in lines if line.startswith(b"content-length:"))
+        length = next(lengths, None)
+        if length is not None and len(body) < length:
+            return
+        pending, self.pending = self.pending, None
+        self.sender.complete(pending, int(head[9:12]), body)
+        lasts = length is not None and head.startswith(b"HTTP/1.1")
+        if not lasts or b"connection: close" in lines:
+            self.abort()
+        elif self.transport and not self.transport.is_closing():
+            self.sender.idle.append(self)
+
+    def connection_lost(self, trouble: Exception | None) -> None:
+        self.sender.forget(self)
+        pending, self.pending = self.pending, None
+        if pending:
+            self.sender.fail(pending, str(trouble or "the connection was closed"))
+
+    def abort(self) -> None:
+        if self.transport:
+            self.transport.abort()
+
+
+class Sender:
+    """Sends requests, and writes a row for each when its result is known."""
 
     def __init__(self, url: str, log: IO[str]) -> None:
         parts = urlsplit(url)
@@ -39,18 +104,20 @@ class Load:
         ).encode()
         self.rows = csv.writer(log)
         self.idle: list[Connection] = []
-        self.pending: dict[Pending, None] = {}  # in the order of their sending
+        # In the order in which they were sent.
+        self.pending: dict[Pending, None] = {}
         self.connections = 0
-        self.tasks: set[asyncio.Task[None]] = set()  # that open connections
+        # Each opens a connection.
+        self.tasks: set[asyncio.Task[None]] = set()
 
     def send(self, due: float) -> None:
-        """Send on an idle connection, the one used last first; on a new one if there is none."""
+        """Send on the idle connection that was used last, or on a new one."""
         pending = Pending(due)
         self.pending[pending] = None
         if self.idle:
             self.idle.pop().send(pending)
         elif self.connections >= MAX_CONNECTIONS:
-            self.failed(pending, "no connection is left")
+            self.fail(pending, "no connection is left")
         else:
             self.connections += 1
             task = asyncio.ensure_future(self._open(pending))
@@ -67,54 +134,54 @@ class Load:
         except (OSError, TimeoutError) as trouble:
             self.connections -= 1
             reason = os.strerror(trouble.errno) if trouble.errno else "no connection in time"
-            self.failed(pending, reason)
+            self.fail(pending, reason)
             return
-        if pending.done:  # its time was over first
-            self.idle.append(connection)
-        else:
+        if pending in self.pending:
             connection.send(pending)
+        else:
+            # The client has given up meanwhile.
+            self.idle.append(connection)
 
-    def lost(self, connection: Connection) -> None:
+    def forget(self, connection: Connection) -> None:
         self.connections -= 1
         with suppress(ValueError):
             self.idle.remove(connection)
 
-    def answered(self, pending: Pending, status: int, body: bytes) -> None:
+    def complete(self, pending: Pending, status: int, body: bytes) -> None:
         received = time.time()
         try:
-            told = json.loads(body)
-            epoch = float(told["epoch"])
+            fields = json.loads(body)
+            epoch = float(fields["epoch"])
         except (ValueError, LookupError, TypeError):
             self._end(Request(pending.due, received - pending.due, status), pending)
             return
-        # Read between both moments: true time minus the time told lies between these differences.
+        # The service read its clock between both moments, so its error is at least this.
         wrong = max(pending.sent - epoch, epoch - received, 0.0)
         latency = received - pending.due
-        identity = (str(told.get("instance")), str(told.get("version")))
+        identity = (str(fields.get("instance")), str(fields.get("version")))
         self._end(Request(pending.due, latency, status, "", *identity, wrong), pending)
 
-    def failed(self, pending: Pending, trouble: str) -> None:
+    def fail(self, pending: Pending, trouble: str) -> None:
         self._end(Request(pending.due, time.time() - pending.due, 0, trouble), pending)
 
     def _end(self, request: Request, pending: Pending) -> None:
-        if not pending.done:
-            pending.done = True
+        if pending in self.pending:
             del self.pending[pending]
             self.rows.writerow(request)
 
     def give_up(self) -> None:
-        """Fail what has waited for longer than a client does."""
+        """Fail each request that has waited for longer than a client does."""
         late = time.time() - PATIENCE
         for pending in list(self.pending):
             if pending.due > late:
                 break
-            self.failed(pending, f"no answer within {PATIENCE:.0f} s")
+            self.fail(pending, f"no response within {PATIENCE:.0f} s")
             if pending.connection and pending.connection.pending is pending:
                 pending.connection.pending = None
                 pending.connection.abort()
 
     async def run(self, rates: asyncio.Queue[float | None], rate: float | None) -> None:
-        """Send at `rate`, then at what the queue says, until that is None; then wait for the answers."""
+        """Send at `rate`, then at each rate in the queue until None; then wait for responses."""
         due = time.time()
         while rate is not None:
             now = time.time()
@@ -134,18 +201,19 @@ class Load:
 async def _main(url: str, log: Path, rate: float) -> None:
     rates: asyncio.Queue[float | None] = asyncio.Queue()
 
-    def told() -> None:
+    def read_rate() -> None:
         line = sys.stdin.readline()
         rates.put_nowait(float(line) if line else None)
         if not line:
             asyncio.get_running_loop().remove_reader(sys.stdin)
 
-    asyncio.get_running_loop().add_reader(sys.stdin, told)
+    asyncio.get_running_loop().add_reader(sys.stdin, read_rate)
     with log.open("w", newline="") as file:
-        await Load(url, file).run(rates, rate)
+        await Sender(url, file).run(rates, rate)
 
 
 if __name__ == "__main__":
+    # A client has a machine of its own: it must not wait for what it measures.
     with suppress(OSError):
-        os.nice(-10)  # a client has a machine of its own: it must not wait for what it measures
+        os.nice(-10)
     asyncio.run(_main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])))

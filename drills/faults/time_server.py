@@ -1,6 +1,7 @@
-"""In the time server's place: tells a time that is wrong, or none. Runs in that container's network.
+"""A false time server: it responds with a wrong time, with a kiss of death, or not at all.
 
-Usage: time_server.py lie SECONDS | kiss | mute. Ends with SIGTERM, and lets the true server be asked again.
+Usage: time_server.py lie SECONDS | kiss | mute. It runs in the network of the true server's
+container, and redirects requests to itself until SIGTERM.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import sys
 import time
 
 PORT = 1123
-UNIX = 2_208_988_800  # seconds from 1900, where NTP begins, to 1970
+# Seconds from 1900, where NTP begins, to 1970.
+UNIX = 2_208_988_800
 REDIRECT = f"PREROUTING -p udp --dport 123 -j REDIRECT --to-ports {PORT}".split()
 
 
@@ -27,10 +29,13 @@ def stamp(seconds: float) -> bytes:
     return struct.pack("!II", (whole + UNIX) & 0xFFFFFFFF, int((seconds - whole) * 2**32))
 
 
-def answer(question: bytes, lie: float | None) -> bytes:
-    """An answer of RFC 5905, figure 8; without a `lie` (seconds), the kiss of death `DENY` of its section 7.4."""
+def respond(request: bytes, lie: float | None) -> bytes:
+    """A response (RFC 5905, figure 8) that is `lie` seconds wrong.
+
+    Without a lie, the kiss of death `DENY` of RFC 5905, section 7.4.
+    """
     now = time.time() + (lie or 0.0)
-    origin = question[40:48]
+    origin = request[40:48]
     if lie is None:
         return struct.pack("!BBbbII4s", 0xE4, 0, 4, -20, 0, 0, b"DENY") + bytes(8) + origin * 3
     head = struct.pack("!BBbbII4s", 0x24, 2, 4, -20, 0, 66, bytes(4))
@@ -45,9 +50,9 @@ def main() -> None:
         iptables("-A")
         try:
             while True:
-                question, client = server.recvfrom(1024)
-                if len(question) >= 48 and sys.argv[1] != "mute":
-                    server.sendto(answer(question, lie), client)
+                request, client = server.recvfrom(1024)
+                if len(request) >= 48 and sys.argv[1] != "mute":
+                    server.sendto(respond(request, lie), client)
         finally:
             iptables("-D")
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from botocore import xform_name
 
-from drills.catalogue import DRILLS
+from drills.runner import DRILLS
 from local.program import settings
 from ops.cost import get_month, list_lines
 from tests.service.abuse.wire import ROWS

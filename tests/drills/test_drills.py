@@ -1,119 +1,103 @@
-"""The drills' arithmetic and their catalogue; the drills themselves are played by `make drill`."""
+"""The drills' command line, their faults, and how they are run; `make drill` runs the drills themselves."""
 
 from __future__ import annotations
 
 import struct
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from deployment import ROOT
 from drills import __main__ as command
-from drills import outcome, picture, stage
-from drills.catalogue import DRILLS
+from drills import picture, runner, trial
 from drills.faults import time_server
-from drills.load import Request
-from drills.outcome import Outcome, Seen
-from drills.times import two_checks
+from drills.load import Load, Request
+from drills.outcome import Look, Outcome
+from drills.runner import DRILLS
+from drills.trial import Drill, Trial, repeat
 from local.steps import hold_lock
 from tests.support.templates import the
 
-ROOT = Path(__file__).parents[2]
+
+def outcome(**changes: Any) -> Outcome:
+    return Outcome(name="a-drill", what="it breaks", fault_at=10.0, **changes)
 
 
-def requests(*failed_at: int, until: int = 100) -> list[Request]:
-    return [Request(float(at), 0.001 * at, 503 if at in failed_at else 200) for at in range(until)]
-
-
-def seen(*healthy: int) -> list[Seen]:
-    """One look each second."""
-    return [
-        Seen(float(at), {f"i-{one}": "healthy" for one in range(count)} | {"i-9": "unhealthy"})
-        for at, count in enumerate(healthy)
-    ]
-
-
-def result(**changes: Any) -> Outcome:
-    plain = Outcome(
-        "a-drill", "it breaks", 0.0, 100.0, 10.0, requests(12, 20), seen(2, 2), [], [], []
-    )
-    return plain._replace(**changes)
-
-
-def test_errors_end_with_the_last_request_that_failed() -> None:
-    assert outcome.errors_ended(requests(12, 20), 10.0) == 10.0
-    assert outcome.errors_ended(requests(), 10.0) is None
-    assert outcome.errors_ended(requests(5), None) is None
-
-
-def test_an_error_before_the_fault_is_still_an_error() -> None:
-    assert outcome.errors_ended(requests(3), 10.0) == 0.0
-    assert len(outcome.failures(requests(3))) == 1
-
-
-@pytest.mark.parametrize(
-    ("healthy", "after"),
-    [
-        ((2, 2, 2, 2), None),
-        ((2, 2, 1, 1, 2, 2), 3.0),
-        ((2, 2, 1, 2, 1, 2), 4.0),  # for good
-        ((2, 2, 1, 1), float("inf")),
-    ],
-)
-def test_two_healthy_hosts_count_when_they_are_there_for_good(
-    healthy: tuple[int, ...], after: float | None
-) -> None:
-    assert outcome.two_healthy(seen(*healthy), 1.0) == after
-
-
-def test_the_longest_time_with_too_few_hosts_is_found() -> None:
-    assert outcome.longest_short(seen(2, 1, 2, 1, 0, 1, 2)) == 2.0
-    assert outcome.longest_short(seen(2, 3, 4)) == 0.0
-
-
-def test_percentiles_are_of_what_was_answered() -> None:
-    unanswered = Request(1.0, 10.0, 0, "no answer")
-    assert outcome.percentile([*requests(), unanswered], 0.99) == pytest.approx(0.099)
-    assert outcome.percentile([*requests(), unanswered], 1.0) == pytest.approx(0.099)
-    assert outcome.percentile([unanswered], 0.5) is None
-
-
-def test_a_drill_that_did_not_hold_says_so_in_table_and_exit_code(
+def test_a_drill_that_did_not_hold_is_in_the_output_and_the_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "RESULTS", tmp_path)
-    assert command.report([result().summary(), result(broken=["errors end"]).summary()]) == 1
-    told = capsys.readouterr().out
-    assert "| **failed** |" in told
-    assert told.endswith("1 of 2 drills held\n")
-    assert command.report([result().summary()]) == 0
+    held = outcome(notes=["a note"]).summary()
+    assert command.report([held, outcome(broken=["errors end"]).summary()]) == 1
+    output = capsys.readouterr().out
+    assert "| **failed** |" in output
+    assert "a-drill: a note" in output
+    assert output.endswith("1 of 2 drills held\n")
+    assert command.report([held]) == 0
     assert capsys.readouterr().out.endswith("1 of 1 drills held\n")
-    command.report([result(seen=[*seen(2), Seen(11.0, {})]).summary()])
-    assert "| never |" in capsys.readouterr().out
-    assert '"failed": 2' in (tmp_path / "drills.json").read_text()
+    assert '"held": true' in (tmp_path / "drills.json").read_text()
 
 
-def test_a_name_that_is_no_drill_is_refused_with_those_that_are(
+def test_the_last_results_are_reported_again_in_the_order_of_the_drills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+
+    def run_drill(drill: Drill, clone: object) -> Outcome:
+        return Outcome(name=drill.name, what=drill.what, broken=["it"])
+
+    monkeypatch.setattr(command, "run_drill", run_drill)
+    clone: Any = None
+    for name in ("good-release", "host-dies"):
+        command.run_and_report(DRILLS[name], clone)
+    assert (tmp_path / "host-dies.svg").exists()
+    assert "does not hold: it" in capsys.readouterr().out
+    assert command.main(["--again"]) == 1
+    rows = [line for line in capsys.readouterr().out.splitlines() if "**failed**" in line]
+    assert [row.split()[1] for row in rows] == ["host-dies", "good-release"]
+
+
+def test_a_name_that_is_no_drill_is_refused_with_the_names_of_all(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        command.main(["host-lives"])
+        command.main(["host-dies", "host-lives"])
     assert ended.value.code == 2
-    assert "host-dies" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "there is no drill 'host-lives'" in error
+    assert all(name in error for name in DRILLS)
 
 
 def test_every_drill_is_listed_with_what_it_breaks(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--list"]) == 0
-    listed = capsys.readouterr().out.splitlines()
-    assert len(listed) == len(DRILLS) > 20
-    assert all(len(line.split(None, 1)) == 2 for line in listed)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(None, 1) for line in lines] == [
+        [drill.name, drill.what] for drill in DRILLS.values()
+    ]
 
 
-def test_two_checks_are_counted_with_the_template_s_own_times() -> None:
+def test_the_drills_are_those_of_the_document() -> None:
+    document = (ROOT / "docs/drills.md").read_text().splitlines()
+    rows = [line for line in document if line.endswith(("| held |", "| **failed** |"))]
+    assert sorted(row.split(" | ")[:2] for row in rows) == sorted(
+        [f"| {drill.name}", drill.what] for drill in DRILLS.values()
+    )
+    assert len(DRILLS) == len(rows) == 33
+
+
+def test_times_that_drills_wait_for_are_those_of_the_templates() -> None:
     target = the("ElasticLoadBalancingV2::TargetGroup")
-    longest = 2 * target["HealthCheckIntervalSeconds"] * target["UnhealthyThresholdCount"]
-    assert two_checks(ROOT) == longest + 1 == 21
+    interval, timeout = target["HealthCheckIntervalSeconds"], target["HealthCheckTimeoutSeconds"]
+    longest = (interval + max(interval, timeout)) * target["UnhealthyThresholdCount"]
+    assert longest + 1 == trial.TWO_CHECKS == 21
+    group = the("AutoScaling::AutoScalingGroup")
+    assert group["HealthCheckGracePeriod"] == trial.GRACE_PERIOD == 1500
 
 
 def test_the_values_that_were_drilled_are_those_in_use() -> None:
@@ -125,36 +109,186 @@ def test_the_values_that_were_drilled_are_those_in_use() -> None:
     assert target["HealthyThresholdCount"] == 2
     assert target["UnhealthyThresholdCount"] == 2
     assert attributes["deregistration_delay.timeout_seconds"] == "30"
-    assert the("AutoScaling::AutoScalingGroup")["HealthCheckGracePeriod"] == 1500
     assert the("CloudFormation::WaitCondition")["Timeout"] == "1500"
 
 
-def test_drills_are_not_played_beside_others_of_the_same_clone(
+def test_drills_do_not_run_beside_others_of_the_same_clone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(stage, "RESULTS", tmp_path)
+    monkeypatch.setattr(runner, "RESULTS", tmp_path)
     with hold_lock(tmp_path / "lock", ""):
         assert command.main(["host-dies"]) == 1
     assert "drills run in this clone already" in capsys.readouterr().err
 
 
-def test_a_picture_is_drawn_of_a_drill(tmp_path: Path) -> None:
-    picture.draw(result(), tmp_path / "drill.svg")
-    assert "healthy hosts" in (tmp_path / "drill.svg").read_text()
+class Replaced(Exception):
+    """Ends a drill at its first change of a source file."""
 
 
-def question() -> bytes:
+@pytest.mark.parametrize(
+    "name", ["bad-image", "bad-health", "bad-port", "bad-user-data", "late-replacement"]
+)
+def test_the_text_that_a_drill_changes_is_in_the_sources_once(name: str) -> None:
+    def replace(file: str, old: str, new: str) -> None:
+        text = (ROOT / file).read_text()
+        assert text.count(old) == 1
+        assert new not in text or old in new
+        raise Replaced
+
+    drill: Any = SimpleNamespace(clone=SimpleNamespace(replace=replace))
+    with pytest.raises(Replaced):
+        DRILLS[name].run(drill)
+
+
+class Deployment(Trial):
+    """A trial without a deployment: it has the states that a test gives it."""
+
+    current: dict[str, str]
+
+    def states(self) -> dict[str, str]:
+        return self.current
+
+
+def trial_of(**states: str) -> Deployment:
+    nothing: Any = None
+    deployment = Deployment(name="a-drill", what="it breaks", clone=nothing, cloud=nothing)
+    deployment.current = states
+    deployment.pair = {"old", "other"}
+    return deployment
+
+
+@pytest.mark.parametrize(
+    ("states", "held"),
+    [
+        ({"old": "healthy", "new": "healthy"}, True),
+        ({"old": "healthy"}, False),
+        ({"old": "healthy", "new": "initial"}, False),
+        ({"old": "healthy", "new": "healthy", "third": "draining"}, False),
+        ({"new": "healthy", "lost": "healthy"}, False),
+    ],
+)
+def test_a_pair_is_two_healthy_hosts_and_no_other(states: dict[str, str], held: bool) -> None:
+    deployment = trial_of(**states)
+    deployment.wait_until_two_healthy(0.0, without={"lost"})
+    assert deployment.held == held
+
+
+@pytest.mark.parametrize(("state", "held"), [("draining", True), ("healthy", False)])
+def test_a_host_is_out_when_it_is_not_healthy(state: str, held: bool) -> None:
+    deployment = trial_of(old=state)
+    deployment.wait_until_out("old", 0.0)
+    assert deployment.held == held
+    assert deployment.broken == ([] if held else ["the host is taken out within 0 s"])
+
+
+def test_a_host_that_was_replaced_is_noticed() -> None:
+    same, replaced = trial_of(old="healthy", other="healthy"), trial_of(old="healthy", new="x")
+    same.expect_same_hosts()
+    replaced.expect_same_hosts()
+    assert same.held
+    assert not replaced.held
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *requests: Request, error: bool = False) -> Outcome:
+    """Run a drill with these requests, on no deployment."""
+    monkeypatch.setattr(runner, "restore", lambda trial: None)
+    monkeypatch.setattr(runner, "Containers", lambda name: None)
+    monkeypatch.setattr(Trial, "states", lambda trial: {"i-1": "healthy", "i-2": "healthy"})
+    monkeypatch.setattr(Trial, "aws", lambda trial, service: SimpleNamespace())
+
+    def act(trial: Trial) -> None:
+        trial.requests += requests
+        assert trial.pair == {"i-1", "i-2"}
+        if error:
+            raise ValueError("no host")
+
+    clone: Any = SimpleNamespace(name="drill", say=lambda output: None)
+    return runner.run_drill(Drill("a-drill", "it breaks", act), clone)
+
+
+def test_a_drill_records_the_hosts_and_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run(monkeypatch, Request(1.0, 0.1, 200))
+    assert result.broken == []
+    assert result.looks
+    assert {look.healthy for look in result.looks} == {2}
+    assert 0 <= result.seconds < 60
+
+
+def test_a_drill_that_raises_an_error_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run(monkeypatch, Request(1.0, 0.1, 200), error=True)
+    assert result.broken == ["the drill itself ends (ValueError: no host)"]
+
+
+def test_a_drill_without_a_request_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch).broken == ["there is a load"]
+
+
+def test_a_wrong_time_fails_every_drill(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run(monkeypatch, Request(1.0, 0.1, 200, wrong=1.5))
+    assert result.broken == ["no response is more than 1 s wrong (1.50 s)"]
+
+
+def test_the_requests_of_a_load_are_kept_when_its_block_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process: Any = None
+
+    @contextmanager
+    def run_load(url: str, rate: float) -> Iterator[Load]:
+        load = Load(process)
+        try:
+            yield load
+        finally:
+            load.requests = [Request(1.0, 0.1, 200)]
+
+    monkeypatch.setattr(trial, "run_load", run_load)
+    clone: Any = SimpleNamespace(url="http://127.0.0.1:8080")
+    drill = trial_of()
+    drill.clone = clone
+    before = time.time()
+    with pytest.raises(LookupError), drill.load():
+        raise LookupError
+    assert len(drill.requests) == 1
+    assert drill.fault_at is not None
+    assert before <= drill.fault_at <= time.time()
+
+
+def test_an_action_is_repeated_although_it_fails() -> None:
+    calls: list[int] = []
+    enough = threading.Event()
+
+    def act() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            enough.set()
+        raise OSError
+
+    with repeat(act, 0.001):
+        assert enough.wait(30)
+
+
+def test_a_picture_has_the_requests_and_the_hosts(tmp_path: Path) -> None:
+    requests = [Request(float(at), 0.1, 503 if at == 12 else 200) for at in range(20)]
+    looks = [Look(float(at), {"i-1": "healthy"}) for at in range(20)]
+    picture.draw(outcome(requests=requests, looks=looks, broken=["it"]), tmp_path / "drill.svg")
+    drawing = (tmp_path / "drill.svg").read_text()
+    assert "a-drill: it breaks: failed" in drawing
+    assert "healthy hosts" in drawing
+    assert "seconds since the fault" in drawing
+
+
+def ntp_request() -> bytes:
     return struct.pack("!B47s", 0x23, bytes(39) + b"uniquely")
 
 
-def test_the_time_server_that_lies_is_believed_by_our_own_question() -> None:
-    answer = time_server.answer(question(), 3.0)
-    assert len(answer) == 48
-    assert answer[24:32] == question()[40:]
-    seconds = struct.unpack("!I", answer[40:44])[0] - time_server.UNIX
+def test_a_client_accepts_the_time_server_that_lies() -> None:
+    response = time_server.respond(ntp_request(), 3.0)
+    assert len(response) == 48
+    assert response[24:32] == ntp_request()[40:]
+    seconds = struct.unpack("!I", response[40:44])[0] - 2_208_988_800
     assert seconds == pytest.approx(time.time() + 3, abs=2)
 
 
-def test_the_kiss_of_death_has_no_stratum_and_its_word() -> None:
-    answer = time_server.answer(question(), None)
-    assert (len(answer), answer[1], answer[12:16]) == (48, 0, b"DENY")
+def test_the_kiss_of_death_has_stratum_0_and_its_code() -> None:
+    response = time_server.respond(ntp_request(), None)
+    assert (len(response), response[1], response[12:16]) == (48, 0, b"DENY")

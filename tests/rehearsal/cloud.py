@@ -14,7 +14,8 @@ import docker
 import requests
 from docker.models.containers import Container
 
-from drills.clone import ROOT, Clone
+from deployment import ROOT
+from drills.clone import Clone
 from drills.load import Request
 from local.project import DEPLOYMENT
 

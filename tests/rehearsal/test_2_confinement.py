@@ -202,7 +202,7 @@ class Attacked(NamedTuple):
 
 def attack(clone: Clone, host: Container, code: str) -> Attacked:
     started = inspect_container(host, "{{.State.StartedAt}}")
-    with load.running(f"{clone.url}/now", 20) as running:
+    with load.run_load(f"{clone.url}/now", 20) as running:
         status, told = python(host, code)
         ill = until(lambda: healthy(host), 60)
         time.sleep(1)

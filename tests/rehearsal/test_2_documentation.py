@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from drills.clone import ROOT, Clone
+from deployment import ROOT
+from drills.clone import Clone
 from tests.rehearsal.cloud import NAME
 from tests.support.documented import Command, every, shape
 from tests.support.documented_runs import elsewhere, on_a_machine

@@ -34,7 +34,7 @@ def test_a_changed_rule_of_the_balancer_holds_at_once_and_loses_nothing(clone: C
             time.sleep(0.2)
         assert health() == status
 
-    with load.running(f"{clone.url}/now", RATE) as running:
+    with load.run_load(f"{clone.url}/now", RATE) as running:
         clone.replace("cfn/balancer.yaml", "Values: [/, /now]", "Values: [/, /now, /health]")
         assert clone.make("up").status == 0
         until(200)
@@ -59,7 +59,7 @@ def test_a_release_under_steady_requests_loses_none(
 ) -> None:
     before, old_hosts = release(clone), {host.id for host in hosts(engine)}
     clone.replace("service/page/page.html", "<title>Time service</title>", "<title>Time</title>")
-    with load.running(f"{clone.url}/now", RATE) as running:
+    with load.run_load(f"{clone.url}/now", RATE) as running:
         assert clone.make("up").status == 0
         time.sleep(2)
     assert failures(running.requests) == []
@@ -83,7 +83,7 @@ def test_a_broken_release_rolls_back_and_tells_why(
     clone.replace(
         "service/Dockerfile", '["/usr/bin/python3.13", "-m", "gunicorn"', '["/usr/bin/pyhton"'
     )
-    with load.running(f"{clone.url}/now", RATE) as running:
+    with load.run_load(f"{clone.url}/now", RATE) as running:
         done = clone.make("up")
     assert done.status != 0
     assert "failed while starting the service" in done.output
@@ -109,7 +109,7 @@ def test_rolling_back_is_a_release_of_what_was_there_before_and_loses_none(
 ) -> None:
     assert release(clone) != first
     clone.replace("service/page/page.html", "<title>Time</title>", "<title>Time service</title>")
-    with load.running(f"{clone.url}/now", RATE) as running:
+    with load.run_load(f"{clone.url}/now", RATE) as running:
         assert clone.make("up").status == 0
     assert failures(running.requests) == []
     assert release(clone) == first

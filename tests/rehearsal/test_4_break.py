@@ -1,4 +1,4 @@
-"""What breaks is mended, and what does not mend itself is told."""
+"""The deployment recovers from faults by itself, and an alarm reports what it cannot recover from."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import docker
 import pytest
 import requests
 
-from drills.catalogue import DRILLS
 from drills.clone import Clone
-from drills.stage import play
+from drills.runner import DRILLS, run_drill
 from healthcheck.__main__ import main as healthcheck
 from tests.rehearsal.cloud import NAME, aws
 
@@ -18,9 +17,9 @@ pytestmark = pytest.mark.rehearsal
 
 
 @pytest.mark.parametrize("name", ["host-dies", "container-dies", "balancer-restarts"])
-def test_what_breaks_is_mended_by_itself(clone: Clone, name: str) -> None:
-    """A few of the drills; `make drill` plays them all."""
-    result = play(DRILLS[name], clone)
+def test_what_breaks_recovers_by_itself(clone: Clone, name: str) -> None:
+    """A few of the drills; `make drill` runs them all."""
+    result = run_drill(DRILLS[name], clone)
     assert result.broken == []
     assert len(result.requests) > 1000
 
@@ -52,7 +51,7 @@ def await_alarm(engine: docker.DockerClient, state: str) -> None:
     )
 
 
-def test_up_mends_a_cloud_whose_api_has_forgotten_everything(
+def test_up_restores_a_cloud_whose_api_has_lost_everything(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
     engine.containers.get(f"{NAME}-api").restart(timeout=1)

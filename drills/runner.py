@@ -1,0 +1,110 @@
+"""Run drills on a deployment: bring it up, restore it before each drill, and remove it."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deployment import ROOT
+from deployment.errors import UserError
+from drills import bad_releases, clocks, cloud, hosts, releases, traffic
+from drills.clone import Clone
+from drills.outcome import Look, Outcome, alarm_changes
+from drills.trial import GRACE_PERIOD, Drill, Trial, repeat
+from local.containers import LABEL, Containers
+from local.steps import hold_lock, step
+
+RESULTS = ROOT / "build/drills"
+# One deployment for each clone.
+NAME = f"drill-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+MODULES = (hosts, clocks, cloud, traffic, bad_releases, releases)
+DRILLS = {
+    drill.name: drill
+    for module in MODULES
+    for drill in vars(module).values()
+    if isinstance(drill, Drill)
+}
+
+
+@contextmanager
+def deployed_clone() -> Iterator[Clone]:
+    """A copy of this clone whose deployment is up during the block; raises UserError."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with (
+        hold_lock(RESULTS / "lock", "drills run in this clone already; wait until they end"),
+        tempfile.TemporaryDirectory() as folder,
+        (RESULTS / "log").open("w", buffering=1) as log,
+    ):
+        # Drills that were killed may have left something.
+        Containers(NAME).remove()
+        clone = Clone(Path(folder) / "clone", NAME, say=log.write)
+        try:
+            with step("a deployment to drill"):
+                deploy(clone)
+            yield clone
+        finally:
+            clone.make("down")
+
+
+def deploy(clone: Clone) -> None:
+    """Deploy the clone's sources, and start an NTP server beside it that no drill touches."""
+    done = clone.make("up")
+    if done.status:
+        raise UserError(f"make up fails, so there is nothing to drill:\n{done.output[-2000:]}")
+    cloud = Containers(clone.name)
+    if cloud.get("reference") is None:
+        cloud.engine.containers.run(
+            cloud.engine.containers.get(f"{cloud.name}-balancer").attrs["Image"],
+            ["/opt/local/cloud/time_server.sh"],
+            name=f"{cloud.name}-reference",
+            network=f"{cloud.name}-edge",
+            labels={LABEL: cloud.name, "timeservice.role": "reference"},
+            detach=True,
+        )
+
+
+def run_drill(drill: Drill, clone: Clone) -> Outcome:
+    """Run a drill on a healthy pair of hosts. A drill that raises an error does not hold."""
+    trial = Trial(name=drill.name, what=drill.what, clone=clone, cloud=Containers(clone.name))
+    restore(trial)
+    trial.began = time.time()
+    trial.pair = set(trial.states())
+    with record(trial):
+        try:
+            drill.run(trial)
+        except Exception as trouble:
+            clone.say(traceback.format_exc())
+            trial.expect(False, f"the drill itself ends ({type(trouble).__name__}: {trouble})")
+    trial.expect_right_time()
+    trial.expect(bool(trial.requests), "there is a load")
+    trial.seconds = time.time() - trial.began
+    return trial
+
+
+def restore(trial: Trial) -> None:
+    """Bring up what the drill before has left incomplete."""
+    deploy(trial.clone)
+    trial.wait_until_two_healthy(120)
+    trial.set_grace_period(GRACE_PERIOD)
+
+
+@contextmanager
+def record(trial: Trial) -> Iterator[None]:
+    """Record the hosts' states and the alarms' changes during the block."""
+    alarms: dict[str, bool] = {}
+
+    def look() -> None:
+        trial.looks.append(Look(time.time(), trial.states()))
+
+    def listen() -> None:
+        found = trial.aws("cloudwatch").describe_alarms()["MetricAlarms"]
+        trial.alarms += alarm_changes(alarms, found)
+
+    with repeat(look, 0.5), repeat(listen, 5.0):
+        yield
+        look()

@@ -1,0 +1,232 @@
+"""A drill in progress: what it may do to the deployment, what it expects, and the load."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from docker.models.containers import Container
+
+from deployment import ROOT
+from drills.clone import Clone, Done
+from drills.load import Load, run_load
+from drills.outcome import PAIR, Outcome
+from local import stacks
+from local.api import client
+from local.containers import LABEL, Containers
+from local.steps import wait_until
+
+# Requests per second, unless a drill needs another rate.
+RATE = 200.0
+# Seconds within which a host's successor serves.
+REPLACEMENT = 60.0
+# Seconds of the hosts' grace period: in the template, and for a drill that must not wait for it.
+GRACE_PERIOD, SHORT_GRACE_PERIOD = 1500, 60
+# The longest time in seconds that two failing health checks take. HAProxy begins a check 5 s (the
+# interval) after the end of the last one, and it may take 5 s. The controller looks once a second.
+TWO_CHECKS = 2 * (5.0 + 5.0) + 1
+
+
+@dataclass(kw_only=True)
+class Trial(Outcome):
+    """A drill in progress. pair: the instances that serve when it begins."""
+
+    clone: Clone
+    cloud: Containers
+    pair: set[str] = field(default_factory=set)
+
+    def hosts(self) -> list[Container]:
+        """The running hosts, in the order of their zones."""
+        return [host for host in self.cloud.machines() if host.status == "running"]
+
+    def new_hosts(self) -> list[Container]:
+        """The running hosts that were launched since the drill began."""
+        return [host for host in self.hosts() if instance_of(host) not in self.pair]
+
+    def states(self) -> dict[str, str]:
+        """The hosts as the controller last reported them: instance -> state; {} before it has."""
+        # The file stays readable while the controller is away.
+        volume = self.cloud.engine.volumes.get(f"{self.cloud.name}-run")
+        try:
+            hosts = json.loads((Path(volume.attrs["Mountpoint"]) / "status.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return {host["instance"]: host["state"] for host in hosts}
+
+    def container(self, role: str) -> Container:
+        """A part of the local cloud; raises NotFound if there is none of that role."""
+        return self.cloud.engine.containers.get(f"{self.cloud.name}-{role}")
+
+    def aws(self, service: str) -> Any:
+        return client(self.cloud.endpoint(), service)
+
+    def stacks(self) -> dict[str, str]:
+        """The deployment's stacks: name without the deployment's -> status."""
+        return {
+            stack["StackName"].split("-", 2)[2]: stack["StackStatus"]
+            for stack in stacks.deployed(self.cloud.endpoint())
+        }
+
+    def mark_fault(self) -> None:
+        """Take this moment for that of the fault."""
+        self.fault_at = time.time()
+
+    @contextmanager
+    def load(self, rate: float = RATE) -> Iterator[Load]:
+        """Request the time, `rate` times per second, during the block, and keep the requests.
+
+        The block begins with the fault, unless it marks another moment.
+        """
+        load = None
+        try:
+            with run_load(f"{self.clone.url}/now", rate) as load:
+                self.mark_fault()
+                yield load
+        finally:
+            if load:
+                self.requests += load.requests
+
+    def run(self, container: Container, *command: str, data: bytes = b"") -> str:
+        """Run a command in a container, with `data` as its input, and return its output.
+
+        Raises RuntimeError if the command fails.
+        """
+        docker = ["docker", "exec", "--interactive", container.id or "", *command]
+        done = subprocess.run(docker, input=data, capture_output=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{command}: {done.stderr.decode(errors='replace').strip()}")
+        return done.stdout.decode()
+
+    def check(self) -> Done:
+        """Run the healthcheck with an NTP server that no drill touches."""
+        reference = f"{self.cloud.address('reference')}:123"
+        command = [sys.executable, "-m", "healthcheck", self.clone.url, "--ntp", reference]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        return Done(done.returncode, done.stdout)
+
+    @contextmanager
+    def fault(self, network: str, *command: str) -> Iterator[Container]:
+        """Run Python in a container, which may change its network's rules, during the block.
+
+        network: its name, or `container:ID` for that of a container. drills/faults is at /faults.
+        """
+        container = self.cloud.engine.containers.run(
+            self.container("balancer").attrs["Image"],
+            ["python3", *command],
+            detach=True,
+            network=network,
+            cap_add=["NET_ADMIN"],
+            volumes={str(ROOT / "drills/faults"): {"bind": "/faults", "mode": "ro"}},
+            labels={LABEL: self.cloud.name, "timeservice.role": "fault"},
+        )
+        try:
+            yield container
+        finally:
+            container.stop(timeout=5)
+            container.remove(force=True)
+
+    def replace_host(self, host: Container, seconds: float = REPLACEMENT) -> None:
+        """Kill a host, and wait until its successor serves."""
+        self.mark_fault()
+        host.kill()
+        self.wait_until_two_healthy(seconds, without={instance_of(host)})
+
+    def edit_release(self) -> None:
+        """Change the sources, so that the next `make up` is a release."""
+        path = self.clone.folder / "service/__init__.py"
+        path.write_text(f"{path.read_text()}# {time.time_ns()}\n")
+
+    def release(self, **variables: str) -> None:
+        """Deploy a new release, which must succeed."""
+        self.edit_release()
+        self.expect(self.clone.make("up", **variables).status == 0, "make up succeeds")
+
+    def set_grace_period(self, seconds: int) -> None:
+        scaling = self.aws("autoscaling")
+        for group in scaling.describe_auto_scaling_groups()["AutoScalingGroups"]:
+            scaling.update_auto_scaling_group(
+                AutoScalingGroupName=group["AutoScalingGroupName"], HealthCheckGracePeriod=seconds
+            )
+
+    def pass_grace_period(self) -> None:
+        """Shorten the hosts' grace period to a minute, and wait until all hosts are older."""
+        self.set_grace_period(SHORT_GRACE_PERIOD)
+        created = max(host.attrs["Created"][:19] for host in self.hosts())
+        age = time.time() - datetime.fromisoformat(f"{created}+00:00").timestamp()
+        time.sleep(max(0.0, SHORT_GRACE_PERIOD - age + 2))
+
+    def wait_until(self, happened: Callable[[], bool], seconds: float, what: str) -> None:
+        """Wait until something has happened; within that time, or `what` does not hold."""
+        self.expect(wait_until(happened, seconds), f"{what} within {seconds:.0f} s")
+
+    def wait_until_two_healthy(
+        self, seconds: float = REPLACEMENT, without: set[str] | None = None
+    ) -> None:
+        """Wait for two healthy hosts and no other, none of them an instance of `without`."""
+
+        def are_two_healthy() -> bool:
+            states = self.states()
+            healthy = list(states.values()) == ["healthy"] * PAIR
+            return healthy and states.keys().isdisjoint(without or ())
+
+        self.wait_until(are_two_healthy, seconds, "two healthy hosts, and no other")
+
+    def wait_until_out(self, instance: str, seconds: float) -> None:
+        """Wait until the balancer sends a host no more requests."""
+        self.wait_until(
+            lambda: self.states().get(instance) != "healthy", seconds, "the host is taken out"
+        )
+
+    def expect_same_hosts(self) -> None:
+        self.expect(set(self.states()) == self.pair, "no host is replaced")
+
+
+def instance_of(host: Container) -> str:
+    return str(host.labels["timeservice.instance"])
+
+
+@contextmanager
+def repeat(action: Callable[[], None], period: float) -> Iterator[None]:
+    """Call an action again and again during the block, `period` seconds apart; ignore its errors."""
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.is_set():
+            # What is away for the moment may be there the next time.
+            with suppress(Exception):
+                action()
+            ended.wait(period)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+class Drill(NamedTuple):
+    """A drill. what: the fault, in words. run: causes it, and states what must hold."""
+
+    name: str
+    what: str
+    run: Callable[[Trial], None]
+
+
+def drill(what: str) -> Callable[[Callable[[Trial], None]], Drill]:
+    """Make a drill of a function; its name is the function's, with hyphens."""
+
+    def make(run: Callable[[Trial], None]) -> Drill:
+        return Drill(run.__name__.replace("_", "-"), what, run)
+
+    return make

@@ -1,0 +1,219 @@
+"""What a drill counts, and what it expects; the drills themselves are run by `make drill`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from drills import outcome
+from drills.load import Request
+from drills.outcome import Look, Outcome
+
+
+def requests(*failed_at: int, until: int = 100) -> list[Request]:
+    """A request each second; its latency in milliseconds is the number of its second."""
+    return [Request(float(at), 0.001 * at, 503 if at in failed_at else 200) for at in range(until)]
+
+
+def looks(*healthy: int) -> list[Look]:
+    """A look each second, with so many healthy hosts and an unhealthy one."""
+    return [
+        Look(
+            float(at), {f"i-{number}": "healthy" for number in range(count)} | {"i-9": "unhealthy"}
+        )
+        for at, count in enumerate(healthy)
+    ]
+
+
+def result(**changes: Any) -> Outcome:
+    fields: dict[str, Any] = {
+        "name": "a-drill",
+        "what": "it breaks",
+        "began": 0.0,
+        "fault_at": 10.0,
+        "seconds": 100.04,
+        "requests": requests(12, 20),
+        "looks": looks(2, 2),
+    }
+    return Outcome(**(fields | changes))
+
+
+def test_a_request_fails_unless_its_status_is_200() -> None:
+    statuses = [200, 201, 204, 301, 400, 503, 0]
+    failed = outcome.failures([Request(1.0, 0.1, status) for status in statuses])
+    assert [request.status for request in failed] == [201, 204, 301, 400, 503, 0]
+
+
+def test_errors_end_with_the_last_request_that_failed() -> None:
+    assert outcome.errors_ended(requests(12, 20), 10.0) == 10.0
+    assert outcome.errors_ended(requests(), 10.0) is None
+    assert outcome.errors_ended(requests(5), None) is None
+
+
+def test_an_error_before_the_fault_is_still_an_error() -> None:
+    assert outcome.errors_ended(requests(3), 10.0) == 0.0
+    assert len(outcome.failures(requests(3))) == 1
+
+
+@pytest.mark.parametrize(
+    ("healthy", "after"),
+    [
+        ((2, 2, 2, 2), None),
+        ((2, 2, 4, 2), None),
+        ((1, 2, 2, 2), None),
+        ((2, 2, 1, 1, 2, 2), 3.0),
+        ((2, 2, 1, 2, 1, 2), 4.0),
+        ((2, 0, 2, 2, 2, 2), 1.0),
+        ((2, 2, 1, 1), math.inf),
+    ],
+)
+def test_two_healthy_hosts_count_when_they_stay_healthy(
+    healthy: tuple[int, ...], after: float | None
+) -> None:
+    assert outcome.two_healthy(looks(*healthy), 1.0) == after
+    assert outcome.two_healthy(looks(*healthy), None) is None
+
+
+def test_the_longest_time_with_too_few_hosts_is_found() -> None:
+    assert outcome.longest_short(looks(2, 1, 2, 1, 0, 1, 2)) == 2.0
+    assert outcome.longest_short(looks(1, 1, 1, 2, 0, 1)) == 2.0
+    assert outcome.longest_short(looks(2, 3, 4)) == 0.0
+
+
+def test_percentiles_are_of_requests_that_had_a_response() -> None:
+    unanswered = Request(1.0, 10.0, 0, "no response")
+    assert outcome.percentile([*requests(), unanswered], 0.5) == pytest.approx(0.05)
+    assert outcome.percentile([*requests(), unanswered], 0.99) == pytest.approx(0.099)
+    assert outcome.percentile([*requests(), unanswered], 1.0) == pytest.approx(0.099)
+    assert outcome.percentile([Request(1.0, 5.0, 503)], 0.5) == 5.0
+    assert outcome.percentile([unanswered], 0.5) is None
+
+
+def test_requests_of_an_interval_include_its_start_and_not_its_end() -> None:
+    assert [request.due for request in outcome.between(requests(), 3, 6)] == [3.0, 4.0, 5.0]
+
+
+def test_the_worst_error_is_of_requests_from_a_moment_on() -> None:
+    wrong = [Request(float(at), 0.1, 200, wrong=error) for at, error in enumerate((3.0, 0.5, 0.7))]
+    assert outcome.worst_error(wrong) == 3.0
+    assert outcome.worst_error(wrong, 1.0) == 0.7
+    assert outcome.worst_error([], 1.0) == 0.0
+
+
+def alarm(name: str, state: str) -> dict[str, Any]:
+    return {"AlarmName": f"timeservice-local-balancer-{name}-1A2B", "StateValue": state}
+
+
+def test_an_alarm_is_recorded_when_it_changes_and_not_when_it_is_first_seen() -> None:
+    before: dict[str, bool] = {}
+    errors, check = "BalancerErrorsAlarm", "Alarm"
+    calm = [alarm(errors, "OK"), alarm(check, "ALARM")]
+    assert outcome.alarm_changes(before, calm) == []
+    assert outcome.alarm_changes(before, calm) == []
+    assert outcome.alarm_changes(before, [alarm(errors, "ALARM"), alarm(check, "OK")]) == [
+        "BalancerErrors rang",
+        "healthcheck came back",
+    ]
+    assert outcome.alarm_changes(before, [alarm(errors, "INSUFFICIENT_DATA")]) == [
+        "BalancerErrors came back"
+    ]
+
+
+def test_a_drill_holds_until_an_expectation_does_not() -> None:
+    drill = result()
+    drill.expect(True, "it does")
+    assert drill.held
+    drill.expect(False, "it does not")
+    assert not drill.held
+    assert drill.broken == ["it does not"]
+
+
+def test_no_failure_is_expected_with_its_number_and_reason() -> None:
+    good, bad, silent = result(requests=requests()), result(), result()
+    silent.requests = [Request(1.0, 10.0, 0, "no response within 10 s")]
+    for drill in (good, bad, silent):
+        drill.expect_no_failure()
+    assert good.held
+    assert bad.broken == ["no request fails (2 did: 503)"]
+    assert silent.broken == ["no request fails (1 did: no response within 10 s)"]
+
+
+@pytest.mark.parametrize(("seconds", "held"), [(9.9, False), (10.0, True), (21.0, True)])
+def test_errors_may_last_until_the_limit(seconds: float, held: bool) -> None:
+    drill = result()
+    drill.expect_errors_end(seconds)
+    assert drill.held == held
+    faultless = result(requests=requests())
+    faultless.expect_errors_end(0.0)
+    assert faultless.held
+
+
+@pytest.mark.parametrize(("error", "held"), [(1.0, True), (1.01, False)])
+@pytest.mark.parametrize("right_from", [0.0, 5.0])
+def test_a_time_may_be_a_second_wrong_and_no_more(
+    error: float, held: bool, right_from: float
+) -> None:
+    drill = result(right_from=right_from, requests=[Request(5.0, 0.1, 200, wrong=error)])
+    drill.expect_right_time()
+    assert drill.held == held
+
+
+def test_a_wrong_time_before_the_fault_is_noticed_is_allowed_where_a_drill_says_so() -> None:
+    drill = result(right_from=5.1, requests=[Request(5.0, 0.1, 200, wrong=2.0)])
+    drill.expect_right_time()
+    assert drill.held
+
+
+def test_a_host_that_is_out_for_one_look_is_noticed() -> None:
+    whole, short = result(looks=looks(2, 2, 2)), result(looks=looks(2, 1, 2))
+    whole.expect_no_host_out()
+    short.expect_no_host_out()
+    assert whole.held
+    assert not short.held
+
+
+@pytest.mark.parametrize(("seconds", "held"), [(0.9, False), (1.0, True)])
+def test_too_few_hosts_are_allowed_for_so_long(seconds: float, held: bool) -> None:
+    drill = result(looks=looks(2, 1, 1, 2))
+    drill.expect_never_short(seconds)
+    assert drill.held == held
+
+
+def test_a_summary_has_every_count() -> None:
+    drill = result(looks=looks(*[2] * 12, 1, 2, 2), alarms=["BalancerErrors rang"])
+    drill.requests.append(Request(15.0, 10.0, 0, "no response", wrong=0.1234))
+    drill.notes.append("a note")
+    assert drill.summary() == {
+        "drill": "a-drill",
+        "what": "it breaks",
+        "held": True,
+        "broken": [],
+        "seconds": 100.0,
+        "sent": 101,
+        "failed": 3,
+        "troubles": {"503": 2, "no response": 1},
+        "errors_ended_after": 10.0,
+        "two_healthy_after": 3.0,
+        "latency": {"p50": 0.05, "p99": 0.099, "worst": 0.099},
+        "worst_wrong": 0.123,
+        "alarms": ["BalancerErrors rang"],
+        "notes": ["a note"],
+    }
+
+
+def test_a_table_has_a_row_for_each_drill() -> None:
+    loud = result(alarms=["A rang", "A came back"], broken=["it"], looks=[Look(11.0, {})])
+    quiet = result(requests=requests(until=2000))
+    head, _, *rows = outcome.table([loud.summary(), quiet.summary()]).splitlines()
+    assert head == (
+        "| drill | what happens | sent | failed | errors ended after | two healthy hosts after "
+        "| worst latency | alarms | verdict |"
+    )
+    assert rows == [
+        "| a-drill | it breaks | 100 | 2 | 10.0 s | never | 99 ms | A rang; A came back "
+        "| **failed** |",
+        "| a-drill | it breaks | 2,000 | 0 | no errors | there all the time | 2.0 s | silent "
+        "| held |",
+    ]
