@@ -18,7 +18,7 @@ from deployment.errors import UserError
 from drills import outcome
 from drills.clone import Clone
 from drills.picture import draw
-from drills.runner import DRILLS, RESULTS, deployed_clone, run_drill
+from drills.runner import DRILLS, RESULTS, deploy_clone, run_drill
 from drills.trial import Drill
 from local.machine import machine
 from local.steps import step
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.again:
         return report(load_results())
     try:
-        with deployed_clone() as clone:
+        with deploy_clone() as clone:
             names = options.names or DRILLS
             return report([run_and_report(DRILLS[name], clone) for name in names])
     except UserError as error:
@@ -61,7 +61,7 @@ def run_and_report(drill: Drill, clone: Clone) -> dict[str, Any]:
     """Run a drill, print a line, and write its picture and its summary."""
     with step(drill.name) as line:
         result = run_drill(drill, clone)
-        line.outcome = "held" if result.held else "failed"
+        line.outcome = "held" if result.holds else "failed"
     for broken in result.broken:
         print(f"    does not hold: {broken}", flush=True)
     draw(result, RESULTS / f"{drill.name}.svg")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import json
 import subprocess
 import sys
 import tempfile
@@ -38,7 +38,10 @@ class Request(NamedTuple):
 
 
 class Load:
-    """A load in a process of its own. requests: the results, once the load has ended."""
+    """A load in a process of its own.
+
+    requests: the results, in the order in which they were due, once the load has ended.
+    """
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -58,7 +61,7 @@ def run_load(url: str, rate: float, around: float = 2.0) -> Iterator[Load]:
     Raises RuntimeError at the end of the block if the load did not run until then.
     """
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "load.csv"
+        log = Path(folder) / "load.jsonl"
         command = [sys.executable, "-m", "drills.sender", url, str(log), str(rate)]
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, text=True)
         load = Load(process)
@@ -72,17 +75,5 @@ def run_load(url: str, rate: float, around: float = 2.0) -> Iterator[Load]:
             process.communicate(timeout=60)
             if process.returncode:
                 raise RuntimeError(f"the load ended with status {process.returncode}")
-            load.requests = _read(log)
-
-
-def _read(log: Path) -> list[Request]:
-    """The requests in a log, in the order in which they were due."""
-    with log.open(newline="") as file:
-        return sorted(_parse(*row) for row in csv.reader(file))
-
-
-def _parse(
-    due: str, latency: str, status: str, trouble: str, instance: str, version: str, wrong: str
-) -> Request:
-    times = float(due), float(latency)
-    return Request(*times, int(status), trouble, instance, version, float(wrong))
+            rows = log.read_text().splitlines()
+            load.requests = sorted(Request(*json.loads(row)) for row in rows)

@@ -53,7 +53,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def held(self) -> bool:
+    def holds(self) -> bool:
         return not self.broken
 
     def expect(self, holds: bool, what: str) -> None:
@@ -67,7 +67,7 @@ class Outcome:
             self.broken.append(f"no request fails ({len(failed)} did: {reason(failed[0])})")
 
     def expect_errors_end(self, seconds: float) -> None:
-        ended = errors_ended(self.requests, self.fault_at)
+        ended = get_duration_of_errors(self.requests, self.fault_at)
         in_time = ended is None or ended <= seconds
         self.expect(in_time, f"errors end within {seconds:.0f} s (after {ended} s)")
 
@@ -90,13 +90,13 @@ class Outcome:
         return {
             "drill": self.name,
             "what": self.what,
-            "held": self.held,
+            "held": self.holds,
             "broken": self.broken,
             "seconds": round(self.seconds, 1),
             "sent": len(self.requests),
             "failed": len(failed),
             "troubles": dict(Counter(reason(request) for request in failed)),
-            "errors_ended_after": errors_ended(self.requests, self.fault_at),
+            "errors_ended_after": get_duration_of_errors(self.requests, self.fault_at),
             # JSON has no infinity.
             "two_healthy_after": "never" if again == math.inf else again,
             "latency": {
@@ -124,7 +124,7 @@ def worst_error(requests: Sequence[Request], since: float = 0.0) -> float:
     return max((request.wrong for request in requests if request.due >= since), default=0.0)
 
 
-def errors_ended(requests: Sequence[Request], since: float | None) -> float | None:
+def get_duration_of_errors(requests: Sequence[Request], since: float | None) -> float | None:
     """Seconds from `since` until the last failed request was due; None if no request failed."""
     failed = failures(requests)
     if since is None or not failed:

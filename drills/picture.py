@@ -26,7 +26,7 @@ def draw(outcome: Outcome, path: Path) -> None:
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": outcome.name}):
         figure = Figure(figsize=(9, 5), layout="constrained")
         rates, latencies, hosts = figure.subplots(3, sharex=True, height_ratios=[2, 1.4, 1])
-        verdict = "held" if outcome.held else "failed"
+        verdict = "held" if outcome.holds else "failed"
         rates.set_title(f"{outcome.name}: {outcome.what}: {verdict}", fontsize=10)
         counts = [good[second] for second in seconds], [bad[second] for second in seconds]
         colors = ["tab:green", "tab:red"]

@@ -32,7 +32,7 @@ DRILLS = {
 
 
 @contextmanager
-def deployed_clone() -> Iterator[Clone]:
+def deploy_clone() -> Iterator[Clone]:
     """A copy of this clone whose deployment is up during the block; raises UserError."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     with (

@@ -12,7 +12,6 @@ waits for the last responses and ends.
 from __future__ import annotations
 
 import asyncio
-import csv
 import json
 import os
 import sys
@@ -102,7 +101,7 @@ class Sender:
         self.message = (
             f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: */*\r\n\r\n"
         ).encode()
-        self.rows = csv.writer(log)
+        self.log = log
         self.idle: list[Connection] = []
         # In the order in which they were sent.
         self.pending: dict[Pending, None] = {}
@@ -167,7 +166,7 @@ class Sender:
     def _end(self, request: Request, pending: Pending) -> None:
         if pending in self.pending:
             del self.pending[pending]
-            self.rows.writerow(request)
+            self.log.write(json.dumps(request) + "\n")
 
     def give_up(self) -> None:
         """Fail each request that has waited for longer than a client does."""
@@ -208,7 +207,7 @@ async def _main(url: str, log: Path, rate: float) -> None:
             asyncio.get_running_loop().remove_reader(sys.stdin)
 
     asyncio.get_running_loop().add_reader(sys.stdin, read_rate)
-    with log.open("w", newline="") as file:
+    with log.open("w") as file:
         await Sender(url, file).run(rates, rate)
 
 

@@ -66,7 +66,7 @@ def slow_clients(trial: Trial) -> None:
     half_open = HALF_OPEN.replace("HOST", trial.cloud.address("balancer"))
     slow = b"GET /now HTTP/1.1\r\nX-a: "
     with trial.load(), trial.fault(f"{trial.cloud.name}-edge", "-c", half_open) as attacker:
-        with connections(address, 1000, b""), connections(address, 500, slow):
+        with open_connections(address, 1000, b""), open_connections(address, 500, slow):
             time.sleep(90)
         output = attacker.logs().decode().strip()
     trial.expect(
@@ -77,7 +77,7 @@ def slow_clients(trial: Trial) -> None:
 
 
 @contextmanager
-def connections(address: tuple[str, int], count: int, beginning: bytes) -> Iterator[None]:
+def open_connections(address: tuple[str, int], count: int, beginning: bytes) -> Iterator[None]:
     """Keep `count` connections open during the block; one that the server closes is opened again.
 
     Each sends `beginning`, and then, if there is one, another byte each second.

@@ -170,14 +170,14 @@ def trial_of(**states: str) -> Deployment:
 def test_a_pair_is_two_healthy_hosts_and_no_other(states: dict[str, str], held: bool) -> None:
     deployment = trial_of(**states)
     deployment.wait_until_two_healthy(0.0, without={"lost"})
-    assert deployment.held == held
+    assert deployment.holds == held
 
 
 @pytest.mark.parametrize(("state", "held"), [("draining", True), ("healthy", False)])
 def test_a_host_is_out_when_it_is_not_healthy(state: str, held: bool) -> None:
     deployment = trial_of(old=state)
     deployment.wait_until_out("old", 0.0)
-    assert deployment.held == held
+    assert deployment.holds == held
     assert deployment.broken == ([] if held else ["the host is taken out within 0 s"])
 
 
@@ -185,8 +185,8 @@ def test_a_host_that_was_replaced_is_noticed() -> None:
     same, replaced = trial_of(old="healthy", other="healthy"), trial_of(old="healthy", new="x")
     same.expect_same_hosts()
     replaced.expect_same_hosts()
-    assert same.held
-    assert not replaced.held
+    assert same.holds
+    assert not replaced.holds
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *requests: Request, error: bool = False) -> Outcome:

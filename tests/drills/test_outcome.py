@@ -47,13 +47,13 @@ def test_a_request_fails_unless_its_status_is_200() -> None:
 
 
 def test_errors_end_with_the_last_request_that_failed() -> None:
-    assert outcome.errors_ended(requests(12, 20), 10.0) == 10.0
-    assert outcome.errors_ended(requests(), 10.0) is None
-    assert outcome.errors_ended(requests(5), None) is None
+    assert outcome.get_duration_of_errors(requests(12, 20), 10.0) == 10.0
+    assert outcome.get_duration_of_errors(requests(), 10.0) is None
+    assert outcome.get_duration_of_errors(requests(5), None) is None
 
 
 def test_an_error_before_the_fault_is_still_an_error() -> None:
-    assert outcome.errors_ended(requests(3), 10.0) == 0.0
+    assert outcome.get_duration_of_errors(requests(3), 10.0) == 0.0
     assert len(outcome.failures(requests(3))) == 1
 
 
@@ -124,9 +124,9 @@ def test_an_alarm_is_recorded_when_it_changes_and_not_when_it_is_first_seen() ->
 def test_a_drill_holds_until_an_expectation_does_not() -> None:
     drill = result()
     drill.expect(True, "it does")
-    assert drill.held
+    assert drill.holds
     drill.expect(False, "it does not")
-    assert not drill.held
+    assert not drill.holds
     assert drill.broken == ["it does not"]
 
 
@@ -135,7 +135,7 @@ def test_no_failure_is_expected_with_its_number_and_reason() -> None:
     silent.requests = [Request(1.0, 10.0, 0, "no response within 10 s")]
     for drill in (good, bad, silent):
         drill.expect_no_failure()
-    assert good.held
+    assert good.holds
     assert bad.broken == ["no request fails (2 did: 503)"]
     assert silent.broken == ["no request fails (1 did: no response within 10 s)"]
 
@@ -144,10 +144,10 @@ def test_no_failure_is_expected_with_its_number_and_reason() -> None:
 def test_errors_may_last_until_the_limit(seconds: float, held: bool) -> None:
     drill = result()
     drill.expect_errors_end(seconds)
-    assert drill.held == held
+    assert drill.holds == held
     faultless = result(requests=requests())
     faultless.expect_errors_end(0.0)
-    assert faultless.held
+    assert faultless.holds
 
 
 @pytest.mark.parametrize(("error", "held"), [(1.0, True), (1.01, False)])
@@ -157,28 +157,28 @@ def test_a_time_may_be_a_second_wrong_and_no_more(
 ) -> None:
     drill = result(right_from=right_from, requests=[Request(5.0, 0.1, 200, wrong=error)])
     drill.expect_right_time()
-    assert drill.held == held
+    assert drill.holds == held
 
 
 def test_a_wrong_time_before_the_fault_is_noticed_is_allowed_where_a_drill_says_so() -> None:
     drill = result(right_from=5.1, requests=[Request(5.0, 0.1, 200, wrong=2.0)])
     drill.expect_right_time()
-    assert drill.held
+    assert drill.holds
 
 
 def test_a_host_that_is_out_for_one_look_is_noticed() -> None:
     whole, short = result(looks=looks(2, 2, 2)), result(looks=looks(2, 1, 2))
     whole.expect_no_host_out()
     short.expect_no_host_out()
-    assert whole.held
-    assert not short.held
+    assert whole.holds
+    assert not short.holds
 
 
 @pytest.mark.parametrize(("seconds", "held"), [(0.9, False), (1.0, True)])
 def test_too_few_hosts_are_allowed_for_so_long(seconds: float, held: bool) -> None:
     drill = result(looks=looks(2, 1, 1, 2))
     drill.expect_never_short(seconds)
-    assert drill.held == held
+    assert drill.holds == held
 
 
 def test_a_summary_has_every_count() -> None:
