@@ -43,3 +43,12 @@ def empty(s3: Any, bucket: str) -> int:
                 f"{bucket}/{refused['Key']}: {refused.get('Message', refused['Code'])}"
             )
     return len(unfinished) + len(whole)
+
+
+def find_bucket(cloudformation: Any, stack: str) -> str | None:
+    """Return the bucket that the artifacts stack has made. No other bucket is ever emptied."""
+    for item in cloudformation.describe_stack_resources(StackName=stack)["StackResources"]:
+        is_bucket = item["ResourceType"] == "AWS::S3::Bucket"
+        if is_bucket and item["ResourceStatus"] != "DELETE_COMPLETE":
+            return item.get("PhysicalResourceId") or None
+    return None

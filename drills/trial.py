@@ -73,7 +73,7 @@ class Trial(Outcome):
         """The deployment's stacks: name without the deployment's -> status."""
         return {
             stack["StackName"].split("-", 2)[2]: stack["StackStatus"]
-            for stack in stacks.deployed(self.cloud.endpoint())
+            for stack in stacks.list_stacks(self.cloud.endpoint())
         }
 
     def mark_fault(self) -> None:

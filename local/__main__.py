@@ -23,9 +23,9 @@ from deployment.errors import UserError
 from local import reviewer
 from local.containers import DEFAULT, PORT, Containers
 from local.down import down
+from local.hosts import shell
 from local.logs import logs
 from local.project import parse_config
-from local.shell import shell
 from local.status import check, status
 from local.steps import Busy, get_folder, lock_deployment
 from local.up import start, up

@@ -1,4 +1,4 @@
-"""Clients of the local AWS API, for the account's root or for whoever has other credentials."""
+"""Clients of the local AWS API, for the root of the account or for other credentials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import requests
 from botocore.config import Config
 
 REGION = "us-east-1"
-# It is on this machine: one that has not answered by then hangs.
+# The API is on this machine: a response that takes longer never comes.
 PATIENCE = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
 
 
@@ -21,12 +21,13 @@ class Credentials(NamedTuple):
     token: str | None = None
 
 
-# Known to everybody, as the account's alarm code is: it keeps the emulator's answers apart from AWS's, and nobody out.
+# This key is no secret: it opens an emulator that only this machine reaches.
 ACCOUNT_ROOT = Credentials("test", "test")
 
 
 def client(endpoint: str, service: str, credentials: Credentials = ACCOUNT_ROOT) -> Any:
-    made = boto3.client(
+    """Return boto3's client of a service behind the API at that URL."""
+    boto_client = boto3.client(
         service,
         endpoint_url=endpoint,
         region_name=REGION,
@@ -35,17 +36,17 @@ def client(endpoint: str, service: str, credentials: Credentials = ACCOUNT_ROOT)
         aws_session_token=credentials.token,
         config=PATIENCE,
     )
-    made.meta.events.register("before-sign.s3", as_over_tls)
-    return made
+    boto_client.meta.events.register("before-sign.s3", claim_tls)
+    return boto_client
 
 
-def as_over_tls(request: Any, **_: Any) -> None:
-    """The bucket's policy refuses plain HTTP, which is all that the emulator speaks here."""
+def claim_tls(request: Any, **_: Any) -> None:
+    """Mark a request as come over TLS, because the bucket's policy refuses plain HTTP."""
     request.headers["X-Forwarded-Proto"] = "https"
 
 
 def client_of(endpoint: str) -> Callable[[str], Any]:
-    """Makes the root's clients of that API's services."""
+    """Return a function that makes the root's client of a service."""
     return partial(client, endpoint)
 
 

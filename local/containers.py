@@ -1,4 +1,7 @@
-"""The local cloud's containers and networks, each labelled with its deployment; nothing else is ever touched."""
+"""The containers, networks, volumes and images of one deployment.
+
+Each has a label with the name of the deployment, and nothing without that label is ever touched.
+"""
 
 from __future__ import annotations
 
@@ -15,68 +18,72 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
 
+from deployment import ROOT
 from deployment.errors import UserError
 
-ROOT = Path(__file__).parent.parent
 LABEL = "timeservice.deployment"
 ZONES = ("us-east-1a", "us-east-1b")
 DEFAULT = "timeservice"
 PORT = 8080
 ROLES = ("api", "time", "balancer", "controller")
-CLONE = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]  # as scripts/common.sh calls it
+# scripts/common.sh marks in the same way what belongs to this clone.
+CLONE = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
 
 
 class Containers:
-    """One deployment's containers, networks, volumes and images."""
+    """The parts of one deployment in the Docker engine."""
 
     def __init__(
-        self,
-        name: str,
-        port: int | None = None,
-        limits: Mapping[str, str] | None = None,
+        self, name: str, port: int | None = None, limits: Mapping[str, str] | None = None
     ) -> None:
-        """port: on 127.0.0.1; by default that of the deployment that is up, else PORT.
-        limits: HOST_CPUS and HOST_MEMORY, which hosts get from now on; all of the machine by default."""
+        """port: on 127.0.0.1; by default the present one of the deployment, else PORT.
+
+        limits: HOST_CPUS and HOST_MEMORY of each new host; by default all of the machine.
+        Raises UserError if no engine answers.
+        """
         self.name = name
         self.limits = dict(limits or {})
         try:
             self.engine = docker.from_env()
             self.engine.ping()
-        except DockerException as trouble:
-            raise UserError("no Docker engine answers; `make up` starts one") from trouble
+        except DockerException as error:
+            raise UserError("no Docker engine answers; `make up` starts one") from error
         self.filters: Any = {"label": f"{LABEL}={name}"}
-        # What scripts/python-image.sh leaves behind when it is interrupted.
+        # An interrupted scripts/python-image.sh leaves these behind.
         self.unfinished: Any = {"label": f"timeservice.build={CLONE}"}
-        self.port = port or self.published() or PORT
+        self.port = port or self.find_port() or PORT
 
-    def network(self, zone: str) -> str:
-        return f"{self.name}-{zone}"
-
-    # What is there
-
-    def published(self) -> int | None:
-        """The port of the balancer's, whether it runs or not; None if there is no balancer."""
+    def find_port(self) -> int | None:
+        """Return the port that the balancer publishes, whether it runs or not."""
         balancer = self.get("balancer")
         if balancer is None:
             return None
         (binding,) = balancer.attrs["HostConfig"]["PortBindings"]["80/tcp"]
         return int(binding["HostPort"])
 
+    def network(self, zone: str) -> str:
+        return f"{self.name}-{zone}"
+
     def all(self) -> list[Container]:
-        # One that goes while they are listed is left out; it would be an error otherwise.
-        found = self.engine.containers.list(all=True, filters=self.filters, ignore_removed=True)
-        return list(found)
+        # Without ignore_removed, a container that goes during the listing would be an error.
+        return list(
+            self.engine.containers.list(all=True, filters=self.filters, ignore_removed=True)
+        )
 
     def get(self, role: str) -> Container | None:
-        """None also for a container of that name that is not this deployment's: nothing is done to it."""
+        """Return the container, or None if the one of that name is not of this deployment."""
         try:
-            found = self.engine.containers.get(f"{self.name}-{role}")
+            container = self.engine.containers.get(f"{self.name}-{role}")
         except NotFound:
             return None
-        return found if found.labels.get(LABEL) == self.name else None
+        return container if container.labels.get(LABEL) == self.name else None
+
+    def is_running(self, role: str) -> bool:
+        container = self.get(role)
+        return container is not None and container.status == "running"
 
     def address(self, role: str) -> str:
-        """The container's address on the edge network, reachable from this machine only."""
+        """Return the address on the edge network, which only this machine reaches."""
         container = self.get(role)
         if container is None or container.status != "running":
             raise UserError(f"the local cloud {self.name!r} is not up; `make up` starts it")
@@ -84,28 +91,25 @@ class Containers:
         return str(networks[self.network("edge")]["IPAddress"])
 
     def endpoint(self) -> str:
-        """URL of the local AWS API."""
+        """Return the URL of the local AWS API."""
         return f"http://{self.address('api')}:4566"
 
-    def missing(self) -> list[str]:
-        """The parts of the local cloud that do not run."""
-        found = {role: self.get(role) for role in ROLES}
-        return [role for role, one in found.items() if one is None or one.status != "running"]
-
-    def refuse_if_not_up(self) -> None:
-        if missing := self.missing():
+    def check_up(self) -> None:
+        """Raise UserError if a part of the local cloud does not run."""
+        missing = [role for role in ROLES if not self.is_running(role)]
+        if missing:
             raise UserError(
                 f"the local cloud {self.name!r} is not up (no {', no '.join(missing)}); "
-                "`make up` starts or mends it"
+                "`make up` starts or repairs it"
             )
 
     def machines(self) -> list[Container]:
-        """The hosts' containers, whether they run or not; in the order of their zones."""
-        found = [one for one in self.all() if one.labels.get("timeservice.role") == "host"]
-        return sorted(found, key=lambda one: (one.labels["timeservice.zone"], str(one.name)))
+        """Return the hosts' containers in the order of their zones, running or not."""
+        machines = [item for item in self.all() if item.labels.get("timeservice.role") == "host"]
+        return sorted(machines, key=lambda item: (item.labels["timeservice.zone"], str(item.name)))
 
     def hosts(self) -> list[dict[str, Any]]:
-        """The hosts as the controller last told them; [] before it has said anything."""
+        """Return the hosts from the controller's last report; [] before the first report."""
         controller = self.get("controller")
         if controller is None or controller.status != "running":
             return []
@@ -115,37 +119,45 @@ class Containers:
         return list(json.loads(result.output))
 
     def owner(self) -> str | None:
-        """The clone that started this deployment; None when it is not there."""
+        """Return the clone that started this deployment."""
         owners = (container.labels.get("timeservice.clone") for container in self.all())
         return next((owner for owner in owners if owner), None)
 
-    def refuse_another_clone(self) -> None:
+    def check_owner(self) -> None:
+        """Raise UserError if the deployment belongs to another clone that still exists."""
         owner = self.owner()
         if owner is not None and owner != str(ROOT) and Path(owner).exists():
             raise UserError(
-                f"the deployment {self.name!r} belongs to the clone {owner}: "
-                "run make down there, or choose another name and port: make up NAME=second PORT=8081"
+                f"the deployment {self.name!r} belongs to the clone {owner}: run make down there, "
+                "or choose another name and port: make up NAME=second PORT=8081"
             )
 
-    def leftovers(self) -> list[str]:
-        """What of this deployment is still there, in words."""
+    def images(self) -> list[Image]:
         return [
-            *(f"container {one.name}" for one in self.all()),
-            *(f"volume {one.name}" for one in self.engine.volumes.list(filters=self.filters)),
-            *(f"network {one.name}" for one in self.engine.networks.list(filters=self.filters)),
-            *(f"image {one.short_id}" for one in self.images()),
+            *self.engine.images.list(filters=self.filters),
+            *self.engine.images.list(filters=self.unfinished),
         ]
 
-    # Down
+    def leftovers(self) -> list[str]:
+        """Return in words what of this deployment still exists."""
+        return [
+            *(f"container {item.name}" for item in self.all()),
+            *(f"volume {item.name}" for item in self.engine.volumes.list(filters=self.filters)),
+            *(f"network {item.name}" for item in self.engine.networks.list(filters=self.filters)),
+            *(f"image {item.short_id}" for item in self.images()),
+        ]
 
     def remove(self) -> None:
-        """Remove every container, network and volume of this deployment; done twice, it finds nothing."""
-        # The controller first: it would put new hosts in the place of those that go.
+        """Remove all containers, networks and volumes of this deployment.
+
+        What somebody else uses stays, and leftovers() lists it.
+        """
         deadline = time.monotonic() + 30
-        while (left := self.all()) and time.monotonic() < deadline:
-            for container in sorted(left, key=lambda one: one.name != f"{self.name}-controller"):
+        while (containers := self.all()) and time.monotonic() < deadline:
+            # The controller goes first, because it would replace the hosts.
+            containers.sort(key=lambda item: item.name != f"{self.name}-controller")
+            for container in containers:
                 _remove(container)
-        # What somebody else uses stays, and leftovers() tells.
         for volume in self.engine.volumes.list(filters=self.filters):
             with suppress(APIError):
                 volume.remove(force=True)
@@ -154,19 +166,14 @@ class Containers:
                 network.remove()
 
     def remove_images(self) -> None:
+        """Remove the images of this deployment, and what unfinished builds have left."""
         for container in self.engine.containers.list(
             all=True, filters=self.unfinished, ignore_removed=True
         ):
             container.remove(force=True)
         for image in self.images():
-            with suppress(APIError):  # as above
+            with suppress(APIError):
                 image.remove(force=True)
-
-    def images(self) -> list[Image]:
-        return [
-            *self.engine.images.list(filters=self.filters),
-            *self.engine.images.list(filters=self.unfinished),
-        ]
 
 
 def _remove(container: Container) -> None:
@@ -174,7 +181,8 @@ def _remove(container: Container) -> None:
         container.remove(force=True, v=True)
     except NotFound:
         pass
-    except APIError as refused:
-        if refused.status_code != 409:  # the controller has begun to remove it
+    except APIError as error:
+        # 409: the controller removes it already.
+        if error.status_code != 409:
             raise
         time.sleep(0.2)

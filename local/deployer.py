@@ -1,6 +1,6 @@
-"""What the program declares, made through the local cloud's API: the SDK's test monitor hands it each resource.
+"""Create what the program declares, through the local cloud's API.
 
-It compares nothing itself: CloudFormation says what an update changes.
+The SDK's test monitor hands over each resource. CloudFormation finds out what an update changes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REFUSALS = (Boto3Error, BotoCoreError, ClientError)  # what boto3 raises
 
 
 class Deployer(Mocks):
-    """Creates or updates each resource as the program declares it."""
+    """A provider for the program's few types of resources, and for its look-ups."""
 
     def __init__(
         self,
@@ -32,123 +32,126 @@ class Deployer(Mocks):
         reviewer: Mapping[str, Any] | None = None,
         credentials: Credentials = ACCOUNT_ROOT,
     ) -> None:
-        """reviewer: what the run before told of it."""
+        """reviewer: what the last run exported of it."""
         self.endpoint = endpoint
         self.credentials = credentials
         self.cloudformation = self.client("cloudformation")
         self.s3 = self.client("s3")
         self.logins = Logins(self.client("iam"), reviewer or {})
-        self.stacks: set[str] = set()  # declared, as are the objects
+        # What the program has declared so far: names of stacks, and (bucket, key) of objects.
+        self.stacks: set[str] = set()
         self.objects: set[tuple[str, str]] = set()
         self.changes = 0
         self.failure: UserError | None = None
-        self.refused: UserError | None = None  # what was looked up last, and in vain
-        self.one_at_a_time = threading.Lock()  # two open step lines could not be read
+        self.refused: UserError | None = None  # the last look-up that was refused
+        # The SDK declares resources in threads, and step lines must not mix.
+        self.lock = threading.Lock()
 
     def client(self, service: str) -> Any:
         return client(self.endpoint, service, self.credentials)
 
-    # What the program declares
-
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        with self.one_at_a_time:
-            if self.failure:  # the engine would stop at the first failure as well
+        """Create or update a resource; return its id and its outputs. Raises UserError."""
+        with self.lock:
+            if self.failure:
+                # As the engine does, stop at the first failure.
                 raise self.failure
             try:
-                return self._made(args)
-            except REFUSALS as refused:
-                self.failure = UserError(f"{args.name}: {refused}")
+                return self._bring_up(args)
+            except REFUSALS as error:
+                self.failure = UserError(f"{args.name}: {error}")
                 raise self.failure from None
-            except UserError as failure:
-                self.failure = failure
+            except UserError as error:
+                self.failure = error
                 raise
 
-    def _made(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+    def _bring_up(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ == "aws:cloudformation/stack:Stack":
-            return self._stack(args.inputs)
+            return self._bring_up_stack(args.inputs)
         if args.typ == "aws:s3/bucketObjectv2:BucketObjectv2":
-            return self._object(args.inputs)
+            return self._upload(args.inputs)
         if args.typ == "aws:iam/userLoginProfile:UserLoginProfile":
-            return self._login(args.inputs)
+            return self._bring_up_login(args.inputs)
         return args.name, dict(args.inputs)
 
-    def _stack(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _bring_up_stack(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         name = inputs["name"]
         self.stacks.add(name)
         request = {
             "StackName": name,
             "TemplateBody": inputs["templateBody"],
             "Capabilities": inputs.get("capabilities", []),
-            "Parameters": _named(inputs.get("parameters", {}), "ParameterKey", "ParameterValue"),
-            "Tags": _named(inputs.get("tags", {}), "Key", "Value"),
+            "Parameters": _pairs(inputs.get("parameters", {}), "ParameterKey", "ParameterValue"),
+            "Tags": _pairs(inputs.get("tags", {}), "Key", "Value"),
         }
         if policy := inputs.get("policyBody"):
             request["StackPolicyBody"] = policy
         with step(f"stack {name}") as line:
             on_failure = inputs.get("onFailure", "ROLLBACK")
             line.outcome = stacks.bring_up(self.cloudformation, request, on_failure)
-        self.changes += line.outcome != "unchanged"
-        made = stacks.settled(self.cloudformation, name)["StackId"]
-        return made, {**inputs, "outputs": stacks.outputs(self.cloudformation, name)}
+        if line.outcome != "unchanged":
+            self.changes += 1
+        stack_id = stacks.wait_until_settled(self.cloudformation, name)["StackId"]
+        return stack_id, {**inputs, "outputs": stacks.outputs(self.cloudformation, name)}
 
-    def _object(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _upload(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         bucket, key = inputs["bucket"], inputs["key"]
         self.objects.add((bucket, key))
-        if key not in self._keys(bucket):
+        if key not in self._list_keys(bucket):
             self.changes += 1
             with step(f"upload {key}"):
                 self.s3.upload_file(inputs["source"].path, bucket, key)
         return key, dict(inputs)
 
-    def _login(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        password, made = self.logins.bring_up(inputs["user"])
-        self.changes += made
+    def _bring_up_login(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        password, is_new = self.logins.bring_up(inputs["user"])
+        if is_new:
+            self.changes += 1
         return inputs["user"], {**inputs, "password": password}
 
-    # What it looks up
-
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        try:
-            return self._looked_up(args), []
-        except (*REFUSALS, LookupError) as refused:
-            # The program may live without it; if not, what it raises says less.
-            self.refused = UserError(f"{args.token.split(':')[-1]}: {refused}")
-            return {}, [(args.token, str(refused))]
-
-    def _looked_up(self, args: MockCallArgs) -> dict[str, Any]:
+        """Return what a look-up of the program finds, or why it is refused."""
         function = args.token.split(":")[-1]
+        try:
+            return self._look_up(function, args.args), []
+        except (*REFUSALS, LookupError) as error:
+            # The program may go on without it. If not, what the program raises says less.
+            self.refused = UserError(f"{function}: {error}")
+            return {}, [(args.token, str(error))]
+
+    def _look_up(self, function: str, args: dict[str, Any]) -> dict[str, Any]:
         if function == "getParameter":
-            found = self.client("ssm").get_parameter(Name=args.args["name"])["Parameter"]
-            return {**args.args, "value": found["Value"]}
+            parameter = self.client("ssm").get_parameter(Name=args["name"])["Parameter"]
+            return {**args, "value": parameter["Value"]}
         if function == "getPrefixList":
             lists = self.client("ec2").describe_prefix_lists()["PrefixLists"]
-            found = next(one for one in lists if one["PrefixListName"] == args.args["name"])
-            return {**args.args, "id": found["PrefixListId"]}
+            (found,) = [item for item in lists if item["PrefixListName"] == args["name"]]
+            return {**args, "id": found["PrefixListId"]}
         if function == "getRegion":
             return {"name": REGION, "region": REGION, "id": REGION}
         raise LookupError("the local cloud does not have it")
 
-    # What it no longer declares
-
     def delete_undeclared(self) -> None:
-        """Delete the deployment's passwords, stacks and objects that the program did not declare this time."""
-        if self.credentials == ACCOUNT_ROOT:  # who may not make users has made none
+        """Delete the deployment's passwords, stacks and objects that this run did not declare."""
+        if self.credentials == ACCOUNT_ROOT:
+            # Nobody else may make users.
             self.logins.delete_undeclared(f"/{DEPLOYMENT}-")
-        # As root: an engine knows from its state what there is, and needs no permission to list all stacks.
-        for name in [stack["StackName"] for stack in stacks.deployed(self.endpoint)]:
+        # As root: pulumi knows the stacks from its state, and needs no permission to list them.
+        for name in [stack["StackName"] for stack in stacks.list_stacks(self.endpoint)]:
             if name not in self.stacks:
                 self.changes += 1
                 with step(f"stack {name}") as line:
                     stacks.delete(self.cloudformation, name)
                     line.outcome = "deleted"
         for bucket in {bucket for bucket, _ in self.objects}:
-            for key in self._keys(bucket):
+            for key in self._list_keys(bucket):
                 if (bucket, key) not in self.objects:
                     self.s3.delete_object(Bucket=bucket, Key=key)
 
-    def _keys(self, bucket: str) -> list[str]:
-        return [one["Key"] for one in self.s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+    def _list_keys(self, bucket: str) -> list[str]:
+        response = self.s3.list_objects_v2(Bucket=bucket)
+        return [item["Key"] for item in response.get("Contents", [])]
 
 
-def _named(values: dict[str, Any], key: str, value: str) -> list[dict[str, str]]:
+def _pairs(values: dict[str, Any], key: str, value: str) -> list[dict[str, str]]:
     return [{key: name, value: str(content)} for name, content in sorted(values.items())]

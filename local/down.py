@@ -1,66 +1,110 @@
-"""make down: what is deployed deleted through the API, then the local cloud removed."""
+"""make down: delete what is deployed through the API, then remove the local cloud."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment.bucket import NotEmptied
+from deployment.bucket import NotEmptied, empty, find_bucket
 from deployment.errors import UserError
 from deployment.leftovers import find_leftovers
 from deployment.ownership import Deployment
+from deployment.template import PARTS
 from local.api import answers, client_of
-from local.containers import Containers
-from local.destroy import destroy
+from local.containers import ROLES, Containers
 from local.project import DEPLOYMENT
+from local.reviewer import Logins
+from local.stacks import delete
 from local.steps import step, wait_until
 
-DRAINED = 45  # seconds: the target group's deregistration delay, and a controller's pace
+DRAINED = 45  # seconds: the target group's deregistration delay, and some rounds of the controller
 
 
 def down(cloud: Containers, folder: Path) -> int:
-    cloud.refuse_another_clone()
+    """Remove all of the deployment. Raises UserError if something stays."""
+    cloud.check_owner()
     if not cloud.leftovers():
         print(f"Nothing to do: {cloud.name!r} is not up.")
     else:
-        destroyed(cloud)
+        delete_stacks(cloud)
         with step("containers, volumes, networks, images"):
             cloud.remove()
             cloud.remove_images()
     shutil.rmtree(folder, ignore_errors=True)
     if left := cloud.leftovers():
         raise UserError("these could not be removed: " + ", ".join(left))
-    print(
-        "Nothing of it is left outside this clone; an engine that make up installed or started stays."
-    )
+    print("Removed. The Docker engine stays installed.")
     return 0
 
 
-def destroyed(cloud: Containers) -> None:
-    """Delete what is deployed through the API first, as it is done on AWS, and see what that leaves there.
+def delete_stacks(cloud: Containers) -> None:
+    """Delete what is deployed through the API, as on AWS, and print what that leaves there.
 
-    What does not go that way goes with its containers all the same.
+    A failure is printed only, because everything goes with the containers in any case.
     """
     try:
         endpoint = cloud.endpoint()
         if not answers(endpoint):
             raise UserError("the local AWS API does not answer")
-        destroy(client_of(endpoint), Deployment(DEPLOYMENT), lambda: hosts_gone(cloud))
+        destroy(client_of(endpoint), Deployment(DEPLOYMENT), lambda: wait_for_hosts(cloud))
         with step("what the AWS API has left") as line:
-            left = find_leftovers(client_of(endpoint), DEPLOYMENT).leftovers
-            names = [f"{resource.type} {resource.id}" for resource in left]
-            line.outcome = ", ".join(names) or "nothing"
-    except (UserError, NotEmptied, BotoCoreError, ClientError) as trouble:
-        print(f"  not deleted through the API: {trouble}")
+            leftovers = find_leftovers(client_of(endpoint), DEPLOYMENT).leftovers
+            line.outcome = ", ".join(f"{item.type} {item.id}" for item in leftovers) or "nothing"
+    except (UserError, NotEmptied, BotoCoreError, ClientError) as error:
+        print(f"  not deleted through the API: {error}")
 
 
-def hosts_gone(cloud: Containers) -> None:
-    """Wait until the controller has drained and removed the hosts of groups that are gone."""
-    if cloud.missing():
-        return  # nobody would
+def wait_for_hosts(cloud: Containers) -> None:
+    """Wait until the controller has drained and removed the hosts whose groups are gone."""
+    # Without one of these, no host would be removed.
+    if not all(cloud.is_running(role) for role in ROLES):
+        return
     with step("hosts, drained") as line:
-        line.outcome = (
-            "gone" if wait_until(lambda: not cloud.machines(), DRAINED) else "still there"
-        )
+        gone = wait_until(lambda: not cloud.machines(), DRAINED)
+        line.outcome = "gone" if gone else "still there"
+
+
+def destroy(
+    client: Callable[[str], Any], deployment: Deployment, wait_for_hosts: Callable[[], None]
+) -> None:
+    """Delete all stacks of the deployment, whatever their state, in the order of `pulumi destroy`.
+
+    wait_for_hosts: returns when the hosts have gone, because AWS waits for them too before it
+    deletes their group. The balancer that drains them must still be there.
+    Raises UserError for a stack that stays, NotEmptied, and what boto3 raises.
+    """
+    cloudformation, waiting = client("cloudformation"), True
+    # IAM deletes a user only after its password.
+    Logins(client("iam"), {}).delete_undeclared(f"/{deployment.name}-")
+    for name in list_in_order(cloudformation, deployment):
+        # Hosts may exist even if their own stack is gone.
+        if waiting and _part(name, deployment) in PARTS[: PARTS.index("hosts")]:
+            wait_for_hosts()
+            waiting = False
+        with step(f"stack {name}") as line:
+            line.outcome = "deleted"
+            if _part(name, deployment) == "artifacts":
+                bucket = find_bucket(cloudformation, name)
+                if bucket:
+                    number = empty(client("s3"), bucket)
+                    line.outcome = f"deleted, with {number} objects in its bucket"
+            delete(cloudformation, name)
+
+
+def list_in_order(cloudformation: Any, deployment: Deployment) -> list[str]:
+    """Return the names of the stacks, each before those that it uses; unknown ones come first."""
+    names = [stack["StackName"] for stack in deployment.stacks(cloudformation)]
+
+    def position(name: str) -> int:
+        part = _part(name, deployment)
+        return PARTS.index(part) if part in PARTS else len(PARTS)
+
+    return sorted(names, key=position, reverse=True)
+
+
+def _part(name: str, deployment: Deployment) -> str:
+    return name.removeprefix(f"{deployment.name}-").split("-")[0]

@@ -1,60 +1,102 @@
-"""Which host is meant: by its zone (a), its number, its instance id, its container's id, or how one of these begins."""
+"""make shell, and which host a word means: by zone (a), number, instance id or container id."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import os
+import sys
+from typing import NamedTuple, NoReturn
 
 from docker.models.containers import Container
 
 from deployment.errors import UserError
 from local.containers import Containers
 
+WELCOME = """{instance} in {zone}: a container with a Docker engine of its own, like an EC2 instance.
+  docker ps                  the service's container, which has no shell
+  docker logs timeservice    the service's log; make logs HOST={instance} adds the boot
+  chronyc tracking           the clock
+  curl http://127.0.0.1/health   the balancer's check
+"""
+
 
 class Host(NamedTuple):
-    number: int  # from 1, in the order of zones
+    """A host's container. number: from 1, in the order of zones."""
+
+    number: int
     instance: str
     zone: str
     container: Container
 
     def __str__(self) -> str:
-        ended = "" if self.container.status == "running" else f", {self.container.status}"
-        return f"{self.number:<8}{self.zone[-1]:<6}{self.instance}{ended}"
+        text = f"{self.number:<8}{self.zone[-1]:<6}{self.instance}"
+        if self.container.status != "running":
+            text += f", {self.container.status}"
+        return text
 
     def is_called(self, word: str) -> bool:
+        """Return whether the word is its number or zone, or how one of its ids begins."""
         if word in (str(self.number), self.zone[-1], self.zone):
             return True
-        beginnings = (self.instance, self.instance.removeprefix("i-"), str(self.container.id))
-        return len(word) > 1 and any(name.startswith(word) for name in beginnings)
+        ids = (self.instance, self.instance.removeprefix("i-"), str(self.container.id))
+        return len(word) > 1 and any(id_.startswith(word) for id_ in ids)
 
 
-def every(cloud: Containers) -> list[Host]:
-    """Also those that have ended, and are not yet removed."""
+def list_hosts(cloud: Containers) -> list[Host]:
+    """Return all hosts, also those that have ended but still exist."""
     return [
-        Host(number, one.labels["timeservice.instance"], one.labels["timeservice.zone"], one)
-        for number, one in enumerate(cloud.machines(), 1)
+        Host(
+            number,
+            machine.labels["timeservice.instance"],
+            machine.labels["timeservice.zone"],
+            machine,
+        )
+        for number, machine in enumerate(cloud.machines(), 1)
     ]
 
 
-def called(cloud: Containers, word: str, command: str) -> list[Host]:
-    """At least one. Raises UserError that says which there are. command: the target of make that takes the word."""
-    hosts = every(cloud)
-    found = [host for host in hosts if host.is_called(word)]
-    if not found:
-        raise _unknown(f"no host is called {word!r}" if word else "say which host", hosts, command)
-    return found
+def find_hosts(cloud: Containers, word: str, command: str) -> list[Host]:
+    """Return the hosts that the word means, one at least.
+
+    command: the target of make, for the message of the UserError that lists the hosts.
+    """
+    hosts = list_hosts(cloud)
+    matches = [host for host in hosts if host.is_called(word)]
+    if matches:
+        return matches
+    raise _refusal(f"no host is called {word!r}" if word else "say which host", hosts, command)
 
 
-def chosen(cloud: Containers, word: str, command: str) -> Host:
-    """As the last, for exactly one."""
-    first, *others = called(cloud, word, command)
-    if others:
-        wrong = f"{len(others) + 1} hosts are called {word!r}"
-        raise _unknown(wrong, [first, *others], command)
-    return first
+def find_host(cloud: Containers, word: str, command: str) -> Host:
+    """Return the one host that the word means. Raises UserError as find_hosts does."""
+    hosts = find_hosts(cloud, word, command)
+    if len(hosts) > 1:
+        raise _refusal(f"{len(hosts)} hosts are called {word!r}", hosts, command)
+    return hosts[0]
 
 
-def _unknown(wrong: str, hosts: list[Host], command: str) -> UserError:
+def _refusal(complaint: str, hosts: list[Host], command: str) -> UserError:
     if not hosts:
         return UserError("there are no hosts; `make status` shows what there is")
-    there = "\n  ".join(["number, zone, instance id", *map(str, hosts)])
-    return UserError(f"{wrong}; there are\n  {there}\nSuch as: make {command} {hosts[0].instance}")
+    table = "\n  ".join(["number, zone, instance id", *map(str, hosts)])
+    example = f"make {command} HOST={hosts[0].instance}"
+    return UserError(f"{complaint}; there are\n  {table}\nSuch as: {example}")
+
+
+def shell(cloud: Containers, word: str, command: str) -> NoReturn:
+    """Replace this process by a shell on the host, or by the command if there is one."""
+    cloud.check_up()
+    host = find_host(cloud, word, "shell")
+    if host.container.status != "running":
+        raise UserError(
+            f"{host.instance} does not run ({host.container.status}); "
+            f"make logs HOST={host.instance}"
+        )
+    arguments = ["docker", "exec", "--interactive"]
+    if command:
+        arguments += [str(host.container.name), "bash", "-c", command]
+    elif sys.stdin.isatty():
+        print(WELCOME.format(instance=host.instance, zone=host.zone), flush=True)
+        arguments += ["--tty", str(host.container.name), "bash"]
+    else:
+        arguments += [str(host.container.name), "bash"]
+    os.execvp("docker", arguments)

@@ -1,4 +1,4 @@
-"""Who deploys into the local cloud: a role that may do what cfn/deployer.yaml says, made as an administrator would."""
+"""The deployer of the local cloud: a role with the policies of cfn/deployer.yaml."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from local.api import Credentials, client
 from local.project import DEPLOYMENT
 from local.steps import step
 
-NAME = "deployer"  # of the stack and of the role, both outside of what the role may touch
-SESSION = 12 * 3600  # seconds; the most that AWS allows
+# The stack and the role have this name. Neither is something that the role may change.
+NAME = "deployer"
+SESSION = 12 * 3600  # seconds, the most that AWS allows
 
 
 class Identity(NamedTuple):
-    """credentials: of a session. boundary: ARN of the policy that says what roles of its making may do at most."""
+    """A session in the role. boundary: ARN of the policy that limits the roles it creates."""
 
     credentials: Credentials
     boundary: str
 
 
-def deployer(endpoint: str) -> Identity:
-    """Make the role and its policies, or bring them up to date, and take the role. Raises UserError."""
+def assume_deployer(endpoint: str) -> Identity:
+    """Create or update the role as an administrator would, and assume it. Raises UserError."""
     with step("deployer's role, as cfn/deployer.yaml allows"):
         try:
-            return _deployer(endpoint)
-        except ClientError as refused:
-            raise UserError(f"the deployer's role cannot be made: {refused}") from None
+            return _assume(endpoint)
+        except ClientError as error:
+            raise UserError(f"the deployer's role cannot be made: {error}") from None
 
 
-def _deployer(endpoint: str) -> Identity:
+def _assume(endpoint: str) -> Identity:
     cloudformation = client(endpoint, "cloudformation")
     request = {
         "StackName": NAME,
@@ -47,8 +48,11 @@ def _deployer(endpoint: str) -> Identity:
     outputs = stacks.outputs(cloudformation, NAME)
     iam, sts = client(endpoint, "iam"), client(endpoint, "sts")
     account = sts.get_caller_identity()["Account"]
+    principal = {"AWS": f"arn:aws:iam::{account}:root"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    trust = {"Version": "2012-10-17", "Statement": [statement]}
     with suppress(iam.exceptions.EntityAlreadyExistsException):
-        iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=json.dumps(_trust(account)))
+        iam.create_role(RoleName=NAME, AssumeRolePolicyDocument=json.dumps(trust))
     for policy in outputs["Policies"].split(","):
         iam.attach_role_policy(RoleName=NAME, PolicyArn=policy)
     session = sts.assume_role(
@@ -58,9 +62,3 @@ def _deployer(endpoint: str) -> Identity:
     )["Credentials"]
     key, secret = session["AccessKeyId"], session["SecretAccessKey"]
     return Identity(Credentials(key, secret, session["SessionToken"]), outputs["Boundary"])
-
-
-def _trust(account: str) -> dict[str, object]:
-    principal = {"AWS": f"arn:aws:iam::{account}:root"}
-    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
-    return {"Version": "2012-10-17", "Statement": [statement]}

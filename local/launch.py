@@ -1,8 +1,9 @@
-"""Starts the local cloud's containers, on networks of their own."""
+"""Start the local cloud's containers, each on networks of its own."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 from contextlib import suppress
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 from docker.errors import APIError, NotFound
 from docker.types import IPAMConfig, IPAMPool, LogConfig
 
+from deployment import ROOT
 from deployment.errors import UserError
-from local.containers import DEFAULT, LABEL, ROLES, ROOT, ZONES, Containers
-from local.parts import Spec, digest, parts
+from local.containers import DEFAULT, LABEL, ROLES, ZONES, Containers
 
 # The sources of the local cloud's image, besides local/cloud itself.
 SOURCES = (
@@ -22,37 +23,91 @@ SOURCES = (
     "scripts/debian.sh",
     "scripts/common.sh",
 )
-# The default deployment's API keeps one address, so that Pulumi.local.yaml can name it.
+# The default deployment's API has one address for good, so that Pulumi.local.yaml can name it.
 DEFAULT_SUBNET = "10.213.0.0/24"
 DEFAULT_API = "10.213.0.2"
 LOG = LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"})
+# The controller writes into this folder what HAProxy reads.
+RUN = "/run/balancer"
+SOCKET = "/var/run/docker.sock"
+PYTHON = {"PYTHONPATH": "/opt:/opt/site-packages", "AWS_REGION": "us-east-1"}
+
+Spec = dict[str, Any]
 
 
 def build_image(cloud: Containers) -> str:
     """Make the local cloud's image if its sources have changed; return its tag."""
-    made_from = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in [*(ROOT / name for name in SOURCES), *sorted((ROOT / "local/cloud").rglob("*"))]:
         if path.is_file() and "__pycache__" not in path.parts:
-            made_from.update(path.read_bytes())
-    tag = f"{cloud.name}-cloud:{made_from.hexdigest()[:12]}"
-    done = subprocess.run([ROOT / "scripts/cloud.sh", tag, cloud.name], check=False)
-    if done.returncode:
+            digest.update(path.read_bytes())
+    tag = f"{cloud.name}-cloud:{digest.hexdigest()[:12]}"
+    result = subprocess.run([ROOT / "scripts/cloud.sh", tag, cloud.name], check=False)
+    if result.returncode:
         raise UserError("the local cloud's image cannot be made; the reason is above")
     return tag
 
 
+def get_specs(cloud: Containers, image: str) -> dict[str, Spec]:
+    """Return the containers by role: image, command, environment, volumes, and networks.
+
+    The API is the first, because another container could take its fixed address.
+    """
+    edge, internet, *zones = map(cloud.network, ("edge", "internet", *ZONES))
+    run = {f"{cloud.name}-run": {"bind": RUN, "mode": "rw"}}
+    identity = {"DEPLOYMENT": cloud.name, "CLOUD_IMAGE": image}
+    specs: dict[str, Spec] = {
+        "api": {
+            "command": ["python3", "-m", "local.cloud.api"],
+            # The API keeps everything in memory. Restarted, it would know nothing of what runs.
+            "restart_policy": {"Name": "no"},
+            "environment": {
+                **PYTHON,
+                # IAM is enforced; the key `test` is the root of the account.
+                "AUTH": "true",
+                "MINISTACK_HOST": "cloud.internal",
+                "MINISTACK_REGION": "us-east-1",
+                "AWS_DEFAULT_REGION": "us-east-1",
+            },
+            # Lambda functions run in this container, so they reach what the Internet reaches.
+            "networks": {edge: ["cloud.internal"], internet: []},
+        },
+        "time": {
+            "command": ["/opt/local/cloud/time_server.sh"],
+            # The healthcheck's function asks the first of its NTP servers by this name.
+            "networks": {edge: [], internet: ["time.aws.com"], **{zone: [] for zone in zones}},
+        },
+        "balancer": {
+            "command": ["/opt/local/cloud/balancer.sh"],
+            "volumes": run,
+            "ports": {"80/tcp": ("127.0.0.1", cloud.port)},
+            # The S3 endpoint is here, by the name that hosts have for the API.
+            "networks": {edge: ["balancer"], **{zone: ["cloud.internal"] for zone in zones}},
+        },
+        "controller": {
+            "command": ["python3", "-m", "local.cloud.controller"],
+            "volumes": {**run, SOCKET: {"bind": SOCKET, "mode": "rw"}},
+            "environment": {**PYTHON, **identity, **cloud.limits},
+            "networks": {edge: []},
+        },
+    }
+    common = {"image": image, "restart_policy": {"Name": "unless-stopped"}}
+    return {role: {**common, **spec} for role, spec in specs.items()}
+
+
 def start(cloud: Containers, image: str) -> bool:
-    """Start what does not run yet; returns whether anything had to be started."""
-    wanted = parts(cloud, image)
-    if all(_runs(cloud, role, spec) for role, spec in wanted.items()):
+    """Start what does not run yet; return whether anything had to be started."""
+    specs = get_specs(cloud, image)
+    outdated = [role for role, spec in specs.items() if not _runs(cloud, role, spec)]
+    if not outdated:
         return False
-    if not _runs(cloud, "api", wanted["api"]):
-        # The API holds everything in memory: what was deployed through an earlier one is gone with it.
+    if "api" in outdated:
+        # The API keeps everything in memory, so what was deployed through the old one is unknown.
         cloud.remove()
-    _make_networks(cloud)
-    for role, spec in wanted.items():
-        if not _runs(cloud, role, spec):
-            _start(cloud, role, spec)
+        outdated = list(specs)
+    _create_networks(cloud)
+    for role in outdated:
+        _start(cloud, role, specs[role])
     return True
 
 
@@ -61,62 +116,61 @@ def _runs(cloud: Containers, role: str, spec: Spec) -> bool:
     return (
         container is not None
         and container.status == "running"
-        and container.labels.get("timeservice.spec") == digest(spec)
+        and container.labels.get("timeservice.spec") == _digest(spec)
     )
 
 
-# Networks
+def _digest(spec: Spec) -> str:
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _make_networks(cloud: Containers) -> None:
+def _create_networks(cloud: Containers) -> None:
     present = {network.name for network in cloud.engine.networks.list(filters=cloud.filters)}
     if cloud.network("edge") not in present:
-        pool = IPAMPool(DEFAULT_SUBNET) if cloud.name == DEFAULT else None
-        _network(cloud, "edge", ipam=IPAMConfig(pool_configs=[pool] if pool else None))
-    for internal in ("internet", *ZONES):
-        if cloud.network(internal) not in present:
-            network_without_way_out(cloud, internal)
+        pools = [IPAMPool(DEFAULT_SUBNET)] if cloud.name == DEFAULT else None
+        _create_network(cloud, "edge", ipam=IPAMConfig(pool_configs=pools))
+    for name in ("internet", *ZONES):
+        if cloud.network(name) not in present:
+            create_isolated_network(cloud, name)
 
 
-def network_without_way_out(cloud: Containers, zone: str) -> None:
-    """Internal: Docker lets nothing out of it, as the templates' route tables let nothing out of the zones.
+def create_isolated_network(cloud: Containers, zone: str) -> None:
+    """Create a network without a way out, as the templates' route tables have none.
 
-    Nor does this machine have an address in it, by which a host would find whatever listens here.
+    This machine has no address in the network, so hosts do not reach what listens here.
     """
     options = {"com.docker.network.bridge.inhibit_ipv4": "true"}
-    _network(cloud, zone, internal=True, options=options)
+    _create_network(cloud, zone, internal=True, options=options)
 
 
-def _network(cloud: Containers, zone: str, **options: Any) -> None:
+def _create_network(cloud: Containers, zone: str, **options: Any) -> None:
     name = cloud.network(zone)
     try:
         cloud.engine.networks.create(name, driver="bridge", labels={LABEL: cloud.name}, **options)
-    except APIError as refused:
-        raise UserError(f"the network {name} cannot be made: {refused.explanation}") from None
-
-
-# Containers
+    except APIError as error:
+        raise UserError(f"the network {name} cannot be made: {error.explanation}") from None
 
 
 def _start(cloud: Containers, role: str, spec: Spec) -> None:
-    if (old := cloud.get(role)) is not None:
+    old = cloud.get(role)
+    if old is not None:
         old.remove(force=True, v=True)
     for volume in spec.get("volumes", {}):
         if not volume.startswith("/"):
-            _volume(cloud, volume)
-    container = _created(cloud, role, spec)
+            _create_volume(cloud, volume)
+    container = _create(cloud, role, spec)
     try:
         container.start()
-    except APIError as refused:
+    except APIError as error:
         container.remove(force=True, v=True)
-        raise UserError(f"the container {role} does not start: {refused.explanation}") from None
+        raise UserError(f"the container {role} does not start: {error.explanation}") from None
 
 
-def _created(cloud: Containers, role: str, spec: Spec) -> Any:
-    """It is on all of its networks before it starts."""
+def _create(cloud: Containers, role: str, spec: Spec) -> Any:
+    """Create the container, and connect it to all of its networks before it starts."""
     (network, aliases), *others = spec["networks"].items()
-    fixed = DEFAULT_API if role == "api" and cloud.name == DEFAULT else None
-    endpoint = cloud.engine.api.create_endpoint_config(aliases=aliases, ipv4_address=fixed)
+    address = DEFAULT_API if role == "api" and cloud.name == DEFAULT else None
+    endpoint = cloud.engine.api.create_endpoint_config(aliases=aliases, ipv4_address=address)
     container = cloud.engine.containers.create(
         **{key: value for key, value in spec.items() if key != "networks"},
         name=f"{cloud.name}-{role}",
@@ -126,7 +180,7 @@ def _created(cloud: Containers, role: str, spec: Spec) -> Any:
         labels={
             LABEL: cloud.name,
             "timeservice.role": role,
-            "timeservice.spec": digest(spec),
+            "timeservice.spec": _digest(spec),
             "timeservice.clone": str(ROOT),
         },
         log_config=LOG,
@@ -136,27 +190,24 @@ def _created(cloud: Containers, role: str, spec: Spec) -> Any:
     return container
 
 
-# Names that are taken: nothing is done to what is another's
-
-
-def refuse_taken_names(cloud: Containers) -> None:
-    """Raises UserError if somebody else has a container of a name that is to be ours."""
-    for role in ROLES:
-        with suppress(NotFound):
-            found = cloud.engine.containers.get(f"{cloud.name}-{role}")
-            if found.labels.get(LABEL) != cloud.name:
-                raise _foreign(f"container {found.name}")
-
-
-def _volume(cloud: Containers, name: str) -> None:
-    """The engine gives the one that is there, when it is asked for a new one."""
+def _create_volume(cloud: Containers, name: str) -> None:
+    # The engine returns the present volume if there is one of that name.
     volume = cloud.engine.volumes.create(name, labels={LABEL: cloud.name})
     if (volume.attrs["Labels"] or {}).get(LABEL) != cloud.name:
         raise _foreign(f"volume {name}")
 
 
-def _foreign(what: str) -> UserError:
+def check_names(cloud: Containers) -> None:
+    """Raise UserError if a container of somebody else has a name that is needed here."""
+    for role in ROLES:
+        with suppress(NotFound):
+            container = cloud.engine.containers.get(f"{cloud.name}-{role}")
+            if container.labels.get(LABEL) != cloud.name:
+                raise _foreign(f"container {container.name}")
+
+
+def _foreign(thing: str) -> UserError:
     return UserError(
-        f"there is a {what} already, and it is not of this deployment: remove it, or choose another name: "
-        "make up NAME=second PORT=8081"
+        f"there is a {thing} already, and it is not of this deployment: remove it, "
+        "or choose another name: make up NAME=second PORT=8081"
     )

@@ -1,7 +1,7 @@
-"""Runs the Pulumi program in-process, for machines without the pulumi CLI.
+"""Run the Pulumi program in this process, for machines without the pulumi CLI.
 
-The SDK's own test monitor stands in for the engine, and `Deployer` for the provider: a way to run the program, not an
-engine. What the program no longer declares is deleted at the end.
+The SDK's test monitor takes the place of the engine, and `Deployer` that of the provider. What the
+program no longer declares is deleted at the end.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 import pulumi
 from pulumi.runtime import set_all_config, set_mocks
 
+from deployment import ROOT
 from deployment.errors import SettingError, UserError
 from deployment.inputs import Inputs
 from deployment.settings import Settings
 from local.api import ACCOUNT_ROOT, Credentials
-from local.containers import ROOT
 from local.deployer import REFUSALS, Deployer
 from local.project import PROJECT, STACK, configuration
 
@@ -67,22 +67,24 @@ def run(
     reviewer: Mapping[str, Any] | None = None,
     credentials: Credentials = ACCOUNT_ROOT,
 ) -> tuple[dict[str, Any], int]:
-    """Run `__main__.py`; returns its exports and how many things changed. Raises UserError with the reason.
+    """Run `__main__.py`; return its exports and the number of changes. Raises UserError.
 
-    reviewer: what the run before exported of it.
+    reviewer: what the last run exported of it.
     """
     deployer = Deployer(endpoint, reviewer, credentials)
-    exports = play(deployer, configuration(overrides))
+    exports = run_main(deployer, configuration(overrides))
     try:
         deployer.delete_undeclared()
-    except REFUSALS as refused:
-        raise UserError(f"what is no longer declared cannot be deleted: {refused}") from None
+    except REFUSALS as error:
+        raise UserError(f"what is no longer declared cannot be deleted: {error}") from None
     return exports, deployer.changes
 
 
-def play(deployer: Deployer, configuration: dict[str, str], stack: str = STACK) -> dict[str, Any]:
-    """Run `__main__.py` before the deployer; returns its exports. Raises UserError with the reason."""
-    # A failure is told at the end, once; asyncio would tell it again, with a traceback, for each future that holds it.
+def run_main(
+    deployer: Deployer, configuration: dict[str, str], stack: str = STACK
+) -> dict[str, Any]:
+    """Run `__main__.py` with the deployer; return its exports. Raises UserError."""
+    # asyncio would print each failure again, with a traceback, for every future that has it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     set_mocks(deployer, project=PROJECT["name"], stack=stack, preview=False)
     set_all_config(configuration)
@@ -93,7 +95,8 @@ def play(deployer: Deployer, configuration: dict[str, str], stack: str = STACK) 
         from pulumi.runtime.settings import get_root_resource
 
         outputs = get_root_resource().outputs  # type: ignore[union-attr]
-        outputs.clear()  # the root is one for all runs in a process
+        # The root is the same object in all runs of a process.
+        outputs.clear()
         runpy.run_path(str(ROOT / "__main__.py"))
         return pulumi.Output.all(**outputs).apply(exports.update)
 

@@ -7,42 +7,41 @@ import json
 from deployment.errors import UserError
 from deployment.ownership import outputs_of
 from healthcheck.__main__ import main as healthcheck
-from local import stacks
 from local.containers import Containers
+from local.stacks import list_stacks
 
 
 def status(cloud: Containers) -> int:
-    cloud.refuse_if_not_up()
+    """Print the stacks, the hosts with their release, state and clock, and the URL."""
+    cloud.check_up()
     releases = {}
-    for stack in sorted(
-        stacks.deployed(cloud.endpoint()), key=lambda one: str(one["CreationTime"])
-    ):
+    stacks = list_stacks(cloud.endpoint())
+    for stack in sorted(stacks, key=lambda stack: str(stack["CreationTime"])):
         print(f"stack  {stack['StackName']:<44} {stack['StackStatus']}")
         outputs = outputs_of(stack)
         if "Group" in outputs:
             releases[outputs["Group"]] = outputs["Release"]
     for host in cloud.hosts():
-        # A stack tells its group only when it stands.
-        release = releases.get(
-            host["group"], "(going)" if host["state"] == "draining" else "(coming)"
-        )
-        told = clock(said_by(cloud, host["address"]))
+        # Only a complete stack has outputs.
+        unknown = "(going)" if host["state"] == "draining" else "(coming)"
+        release = releases.get(host["group"], unknown)
+        clock = format_clock(request_now(cloud, host["address"]))
         print(
-            f"host   {host['instance']}  {host['zone']}  release {release}  {host['state']:<9}  {told}"
+            f"host   {host['instance']}  {host['zone']}  release {release}  {host['state']:<9}  {clock}"
         )
     print(f"url    http://127.0.0.1:{cloud.port}/now")
     return 0
 
 
 def check(cloud: Containers) -> int:
-    """Check the local deployment; returns the exit code of the healthcheck."""
+    """Check the local deployment; return the exit code of the healthcheck."""
     if cloud.get("balancer") is None:
         raise UserError(f"the deployment {cloud.name!r} is not up; `make up` starts it")
     return healthcheck([f"http://127.0.0.1:{cloud.port}"])
 
 
-def said_by(cloud: Containers, address: str) -> str:
-    """What a host answers at /now; "" if it does not. The balancer asks, as nobody else is on its network."""
+def request_now(cloud: Containers, address: str) -> str:
+    """Return a host's response to /now, or "". Only the balancer is on the host's network."""
     balancer = cloud.get("balancer")
     if balancer is None or balancer.status != "running":
         return ""
@@ -50,13 +49,13 @@ def said_by(cloud: Containers, address: str) -> str:
     return result.output.decode() if isinstance(result.output, bytes) else ""
 
 
-def clock(answer: str) -> str:
-    """What a host says at /now of its clock's error, in words."""
+def format_clock(response: str) -> str:
+    """Return the clock's state and error from a response to /now."""
     try:
-        known = json.loads(answer)["clock"]
-        state, offset, bound = known["state"], known["offset"], known["bound"]
+        clock = json.loads(response)["clock"]
+        state, offset, bound = clock["state"], clock["offset"], clock["bound"]
         if offset is None:
             return f"clock {state}"
         return f"clock {offset * 1e3:+.3f} ms (+-{bound * 1e3:.3f} ms) {state}"
     except (ValueError, KeyError, TypeError, RecursionError):
-        return "clock ? (no answer)"
+        return "clock ? (no response)"

@@ -1,4 +1,4 @@
-"""make up and make cloud: the local cloud started, the program run before it, the service checked."""
+"""make up and make cloud: start the local cloud, run the program against it, check the service."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from pathlib import Path
 from deployment.errors import UserError
 from deployment.settings import Settings
 from healthcheck.__main__ import main as healthcheck
-from local import api, identity, launch, program, reviewer, stacks
+from local import api, identity, launch, program, reviewer
 from local.api import Credentials, answers
 from local.containers import Containers
 from local.identity import Identity
 from local.project import DEPLOYMENT
+from local.stacks import list_stacks
 from local.steps import SETTINGS, step, wait_until
 
 
 def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
-    """Start the local cloud, run the Pulumi program against it, and check the service."""
+    """Deploy, and check the service; return the exit code of the healthcheck."""
     began = time.monotonic()
     settings = program.check(overrides)
     started = start(cloud)
-    who = identity.deployer(cloud.endpoint())
-    given = {"permissionsBoundary": who.boundary} | overrides
-    (folder / SETTINGS).write_text(json.dumps(given))
-    credentials = credentials_for(cloud.endpoint(), settings, who)
-    before = reviewer.remembered(folder)
-    exports, changes = program.run(cloud.endpoint(), given, before, credentials)
-    reviewer.remember(folder, exports.get("reviewer"))
-    with step(f"{settings.min_hosts} healthy hosts of this release, and no other"):
+    deployer = identity.assume_deployer(cloud.endpoint())
+    config = {"permissionsBoundary": deployer.boundary} | overrides
+    (folder / SETTINGS).write_text(json.dumps(config))
+    credentials = choose_credentials(cloud.endpoint(), settings, deployer)
+    previous = reviewer.load(folder)
+    exports, changes = program.run(cloud.endpoint(), config, previous, credentials)
+    reviewer.save(folder, exports.get("reviewer"))
+    with step(f"waiting until only this release's {settings.min_hosts} hosts serve"):
         wait_for_hosts(cloud, str(exports["group"]), settings.min_hosts)
     if not started and changes == 0:
         print("\nNothing changed: this release was up already.")
@@ -43,24 +44,30 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     return healthcheck([url])
 
 
-def credentials_for(endpoint: str, settings: Settings, who: Identity) -> Credentials:
-    """The deployer's, or an administrator's where there is a reviewer, now or before: users are not the deployer's."""
-    present = [one["StackName"] for one in stacks.deployed(endpoint)]
-    was = any(name.startswith(f"{DEPLOYMENT}-reviewer") for name in present)
-    return api.ACCOUNT_ROOT if was or settings.reviewer != "none" else who.credentials
+def choose_credentials(endpoint: str, settings: Settings, deployer: Identity) -> Credentials:
+    """Return the deployer's credentials, or the root's if there is or was a reviewer.
+
+    Only an administrator may manage users.
+    """
+    names = [stack["StackName"] for stack in list_stacks(endpoint)]
+    had_reviewer = any(name.startswith(f"{DEPLOYMENT}-reviewer") for name in names)
+    if had_reviewer or settings.reviewer != "none":
+        return api.ACCOUNT_ROOT
+    return deployer.credentials
 
 
 def start(cloud: Containers) -> bool:
-    """Start the local cloud, with nothing deployed; returns whether anything had to be started."""
-    cloud.refuse_another_clone()
-    launch.refuse_taken_names(cloud)
+    """Start the local cloud with nothing deployed; return whether anything had to be started."""
+    cloud.check_owner()
+    launch.check_names(cloud)
     check_port(cloud)
     image = launch.build_image(cloud)
     with step("local cloud") as line:
         started = launch.start(cloud, image)
         wait_for_api(cloud.endpoint())
-        if not started and cloud.machines() and not stacks.deployed(cloud.endpoint()):
-            cloud.remove()  # the API was started again, and has forgotten whose hosts these are
+        if not started and cloud.machines() and not list_stacks(cloud.endpoint()):
+            # The API was restarted by hand, and has lost the groups of these hosts.
+            cloud.remove()
             started = launch.start(cloud, image)
             wait_for_api(cloud.endpoint())
         line.outcome = "started" if started else "already up"
@@ -69,16 +76,16 @@ def start(cloud: Containers) -> bool:
 
 def check_port(cloud: Containers) -> None:
     """Refuse a busy port before anything is built or started."""
-    balancer = cloud.get("balancer")
-    if balancer is not None and balancer.status == "running" and cloud.published() == cloud.port:
+    if cloud.is_running("balancer") and cloud.find_port() == cloud.port:
         return
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", cloud.port))
-        except OSError as refused:
+        except OSError as error:
             raise UserError(
-                f"port {cloud.port} cannot be used ({refused.strerror}); choose another: make up PORT=8081"
+                f"port {cloud.port} cannot be used ({error.strerror}); "
+                "choose another: make up PORT=8081"
             ) from None
 
 
@@ -88,12 +95,14 @@ def wait_for_api(endpoint: str) -> None:
 
 
 def wait_for_hosts(cloud: Containers, group: str, number: int) -> None:
-    """Until there are as many, and no other."""
+    """Wait until that many hosts of the group are healthy, and no other host exists."""
     wanted = [(group, "healthy")] * number
-    if not wait_until(
-        lambda: [(one["group"], one["state"]) for one in cloud.hosts()] == wanted, 180
+    if wait_until(
+        lambda: [(host["group"], host["state"]) for host in cloud.hosts()] == wanted, 180
     ):
-        there = ", ".join(f"{one['instance']} {one['state']}" for one in cloud.hosts())
-        raise UserError(
-            f"not {number} healthy hosts within 180 s ({there or 'no hosts'}); make logs shows what they say"
-        )
+        return
+    states = ", ".join(f"{host['instance']} {host['state']}" for host in cloud.hosts())
+    raise UserError(
+        f"not {number} healthy hosts within 180 s ({states or 'no hosts'}); "
+        "make logs shows what they report"
+    )

@@ -22,7 +22,7 @@ from deployment.errors import UserError
 from deployment.ownership import Deployment, outputs_of, pairs
 from deployment.template import Template, read
 from local.deployer import Deployer
-from local.program import play
+from local.program import run_main
 from local.project import STACK, configuration
 from local.steps import SETTINGS, get_folder
 from ops.target import Target, get_target, run
@@ -184,7 +184,9 @@ def run_program(
 ) -> dict[str, dict[str, Any]]:
     """Return what the program declares of each stack, by its part. Raises what the program raises."""
     recorder = Recorder(where, stacks)
-    play(recorder, configuration({**overrides, "quotaCheck": "false"}, stack, where.region), stack)
+    run_main(
+        recorder, configuration({**overrides, "quotaCheck": "false"}, stack, where.region), stack
+    )
     return recorder.declared
 
 

@@ -13,9 +13,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from deployment.bucket import NotEmptied, empty
+from deployment.bucket import NotEmptied, empty, find_bucket
 from deployment.ownership import Deployment, pairs
-from local.destroy import bucket_of
 from ops.target import Target, get_target, run
 
 
@@ -52,7 +51,7 @@ def empty_bucket(target: Target) -> str:
             f"{target.deployment} is still deployed ({', '.join(others)}) and needs what is in its "
             "bucket: run pulumi destroy first"
         )
-    bucket = bucket_of(cloudformation, name)
+    bucket = find_bucket(cloudformation, name)
     if bucket is None:
         return f"Nothing to do: the stack {name} has no bucket."
     return f"{bucket}: {empty(target.client('s3'), bucket)} deleted."

@@ -21,7 +21,7 @@ from docker.errors import APIError
 from deployment.errors import UserError
 from deployment.leftovers import Findings, Leftover
 from local import __main__ as command
-from local import down, launch, program, stacks, status, steps, up
+from local import down, launch, program, status, steps, up
 from local.api import ACCOUNT_ROOT, Credentials
 from local.containers import Containers as RealContainers
 from local.identity import Identity
@@ -46,8 +46,8 @@ class Containers(RealContainers):
     def leftovers(self) -> list[str]:
         return self.left
 
-    def missing(self) -> list[str]:
-        return ["api", "balancer"]
+    def is_running(self, role: str) -> bool:
+        return role not in ("api", "balancer")
 
     def remove(self) -> None:
         self.removed += 1
@@ -100,10 +100,10 @@ def test_a_second_run_at_the_same_time_is_refused(
 def test_the_deployer_deploys_unless_there_is_a_user_to_make_or_to_remove(
     monkeypatch: pytest.MonkeyPatch, wanted: str, present: list[str], root: bool
 ) -> None:
-    monkeypatch.setattr(stacks, "deployed", lambda _: [{"StackName": one} for one in present])
+    monkeypatch.setattr(up, "list_stacks", lambda _: [{"StackName": one} for one in present])
     who = Identity(Credentials("key", "secret", "token"), "boundary")
     settings: Any = SimpleNamespace(reviewer=wanted)
-    assert (up.credentials_for("http://nowhere", settings, who) == ACCOUNT_ROOT) is root
+    assert (up.choose_credentials("http://nowhere", settings, who) == ACCOUNT_ROOT) is root
 
 
 def host(group: str, state: str) -> dict[str, str]:
@@ -155,7 +155,7 @@ def test_a_busy_port_is_refused_with_the_way_out(
     containers: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(program, "check", lambda _: None)
-    monkeypatch.setattr(launch, "refuse_taken_names", lambda _: None)
+    monkeypatch.setattr(launch, "check_names", lambda _: None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -228,7 +228,7 @@ def test_logs_of_a_cloud_that_is_not_up_are_an_error_for_people(
 ) -> None:
     monkeypatch.setattr(containers, "all", list, raising=False)
     assert command.main(["logs", *follow]) == 1
-    said = "the local cloud 'timeservice' is not up (no api, no balancer); `make up` starts or mends it"
+    said = "the local cloud 'timeservice' is not up (no api, no balancer); `make up` starts or repairs it"
     assert capsys.readouterr() == ("", f"\nerror: {said}\n")
 
 
@@ -347,7 +347,7 @@ def test_status_of_what_is_not_up_says_what_starts_it(
 ) -> None:
     assert command.main(["status"]) == 1
     assert (
-        "is not up (no api, no balancer); `make up` starts or mends it" in capsys.readouterr().err
+        "is not up (no api, no balancer); `make up` starts or repairs it" in capsys.readouterr().err
     )
 
 
@@ -451,16 +451,16 @@ def test_name_and_port_come_from_the_environment_as_well(
             '{"clock": {"state": "synchronised", "offset": 0.0012, "bound": 0.0005}}',
             "clock +1.200 ms (+-0.500 ms) synchronised",
         ),
-        ("", "clock ? (no answer)"),
-        ("<html>", "clock ? (no answer)"),
-        ('{"error": "not found"}', "clock ? (no answer)"),
-        ("[]", "clock ? (no answer)"),
-        ('{"clock": "right"}', "clock ? (no answer)"),
-        ("[" * 100_000, "clock ? (no answer)"),
+        ("", "clock ? (no response)"),
+        ("<html>", "clock ? (no response)"),
+        ('{"error": "not found"}', "clock ? (no response)"),
+        ("[]", "clock ? (no response)"),
+        ('{"clock": "right"}', "clock ? (no response)"),
+        ("[" * 100_000, "clock ? (no response)"),
     ],
 )
 def test_status_tells_the_error_of_a_host_s_clock(answer: str, words: str) -> None:
-    assert status.clock(answer) == words
+    assert status.format_clock(answer) == words
 
 
 def test_a_step_line_ends_with_its_time_and_outcome_or_with_failed(

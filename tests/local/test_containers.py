@@ -12,7 +12,6 @@ import requests
 from deployment.errors import UserError
 from local import launch
 from local.containers import LABEL, Containers
-from local.parts import parts
 
 
 class Engine:
@@ -53,8 +52,8 @@ def test_a_container_that_goes_while_they_are_listed_is_no_error(engine: Engine)
 def test_only_the_controller_is_started_anew_for_another_share_of_the_machine(
     engine: Engine,
 ) -> None:
-    plain = parts(Containers("test", 8080), "image")
-    slow = parts(Containers("test", 8080, limits={"HOST_CPUS": "0.2"}), "image")
+    plain = launch.get_specs(Containers("test", 8080), "image")
+    slow = launch.get_specs(Containers("test", 8080, limits={"HOST_CPUS": "0.2"}), "image")
     assert slow["controller"]["environment"]["HOST_CPUS"] == "0.2"
     assert "HOST_CPUS" not in plain["controller"]["environment"]
     assert {role for role in plain if plain[role] != slow[role]} == {"controller"}
@@ -69,17 +68,18 @@ def refusal(status: int) -> docker.errors.APIError:
 def test_a_container_of_that_name_that_is_another_s_is_not_taken_for_ours(engine: Engine) -> None:
     engine.named = {"test-api": {}, "test-balancer": {LABEL: "tests"}, "test-time": {LABEL: "test"}}
     cloud = Containers("test", 8080)
-    assert cloud.missing() == ["api", "balancer", "controller"]
+    with pytest.raises(UserError, match=r"\(no api, no balancer, no controller\)"):
+        cloud.check_up()
 
 
 def test_a_name_that_is_taken_is_refused_with_the_way_out(engine: Engine) -> None:
     engine.named = {"test-time": {LABEL: "test"}}
-    launch.refuse_taken_names(Containers("test", 8080))
+    launch.check_names(Containers("test", 8080))
     engine.named = {"test-balancer": {}}
     with pytest.raises(
         UserError, match=r"container test-balancer already, .* remove it, or choose another name"
     ):
-        launch.refuse_taken_names(Containers("test", 8080))
+        launch.check_names(Containers("test", 8080))
 
 
 def test_a_volume_of_that_name_that_is_another_s_is_not_used(engine: Engine) -> None:
@@ -88,10 +88,10 @@ def test_a_volume_of_that_name_that_is_another_s_is_not_used(engine: Engine) -> 
     create = lambda name, labels: SimpleNamespace(attrs={"Labels": volumes[name]})  # noqa: E731
     engine.volumes = SimpleNamespace(create=create)  # type: ignore[attr-defined]
     cloud = Containers("test", 8080)
-    launch._volume(cloud, "mine")
+    launch._create_volume(cloud, "mine")
     for name in ("another's", "nobody's"):
         with pytest.raises(UserError, match="not of this deployment"):
-            launch._volume(cloud, name)
+            launch._create_volume(cloud, name)
 
 
 def test_what_somebody_else_uses_stays_and_the_rest_goes(engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""What the local cloud remembers of the reviewer, and whom it shows that to."""
+"""What the local cloud keeps about the reviewer, and who can read it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from deployment.errors import UserError
 from local import reviewer
 
-TOLD = {"url": "https://example.org", "user": "reviewer", "password": "initial"}
+EXPORT = {"url": "https://example.org", "user": "reviewer", "password": "initial"}
 
 
-def test_what_was_told_is_remembered_by_its_owner_alone(tmp_path: Path) -> None:
-    reviewer.remember(tmp_path, TOLD)
-    assert reviewer.remembered(tmp_path) == TOLD
+def test_the_export_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
+    reviewer.save(tmp_path, EXPORT)
+    assert reviewer.load(tmp_path) == EXPORT
     (file,) = tmp_path.iterdir()
     assert file.stat().st_mode & 0o077 == 0
 
@@ -23,21 +23,21 @@ def test_what_was_told_is_remembered_by_its_owner_alone(tmp_path: Path) -> None:
 def test_a_file_that_others_can_read_is_not_written_into(tmp_path: Path) -> None:
     (tmp_path / reviewer.FILE).write_text("{}")
     (tmp_path / reviewer.FILE).chmod(0o644)
-    reviewer.remember(tmp_path, TOLD)
+    reviewer.save(tmp_path, EXPORT)
     assert (tmp_path / reviewer.FILE).stat().st_mode & 0o077 == 0
 
 
-def test_without_a_reviewer_nothing_is_remembered(tmp_path: Path) -> None:
-    reviewer.remember(tmp_path, TOLD)
-    reviewer.remember(tmp_path, None)
+def test_without_a_reviewer_nothing_is_kept(tmp_path: Path) -> None:
+    reviewer.save(tmp_path, EXPORT)
+    reviewer.save(tmp_path, None)
     assert list(tmp_path.iterdir()) == []
-    assert reviewer.remembered(tmp_path) == {}
+    assert reviewer.load(tmp_path) == {}
 
 
 def test_it_is_shown_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    reviewer.remember(tmp_path, TOLD)
+    reviewer.save(tmp_path, EXPORT)
     assert reviewer.show(tmp_path) == 0
-    assert json.loads(capsys.readouterr().out) == TOLD
+    assert json.loads(capsys.readouterr().out) == EXPORT
 
 
 def test_where_there_is_none_it_says_how_to_get_one(tmp_path: Path) -> None:

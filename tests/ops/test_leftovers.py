@@ -15,7 +15,7 @@ from deployment.errors import UserError
 from deployment.leftovers import Findings, Leftover, find_leftovers
 from deployment.ownership import Deployment
 from local.api import client_of
-from local.destroy import destroy
+from local.down import destroy
 from ops import empty, leftovers
 from ops.target import Target, get_local_target
 from tests.support.deployed import api

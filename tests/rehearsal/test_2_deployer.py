@@ -38,7 +38,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 def deployer(emulator: Emulator) -> Identity:
     """In an account with nothing in it."""
     requests.post(f"{emulator.url}/_ministack/reset", timeout=30).raise_for_status()
-    return identity.deployer(emulator.url)
+    return identity.assume_deployer(emulator.url)
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ def test_plain_http_is_refused_by_the_bucket(engine: docker.DockerClient) -> Non
     bucket, image, _ = artifacts(engine)
     s3 = api.client(endpoint(engine), "s3", role_of(engine))
     assert s3.head_object(Bucket=bucket, Key=image)
-    s3.meta.events.unregister("before-sign.s3", api.as_over_tls)
+    s3.meta.events.unregister("before-sign.s3", api.claim_tls)
     with pytest.raises(ClientError, match="explicit deny"):
         s3.get_object(Bucket=bucket, Key=image)
 

@@ -107,7 +107,7 @@ ASK = balancer._ask
 
 
 def ask(path: Path, text: str) -> str:
-    """HAProxy 3.0, which the local cloud has, reports how a reload went; Debian 12's 2.6 reports nothing, and reloads later."""
+    """Wait for a reload with HAProxy 2.6 of Debian 12, which returns before it has reloaded."""
     before = worker() if text == "reload" else ""
     answer = ASK(path, text)
     if text == "reload" and not answer:
