@@ -18,6 +18,8 @@ from local.containers import DEFAULT, LABEL, ROLES, ZONES, Containers
 # The sources of the local cloud's image, besides local/cloud itself.
 SOURCES = (
     "local/requirements.txt",
+    "deployment/__init__.py",
+    "deployment/errors.py",
     "deployment/template.py",
     "scripts/cloud.sh",
     "scripts/debian.sh",
