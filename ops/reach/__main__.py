@@ -1,10 +1,10 @@
-"""What the Internet reaches of a deployment, and what its hosts reach, computed from what the AWS API says.
+"""Compute what the Internet reaches of a deployment: `python -m ops.reach` (make reach).
 
-    python -m ops.reach [--stack STACK] [--name NAME]     (make reach)
+It reads the deployment's network and policies from the AWS API, and also prints what hosts reach.
 
-Exit codes: 0 the load balancer's port 80 is reachable over IPv4, and nothing else, or near to be; 1 something else is
-reachable, or a wall that keeps it closed is missing: it is named; 2 wrong usage; 3 there is no such deployment, or it
-cannot be read.
+Exit codes: 0 the Internet reaches the load balancer's port 80 over IPv4, and nothing else; 1 it
+reaches something else, or a control that would keep it closed is missing; 2 wrong usage; 3 there
+is no such deployment, or it cannot be read.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ops.reach import policies
-from ops.reach.egress import Egress, egress
-from ops.reach.ingress import Ingress, ingress
-from ops.reach.state import State, read
-from ops.reach.weaknesses import weaknesses
+from ops.reach.ingress import Ingress, find_ingress, list_nodes
+from ops.reach.ports import Ports
+from ops.reach.state import State, read_state
+from ops.reach.weaknesses import Egress, find_egress, find_weaknesses
 from ops.target import get_target, run
 
-Rows = list[tuple[tuple[str, ...], str]]  # cells, and the reason
+HTTP: Ports = frozenset({("tcp", 80)})
 
 
 class Reach(NamedTuple):
@@ -29,47 +28,28 @@ class Reach(NamedTuple):
     weaknesses: list[str]
 
     @property
-    def wrong(self) -> list[str]:
-        """Sentences about what is not as it shall be; [] if exactly the balancer's port 80 is reachable."""
-        right = [door for door in self.ingress if _right(door)]
-        others = [door for door in self.ingress if not _right(door)] + right[1:]
-        return [
-            *([] if right else ["the load balancer's port 80 is not reachable over IPv4"]),
-            *(f"{one.name} is reachable: {one.port} over {one.over}" for one in others),
-            *self.weaknesses,
+    def problems(self) -> list[str]:
+        """Return sentences, or [] if exactly the balancer's port 80 is reachable."""
+        balancer = [
+            item
+            for item in self.ingress
+            if item.name.startswith("load balancer ") and item.over == "IPv4"
         ]
+        problems = []
+        if not any(item.ports >= HTTP for item in balancer):
+            problems.append("the load balancer's port 80 is not reachable over IPv4")
+        expected = [item for item in balancer if item.ports == HTTP][:1]
+        for item in self.ingress:
+            if item not in expected:
+                problems.append(f"{item.name} is reachable: {item.port} over {item.over}")
+        return problems + self.weaknesses
 
 
-def _right(door: Ingress) -> bool:
-    return door.name.startswith("load balancer ") and (door.over, door.port) == ("IPv4", "tcp 80")
-
-
-def reach(state: State) -> Reach:
-    found = [*ingress(state), *policies.ingress(state)]
-    return Reach(found, egress(state), weaknesses(state, found))
-
-
-def report(found: Reach) -> str:
-    reached: Rows = [((one.name, one.over, one.port), one.because) for one in found.ingress]
-    left: Rows = [((one.name, one.port, one.to), one.because) for one in found.egress]
-    verdict = [f"WRONG: {one}" for one in found.wrong]
-    return "\n".join(
-        [
-            *_table("Reachable from the Internet (0.0.0.0/0 and ::/0)", reached),
-            *_table("Reachable from hosts", left),
-            *(verdict or ["OK: the load balancer's port 80 over IPv4, and nothing else"]),
-        ]
-    )
-
-
-def _table(title: str, rows: Rows) -> list[str]:
-    """Each row with its reason below it."""
-    widths = [max(map(len, column)) for column in zip(*(row for row, _ in rows), strict=True)]
-    lines = [f"{title}:"]
-    for row, because in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        lines += ["  " + "  ".join(cells).rstrip(), f"      {because}"]
-    return [*lines, *([] if rows else ["  nothing"]), ""]
+def compute_reach(state: State) -> Reach:
+    ingress = find_ingress(state)
+    hosts = [node for node in list_nodes(state) if node.is_host]
+    egress = sorted({item for node in hosts for item in find_egress(state, node)})
+    return Reach(ingress, egress, find_weaknesses(state, ingress))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,9 +57,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def print_reach(args: argparse.Namespace) -> int:
-    found = reach(read(get_target(args)))
-    print(report(found))
-    return 1 if found.wrong else 0
+    reach = compute_reach(read_state(get_target(args)))
+    print(format_report(reach))
+    return 1 if reach.problems else 0
+
+
+def format_report(reach: Reach) -> str:
+    lines = ["Reachable from the Internet (0.0.0.0/0 and ::/0):"]
+    for item in reach.ingress:
+        lines += [f"  {item.name}  {item.over}  {item.port}", f"      {item.reason}"]
+    lines += ["", "Reachable from hosts:"]
+    lines += [f"  {' '.join(item)}" for item in reach.egress]
+    lines.append("")
+    if not reach.problems:
+        lines.append("OK: the load balancer's port 80 over IPv4, and nothing else")
+    return "\n".join([*lines, *(f"WRONG: {problem}" for problem in reach.problems)])
 
 
 if __name__ == "__main__":

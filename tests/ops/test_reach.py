@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from deployment.errors import UserError
-from ops.reach.__main__ import main, reach, report
-from ops.reach.ports import public, told
-from ops.reach.state import State, read
+from ops.reach.__main__ import compute_reach, format_report, main
+from ops.reach.ports import EACH, format_ports, is_public
+from ops.reach.state import State, read_state
 from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.signals import hosts_signal
 from tests.ops.reach.by_hand import MUTATIONS
@@ -20,6 +20,10 @@ from tests.ops.reach.states import STATES, real_host
 pytestmark = pytest.mark.integration
 
 
+def find_problems(cloud: Cloud) -> list[str]:
+    return compute_reach(read_state(cloud.target)).problems
+
+
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     emulator = Emulator(tmp_path_factory.mktemp("emulator") / "log")
@@ -27,14 +31,14 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         with hosts_signal(emulator):
             cloud = Cloud(emulator)
         yield cloud
-        assert reach(read(cloud.target)).wrong == []  # each change was taken back
+        assert find_problems(cloud) == []  # each change was taken back
     finally:
         emulator.stop()
 
 
 @pytest.fixture(scope="module")
 def untouched(deployed: Cloud) -> State:
-    return read(deployed.target)
+    return read_state(deployed.target)
 
 
 @pytest.fixture
@@ -43,11 +47,11 @@ def cloud(untouched: State, deployed: Cloud) -> Iterator[Cloud]:
     deployed.restore()
 
 
-@pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
 def test_a_change_by_hand_is_named(cloud: Cloud, mutate: Callable[[Cloud], str]) -> None:
     complaint = mutate(cloud)
-    wrong = reach(read(cloud.target)).wrong
-    assert any(complaint in one for one in wrong), (complaint, wrong)
+    problems = find_problems(cloud)
+    assert any(complaint in problem for problem in problems), (complaint, problems)
 
 
 def test_what_does_not_open_anything_is_not_named(cloud: Cloud) -> None:
@@ -74,16 +78,16 @@ def test_what_does_not_open_anything_is_not_named(cloud: Cloud) -> None:
     ]
     cloud.let_in(elsewhere, "-1", -1, **EVERYWHERE)
     cloud.client("s3").create_bucket(Bucket="somebody-elses")
-    assert reach(read(cloud.target)).wrong == []
+    assert find_problems(cloud) == []
 
 
-@pytest.mark.parametrize("mutate", STATES, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("mutate", STATES, ids=lambda mutate: mutate.__name__)
 def test_a_state_is_judged(untouched: State, mutate: Callable[[State], str]) -> None:
     state = copy.deepcopy(untouched)
-    assert reach(state).wrong == []
+    assert compute_reach(state).problems == []
     complaint = mutate(state)
-    wrong = reach(state).wrong
-    assert any(complaint in one for one in wrong), (complaint, wrong)
+    problems = compute_reach(state).problems
+    assert any(complaint in problem for problem in problems), (complaint, problems)
 
 
 def test_what_aws_tells_and_the_local_cloud_does_not_is_no_door(untouched: State) -> None:
@@ -96,15 +100,15 @@ def test_what_aws_tells_and_the_local_cloud_does_not_is_no_door(untouched: State
     state.interfaces.append({**interface, **address, "SubnetId": "subnet-1", "Groups": []})
     deny = {"Egress": False, "RuleNumber": 1, "RuleAction": "deny", "Protocol": "-1"}
     state.acls[0]["Entries"].append({**deny, "CidrBlock": "203.0.113.0/24"})
-    assert reach(state).wrong == []
+    assert compute_reach(state).problems == []
 
 
 def test_the_report_tells_doors_exits_and_reasons(untouched: State) -> None:
-    text = report(reach(untouched))
+    text = format_report(compute_reach(untouched))
     gateway = next(iter(untouched.internet_gateways))
     assert f"{gateway}, 0.0.0.0/0 in rtb-" in text
-    assert "tcp 443  com.amazonaws.us-east-1.s3" in text
-    assert "Amazon's resolver" in text
+    assert "tcp 443 com.amazonaws.us-east-1.s3" in text
+    assert "dns Amazon's resolver" in text
     assert text.splitlines()[-1] == "OK: the load balancer's port 80 over IPv4, and nothing else"
 
 
@@ -124,20 +128,21 @@ def test_the_report_tells_doors_exits_and_reasons(untouched: State) -> None:
     ],
 )
 def test_a_block_is_public_if_any_address_of_it_may_be(block: str, expected: bool) -> None:
-    assert public(block) is expected
+    assert is_public(block) is expected
 
 
 @pytest.mark.parametrize(
-    ("protocol", "found", "expected"),
+    ("ports", "expected"),
     [
-        ("tcp", {80}, "tcp 80"),
-        ("tcp", {22, 80, 81, 82}, "tcp 22, 80-82"),
-        ("udp", set(range(65536)), "udp all"),
-        ("icmp", {-1}, "icmp"),
+        ({("tcp", 80)}, "tcp 80"),
+        ({("tcp", port) for port in (22, 80, 81, 82)}, "tcp 22, 80-82"),
+        (EACH["udp"], "udp all"),
+        ({("icmp", -1)}, "icmp"),
+        ({("udp", 53), ("tcp", 53), ("other", -1)}, "tcp 53, udp 53, other"),
     ],
 )
-def test_ports_are_told_as_ranges(protocol: str, found: set[int], expected: str) -> None:
-    assert told(protocol, frozenset(found)) == expected
+def test_ports_are_printed_as_ranges(ports: set[tuple[str, int]], expected: str) -> None:
+    assert format_ports(frozenset(ports)) == expected
 
 
 def test_the_command_says_so_with_its_exit_code(

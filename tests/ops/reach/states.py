@@ -90,7 +90,7 @@ def network_balancer_without_a_group(state: State) -> str:
     state.balancers.append(balancer)
     balancer.update(LoadBalancerName="second", Type="network", SecurityGroups=[])
     balancer["Listeners"] = [{"Port": 53, "Protocol": "TCP_UDP"}]
-    return "load balancer second is reachable: udp 53 over IPv4"
+    return "load balancer second is reachable: tcp 53, udp 53 over IPv4"
 
 
 def interface_of_nobody(state: State) -> str:
