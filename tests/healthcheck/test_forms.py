@@ -21,11 +21,12 @@ from healthcheck.check import Result
 from healthcheck.formats import json as json_form
 from healthcheck.formats import nagios, prometheus, proof, text
 from healthcheck.reading import Reading, Reference, Sample, Trouble
-from healthcheck.verdict import LIMIT, Verdict, judge
+from healthcheck.verdict import Verdict, judge
 from tests.healthcheck.test_verdict import CASES, NTP, REFUSED, sample
 from tests.support.healthcheck_servers import ntp, tells, web
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "healthcheck" / "schema.json").read_text())
+LIMIT = 1.0  # second
 URL = "http://me:hush@example.org/now"
 
 

@@ -17,7 +17,7 @@ from healthcheck import reference
 from healthcheck.check import check
 from healthcheck.clock import OwnClocks
 from healthcheck.interval import Interval
-from healthcheck.reading import Reference, Server
+from healthcheck.reading import DRIFT, Reference, Server
 from healthcheck.reference import SERVERS, canonical_address, combine, measure
 from tests.support.healthcheck_servers import (
     UdpServer,
@@ -284,6 +284,32 @@ def test_our_own_clock_stands_in_with_a_declared_error() -> None:
     assert found.kind == "local"
     assert found.offset == Interval(-0.1, 0.1)
     assert found.servers[0].name == "ntp.test"
+
+
+def test_the_time_that_a_measurement_takes_widens_its_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By 50 ppm of it; by all of it here, to be seen."""
+
+    def answer_late(request: bytes) -> bytes:
+        response = packet(request, root_delay=0.0, root_dispersion=0.0)
+        time.sleep(0.1)
+        return response
+
+    assert DRIFT == 50e-6
+    with udp(answer_late) as server:
+        plain = asked(server, timeout=1.0).offset.half_width
+        monkeypatch.setattr(reference, "DRIFT", 1.0)
+        drifting = asked(server, timeout=1.0).offset.half_width
+    assert 0.05 < plain < 0.1
+    assert drifting - plain > 0.09
+
+
+def test_the_servers_get_a_second_and_a_half() -> None:
+    with udp(lambda _: None) as server:
+        start = time.perf_counter()
+        assert measure([server.name]).kind == "local"
+    assert 1.3 < time.perf_counter() - start < 2.5
 
 
 def test_the_default_servers_smear_a_leap_second_alike() -> None:

@@ -193,6 +193,8 @@ def test_trouble_fails_unless_worse_was_proven(
     ("reference", "status", "reason"),
     [
         (against(own_error=0.5), "Failed", "tls"),
+        (against(own_error=1.005), "Failed", "tls"),
+        (against("disagree", own_error=-10_800.0), "Failed", "tls"),
         (against(own_error=-10_800.0), "Unknown", "own_clock"),
         (against("local", bound=0.1), "Failed", "tls"),
     ],
@@ -219,6 +221,77 @@ def test_exactly_the_limit_is_ok_and_more_is_not(error: float) -> None:
     reference = Reference("ntp", Interval(0.0, 0.0), 0.0, OwnClocks(NOON, 0.0))
     assert judge(Reading((at_limit,), reference), limit=1.0).status == "OK"
     assert judge(Reading((at_limit,), reference), limit=0.999999).reason == "clock_off"
+
+
+def test_without_another_the_limit_is_one_second() -> None:
+    assert judge(Reading((sample(0.96),), NTP)).status == "OK"
+    assert judge(Reading((sample(1.04),), NTP)).reason == "clock_off"
+
+
+@pytest.mark.parametrize(
+    ("resolution", "gap", "is_frozen"),
+    [
+        (1e-6, 0.04, False),
+        (1e-6, 0.05, False),
+        (1e-6, 0.06, True),
+        (0.01, 0.06, True),
+        (0.1, 0.19, False),
+        (0.1, 0.21, True),
+        (1.0, 1.9, False),
+        (1.0, 2.1, True),
+    ],
+)
+def test_a_clock_is_frozen_if_it_missed_two_steps_and_a_coarse_tick(
+    resolution: float, gap: float, is_frozen: bool
+) -> None:
+    """The gap is from the end of a sample to the beginning of the next, in seconds."""
+    stated = NOON + RTT / 2
+    samples = (
+        sample(stated=stated, resolution=resolution),
+        sample(at=RTT + gap, stated=stated, resolution=resolution),
+    )
+    assert (judge(Reading(samples, NTP), limit=9.0).reason == "frozen") is is_frozen
+    # From several clocks that have no name, it takes no more and no less.
+    unnamed = tuple(one._replace(instance="?") for one in samples)
+    assert (judge(Reading(unnamed, NTP), limit=9.0).reason == "frozen") is is_frozen
+
+
+def test_several_unnamed_clocks_are_not_frozen_while_any_stamp_differs() -> None:
+    stamps = (NOON, NOON + 0.5, NOON)
+    samples = tuple(
+        sample(at=number, stated=stamp, instance="?") for number, stamp in enumerate(stamps)
+    )
+    assert judge(Reading(samples, NTP), limit=9.0).reason == "ok"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "move", "reason"),
+    [
+        # What a slew of 10 % and a coarse tick of 50 ms can do, less the width of both samples.
+        (1.0, 0.19, "ok"),
+        (1.0, 0.21, "inconsistent"),
+        (1.0, -0.19, "ok"),
+        (1.0, -0.21, "inconsistent"),
+        (0.1, 0.10, "ok"),
+        (0.1, 0.12, "inconsistent"),
+    ],
+)
+def test_a_clock_jumps_if_it_moves_faster_than_it_can_be_slewed(
+    seconds: float, move: float, reason: str
+) -> None:
+    samples = (sample(), sample(move, at=seconds))
+    assert judge(Reading(samples, NTP)).reason == reason
+    # Several unnamed clocks may differ by any amount.
+    unnamed = tuple(one._replace(instance="?") for one in samples)
+    assert judge(Reading(unnamed, NTP)).reason == "ok"
+
+
+@pytest.mark.parametrize("at", [-10.0, 10.0])
+def test_drift_widens_the_error_at_both_ends_before_the_reference_and_after(at: float) -> None:
+    (instance,) = judge(Reading((sample(at=at),), NTP)).instances
+    drift = 50e-6 * abs(at + RTT)
+    assert instance.error.low == pytest.approx(-RTT / 2 - 0.010 - drift, abs=1e-5)
+    assert instance.error.high == pytest.approx(RTT / 2 + 0.010 + drift, abs=1e-5)
 
 
 def test_the_bound_is_half_the_round_trip_half_the_resolution_the_reference_and_the_drift() -> None:
@@ -254,11 +327,22 @@ def test_only_an_unclear_verdict_wants_more_samples(error: float, proven: bool) 
         (-18000.0, "looks like a time zone or DST error (-5 h)"),
         (20700.0, "looks like a time zone or DST error (+5.75 h)"),
         (50400.0, "looks like a time zone or DST error (+14 h)"),
+        (-50400.0, "looks like a time zone or DST error (-14 h)"),
         (51300.0, ""),  # no zone is that far away
+        (-51300.0, ""),
+        (900.0, "looks like a time zone or DST error (+0.25 h)"),
+        (909.9, "looks like a time zone or DST error (+0.25 h)"),
+        (910.1, ""),
+        (-890.1, "looks like a time zone or DST error (-0.25 h)"),
+        (-889.9, ""),
+        (0.0, ""),
+        (9.0, ""),
         (3650.0, ""),
         (86400.0, ""),
         (2.0, ""),
         (-NOON * 0.999, "looks like seconds read as milliseconds"),
+        (-NOON * 0.99901, "looks like seconds read as milliseconds"),
+        (-NOON * 0.99902, ""),
         (-NOON, ""),
     ],
 )
@@ -273,6 +357,12 @@ def test_hints_name_the_usual_cause(error: float, text: str) -> None:
         (Interval(-0.26, -0.24), "-250 ms (+-10 ms)"),
         (Interval(0.9897, 1.0097), "+1.00 s (+-10 ms)"),
         (Interval(2.35, 2.45), "+2.40 s (+-50 ms)"),
+        (Interval(0.9994, 0.9994), "+999 ms (+-0.0 ms)"),
+        (Interval(-0.9995, -0.9995), "-1.00 s (+-0.0 ms)"),
+        (Interval(9.99, 9.99), "+9.99 s (+-0.0 ms)"),
+        (Interval(-10.0, -10.0), "-10 s (+-0.0 ms)"),
+        (Interval(-0.00004, 0.02004), "+10 ms (+-10 ms)"),
+        (Interval(-0.00016, 0.01984), "+9.8 ms (+-10 ms)"),
         (Interval(-3601.0, -3599.0), "-3,600 s (+-1.00 s)"),
     ],
 )

@@ -9,7 +9,6 @@ from healthcheck.check import Result, check
 from healthcheck.clock import own_clocks, steady_time
 from healthcheck.interval import Interval
 from healthcheck.reading import Reference
-from healthcheck.verdict import LIMIT
 from tests.support.healthcheck_servers import Behaviour, Request, rfc3339, tells, web
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -20,7 +19,7 @@ def exact(patience: float) -> Reference:
     return Reference("ntp", Interval(0.0, 0.0), steady_time(), own_clocks())
 
 
-def checked(behaviour: Behaviour, deadline: float = 5.0, limit: float = LIMIT) -> Result:
+def checked(behaviour: Behaviour, deadline: float = 5.0, limit: float = 1.0) -> Result:
     with web(behaviour) as server:
         return check(server.url + "/now", ask_reference=exact, limit=limit, deadline=deadline)
 

@@ -1,0 +1,150 @@
+"""How often a check asks, how long it waits in between, and what it keeps. Times are in seconds."""
+
+from __future__ import annotations
+
+import inspect
+import random
+
+import pytest
+
+from healthcheck import check as checking
+from healthcheck.check import check
+from healthcheck.reading import Reference, Sample, Trouble
+from healthcheck.samples import Service
+from tests.support.healthcheck_checked import (
+    checked,
+    exact,
+    frozen,
+    in_turn,
+    slowly,
+    states,
+    without_an_answer,
+)
+from tests.support.healthcheck_servers import tells, web
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses of a check, which then last no time."""
+    seen: list[float] = []
+    monkeypatch.setattr(checking, "pause", seen.append)
+    return seen
+
+
+@pytest.mark.parametrize(("chance", "wait"), [(0.0, 0.3), (0.5, 0.45), (1.0, 0.6)])
+def test_a_broken_connection_is_tried_again_after_a_pause_with_jitter(
+    pauses: list[float], monkeypatch: pytest.MonkeyPatch, chance: float, wait: float
+) -> None:
+    monkeypatch.setattr(random, "random", lambda: chance)
+    with web(in_turn(without_an_answer, tells(), tells())) as server:
+        result = check(server.url, ask_reference=exact)
+    assert result.verdict.status == "OK"
+    assert result.reading.trouble is None
+    assert pauses[0] == pytest.approx(wait)
+
+
+def test_there_is_no_second_try_after_the_deadline(pauses: list[float]) -> None:
+    with web(without_an_answer) as server:
+        result = check(server.url, ask_reference=exact, deadline=0.25)
+    assert len(server.requests) == 1
+    assert (result.verdict.reason, pauses) == ("unreachable", [])
+
+
+def fail_at_first(monkeypatch: pytest.MonkeyPatch, *reasons: str) -> None:
+    """Let the first samples fail for these reasons."""
+    left, sample = list(reasons), Service.sample
+
+    def fail(service: Service) -> Sample:
+        if left:
+            raise Trouble(left.pop(0), f"{len(left)} left")
+        return sample(service)
+
+    monkeypatch.setattr(Service, "sample", fail)
+
+
+@pytest.mark.usefixtures("pauses")
+@pytest.mark.parametrize("reason", ["dns", "proxy", "refused", "timeout", "tls", "unreachable"])
+def test_a_failure_of_the_connection_is_tried_again_once(
+    monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    fail_at_first(monkeypatch, reason)
+    assert checked(tells()).verdict.status == "OK"
+    fail_at_first(monkeypatch, reason, reason)
+    assert checked(tells()).verdict.reason == reason
+
+
+@pytest.mark.usefixtures("pauses")
+@pytest.mark.parametrize("reason", ["status", "body", "cached", "redirect"])
+def test_a_bad_response_is_final(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    fail_at_first(monkeypatch, reason)
+    assert checked(tells()).verdict.reason == reason
+
+
+@pytest.mark.usefixtures("pauses")
+def test_the_second_trouble_is_the_one_that_is_reported() -> None:
+    verdict = checked(in_turn(without_an_answer, states({}, 500))).verdict
+    assert (verdict.status, verdict.reason) == ("Failed", "status")
+
+
+def test_a_reference_that_raises_is_a_defect_of_ours() -> None:
+    def broken(patience: float) -> Reference:
+        raise LookupError("no such server")
+
+    with web(tells()) as server:
+        result = check(server.url, ask_reference=broken)
+    assert (result.verdict.status, result.verdict.reason) == ("Unknown", "error")
+    assert "no such server" in result.verdict.detail
+    assert not result.verdict.proven
+    assert result.phases["reference"] < 1
+
+
+def test_a_frozen_clock_is_asked_no_more_once_it_is_proven_frozen() -> None:
+    """The third sample is the first after a pause in which a running clock must move on."""
+    result = checked(frozen())
+    assert result.verdict.reason == "frozen"
+    assert len(result.reading.samples) == 3
+
+
+def test_a_slow_service_is_still_asked_twice() -> None:
+    result = checked(in_turn(slowly(0.6), tells()), deadline=1.0)
+    assert result.verdict.status == "OK"
+    assert len(result.reading.samples) == 2
+
+
+@pytest.mark.parametrize(("deadline", "patience"), [(10.0, 1.5), (3.0, 1.5), (1.0, 0.5)])
+def test_the_reference_gets_half_of_the_deadline_and_no_more_than_a_second_and_a_half(
+    deadline: float, patience: float
+) -> None:
+    given: list[float] = []
+
+    def note(patience: float) -> Reference:
+        given.append(patience)
+        return exact(patience)
+
+    with web(tells()) as server:
+        check(server.url, ask_reference=note, deadline=deadline)
+    assert given == [patience]
+
+
+def test_an_unclear_clock_gets_eight_samples_within_ten_seconds() -> None:
+    assert len(checked(tells(1.0)).reading.samples) == 8
+    defaults = inspect.signature(check).parameters
+    assert defaults["deadline"].default == 10.0
+
+
+@pytest.mark.parametrize(
+    ("digits", "pause"), [(6, 2.5e-6), (3, 2.5e-3), (2, 0.025), (1, None), (0, None)]
+)
+def test_between_samples_the_clock_gets_time_to_tick_if_that_is_soon(
+    pauses: list[float], digits: int, pause: float | None
+) -> None:
+    """Of each stamp the last digit is 1, so that it is not taken for a coarser one."""
+    stamps = [f"2026-11-22T10:11:0{second}" for second in (1, 2)]
+    fraction = "." + "1".rjust(digits, "0") if digits else ""
+    checked(in_turn(*(states({"now": f"{stamp}{fraction}Z"}) for stamp in stamps)))
+    assert pauses == ([] if pause is None else [pytest.approx(pause)])
+
+
+def test_a_stamp_that_was_repeated_is_given_a_coarse_tick(pauses: list[float]) -> None:
+    checked(states({"now": "2026-11-22T10:11:12.000001Z", "instance": "i-1"}))
+    assert pauses[:2] == [pytest.approx(2.5e-6), 0.05]
