@@ -14,6 +14,7 @@ for folder in service healthcheck local; do
 done
 step "requirements.txt" lock --universal --python-version 3.11 requirements.in -o requirements.txt
 step "scripts/uv.txt" lock --universal --python-version 3.11 scripts/uv.in -o scripts/uv.txt
+step "scripts/mutation.txt" lock --universal --python-version 3.11 scripts/mutation.in -o scripts/mutation.txt
 step "scripts/scan.txt" lock --universal --python-version 3.11 scripts/scan.in -o scripts/scan.txt
 step "scripts/guard.txt" lock --universal --python-version 3.11 --no-deps scripts/guard.in -o scripts/guard.txt
 step "scripts/node.txt" lock --universal --python-version 3.11 scripts/node.in -o scripts/node.txt
