@@ -107,10 +107,10 @@ def test_an_error_of_its_own_does_not_stop_it(browser: Browser, hosts: TwoHosts)
         idle(page)
         hosts.shift = 2.0
         with page.expect_event("pageerror"):
-            page.evaluate("right = together; together = () => { throw new Error('broken') }; 0")
+            page.evaluate("right = combine; combine = () => { throw new Error('broken') }; 0")
         page.evaluate("askAround(2).catch(() => 0)")
         assert not page.evaluate("busy")
-        page.evaluate("together = right; 0")
+        page.evaluate("combine = right; 0")
         before = shown(page)
         until(lambda: shown(page) != before)
         expect(page.locator("#service")).to_have_text("The hosts contradict each other")

@@ -43,16 +43,16 @@ def test_the_ends_of_the_scale_are_named(hours: float, ends: str, page: Page) ->
 @pytest.mark.parametrize(("step", "least"), [(0.1, 1), (1, 2), (16.7, 33.4), (100, 200)])
 def test_how_coarse_a_clock_is_shows_in_its_steps(step: float, least: float, page: Page) -> None:
     """One that moves on once in a thousand looks, and may do so after the first."""
-    script = "step => { let looks = 0; return finest(() => step * Math.floor(++looks / 1000)) }"
+    script = "step => { let looks = 0; return resolution(() => step * Math.floor(++looks / 1000)) }"
     assert page.evaluate(script, step) == pytest.approx(least)
 
 
 def test_a_clock_that_stands_still_is_as_coarse_as_can_be(page: Page) -> None:
-    assert page.evaluate("finest(() => 5)") == 200
+    assert page.evaluate("resolution(() => 5)") == 200
 
 
 def test_a_bound_is_never_rounded_down(page: Page) -> None:
-    bounds = page.evaluate("[1.21, 12.1, 340.1].map(within)")
+    bounds = page.evaluate("[1.21, 12.1, 340.1].map(plusMinus)")
     assert bounds == ["±1.3\xa0ms", "±13\xa0ms", "±0.35\xa0s"]
 
 
@@ -67,7 +67,7 @@ def test_the_time_is_within_the_bound_however_long_each_way_takes(page: Page) ->
             clock = {"offset": -error + rng.uniform(-bound, bound), "bound": bound, "age": 5}
             said = {"epoch": (truth + sent + out) / 1000 + error, "clock": clock}
             known = page.evaluate(
-                "([known, ...rest]) => learned(known, interval(...rest))",
+                "([known, ...rest]) => narrow(known, interval(...rest))",
                 [known, said, sent, sent + out + back],
             )
             assert known["gap"] == 0
@@ -86,13 +86,13 @@ def test_what_two_hosts_say_is_put_together(
     one: tuple[int, int], other: tuple[int, int], both: tuple[int, int, int], page: Page
 ) -> None:
     intervals = [{"lo": lo, "hi": hi, "at": 0} for lo, hi in (one, other)]
-    found = page.evaluate("all => together(all, 0)", intervals)
+    found = page.evaluate("all => combine(all, 0)", intervals)
     assert (found["lo"], found["hi"], found["gap"]) == both
 
 
 def test_what_is_known_widens_with_time(page: Page) -> None:
     """By what a crystal may be off: 0.36 s in an hour."""
-    found = page.evaluate("aged({lo: 0, hi: 10, at: 0}, 3600000)")
+    found = page.evaluate("widen({lo: 0, hi: 10, at: 0}, 3600000)")
     assert (found["lo"], found["hi"]) == pytest.approx((-360, 370))
 
 
