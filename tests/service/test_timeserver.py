@@ -14,8 +14,8 @@ from functools import partial
 import pytest
 
 import sntp
-from service.clock import MAX_BOUND, STARTING, Moment
-from service.timeserver import MAX_POLL, POLL, Monitor, moment
+from service.clock import Moment
+from service.timeserver import Monitor, moment
 
 FORMAT = struct.Struct("!BBBbIII8s8s8s8s")  # RFC 5905, figure 8
 SINCE_1900 = 2_208_988_800
@@ -133,7 +133,7 @@ def test_a_good_answer_is_measured(monitor: Monitor, server: Server) -> None:
     assert isinstance(offset, float)
     assert isinstance(bound, float)
     assert isinstance(age, float)
-    assert abs(offset) <= bound < MAX_BOUND
+    assert abs(offset) <= bound < 0.2
     assert 0 <= age < 1
     assert status.clock["server"] == server.address
     assert status.clock["trouble"] is None
@@ -238,7 +238,7 @@ def test_a_host_without_any_answer_serves_after_the_start() -> None:
     now = FakeClock()
     monitor = Monitor("server", ask=scripted(sntp.NoAnswer("lost")), now=now)
     monitor.poll()
-    now.monotonic += STARTING
+    now.monotonic += 10
     assert (monitor.status().state, monitor.status().healthy) == ("server_silent", True)
 
 
@@ -278,42 +278,84 @@ def test_an_answer_during_which_our_clock_was_set_is_not_used() -> None:
     assert status.clock["trouble"] == "our clock was set during the question"
 
 
-def test_the_two_clocks_are_read_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that is held up for 0.7 s between the two reads has not seen a step."""
-    monotonic = iter([10.0, 10.7, 10.7, 10.7001, 10.8, 10.9])
-    monkeypatch.setattr(time, "monotonic", lambda: next(monotonic))
-    monkeypatch.setattr(time, "time", lambda: 99.0)
-    assert moment() == Moment(99.0, 10.7)
+@pytest.mark.parametrize(("change", "used"), [(0.0049, True), (0.0051, False), (-0.0051, False)])
+def test_a_step_of_five_milliseconds_during_a_request_is_the_most(
+    change: float, used: bool
+) -> None:
+    now = FakeClock()
+
+    def ask(_host: str, _port: int) -> sntp.Answer:
+        now.set_forward += change
+        return GOOD
+
+    monitor = Monitor("server", ask=ask, now=now)
+    monitor.poll()
+    assert (monitor.status().clock["trouble"] is None) is used
 
 
-def pauses(monitor: Monitor, polls: int) -> list[float]:
-    """How long the monitor waits after each of its next polls, in seconds."""
-    waited = []
+@pytest.mark.parametrize(("bound", "used"), [(0.2, True), (0.201, False)])
+def test_a_response_with_a_bound_above_a_fifth_of_a_second_is_too_vague(
+    bound: float, used: bool
+) -> None:
+    monitor = Monitor("server", ask=scripted(sntp.Answer(0.0, bound)), now=FakeClock())
+    monitor.poll()
+    assert (monitor.status().clock["trouble"] is None) is used
+
+
+def test_the_age_counts_from_the_response_and_not_from_the_request() -> None:
+    now = FakeClock()
+
+    def ask(_host: str, _port: int) -> sntp.Answer:
+        now.monotonic += 1.5
+        return GOOD
+
+    monitor = Monitor("server", ask=ask, now=now)
+    monitor.poll()
+    assert monitor.status().clock["age"] == 0
+
+
+@pytest.mark.parametrize("best", [0, 1, 2])
+def test_the_closest_of_three_pairs_of_readings_is_taken(
+    best: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is interrupted for 0.7 s between two readings has not seen a step."""
+    monotonic, wall = [], []
+    for pair in range(3):
+        monotonic += [10.0 + pair, 10.0 + pair + (0.0001 if pair == best else 0.7)]
+        wall.append(99.0 + pair)
+    monkeypatch.setattr(time, "monotonic", iter(monotonic).__next__)
+    monkeypatch.setattr(time, "time", iter(wall).__next__)
+    assert moment() == Moment(99.0 + best, 10.0 + best)
+
+
+def poll_intervals(monitor: Monitor, polls: int) -> list[float]:
+    """Poll so often, and return the seconds that the monitor waits after each poll."""
+    intervals = []
     for _ in range(polls):
         monitor.poll()
-        waited.append(monitor.poll_interval())
-    return waited
+        intervals.append(monitor.poll_interval())
+    return intervals
 
 
 def test_the_first_questions_are_quick_even_if_they_are_lost() -> None:
     monitor = Monitor("server", ask=scripted(sntp.NoAnswer("lost"), *[GOOD] * 4))
-    assert pauses(monitor, 5) == [1, 1, 1, POLL, POLL]
+    assert poll_intervals(monitor, 5) == [1, 1, 1, 16, 16]
 
 
 def test_a_kiss_of_death_is_heeded_and_slowly_forgiven() -> None:
     kiss = sntp.KissOfDeath("kiss of death (RATE)")
     lost = sntp.NoAnswer("lost")
     monitor = Monitor("server", ask=scripted(GOOD, *[kiss] * 8, lost, *[GOOD] * 8))
-    assert pauses(monitor, 9) == [1, 32, 64, 128, 256, 512, MAX_POLL, MAX_POLL, MAX_POLL]
-    assert pauses(monitor, 9) == [MAX_POLL, 512, 256, 128, 64, 32, POLL, POLL, POLL]
+    assert poll_intervals(monitor, 9) == [1, 32, 64, 128, 256, 512, 1024, 1024, 1024]
+    assert poll_intervals(monitor, 9) == [1024, 512, 256, 128, 64, 32, 16, 16, 16]
 
 
 def test_a_server_that_never_stops_kissing_is_asked_for_ever_and_forgiven_as_fast() -> None:
     """Its thread must outlive the server's mood: nobody else watches the clock."""
     kiss = sntp.KissOfDeath("kiss of death (DENY)")
     monitor = Monitor("server", ask=scripted(*[kiss] * 2000, *[GOOD] * 6))
-    assert set(pauses(monitor, 2000)[6:]) == {MAX_POLL}
-    assert pauses(monitor, 6) == [512, 256, 128, 64, 32, POLL]
+    assert set(poll_intervals(monitor, 2000)[6:]) == {1024}
+    assert poll_intervals(monitor, 6) == [512, 256, 128, 64, 32, 16]
 
 
 @pytest.mark.parametrize(
@@ -324,9 +366,9 @@ def test_what_is_no_server_is_refused_at_once(server: str) -> None:
         Monitor(server)
 
 
-def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, dict[str, object]]]:
-    """Level, message and what it is about, of each line."""
-    return [(one.levelname, one.message, vars(one)["fields"]) for one in caplog.records]
+def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, dict[str, object]]]:
+    """Level, message and fields of each line."""
+    return [(line.levelname, line.message, vars(line)["fields"]) for line in caplog.records]
 
 
 def test_trouble_is_logged_when_it_begins_and_when_it_ends(
@@ -335,8 +377,8 @@ def test_trouble_is_logged_when_it_begins_and_when_it_ends(
     lost = sntp.NoAnswer("lost")
     monitor = Monitor("server", ask=scripted(GOOD, lost, lost, GOOD, GOOD))
     with caplog.at_level(logging.INFO):
-        pauses(monitor, 5)
-    assert said(caplog)[1:] == [
+        poll_intervals(monitor, 5)
+    assert lines(caplog)[1:] == [
         (
             "WARNING",
             "the time server gives no valid response",
@@ -352,7 +394,7 @@ def test_each_state_of_the_clock_is_logged_once_by_whoever_sees_it_first(
     now = FakeClock()
     monitor = Monitor("server", ask=scripted(GOOD, GOOD), now=now)
     with caplog.at_level(logging.INFO):
-        pauses(monitor, 2)
+        poll_intervals(monitor, 2)
         now.set_forward = 2
         assert [monitor.status().healthy for _ in range(3)] == [False] * 3
         now.set_forward = 0
@@ -360,7 +402,7 @@ def test_each_state_of_the_clock_is_logged_once_by_whoever_sees_it_first(
     right = {"healthy": True, "state": "synchronised", "offset": 0.0}
     wrong = {"healthy": False, "state": "wrong", "offset": -2.0}
     rest = {"bound": 0.001, "server": "server"}
-    assert said(caplog) == [
+    assert lines(caplog) == [
         ("INFO", "the clock agrees with the time server", right | rest),
         ("WARNING", "the clock is more than 0.5 s off", wrong | rest),
         ("INFO", "the clock agrees with the time server", right | rest),
