@@ -34,7 +34,7 @@ COMMANDS = {
         *availability-zone*) echo eu-west-1a ;;
         *health*) echo "${HEALTH:-200}" ;;
         esac""",
-    "dnf": 'exit "${DNF_STATUS:-0}"',
+    "dnf": 'printf "%s" "${DNF_ERRORS-}" >&2; exit "${DNF_STATUS:-0}"',
     "systemctl": "",
     "aws": 'exit "${AWS_STATUS:-0}"',
     "chronyc": 'exit "${CHRONYC_STATUS:-0}"',
@@ -267,6 +267,17 @@ def test_a_reason_stays_below_a_kilobyte_and_keeps_the_end_of_the_log(boot: Boot
 def test_a_failure_is_told_even_when_docker_fails_as_well(boot: Booting) -> None:
     (signal,) = boot(RUN_STATUS="125", LOGS_STATUS="1").signals
     assert "failed while starting the service" in signal["Reason"]
+
+
+def test_a_failure_while_a_failure_is_reported_makes_no_second_signal(boot: Booting) -> None:
+    (signal,) = boot(HEALTH="503", LOGS_STATUS="1").signals
+    assert "/health said 503" in signal["Reason"]
+
+
+def test_the_reason_has_the_last_errors_of_the_command_that_failed(boot: Booting) -> None:
+    errors = "one\ntwo\nthree\nNo match for argument: docker\n"
+    reason = boot(DNF_STATUS="1", DNF_ERRORS=errors).signals[0]["Reason"]
+    assert reason.endswith("; last error: two\nthree\nNo match for argument: docker")
 
 
 def test_a_signal_that_nobody_takes_does_not_fail_the_boot(boot: Booting) -> None:
