@@ -1,4 +1,4 @@
-"""Empties a bucket: CloudFormation deletes none that holds anything, be it an old version or half an upload."""
+"""Empty a bucket. CloudFormation deletes none that has objects, old versions or unfinished uploads."""
 
 from __future__ import annotations
 
@@ -6,43 +6,41 @@ from typing import Any
 
 from deployment.errors import UserError
 
-AT_ONCE = 1000  # what one request of S3's deletes at most
+BATCH = 1000  # objects: what one request of S3's deletes at most
 
 
-class NotEmptied(UserError):
-    """S3 refused to delete something; the text says what and why."""
+class NotEmptyError(UserError):
+    """Report an object that S3 refuses to delete, and why."""
 
 
-def contents(s3: Any, bucket: str) -> list[dict[str, str]]:
-    """All versions of all objects, and the marks that deletions left: {Key, VersionId} each."""
-    found: list[dict[str, str]] = []
+def list_objects(s3: Any, bucket: str) -> list[dict[str, str]]:
+    """Return {Key, VersionId} of each version of each object, and of each delete marker."""
+    objects: list[dict[str, str]] = []
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        for one in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-            found.append({"Key": one["Key"], "VersionId": one["VersionId"]})
-    return found
+        for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+            objects.append({"Key": version["Key"], "VersionId": version["VersionId"]})
+    return objects
 
 
-def uploads(s3: Any, bucket: str) -> list[dict[str, str]]:
-    """Uploads in parts that were not finished: {Key, UploadId} each. They are invisible otherwise, and paid for."""
-    found: list[dict[str, str]] = []
+def list_uploads(s3: Any, bucket: str) -> list[dict[str, str]]:
+    """Return {Key, UploadId} of each unfinished upload. These cost money, and no list of objects has them."""
+    uploads: list[dict[str, str]] = []
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
-        for one in page.get("Uploads", []):
-            found.append({"Key": one["Key"], "UploadId": one["UploadId"]})
-    return found
+        for upload in page.get("Uploads", []):
+            uploads.append({"Key": upload["Key"], "UploadId": upload["UploadId"]})
+    return uploads
 
 
 def empty(s3: Any, bucket: str) -> int:
-    """Delete all of it; returns how many things that were. Raises NotEmptied, and what boto3 raises."""
-    unfinished, whole = uploads(s3, bucket), contents(s3, bucket)
-    for upload in unfinished:
+    """Delete all objects and uploads; return how many. Raises NotEmptyError, and what boto3 raises."""
+    uploads, objects = list_uploads(s3, bucket), list_objects(s3, bucket)
+    for upload in uploads:
         s3.abort_multipart_upload(Bucket=bucket, **upload)
-    for first in range(0, len(whole), AT_ONCE):
-        batch = {"Objects": whole[first : first + AT_ONCE], "Quiet": True}
-        for refused in s3.delete_objects(Bucket=bucket, Delete=batch).get("Errors", []):
-            raise NotEmptied(
-                f"{bucket}/{refused['Key']}: {refused.get('Message', refused['Code'])}"
-            )
-    return len(unfinished) + len(whole)
+    for first in range(0, len(objects), BATCH):
+        batch = {"Objects": objects[first : first + BATCH], "Quiet": True}
+        for error in s3.delete_objects(Bucket=bucket, Delete=batch).get("Errors", []):
+            raise NotEmptyError(f"{bucket}/{error['Key']}: {error.get('Message', error['Code'])}")
+    return len(uploads) + len(objects)
 
 
 def find_bucket(cloudformation: Any, stack: str) -> str | None:

@@ -1,7 +1,4 @@
-"""What the program works from: settings, templates and archives.
-
-All are checked before anything is made.
-"""
+"""What the program works from: settings, templates and archives, checked before anything is made."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import jmespath
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment.bucket import contents, uploads
-from deployment.ownership import STACK_TAG, Deployment, pairs, parts, unwrapped
+from deployment.bucket import list_objects, list_uploads
+from deployment.ownership import STACK_TAG, Deployment, parse_tags, parts, strip_wrapping
 
 # JMESPath: where an item of a list has its state, its VPC, and its tags.
 STATE = "StackStatus || State.Name || State.Code || State"
@@ -123,11 +123,11 @@ class _Search:
         for wanted in ({"Key": "deployment"}, {"Key": STACK_TAG, "Values": stacks}):
             for page in tagging.paginate(TagFilters=[wanted]):
                 for resource in page["ResourceTagMappingList"]:
-                    self.tags[resource["ResourceARN"]] = pairs(resource["Tags"])
+                    self.tags[resource["ResourceARN"]] = parse_tags(resource["Tags"])
 
     def _read_vpcs(self) -> None:
         for vpc in self.client("ec2").describe_vpcs()["Vpcs"]:
-            if self.deployment.reason("", pairs(vpc.get("Tags"))):
+            if self.deployment.reason("", parse_tags(vpc.get("Tags"))):
                 self.vpcs.add(vpc["VpcId"])
 
     def _find(self, kind: Kind) -> None:
@@ -136,7 +136,7 @@ class _Search:
             state = jmespath.search(STATE, item) or ""
             if state in ENDED:
                 continue
-            tags = pairs(jmespath.search(TAGS, item)) or self._get_tags(kind, identity)
+            tags = parse_tags(jmespath.search(TAGS, item)) or self._get_tags(kind, identity)
             reason = self._get_reason(name, tags, jmespath.search(VPC, item))
             if not reason:
                 continue
@@ -144,7 +144,7 @@ class _Search:
                 self.stacks.append(identity)
             if kind.type == "s3:bucket":
                 s3 = self.client("s3")
-                number = len(contents(s3, identity)) + len(uploads(s3, identity))
+                number = len(list_objects(s3, identity)) + len(list_uploads(s3, identity))
                 state = f"holds {number} object versions and unfinished uploads"
             remove = self._format_removal(kind, identity, name, tags)
             self.findings.leftovers.append(Leftover(kind.type, identity, reason, remove, state))
@@ -166,12 +166,12 @@ class _Search:
         if kind.service == "elbv2":
             request = {"ResourceArns": [identity]}
             (found,) = self.client("elbv2").describe_tags(**request)["TagDescriptions"]
-            return pairs(found["Tags"])
+            return parse_tags(found["Tags"])
         # IAM returns them only of one resource at a time, so of the project's alone.
         project = self.deployment.name.partition("-")[0]
         if kind.service == "iam" and kind.id != "Arn" and identity.startswith(f"{project}-"):
             operation = f"list_{kind.type.partition(':')[2].replace('-', '_')}_tags"
-            return pairs(getattr(self.client("iam"), operation)(**{kind.id: identity})["Tags"])
+            return parse_tags(getattr(self.client("iam"), operation)(**{kind.id: identity})["Tags"])
         return {}
 
     def _get_reason(self, name: str, tags: dict[str, str], vpc: str | None) -> str:
@@ -181,7 +181,7 @@ class _Search:
         return f"it is in the VPC {vpc}" if vpc in self.vpcs and "deployment" not in tags else ""
 
     def _format_removal(self, kind: Kind, identity: str, name: str, tags: dict[str, str]) -> str:
-        name = unwrapped(name)
+        name = strip_wrapping(name)
         for stack in self.stacks:
             if tags.get(STACK_TAG) == stack or name.startswith((f"{stack}-", f"{stack}/")):
                 return f"goes with the stack {stack}"

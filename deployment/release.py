@@ -1,6 +1,6 @@
-"""What makes a release: the archives that the program uploads, and a digest over all that its hosts are made of.
+"""What makes a release: the archives that the program uploads, and a digest of all that makes a host.
 
-Also a command: `python -m deployment.release image|package` prints the digest of what an archive is made from.
+`python -m deployment.release image|package` prints the digest of an archive's sources.
 """
 
 from __future__ import annotations
@@ -16,20 +16,27 @@ from deployment.errors import UserError
 DIGEST_LENGTH = 12  # hex digits: 48 bits tell releases apart, and fit into names
 
 
-class OutdatedArchive(UserError):
-    """An archive is missing or was made from other sources; the text names the command that makes it."""
+class ArchiveError(UserError):
+    """Refuse an archive that is missing or is not of the present sources."""
 
 
 class Archive(NamedTuple):
-    """A file to upload, and the digest of the sources that it was made from."""
+    """A file to upload, and the digest of its sources."""
 
     path: Path
     digest: str
 
 
-# what is made -> (the files and folders it is made from and by, the file, the command that makes it)
+class Recipe(NamedTuple):
+    """sources: files and folders. file: the archive in build/. command: it makes the archive."""
+
+    sources: tuple[str, ...]
+    file: str
+    command: str
+
+
 ARCHIVES = {
-    "image": (
+    "image": Recipe(
         (
             "service",
             "sntp.py",
@@ -41,7 +48,7 @@ ARCHIVES = {
         "image.tar.gz",
         "make image",
     ),
-    "package": (
+    "package": Recipe(
         ("healthcheck", "sntp.py", "scripts/package.sh", "scripts/common.sh"),
         "healthcheck.zip",
         "make package",
@@ -49,12 +56,12 @@ ARCHIVES = {
 }
 
 
-def sources(kind: str, root: Path) -> list[Path]:
-    """All files that an archive is made from, caches left out."""
-    found = []
-    for name in ARCHIVES[kind][0]:
-        found += [root / name, *sorted((root / name).rglob("*"))]
-    return [path for path in found if path.is_file() and not _is_cache(path.relative_to(root))]
+def list_sources(kind: str, root: Path) -> list[Path]:
+    """Return all files that an archive is made from, without caches and hidden files."""
+    paths: list[Path] = []
+    for name in ARCHIVES[kind].sources:
+        paths += [root / name, *sorted((root / name).rglob("*"))]
+    return [path for path in paths if path.is_file() and not _is_cache(path.relative_to(root))]
 
 
 def _is_cache(name: Path) -> bool:
@@ -62,9 +69,9 @@ def _is_cache(name: Path) -> bool:
 
 
 def source_digest(kind: str, root: Path = ROOT) -> str:
-    """Digest over the paths and contents of an archive's sources."""
+    """Return a digest of the paths and contents of an archive's sources."""
     digest = hashlib.sha256()
-    for path in sources(kind, root):
+    for path in list_sources(kind, root):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
@@ -72,22 +79,20 @@ def source_digest(kind: str, root: Path = ROOT) -> str:
 
 
 def archive(kind: str, root: Path = ROOT) -> Archive:
-    """The archive of that kind; raises OutdatedArchive if it is missing or not of the present sources."""
+    """Return the archive. Raises ArchiveError if it is missing or not of the present sources."""
     _, name, command = ARCHIVES[kind]
     path = root / "build" / name
-    made_from = path.parent / (name.split(".")[0] + ".digest")
-    if not path.exists() or not made_from.exists():
-        raise OutdatedArchive(f"build/{name} is missing: run `{command}` first")
+    digest_file = path.parent / (name.split(".")[0] + ".digest")
+    if not path.exists() or not digest_file.exists():
+        raise ArchiveError(f"build/{name} is missing: run `{command}` first")
     digest = source_digest(kind, root)
-    if made_from.read_text().strip() != digest:
-        raise OutdatedArchive(
-            f"what build/{name} is made from has changed since it was made: run `{command}`"
-        )
+    if digest_file.read_text().strip() != digest:
+        raise ArchiveError(f"the sources of build/{name} have changed: run `{command}`")
     return Archive(path, digest)
 
 
 def release_digest(*ingredients: str | bytes) -> str:
-    """One digest over everything that makes a release; the order counts."""
+    """Return one digest of everything that makes a release. The order counts."""
     digest = hashlib.sha256()
     for ingredient in ingredients:
         content = ingredient.encode() if isinstance(ingredient, str) else ingredient

@@ -1,4 +1,4 @@
-"""How the reviewer gets in, and where to: what is told to whoever deploys, and to nobody else."""
+"""How the reviewer signs in, and which pages to open: an output for the deployer alone."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ def access(
     stacks: Sequence[aws.cloudformation.Stack],
     dashboard: pulumi.Output[str],
 ) -> pulumi.Output[dict[str, Any]]:
-    """A user's URL, name and password, as a secret, or a role and how it is assumed; with pages of the console.
+    """Return a user's URL, name and password (as a secret), or a role and the command that assumes it.
 
-    The console lists no stacks and no dashboards to who may not see all of them, but opens one that is asked for.
+    The pages of the console come with both. The console lists stacks and dashboards only to those
+    who may see all of them, but opens each one by its address.
     """
-    pages = _pages(stacks, dashboard)
+    pages = _list_pages(stacks, dashboard)
     if settings.reviewer == "role":
         return _role(reviewer.outputs["Arn"], settings.reviewer_external_id, pages)
-    # Here, and not in the template, so that the password stands in no template, parameter or event. The SDK marks it
-    # as a secret: it is encrypted in the state. What depends on the stack is deleted before it, and so is this, without
-    # which the user could not be deleted.
+    # The password is made here, so that no template, parameter or event has it. The SDK marks it as
+    # a secret: the state has it encrypted. The engine deletes the login before the stack, because the
+    # login depends on the stack; IAM deletes no user who has a login.
     login = aws.iam.UserLoginProfile(
         "reviewer-login", user=reviewer.outputs["Name"], password_reset_required=True
     )
@@ -43,32 +44,28 @@ def access(
 
 
 def _role(role: pulumi.Output[str], external_id: str, pages: Pages) -> pulumi.Output[Any]:
-    command = "aws sts assume-role --role-session-name review"
+    command = f"aws sts assume-role --role-session-name review --external-id {external_id}"
     return pulumi.Output.from_input(
         {
             "role": role,
             "externalId": external_id,
-            "command": pulumi.Output.concat(
-                f"{command} --external-id {external_id} --role-arn ", role
-            ),
+            "command": pulumi.Output.concat(command, " --role-arn ", role),
             "pages": pages,
         }
     )
 
 
-def _pages(stacks: Sequence[aws.cloudformation.Stack], dashboard: pulumi.Output[str]) -> Pages:
+def _list_pages(stacks: Sequence[aws.cloudformation.Stack], dashboard: pulumi.Output[str]) -> Pages:
     region = aws.get_region().region
     console = f"https://{region}.console.aws.amazon.com"
-    lists = [
-        f"{console}/ec2/home?region={region}#{page}:"
-        for page in ("LoadBalancers", "TargetGroups", "AutoScalingGroups", "Instances")
+    ec2 = f"{console}/ec2/home?region={region}#"
+    stack = f"{console}/cloudformation/home?region={region}#/stacks/stackinfo?stackId="
+    dashboards = f"{console}/cloudwatch/home?region={region}#dashboards/dashboard/"
+    return [
+        f"{ec2}LoadBalancers:",
+        f"{ec2}TargetGroups:",
+        f"{ec2}AutoScalingGroups:",
+        f"{ec2}Instances:",
+        *(pulumi.Output.concat(stack, each.id) for each in stacks),
+        pulumi.Output.concat(dashboards, dashboard),
     ]
-    one_by_one = [
-        pulumi.Output.concat(console, path, f"/home?region={region}#", begin, what)
-        for path, begin, found in (
-            ("/cloudformation", "/stacks/stackinfo?stackId=", [stack.id for stack in stacks]),
-            ("/cloudwatch", "dashboards/dashboard/", [dashboard]),
-        )
-        for what in found
-    ]
-    return [*lists, *one_by_one]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from deployment.errors import SettingError, UnknownSettingError, UserError
 from deployment.stacks import name
 from deployment.template import read
 
-# Configuration key -> the template parameter that it feeds, and whose constraints it must meet.
+# Each setting feeds a parameter of a template, and must meet the constraints of that parameter.
 FEEDS = {
     "instanceType": ("hosts", "InstanceType"),
     "cpuCredits": ("hosts", "CpuCredits"),
@@ -40,11 +41,13 @@ LEFT_OUT = {"budget": "0", "reviewer": "none"}
 
 
 class Settings(NamedTuple):
+    """The settings, each of the type that Pulumi.yaml declares. Their descriptions are there."""
+
     instance_type: str
     cpu_credits: str
     min_hosts: int
     max_hosts: int
-    requests_per_minute: int  # for each host
+    requests_per_minute: int
     second_octet: int
     zone_index_a: int
     zone_index_b: int
@@ -52,79 +55,57 @@ class Settings(NamedTuple):
     limit: str
     ntp_servers: str
     check_every: int
-    budget: int  # US dollars a month; 0: none
+    budget: int
     permissions_boundary: str
     quota_check: bool
     protect: bool
-    reviewer: str  # user, role or none
+    reviewer: str
     reviewer_account: str
     reviewer_external_id: str
 
     @classmethod
     def load(cls) -> Settings:
         """Return the settings of the Pulumi stack. Raises UserError."""
-        values = _read_values()
+        declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+        values = _read_values(declared)
         _check_values(values)
-        _check_zones(values)
-        _check_sizes(values)
-        _check_budget(values)
+        _check_combinations(values)
         _check_reviewer(values)
-        return cls(
-            instance_type=values["instanceType"],
-            cpu_credits=values["cpuCredits"],
-            min_hosts=int(values["minHosts"]),
-            max_hosts=int(values["maxHosts"]),
-            requests_per_minute=int(values["requestsPerMinute"]),
-            second_octet=int(values["secondOctet"]),
-            zone_index_a=int(values["zoneIndexA"]),
-            zone_index_b=int(values["zoneIndexB"]),
-            alert_email=values["alertEmail"],
-            limit=values["limit"],
-            ntp_servers=values["ntpServers"],
-            check_every=int(values["checkEvery"]),
-            budget=int(values["budget"]),
-            permissions_boundary=values["permissionsBoundary"],
-            quota_check=values["quotaCheck"] == "true",
-            protect=values["protect"] == "true",
-            reviewer=values["reviewer"],
-            reviewer_account=values["reviewerAccount"],
-            reviewer_external_id=values["reviewerExternalId"],
-        )
+        fields: dict[str, Any] = {}
+        for key, value in values.items():
+            kind = declared[key]["type"]
+            field = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", key)
+            fields[field] = int(value) if kind == "integer" else value
+            if kind == "boolean":
+                fields[field] = value == "true"
+        return cls(**fields)
 
 
-def declared() -> dict[str, Any]:
-    """Return the settings that Pulumi.yaml declares, by their keys."""
-    settings: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    return settings
-
-
-def _read_values() -> dict[str, str]:
+def _read_values(declared: Mapping[str, Any]) -> dict[str, str]:
     """Return the value of each declared setting. Raises UnknownSettingError."""
-    config, known = pulumi.Config(), declared()
-    # pulumi.Config gets what it is asked for by key, and lists nothing.
+    config = pulumi.Config()
+    # pulumi.Config returns a value for a key, but lists no keys.
     for key in {**get_config_env(), **CONFIG.get()}:
         namespace, _, setting = key.rpartition(":")
-        if namespace == config.name and setting not in known:
-            raise UnknownSettingError(setting, known)
-    return {key: config.get(key) or "" for key in known}
+        if namespace == config.name and setting not in declared:
+            raise UnknownSettingError(setting, declared)
+    return {key: config.get(key) or "" for key in declared}
 
 
 def _check_values(values: Mapping[str, str]) -> None:
-    """Check each value by itself: by the template that gets it, or as true or false."""
+    """Check each value by itself."""
     for key in ("quotaCheck", "protect"):
         if values[key] not in ("true", "false"):
             raise SettingError(key, values[key], "must be true or false")
     for key, (part, parameter) in FEEDS.items():
-        value, left_out = values[key], LEFT_OUT.get(key)
-        if value == left_out:
-            continue
-        if complaint := read(part).complaint(parameter, value):
-            if left_out is not None:
-                complaint += f", or {left_out}"
-            raise SettingError(key, value, complaint)
+        left_out = LEFT_OUT.get(key)
+        fault = read(part).find_fault(parameter, values[key])
+        if fault and values[key] != left_out:
+            complaint = f"{fault}, or {left_out}" if left_out else fault
+            raise SettingError(key, values[key], complaint)
 
 
-def _check_zones(values: Mapping[str, str]) -> None:
+def _check_combinations(values: Mapping[str, str]) -> None:
     zone_a, zone_b = values["zoneIndexA"], values["zoneIndexB"]
     if int(zone_a) == int(zone_b):
         raise SettingError(
@@ -133,46 +114,31 @@ def _check_zones(values: Mapping[str, str]) -> None:
             "must differ from zoneIndexA, because a zone that fails would take both hosts with it",
             {"zoneIndexA": zone_a, "zoneIndexB": "1" if int(zone_a) == 0 else "0"},
         )
-
-
-def _check_sizes(values: Mapping[str, str]) -> None:
     least, most = values["minHosts"], values["maxHosts"]
     if int(most) < int(least):
-        raise SettingError(
-            "maxHosts",
-            most,
-            f"must be at least minHosts, which is {least}",
-            {"minHosts": least, "maxHosts": least},
-        )
-
-
-def _check_budget(values: Mapping[str, str]) -> None:
-    if int(values["budget"]) and not values["alertEmail"]:
-        raise SettingError(
-            "alertEmail",
-            "",
-            f"must be set, because budget is {values['budget']} and AWS mails it there",
-            {"budget": values["budget"], "alertEmail": "ADDRESS"},
-        )
+        complaint = f"must be at least minHosts, which is {least}"
+        raise SettingError("maxHosts", most, complaint, {"minHosts": least, "maxHosts": least})
+    budget = values["budget"]
+    if int(budget) and not values["alertEmail"]:
+        complaint = f"must be set, because budget is {budget} and AWS mails it there"
+        raise SettingError("alertEmail", "", complaint, {"budget": budget, "alertEmail": "ADDRESS"})
 
 
 def _check_reviewer(values: Mapping[str, str]) -> None:
     """Check what CloudFormation would refuse late: the reviewer's stack is made last."""
     if values["reviewer"] == "none":
         return
-    if complaint := read("reviewer").complaint("Deployment", name()):
-        raise UserError(f"{name()!r} is no name for a deployment with a reviewer: {complaint}")
-    if values["reviewer"] != "role":
-        return
-    for key in ("reviewerAccount", "reviewerExternalId"):
-        if not values[key]:
-            raise SettingError(
-                key,
-                "",
-                "must be set, because reviewer is role and a role trusts one account",
-                {
-                    "reviewer": "role",
-                    "reviewerAccount": values["reviewerAccount"] or "ACCOUNT",
-                    "reviewerExternalId": values["reviewerExternalId"] or "WORD",
-                },
-            )
+    if fault := read("reviewer").find_fault("Deployment", name()):
+        raise UserError(f"{name()!r} is no name for a deployment with a reviewer: {fault}")
+    account, word = values["reviewerAccount"], values["reviewerExternalId"]
+    if values["reviewer"] == "role" and not (account and word):
+        raise SettingError(
+            "reviewerExternalId" if account else "reviewerAccount",
+            "",
+            "must be set, because reviewer is role and a role trusts one account",
+            {
+                "reviewer": "role",
+                "reviewerAccount": account or "ACCOUNT",
+                "reviewerExternalId": word or "WORD",
+            },
+        )

@@ -1,4 +1,4 @@
-"""How a template becomes a stack, and a file an object: what is the same for all of them."""
+"""Make a stack of a template, and an object of an archive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deployment.template import read
 
 
 def name() -> str:
-    """Of the deployment: what the names of its stacks begin with."""
+    """Return the name of the deployment. The names of its stacks begin with it."""
     return f"{pulumi.get_project()}-{pulumi.get_stack()}"
 
 
@@ -27,11 +27,11 @@ def stack(
     after: pulumi.Resource | None = None,
     never_replaced: Sequence[str] = (),
 ) -> aws.cloudformation.Stack:
-    """Deploy cfn/<part>.yaml as <project>-<stack>-<part>, or as ...-<part>-<variant>: one stack for each variant.
+    """Deploy cfn/<part>.yaml as the stack <project>-<stack>-<part>, or ...-<part>-<variant>.
 
-    variant: what a new stack is made for, beside the old one, when it changes, such as a release. minutes: what
-    creation, update or deletion may take. never_replaced: logical ids (`*` allowed) of resources that an update may
-    change, and not replace.
+    variant: when it changes, a new stack is made beside the old one. minutes: time limit of a
+    creation, update or deletion. never_replaced: logical ids (`*` allowed) of resources that an
+    update may change but not replace.
     """
     template = read(part)
     deployment = name()
@@ -43,40 +43,34 @@ def stack(
         template_body=template.body,
         parameters=parameters,
         capabilities=["CAPABILITY_IAM"] if template.makes_roles else [],
-        # Else a failed creation leaves a stack in ROLLBACK_COMPLETE, which blocks its name. Pulumi's state keeps it
-        # all the same; `pulumi up --refresh` finds out that it is gone.
+        # A failed creation would leave a stack in ROLLBACK_COMPLETE, which blocks its name. Pulumi's
+        # state still has the stack; `pulumi up --refresh` finds that it is gone.
         on_failure="DELETE",
         policy_body=_stack_policy(never_replaced) if never_replaced else None,
         tags={"project": pulumi.get_project(), "deployment": deployment},
         opts=pulumi.ResourceOptions(
             protect=protect,
             depends_on=after,
-            # The provider stops waiting after 30 minutes, whatever the wait condition allows, unless told.
+            # By default the provider gives up after 30 minutes, even if a wait condition allows more.
             custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout),
         ),
     )
 
 
 def _stack_policy(never_replaced: Sequence[str]) -> str:
-    """A policy that holds for updates only: deleting the whole stack stays possible."""
-    everyone = {"Action": "Update:*", "Principal": "*"}
+    """Return a policy for updates. It does not keep the stack from being deleted."""
     resources = [f"LogicalResourceId/{name}" for name in never_replaced]
-    return json.dumps(
-        {
-            "Statement": [
-                {"Effect": "Allow", **everyone, "Resource": "*"},
-                {"Effect": "Deny", **everyone, "Action": "Update:Replace", "Resource": resources},
-            ]
-        }
-    )
+    allow = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
+    deny = {"Effect": "Deny", "Action": "Update:Replace", "Principal": "*", "Resource": resources}
+    return json.dumps({"Statement": [allow, deny]})
 
 
 def upload(
     kind: str, archive: Archive, bucket: pulumi.Input[str], key: str
 ) -> aws.s3.BucketObjectv2:
-    """Upload a file once: a key that carries the digest of the file's sources always holds the same bytes.
+    """Upload an archive once: a key with the digest of the sources always holds the same bytes.
 
-    An archive that is made again elsewhere can differ from the first, and the hosts of one release must not.
+    Another build of the same sources can differ in bytes, but the hosts of one release must not.
     """
     return aws.s3.BucketObjectv2(
         f"{kind}-{archive.digest}",

@@ -1,4 +1,4 @@
-"""Reads the CloudFormation templates in cfn/, and checks values against the constraints that they declare."""
+"""Read the CloudFormation templates in cfn/, and check values against their constraints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from deployment import ROOT
 from deployment.errors import UserError
 
 FOLDER = ROOT / "cfn"
-PARTS = ("artifacts", "network", "balancer", "hosts", "healthcheck")  # what the program deploys
+# The program always deploys these, in this order.
+PARTS = ("artifacts", "network", "balancer", "hosts", "healthcheck")
 
 
 class _Loader(yaml.SafeLoader):
@@ -33,56 +34,58 @@ def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[s
 _Loader.add_multi_constructor("!", _short_form)
 
 
-class BadTemplate(UserError):
-    """A file that is no template; the text says which, where and why."""
+class TemplateError(UserError):
+    """Refuse a file that is no template."""
 
 
 class Template:
-    """One template: its text as CloudFormation gets it, and its declarations."""
+    """A template: its text for CloudFormation, and its declarations."""
 
     def __init__(self, text: str) -> None:
-        """Raises BadTemplate."""
-        # A template over 16 KiB without a final newline would differ from what CloudFormation returns, for ever.
+        """Raises TemplateError."""
+        # CloudFormation returns a template over 16 KiB with a final newline. One without would
+        # differ at each update.
         self.body = text.rstrip("\n") + "\n"
         try:
             self.content: dict[str, Any] = yaml.load(self.body, _Loader)  # noqa: S506 - a SafeLoader
-        except yaml.YAMLError as wrong:
-            raise BadTemplate(f"not YAML: {wrong}") from None
+        except yaml.YAMLError as error:
+            raise TemplateError(f"not YAML: {error}") from None
         if not isinstance(self.content, dict) or not self.content.get("Resources"):
-            raise BadTemplate("a template has Resources, and this has none")
+            raise TemplateError("a template has Resources, and this has none")
         self.parameters = self._section("Parameters")
         self.outputs = self._section("Outputs")
         self.resources = self._section("Resources")
-        for name, one in self.resources.items():
-            if not isinstance(one.get("Type"), str):
-                raise BadTemplate(f"the resource {name} has no Type")
+        for name, resource in self.resources.items():
+            if not isinstance(resource.get("Type"), str):
+                raise TemplateError(f"the resource {name} has no Type")
 
     def _section(self, name: str) -> dict[str, dict[str, Any]]:
         section = self.content.get(name, {})
         if not isinstance(section, dict):
-            raise BadTemplate(f"{name} is no mapping")
-        for key, one in section.items():
-            if not isinstance(one, dict):
-                raise BadTemplate(f"{key} in {name} is no mapping")
+            raise TemplateError(f"{name} is no mapping")
+        for key, declaration in section.items():
+            if not isinstance(declaration, dict):
+                raise TemplateError(f"{key} in {name} is no mapping")
         return section
 
     @property
     def makes_roles(self) -> bool:
-        return any(one["Type"].startswith("AWS::IAM::") for one in self.resources.values())
+        types = [resource["Type"] for resource in self.resources.values()]
+        return any(type_.startswith("AWS::IAM::") for type_ in types)
 
     def default(self, parameter: str) -> str:
-        """Raises BadTemplate if it declares none."""
+        """Return the default of a parameter. Raises TemplateError if there is none."""
         try:
             return str(self.parameters[parameter]["Default"])
         except KeyError:
-            raise BadTemplate(f"no default is declared for the parameter {parameter}") from None
+            raise TemplateError(f"no default is declared for the parameter {parameter}") from None
 
-    def complaint(self, parameter: str, value: str) -> str | None:
-        """What is wrong with the value, in words; None if CloudFormation would take it."""
+    def find_fault(self, parameter: str, value: str) -> str | None:
+        """Return why CloudFormation would refuse the value, or None if it would take the value."""
         if parameter not in self.parameters:
-            raise BadTemplate(f"the parameter {parameter} is not declared")
+            raise TemplateError(f"the parameter {parameter} is not declared")
         declared = self.parameters[parameter]
-        allowed = [str(one) for one in declared.get("AllowedValues", [value])]
+        allowed = [str(choice) for choice in declared.get("AllowedValues", [value])]
         if value not in allowed:
             return f"must be one of {', '.join(allowed)}"
         if declared["Type"] == "Number":
@@ -100,14 +103,14 @@ class Template:
 
 @functools.cache
 def read(part: str) -> Template:
-    """The template cfn/<part>.yaml; raises BadTemplate."""
+    """Return the template cfn/<part>.yaml. Raises TemplateError."""
     try:
         return Template((FOLDER / f"{part}.yaml").read_text())
-    except (OSError, UnicodeDecodeError, BadTemplate) as wrong:
-        raise BadTemplate(f"cfn/{part}.yaml cannot be used: {wrong}") from None
+    except (OSError, UnicodeDecodeError, TemplateError) as error:
+        raise TemplateError(f"cfn/{part}.yaml cannot be used: {error}") from None
 
 
 def read_all() -> dict[str, Template]:
-    """All templates by their part; raises BadTemplate, also when one of PARTS is missing."""
-    found = {path.stem for path in FOLDER.glob("*.yaml")}
-    return {part: read(part) for part in sorted(found.union(PARTS))}
+    """Return all templates by part. Raises TemplateError, also if one of PARTS is missing."""
+    parts = {path.stem for path in FOLDER.glob("*.yaml")}
+    return {part: read(part) for part in sorted(parts.union(PARTS))}

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment.bucket import NotEmptied, empty, find_bucket
+from deployment.bucket import NotEmptyError, empty, find_bucket
 from deployment.errors import UserError
 from deployment.leftovers import find_leftovers
 from deployment.ownership import Deployment
@@ -54,7 +54,7 @@ def delete_stacks(cloud: Containers) -> None:
         with step("what the AWS API has left") as line:
             leftovers = find_leftovers(client_of(endpoint), DEPLOYMENT).leftovers
             line.outcome = ", ".join(f"{item.type} {item.id}" for item in leftovers) or "nothing"
-    except (UserError, NotEmptied, BotoCoreError, ClientError) as error:
+    except (UserError, NotEmptyError, BotoCoreError, ClientError) as error:
         print(f"  not deleted through the API: {error}")
 
 
@@ -75,7 +75,7 @@ def destroy(
 
     wait_for_hosts: returns when the hosts have gone, because AWS waits for them too before it
     deletes their group. The balancer that drains them must still be there.
-    Raises UserError for a stack that stays, NotEmptied, and what boto3 raises.
+    Raises UserError for a stack that stays, NotEmptyError, and what boto3 raises.
     """
     cloudformation, waiting = client("cloudformation"), True
     # IAM deletes a user only after its password.
@@ -97,7 +97,7 @@ def destroy(
 
 def list_in_order(cloudformation: Any, deployment: Deployment) -> list[str]:
     """Return the names of the stacks, each before those that it uses; unknown ones come first."""
-    names = [stack["StackName"] for stack in deployment.stacks(cloudformation)]
+    names = [stack["StackName"] for stack in deployment.list_stacks(cloudformation)]
 
     def position(name: str) -> int:
         part = _part(name, deployment)

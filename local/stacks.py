@@ -21,7 +21,7 @@ BROKEN = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "DELETE_FAILED")
 
 def list_stacks(endpoint: str) -> list[dict[str, Any]]:
     """Return the deployment's stacks as the API describes them."""
-    return Deployment(DEPLOYMENT).stacks(client(endpoint, "cloudformation"))
+    return Deployment(DEPLOYMENT).list_stacks(client(endpoint, "cloudformation"))
 
 
 def bring_up(cloudformation: Any, request: dict[str, Any], on_failure: str) -> str:

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs
 
 from deployment.errors import UserError
-from deployment.ownership import Deployment, outputs_of, pairs
+from deployment.ownership import Deployment, outputs_of, parse_tags
 from deployment.template import Template, read
 from local.deployer import Deployer
 from local.program import run_main
@@ -89,13 +89,13 @@ def find_drift(where: Target, stack: str, overrides: dict[str, str]) -> Findings
     """Compare the deployment with this clone.
 
     stack: Pulumi's. overrides: the settings that `make up` was given. Raises UserError if nothing
-    is deployed, BadTemplate, and what boto3 raises.
+    is deployed, TemplateError, and what boto3 raises.
     """
     cloudformation, deployment = where.client("cloudformation"), Deployment(where.deployment)
     stacks = {
         stack["StackName"]: stack
-        for stack in deployment.stacks(cloudformation)
-        if deployment.reason(stack["StackName"], pairs(stack.get("Tags")))
+        for stack in deployment.list_stacks(cloudformation)
+        if deployment.reason(stack["StackName"], parse_tags(stack.get("Tags")))
     }
     if not stacks:
         raise UserError(f"nothing of {where.deployment} is deployed in {where.region}")

@@ -13,8 +13,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from deployment.bucket import NotEmptied, empty, find_bucket
-from deployment.ownership import Deployment, pairs
+from deployment.bucket import NotEmptyError, empty, find_bucket
+from deployment.ownership import Deployment, parse_tags
 from ops.target import Target, get_target, run
 
 
@@ -29,20 +29,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 def print_outcome(args: argparse.Namespace) -> int:
     try:
         print(empty_bucket(get_target(args)))
-    except (RefusalError, NotEmptied) as error:
+    except (RefusalError, NotEmptyError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
 def empty_bucket(target: Target) -> str:
-    """Return the outcome in words. Raises RefusalError, NotEmptied, and what boto3 raises."""
+    """Return the outcome in words. Raises RefusalError, NotEmptyError, and what boto3 raises."""
     cloudformation, deployment = target.client("cloudformation"), Deployment(target.deployment)
-    stacks = {stack["StackName"]: stack for stack in deployment.stacks(cloudformation)}
+    stacks = {stack["StackName"]: stack for stack in deployment.list_stacks(cloudformation)}
     name = f"{target.deployment}-artifacts"
     if name not in stacks:
         return f"Nothing to do: there is no stack {name}."
-    tags = pairs(stacks[name].get("Tags"))
+    tags = parse_tags(stacks[name].get("Tags"))
     if not deployment.reason(name, tags):
         raise RefusalError(f"the stack {name} has the tag deployment={tags['deployment']}")
     others = [other for other in stacks if other != name]

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from deployment.template import BadTemplate, read_all
+from deployment.template import TemplateError, read_all
 from scan import credentials, templates, vulnerabilities
 from scan.tools import ROOT, Broken, Report
 
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 report = SCANS[name](Path(folder).resolve())
-        except (Broken, BadTemplate) as wrong:
+        except (Broken, TemplateError) as wrong:
             print(f"error: {name}: {wrong}", file=sys.stderr)
             return 2
         print(f"  {name}: {'; '.join(report.notes)}")

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from deployment import ROOT
-from deployment.release import OutdatedArchive, archive
+from deployment.release import ArchiveError, archive
 from scan.shipped import Package, packages
 
 # Why they may be passed on -> licences, by the names that are in use for them.
@@ -83,7 +83,7 @@ def table(archives: dict[str, list[Package]]) -> str:
 def main() -> int:
     try:
         archives = {kind: packages(archive(kind).path) for kind in ("image", "package")}
-    except OutdatedArchive as wrong:
+    except ArchiveError as wrong:
         print(f"error: {wrong}", file=sys.stderr)
         return 2
     target = ROOT / "build" / "licences.txt"

@@ -19,7 +19,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
 from deployment import ROOT
-from deployment.release import OutdatedArchive, archive
+from deployment.release import ArchiveError, archive
 from scan.licences import licences
 from scan.shipped import Package, packages
 
@@ -69,7 +69,7 @@ def bill(shipped: list[Package], digest: str) -> str:
 def main() -> int:
     try:
         made_from = archive("image")
-    except OutdatedArchive as wrong:
+    except ArchiveError as wrong:
         print(f"error: {wrong}", file=sys.stderr)
         return 2
     shipped = packages(made_from.path)

@@ -150,5 +150,5 @@ def test_it_tells_by_mail_what_is_to_come_and_what_was_spent() -> None:
 def test_whom_to_tell_is_required_and_the_limit_is_a_number(
     parameter: str, value: str, allowed: bool
 ) -> None:
-    assert (TEMPLATES["budget"].complaint(parameter, value) is None) is allowed
+    assert (TEMPLATES["budget"].find_fault(parameter, value) is None) is allowed
     assert "Default" not in TEMPLATES["budget"].parameters["Email"]

@@ -75,9 +75,9 @@ def test_the_balancer_gives_its_name_as_the_label_wants_it() -> None:
     output = TEMPLATES["balancer"].outputs["LoadBalancer"]["Value"]
     assert output == {"Fn::GetAtt": "LoadBalancer.LoadBalancerFullName"}
     hosts = TEMPLATES["hosts"]
-    assert hosts.complaint("LoadBalancer", "app/name/0123456789abcdef") is None
-    assert hosts.complaint("LoadBalancer", "loadbalancer/app/name/0123456789abcdef")
-    assert hosts.complaint("LoadBalancer", "net/name/0123456789abcdef")
+    assert hosts.find_fault("LoadBalancer", "app/name/0123456789abcdef") is None
+    assert hosts.find_fault("LoadBalancer", "loadbalancer/app/name/0123456789abcdef")
+    assert hosts.find_fault("LoadBalancer", "net/name/0123456789abcdef")
 
 
 def test_a_host_that_boots_slowly_is_not_counted_before_it_serves() -> None:

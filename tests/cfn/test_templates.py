@@ -51,7 +51,7 @@ def test_every_parameter_is_constrained_and_its_default_is_allowed(part: str) ->
         assert kinds or "AWS::" in one["Type"], key
         assert "AllowedValues" in one or "AWS::" in one["Type"] or one["ConstraintDescription"], key
         if "Default" in one:
-            assert TEMPLATES[part].complaint(key, str(one["Default"])) is None, key
+            assert TEMPLATES[part].find_fault(key, str(one["Default"])) is None, key
 
 
 @each_template

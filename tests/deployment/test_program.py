@@ -65,7 +65,7 @@ def test_parameters_meet_the_constraints_that_the_templates_declare() -> None:
         if str(value).split(".")[0] not in stacks
     ]
     assert {key for _, key, _ in own} >= {"S3PrefixList", "ImageKey", "PackageKey", "Release"}
-    assert [one for one in own if read(one[0]).complaint(one[1], one[2])] == []
+    assert [one for one in own if read(one[0]).find_fault(one[1], one[2])] == []
 
 
 def test_stacks_are_named_after_project_stack_and_part() -> None:

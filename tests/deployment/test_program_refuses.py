@@ -8,9 +8,9 @@ import pytest
 import deployment.release
 import deployment.template
 from deployment import quota
-from deployment.release import Archive, OutdatedArchive
+from deployment.release import Archive, ArchiveError
 from deployment.settings import FEEDS, LEFT_OUT
-from deployment.template import BadTemplate, read
+from deployment.template import TemplateError, read
 from tests.support.engine import PROJECT, Engine
 
 pytestmark = pytest.mark.usefixtures("archives")
@@ -23,7 +23,7 @@ def test_every_setting_is_declared_described_and_has_an_allowed_default() -> Non
         assert one["description"].endswith("."), key
     for key, (part, parameter) in FEEDS.items():
         default = str(declared[key]["default"])
-        allowed = read(part).complaint(parameter, default) is None
+        allowed = read(part).find_fault(parameter, default) is None
         assert allowed or LEFT_OUT.get(key) == default, key
 
 
@@ -229,7 +229,7 @@ def test_an_outdated_archive_is_refused_with_the_command_that_makes_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def outdated(kind: str) -> Archive:
-        raise OutdatedArchive(f"run `make {kind}`")
+        raise ArchiveError(f"run `make {kind}`")
 
     monkeypatch.setattr(deployment.release, "archive", outdated)
     engine = Engine()
@@ -242,7 +242,7 @@ def test_a_file_that_is_no_template_is_refused_before_anything_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken() -> None:
-        raise BadTemplate("cfn/network.yaml cannot be used: not YAML")
+        raise TemplateError("cfn/network.yaml cannot be used: not YAML")
 
     monkeypatch.setattr(deployment.template, "read_all", broken)
     engine = Engine()

@@ -48,7 +48,7 @@ def test_it_is_told_what_the_other_stacks_have_made_and_of_the_hosts_only_when_t
         }
     )
     for key in ("Kind", "TrustedAccount", "ExternalId", "Deployment"):
-        assert read("reviewer").complaint(key, given[key]) is None, key
+        assert read("reviewer").find_fault(key, given[key]) is None, key
 
 
 @pytest.mark.parametrize("config", [USER, ROLE], ids=str)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deployment import template as module
-from deployment.template import BadTemplate, Template, read
+from deployment.template import Template, TemplateError, read
 
 TEMPLATE = """
 Parameters:
@@ -57,20 +57,20 @@ def template() -> Template:
 def test_a_value_is_allowed_or_the_complaint_says_what_is(
     template: Template, parameter: str, value: str, complaint: str | None
 ) -> None:
-    assert template.complaint(parameter, value) == complaint
+    assert template.find_fault(parameter, value) == complaint
 
 
 def test_what_is_not_declared_is_named(template: Template) -> None:
-    with pytest.raises(BadTemplate, match="the parameter Size is not declared"):
-        template.complaint("Size", "1")
-    with pytest.raises(BadTemplate, match="no default is declared for the parameter Any"):
+    with pytest.raises(TemplateError, match="the parameter Size is not declared"):
+        template.find_fault("Size", "1")
+    with pytest.raises(TemplateError, match="no default is declared for the parameter Any"):
         template.default("Any")
 
 
 def test_a_missing_template_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FOLDER", tmp_path)
     monkeypatch.setattr(module, "PARTS", ("nothing",))
-    with pytest.raises(BadTemplate, match=r"cfn/nothing\.yaml cannot be used: .*No such file"):
+    with pytest.raises(TemplateError, match=r"cfn/nothing\.yaml cannot be used: .*No such file"):
         module.read_all()
 
 
@@ -109,7 +109,7 @@ def test_what_is_no_template_is_refused_with_its_file_and_the_reason(
 ) -> None:
     monkeypatch.setattr(module, "FOLDER", tmp_path)
     (tmp_path / "broken.yaml").write_text(text)
-    with pytest.raises(BadTemplate, match=f"(?s)cfn/broken.yaml cannot be used: .*{complaint}"):
+    with pytest.raises(TemplateError, match=f"(?s)cfn/broken.yaml cannot be used: .*{complaint}"):
         read("broken")
-    with pytest.raises(BadTemplate, match=r"cfn/missing\.yaml cannot be used: .*No such file"):
+    with pytest.raises(TemplateError, match=r"cfn/missing\.yaml cannot be used: .*No such file"):
         read("missing")

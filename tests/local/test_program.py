@@ -13,7 +13,7 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs
 
 import deployment.release
 from deployment.errors import UserError
-from deployment.release import Archive, OutdatedArchive
+from deployment.release import Archive, ArchiveError
 from local import program, stacks
 from local.deployer import Deployer
 from tests.support.templates import TEMPLATES
@@ -308,7 +308,7 @@ def test_a_budget_of_0_is_none(
 
 def test_settings_are_told_without_archives(monkeypatch: pytest.MonkeyPatch) -> None:
     def outdated(kind: str) -> Archive:
-        raise OutdatedArchive(f"run `make {kind}`")
+        raise ArchiveError(f"run `make {kind}`")
 
     monkeypatch.setattr(deployment.release, "archive", outdated)
     assert program.settings({"minHosts": "3", "maxHosts": "4"}, "make cost").max_hosts == 4
@@ -320,7 +320,7 @@ def test_an_outdated_archive_is_told_in_the_program_s_own_words(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def outdated(kind: str) -> Archive:
-        raise OutdatedArchive(f"run `make {kind}`")
+        raise ArchiveError(f"run `make {kind}`")
 
     monkeypatch.setattr(deployment.release, "archive", outdated)
     with pytest.raises(UserError, match="run `make image`"):

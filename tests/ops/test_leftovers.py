@@ -249,8 +249,8 @@ def test_the_bucket_that_is_emptied_is_the_artifacts_stack_s_own(
     s3.delete_object(Bucket=mine, Key="images/0")
     s3.create_multipart_upload(Bucket=mine, Key="half")
     assert empty.empty_bucket(prod(client)) == f"{mine}: 7 deleted."
-    assert bucket.contents(s3, mine) == bucket.uploads(s3, mine) == []
-    assert len(bucket.contents(s3, "timeservice-prod-artifacts-bucket-of-somebody")) == 1
+    assert bucket.list_objects(s3, mine) == bucket.list_uploads(s3, mine) == []
+    assert len(bucket.list_objects(s3, "timeservice-prod-artifacts-bucket-of-somebody")) == 1
 
 
 def wait_until_gone(client: Client, status: str = "DELETE_IN_PROGRESS") -> None:
@@ -272,7 +272,7 @@ def test_what_s3_does_not_delete_is_told() -> None:
         def delete_objects(self, **_: Any) -> dict[str, Any]:
             return {"Errors": [{"Key": "k", "Code": "AccessDenied"}]}
 
-    with pytest.raises(bucket.NotEmptied, match="b/k: AccessDenied"):
+    with pytest.raises(bucket.NotEmptyError, match="b/k: AccessDenied"):
         bucket.empty(Refusing(), "b")
 
 
