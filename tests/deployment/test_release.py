@@ -71,7 +71,9 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_any_change_of_the_sources_outdates_the_archive(change: str, root: Path) -> None:
     CHANGES[change](root)
-    with pytest.raises(ArchiveError, match=r"the sources of build/image\.tar\.gz have changed: run `make image`"):
+    with pytest.raises(
+        ArchiveError, match=r"the sources of build/image\.tar\.gz have changed: run `make image`"
+    ):
         archive("image", root)
 
 
