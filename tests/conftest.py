@@ -30,12 +30,12 @@ def engine() -> Iterator[DockerClient]:
 
 @pytest.fixture
 def archives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
-    """Stand-ins for what make image and make package make; the digests in it may be changed."""
+    """Archives for the program, each with its kind as content. Returns their digests, to be changed."""
     digests = {"image": "1" * 12, "package": "2" * 12}
-    file = tmp_path / "archive"
-    file.write_bytes(b"")
+    for kind in digests:
+        (tmp_path / kind).write_text(kind)
     monkeypatch.setattr(
-        deployment.release, "archive", lambda kind: Archive(file, digests[kind]), raising=True
+        deployment.release, "archive", lambda kind: Archive(tmp_path / kind, digests[kind])
     )
     return digests
 

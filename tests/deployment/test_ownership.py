@@ -17,6 +17,7 @@ RELEASE = "0123456789ab"
         ("timeservice-prod-healthcheck", True),
         (f"timeservice-prod-hosts-{RELEASE}", True),
         ("timeservice-prod-reviewer-user", True),
+        ("timeservice-prod-reviewer-role", True),
         ("timeservice-prod-reviewer-mine", False),
         ("timeservice-prod", False),
         ("timeservice-prod-hosts-2", False),
@@ -43,6 +44,7 @@ def test_stacks(name: str, owned: bool) -> None:
         ("timeservice-prod-healthcheck-FunctionRole-1A2B3C4D5E6F", True),
         ("timeservice-prod-network-HostSecurityGroup", True),
         ("timeservice-prod-reviewer-user-User-1A2B3C4D5E6F", True),
+        ("timeservice-prod-reviewer-role-Role-1A2B3C4D5E6F", True),
         (f"timeservice-prod-hosts-{RELEASE}-HostGroup-1A2B", True),
         (
             f"TargetTracking-timeservice-prod-hosts-{RELEASE}-HostGroup-1A2B-AlarmHigh-0a-1b-2c",

@@ -65,7 +65,8 @@ def test_parameters_meet_the_constraints_that_the_templates_declare() -> None:
         if str(value).split(".")[0] not in stacks
     ]
     assert {key for _, key, _ in own} >= {"S3PrefixList", "ImageKey", "PackageKey", "Release"}
-    assert [one for one in own if read(one[0]).find_fault(one[1], one[2])] == []
+    faults = [read(part).find_fault(key, value) for part, key, value in own]
+    assert not any(faults), faults
 
 
 def test_stacks_are_named_after_project_stack_and_part() -> None:
@@ -100,6 +101,15 @@ def test_the_provider_waits_longer_than_the_wait_condition() -> None:
     assert int(request.customTimeouts.create.removesuffix("m")) * 60 >= waits + 900
 
 
+def test_each_stack_has_a_time_limit_for_each_operation() -> None:
+    engine = Engine().run(ALL)
+    for resource, request in engine.requests.items():
+        if resource.split("-")[0] in TEMPLATES and resource != "reviewer-login":
+            limit = "45m" if resource.startswith("hosts") else "15m"
+            limits = request.customTimeouts
+            assert (limits.create, limits.update, limits.delete) == (limit, limit, limit), resource
+
+
 def test_archives_are_uploaded_under_their_digest_and_only_once() -> None:
     engine = Engine().run()
     image, package = engine.made[f"image-{'1' * 12}"], engine.made[f"package-{'2' * 12}"]
@@ -108,6 +118,8 @@ def test_archives_are_uploaded_under_their_digest_and_only_once() -> None:
         "artifacts.Bucket",
         f"healthcheck/{'2' * 12}.zip",
     )
+    assert Path(image["source"].path).read_bytes() == b"image"
+    assert Path(package["source"].path).read_bytes() == b"package"
     assert engine.stacks()["hosts"]["parameters"]["ImageKey"] == image["key"]
     assert engine.stacks()["healthcheck"]["parameters"]["PackageKey"] == package["key"]
     assert list(engine.requests[f"image-{'1' * 12}"].ignoreChanges) == ["source"]
@@ -141,9 +153,18 @@ def test_what_others_stand_in_is_never_replaced_by_an_update() -> None:
     stacks = Engine().run().stacks()
     assert [part for part, made in stacks.items() if "policyBody" in made] == ["network"]
     allowed, denied = json.loads(stacks["network"]["policyBody"])["Statement"]
-    assert (allowed["Effect"], allowed["Action"], allowed["Resource"]) == ("Allow", "Update:*", "*")
-    assert (denied["Effect"], denied["Action"]) == ("Deny", "Update:Replace")
-    patterns = [one.removeprefix("LogicalResourceId/") for one in denied["Resource"]]
+    everyone = {"Principal": "*"}  # CloudFormation refuses a policy without it
+    assert allowed == everyone | {"Effect": "Allow", "Action": "Update:*", "Resource": "*"}
+    assert denied == everyone | {
+        "Effect": "Deny",
+        "Action": "Update:Replace",
+        "Resource": [
+            "LogicalResourceId/Vpc",
+            "LogicalResourceId/*Subnet*",
+            "LogicalResourceId/*SecurityGroup",
+        ],
+    }
+    patterns = [item.removeprefix("LogicalResourceId/") for item in denied["Resource"]]
     for name, resource in TEMPLATES["network"].resources.items():
         kept = any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
         standing = resource["Type"] in (

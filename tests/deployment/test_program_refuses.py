@@ -6,6 +6,7 @@ import pulumi
 import pytest
 
 import deployment.release
+import deployment.settings
 import deployment.template
 from deployment import quota
 from deployment.release import Archive, ArchiveError
@@ -169,6 +170,21 @@ def test_settings_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> N
     """The provider's Region is in the same configuration, under another name."""
     monkeypatch.setenv("PULUMI_CONFIG", '{"aws:region": "eu-west-1"}')
     assert "hosts" in Engine().run().stacks()
+
+
+def test_a_name_too_long_for_the_reviewer_s_policy_is_refused_with_a_reviewer_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deployment.settings, "name", lambda: "timeservice-" + "x" * 49)
+    assert "hosts" in Engine().run().stacks()
+    engine = Engine()
+    with pytest.raises(
+        pulumi.RunError, match="is no name for a deployment with a reviewer: must be"
+    ):
+        engine.run({"reviewer": "user"})
+    assert engine.made == {}
+    monkeypatch.setattr(deployment.settings, "name", lambda: "timeservice-" + "x" * 48)
+    assert "reviewer" in Engine().run({"reviewer": "user"}).stacks()
 
 
 def test_a_misspelt_setting_is_found_in_what_the_engine_passes(

@@ -30,6 +30,7 @@ def test_the_same_ingredients_make_the_same_release() -> None:
         {"maxHosts": "3"},
         {"minHosts": "3", "maxHosts": "3"},
         {"requestsPerMinute": "6000"},
+        {"permissionsBoundary": "arn:aws:iam::123456789012:policy/boundary"},
     ],
     ids=str,
 )

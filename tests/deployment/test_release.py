@@ -9,26 +9,40 @@ from pathlib import Path
 
 import pytest
 
+from deployment import ROOT
 from deployment.release import ARCHIVES, ArchiveError, archive, release_digest, source_digest
+
+SOURCES = {
+    "image": [
+        "service/app.py",
+        "service/Dockerfile",
+        "service/requirements.txt",
+        "sntp.py",
+        "scripts/image.sh",
+        "scripts/python-image.sh",
+        "scripts/debian.sh",
+        "scripts/common.sh",
+    ],
+    "package": [
+        "healthcheck/handler.py",
+        "healthcheck/formats/text.py",
+        "sntp.py",
+        "scripts/package.sh",
+        "scripts/common.sh",
+    ],
+}
+CASES = [(kind, name) for kind, names in SOURCES.items() for name in names]
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A small project with both archives just made."""
-    for name, content in {
-        "service/app.py": "app",
-        "service/Dockerfile": "FROM base",
-        "service/__pycache__/other.pyc": "compiled",
-        "service/requirements.txt": "flask==3",
-        "healthcheck/handler.py": "handler",
-        "sntp.py": "sntp",
-        "README.md": "readme",
-        "scripts/image.sh": "docker build",
-        "scripts/debian.sh": "mmdebstrap",
-        "scripts/package.sh": "zip",
-    }.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(content)
+    others = ["service/__pycache__/other.pyc", "README.md"]
+    for name in [*SOURCES["image"], *SOURCES["package"], *others]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"content of {name}")
+    (tmp_path / "service/app.py").write_text("app")
+    (tmp_path / "service/Dockerfile").write_text("FROM base")
     (tmp_path / "build").mkdir()
     for kind in ARCHIVES:
         make(kind, tmp_path)
@@ -53,14 +67,24 @@ def test_a_digest_fits_into_names_and_keys(root: Path) -> None:
     assert re.fullmatch("[0-9a-f]{12}", release_digest("a", b"b"))
 
 
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_each_source_counts_for_its_archive(kind: str, name: str, root: Path) -> None:
+    (root / name).write_text("changed")
+    with pytest.raises(ArchiveError, match=f"have changed: run `make {kind}`"):
+        archive(kind, root)
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_the_sources_are_there(kind: str) -> None:
+    """A name without a file would count for nothing."""
+    for name in ARCHIVES[kind].sources:
+        assert (ROOT / name).exists(), name
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
-    "content": lambda root: (root / "service/app.py").write_text("App"),
-    "lock": lambda root: (root / "service/requirements.txt").write_text("flask==4"),
     "new file": lambda root: (root / "service/new.py").write_text(""),
     "name": lambda root: (root / "service/app.py").rename(root / "service/web.py"),
     "removal": lambda root: (root / "service/app.py").unlink(),
-    "script": lambda root: (root / "scripts/image.sh").write_text("docker buildx"),
-    "common code": lambda root: (root / "sntp.py").write_text("SNTP"),
     "moved text": lambda root: (
         (root / "service/app.py").write_text("ap"),
         (root / "service/Dockerfile").write_text("pFROM base"),
@@ -77,8 +101,8 @@ def test_any_change_of_the_sources_outdates_the_archive(change: str, root: Path)
         archive("image", root)
 
 
-def test_remaking_the_archive_mends_it(root: Path) -> None:
-    CHANGES["content"](root)
+def test_an_archive_that_is_made_again_is_of_the_present_sources(root: Path) -> None:
+    CHANGES["new file"](root)
     make("image", root)
     assert archive("image", root).digest == source_digest("image", root)
 
