@@ -248,10 +248,25 @@ def test_a_server_is_a_host_and_perhaps_a_port(server: str, address: tuple[str, 
 @pytest.mark.parametrize(
     "server",
     [
-        "", ":", ":123", "a:b:c", "host:port", "host:0", "host:65536", "host:-1", "host:123456",
-        "host:٣", "host: 1", "[::1", "[::1]123", "[::1]:port", "[]:123", "2001:db8::1::", "::1:z",
+        "",
+        ":",
+        ":123",
+        "a:b:c",
+        "host:port",
+        "host:0",
+        "host:65536",
+        "host:-1",
+        "host:123456",
+        "host:٣",
+        "host: 1",
+        "[::1",
+        "[::1]123",
+        "[::1]:port",
+        "[]:123",
+        "2001:db8::1::",
+        "::1:z",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_server_is_refused_with_an_example(server: str) -> None:
     with pytest.raises(ValueError, match=r"is not a server such as .*\[2001:db8::1\]:123$") as no:
         sntp.split(server)

@@ -18,18 +18,18 @@ from healthcheck import samples
 from healthcheck.check import check
 from healthcheck.reading import Reference
 from healthcheck.reference import measure, own_clock
-from tests.support.healthcheck_checked import (
+from tests.support.healthcheck_runs import (
     CHUNKED,
-    checked,
-    exact,
-    frozen,
-    in_turn,
-    slowly,
-    states,
-    ticks,
-    without_an_answer,
+    alternate,
+    check_server,
+    coarse_clock,
+    exact_reference,
+    frozen_clock,
+    hang_up,
+    respond,
+    slow_clock,
 )
-from tests.support.healthcheck_servers import Behaviour, Request, ntp, rfc3339, tells, web
+from tests.support.healthcheck_servers import Behaviour, Request, ntp, rfc3339, time_service, web
 
 
 @pytest.fixture(autouse=True)
@@ -42,25 +42,25 @@ def not_http(request: Request) -> None:
 
 
 def seconds_for_milliseconds(request: Request) -> None:
-    tells(-time.time_ns() / 1e9 * 0.999)(request)
+    time_service(-time.time_ns() / 1e9 * 0.999)(request)
 
 
 SERVERS: dict[str, tuple[Behaviour, str, str]] = {
-    "right": (tells(), "OK", "ok"),
-    "0.9 s fast": (tells(0.9), "OK", "ok"),
-    "2 s fast": (tells(2.0), "Failed", "clock_off"),
-    "2 s slow": (tells(-2.0), "Failed", "clock_off"),
-    "at the limit": (tells(1.0), "Failed", "undetermined"),
-    "an hour fast": (tells(3600), "Failed", "clock_off"),
+    "right": (time_service(), "OK", "ok"),
+    "0.9 s fast": (time_service(0.9), "OK", "ok"),
+    "2 s fast": (time_service(2.0), "Failed", "clock_off"),
+    "2 s slow": (time_service(-2.0), "Failed", "clock_off"),
+    "at the limit": (time_service(1.0), "Failed", "undetermined"),
+    "an hour fast": (time_service(3600), "Failed", "clock_off"),
     "whole seconds of another year": (
-        states({"now": "2000-01-01T00:00:00+02:00"}),
+        respond({"now": "2000-01-01T00:00:00+02:00"}),
         "Failed",
         "clock_off",
     ),
-    "frozen": (frozen(), "Failed", "frozen"),
-    "frozen for an hour": (frozen(3600), "Failed", "frozen"),
-    "ticks every 16 ms": (ticks(1 / 64), "OK", "ok"),
-    "ticks every 40 ms": (ticks(0.04), "OK", "ok"),
+    "frozen": (frozen_clock(), "Failed", "frozen"),
+    "frozen for an hour": (frozen_clock(3600), "Failed", "frozen"),
+    "ticks every 16 ms": (coarse_clock(1 / 64), "OK", "ok"),
+    "ticks every 40 ms": (coarse_clock(0.04), "OK", "ok"),
     "whole seconds with six digits": (
         lambda request: request.answer({"now": rfc3339()[:19] + ".000000Z"}),
         "OK",
@@ -71,40 +71,48 @@ SERVERS: dict[str, tuple[Behaviour, str, str]] = {
         "Failed",
         "clock_off",
     ),
-    "jumping": (in_turn(tells(), tells(-0.5)), "Failed", "inconsistent"),
-    "two instances": (in_turn(tells(0.1, "a"), tells(-0.1, "b")), "OK", "ok"),
+    "jumping": (alternate(time_service(), time_service(-0.5)), "Failed", "inconsistent"),
+    "two instances": (alternate(time_service(0.1, "a"), time_service(-0.1, "b")), "OK", "ok"),
     "two instances with long names": (
-        in_turn(tells(0.4, "i" * 90 + "a"), tells(-0.4, "i" * 90 + "b")),
+        alternate(time_service(0.4, "i" * 90 + "a"), time_service(-0.4, "i" * 90 + "b")),
         "OK",
         "ok",
     ),
     "long names, one wrong": (
-        in_turn(tells(0.0, "東" * 30 + "a"), tells(1.2, "東" * 30 + "b")),
+        alternate(time_service(0.0, "東" * 30 + "a"), time_service(1.2, "東" * 30 + "b")),
         "Failed",
         "clock_off",
     ),
-    "one of two wrong": (in_turn(tells(0, "a"), tells(3, "b")), "Failed", "clock_off"),
-    "cached": (states({"now": rfc3339()}, Age="7"), "Failed", "cached"),
-    "redirect": (states(b"", 302, Location="/elsewhere"), "Failed", "redirect"),
-    "error": (states({"now": rfc3339()}, 500), "Failed", "status"),
-    "code of its own": (states({"now": rfc3339()}, 599), "Failed", "status"),
-    "not JSON": (states(b"<html>"), "Failed", "body"),
-    "nested to death": (states(b"[" * 60_000), "Failed", "body"),
-    "not an object": (states(["now"]), "Failed", "body"),
-    "no time in it": (states({"time": "12:00"}), "Failed", "body"),
-    "a number": (states({"now": 1_795_342_272_000}), "Failed", "body"),
-    "naive": (states({"now": "2026-11-22T10:11:12.123456"}), "Failed", "body"),
-    "too long": (states(b" " * 70_000 + b"{}"), "Failed", "body"),
-    "100 MB": (states(b"x" * 100_000_000), "Failed", "body"),
-    "hangs up": (without_an_answer, "Failed", "unreachable"),
+    "one of two wrong": (
+        alternate(time_service(0, "a"), time_service(3, "b")),
+        "Failed",
+        "clock_off",
+    ),
+    "cached": (respond({"now": rfc3339()}, Age="7"), "Failed", "cached"),
+    "redirect": (respond(b"", 302, Location="/elsewhere"), "Failed", "redirect"),
+    "error": (respond({"now": rfc3339()}, 500), "Failed", "status"),
+    "code of its own": (respond({"now": rfc3339()}, 599), "Failed", "status"),
+    "not JSON": (respond(b"<html>"), "Failed", "body"),
+    "nested to death": (respond(b"[" * 60_000), "Failed", "body"),
+    "not an object": (respond(["now"]), "Failed", "body"),
+    "no time in it": (respond({"time": "12:00"}), "Failed", "body"),
+    "a number": (respond({"now": 1_795_342_272_000}), "Failed", "body"),
+    "naive": (respond({"now": "2026-11-22T10:11:12.123456"}), "Failed", "body"),
+    "too long": (respond(b" " * 70_000 + b"{}"), "Failed", "body"),
+    "100 MB": (respond(b"x" * 100_000_000), "Failed", "body"),
+    "hangs up": (hang_up, "Failed", "unreachable"),
     "not HTTP": (not_http, "Failed", "unreachable"),
-    "hangs up once": (in_turn(without_an_answer, tells(), tells(), tells()), "OK", "ok"),
+    "hangs up once": (
+        alternate(hang_up, time_service(), time_service(), time_service()),
+        "OK",
+        "ok",
+    ),
 }
 
 
 @pytest.mark.parametrize(("behaviour", "status", "reason"), SERVERS.values(), ids=list(SERVERS))
 def test_a_server_gets_its_verdict(behaviour: Behaviour, status: str, reason: str) -> None:
-    verdict = checked(behaviour).verdict
+    verdict = check_server(behaviour).verdict
     assert (verdict.status, verdict.reason) == (status, reason), verdict.detail
 
 
@@ -121,20 +129,20 @@ def test_a_server_gets_its_verdict(behaviour: Behaviour, status: str, reason: st
 def test_the_detail_says_what_came(
     content: object, status: int, headers: dict[str, str], detail: str
 ) -> None:
-    assert detail in checked(states(content, status, **headers)).verdict.detail
+    assert detail in check_server(respond(content, status, **headers)).verdict.detail
 
 
 @pytest.mark.parametrize(
     ("behaviour", "hint"),
     [
-        (tells(3600), "time zone or DST error (+1 h)"),
-        (tells(-20_700), "time zone or DST error (-5.75 h)"),
+        (time_service(3600), "time zone or DST error (+1 h)"),
+        (time_service(-20_700), "time zone or DST error (-5.75 h)"),
         # Such a clock is slow by a factor too, so it may be caught as frozen or jumping first.
         (seconds_for_milliseconds, "seconds read as milliseconds"),
     ],
 )
 def test_the_detail_names_the_likely_cause(behaviour: Behaviour, hint: str) -> None:
-    verdict = checked(behaviour).verdict
+    verdict = check_server(behaviour).verdict
     assert verdict.status == "Failed"
     assert verdict.detail.endswith(hint)
 
@@ -147,19 +155,19 @@ def test_a_clock_that_is_read_after_the_headers_are_sent_is_not_blamed_for_the_d
         request.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
 
     with web(behave) as server:
-        verdict = check(server.url, ask_reference=exact, limit=0.2, samples=2).verdict
+        verdict = check(server.url, ask_reference=exact_reference, limit=0.2, samples=2).verdict
     assert verdict.reason == "undetermined"
     assert verdict.worst
     assert verdict.worst.error.low <= 0 <= verdict.worst.error.high
-    assert checked(behave).verdict.status == "OK"
+    assert check_server(behave).verdict.status == "OK"
 
 
 def test_hosts_without_a_name_are_not_taken_for_one_clock_that_jumps() -> None:
     nameless = [
         lambda request, shift=shift: request.answer({"now": rfc3339(shift)}) for shift in (0.0, 0.3)
     ]
-    assert checked(in_turn(*nameless)).verdict.status == "OK"
-    assert checked(in_turn(*nameless), limit=0.2).verdict.reason == "undetermined"
+    assert check_server(alternate(*nameless)).verdict.status == "OK"
+    assert check_server(alternate(*nameless), limit=0.2).verdict.reason == "undetermined"
 
 
 def test_two_requests_over_one_connection_are_enough_for_a_right_clock() -> None:
@@ -167,17 +175,17 @@ def test_two_requests_over_one_connection_are_enough_for_a_right_clock() -> None
 
     def note(request: Request) -> None:
         ports.append(request.client_address[1])
-        tells()(request)
+        time_service()(request)
 
-    result = checked(note)
+    result = check_server(note)
     assert result.verdict.status == "OK"
     assert len(ports) == len(result.reading.samples) == 2
     assert len(set(ports)) == 1
 
 
 def test_an_unclear_clock_gets_all_its_samples_and_no_more() -> None:
-    with web(tells(1.0)) as server:
-        result = check(server.url, ask_reference=exact, samples=5)
+    with web(time_service(1.0)) as server:
+        result = check(server.url, ask_reference=exact_reference, samples=5)
     assert result.verdict.reason == "undetermined"
     assert len(result.reading.samples) == len(server.requests) == 5
 
@@ -194,22 +202,22 @@ def test_a_kept_connection_may_end_at_any_moment(end: int | None) -> None:
                 request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             return
         request.asked = True  # type: ignore[attr-defined]  # one handler for each connection
-        tells()(request)
+        time_service()(request)
 
-    result = checked(behave)
+    result = check_server(behave)
     assert result.verdict.status == "OK", result.verdict.detail
     assert len(result.reading.samples) == 2
 
 
 def test_an_answer_is_not_asked_for_again_but_a_connection_is() -> None:
-    for behaviour, requests in [(states({}, 500), 1), (without_an_answer, 2)]:
+    for behaviour, requests in [(respond({}, 500), 1), (hang_up, 2)]:
         with web(behaviour) as server:
-            check(server.url, ask_reference=exact)
+            check(server.url, ask_reference=exact_reference)
         assert len(server.requests) == requests
 
 
 def test_the_offset_found_is_the_servers_and_inside_its_bound() -> None:
-    worst = checked(tells(-0.7)).verdict.worst
+    worst = check_server(time_service(-0.7)).verdict.worst
     assert worst is not None
     assert worst.error.low - 1e-5 <= -0.7 <= worst.error.high + 1e-5
     assert worst.error.half_width < 0.1
@@ -217,7 +225,7 @@ def test_the_offset_found_is_the_servers_and_inside_its_bound() -> None:
 
 def test_a_delay_on_one_side_widens_the_bound_and_does_not_betray_it() -> None:
     """The clock is read at the very end of a slow answer: the midpoint of the round trip would be 150 ms off."""
-    result = checked(slowly(0.3))
+    result = check_server(slow_clock(0.3))
     worst = result.verdict.worst
     assert worst is not None
     assert result.verdict.status == "OK"
@@ -227,7 +235,7 @@ def test_a_delay_on_one_side_widens_the_bound_and_does_not_betray_it() -> None:
 
 def test_a_coarse_stamp_that_stands_is_caught_once_it_must_have_moved() -> None:
     stamp = rfc3339()[:-4] + "Z"  # milliseconds
-    assert checked(states({"now": stamp})).verdict.reason == "frozen"
+    assert check_server(respond({"now": stamp})).verdict.reason == "frozen"
 
 
 def test_whole_seconds_are_enough_for_a_clock_that_is_right() -> None:
@@ -236,13 +244,13 @@ def test_whole_seconds_are_enough_for_a_clock_that_is_right() -> None:
         middle = 0.5 - time.time_ns() % 10**9 / 1e9
         request.answer({"now": rfc3339(middle)[:19] + "Z"})
 
-    result = checked(whole, limit=1.6)
+    result = check_server(whole, limit=1.6)
     assert result.verdict.status == "OK", result.verdict.detail
 
 
 def test_requests_carry_the_headers_that_keep_caches_and_compression_out() -> None:
-    with web(tells()) as server:
-        check(server.url, ask_reference=exact)
+    with web(time_service()) as server:
+        check(server.url, ask_reference=exact_reference)
     for headers in server.requests:
         assert headers["Cache-Control"] == "no-cache"
         assert headers["Accept"] == "application/json"
@@ -255,18 +263,18 @@ def test_proxies_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    assert checked(tells()).verdict.status == "OK"
+    assert check_server(time_service()).verdict.status == "OK"
 
 
 def test_an_instance_cannot_break_the_line() -> None:
-    worst = checked(tells(instance="i-1\n\x1b[2J" + "é" * 99)).verdict.worst
+    worst = check_server(time_service(instance="i-1\n\x1b[2J" + "é" * 99)).verdict.worst
     assert worst is not None
     assert worst.name.isascii()
     assert worst.name.isprintable()
     assert len(worst.name) <= 64
 
 
-def stepping(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+def clock_setter(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """A function that sets our own clock by that many seconds."""
     real, shift = time.time, [0.0]
     monkeypatch.setattr(time, "time", lambda: real() + shift[0])
@@ -278,11 +286,11 @@ def stepping(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 def test_our_own_clock_may_be_set_at_any_moment(
     monkeypatch: pytest.MonkeyPatch, step: float, error: float, status: str
 ) -> None:
-    set_by = stepping(monkeypatch)
+    set_by = clock_setter(monkeypatch)
 
     def behave(request: Request) -> None:
         set_by(step)
-        tells(error)(request)
+        time_service(error)(request)
         set_by(step)
 
     with ntp() as server, web(behave) as service:
@@ -295,11 +303,11 @@ def test_our_own_clock_may_be_set_at_any_moment(
 def test_a_clock_of_ours_that_is_set_while_it_is_the_reference_makes_no_verdict(
     monkeypatch: pytest.MonkeyPatch, kind: Literal["local", "chosen"]
 ) -> None:
-    set_by = stepping(monkeypatch)
+    set_by = clock_setter(monkeypatch)
 
     def behave(request: Request) -> None:
         set_by(1.0)
-        tells()(request)
+        time_service()(request)
 
     with web(behave) as service:
         verdict = check(service.url, ask_reference=lambda _: own_clock(kind)).verdict
@@ -311,25 +319,25 @@ def test_without_another_thread_there_is_no_verdict_and_no_traceback(
 ) -> None:
     start = threading.Thread.start
 
-    def limited(thread: threading.Thread) -> None:
+    def start_all_but_one(thread: threading.Thread) -> None:
         if "_ask" in thread.name:
             raise RuntimeError("can't start new thread")
         start(thread)
 
-    with web(tells()) as service:
-        monkeypatch.setattr(threading.Thread, "start", limited)
-        result = check(service.url, ask_reference=exact)
+    with web(time_service()) as service:
+        monkeypatch.setattr(threading.Thread, "start", start_all_but_one)
+        result = check(service.url, ask_reference=exact_reference)
     assert (result.verdict.status, result.verdict.reason) == ("Unknown", "error")
     assert result.phases["total"] < 2
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_defect_of_our_own_is_told_and_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_of_our_own_is_reported_and_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(body: bytes) -> None:
         raise LookupError("no such thing")
 
     monkeypatch.setattr(samples, "parse_answer", broken)
-    verdict = checked(tells()).verdict
+    verdict = check_server(time_service()).verdict
     assert (verdict.status, verdict.reason) == ("Unknown", "error")
     assert "no such thing" in verdict.detail
 
@@ -339,7 +347,7 @@ def test_a_silent_reference_does_not_use_up_a_short_deadline() -> None:
         time.sleep(patience)
         return own_clock("local")
 
-    with web(tells()) as server:
+    with web(time_service()) as server:
         result = check(server.url, ask_reference=silent, deadline=0.5)
     assert result.verdict.status == "OK"
     assert result.reading.reference.kind == "local"

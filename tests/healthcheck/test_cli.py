@@ -15,7 +15,7 @@ import pytest
 from healthcheck import __version__
 from healthcheck.__main__ import main
 from healthcheck.url import BadUrl, complete_url, remove_credentials
-from tests.support.healthcheck_servers import Behaviour, ntp, tells, web
+from tests.support.healthcheck_servers import Behaviour, ntp, time_service, web
 
 ROOT = Path(__file__).parents[2]
 KEYS = {
@@ -48,7 +48,7 @@ def service(behaviour: Behaviour, *shifts: float) -> Iterator[list[str]]:
 
 
 def test_ok(capsys: pytest.CaptureFixture[str]) -> None:
-    with service(tells(), 0, 0, 0) as arguments:
+    with service(time_service(), 0, 0, 0) as arguments:
         assert main(arguments) == 0
     line = capsys.readouterr().out
     assert line.startswith("OK clock ")
@@ -57,7 +57,7 @@ def test_ok(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_failed(capsys: pytest.CaptureFixture[str]) -> None:
-    with service(tells(-2.5, "i-7"), 0) as arguments:
+    with service(time_service(-2.5, "i-7"), 0) as arguments:
         assert main(arguments) == 2
     line = capsys.readouterr().out
     assert line.startswith("Failed the clock of i-7 is -2.50 s (+-")
@@ -65,7 +65,7 @@ def test_failed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_unknown(capsys: pytest.CaptureFixture[str]) -> None:
-    with service(tells(), 0, 50) as arguments:
+    with service(time_service(), 0, 50) as arguments:
         assert main(arguments) == 3
     assert capsys.readouterr().out == "Unknown the NTP servers contradict each other\n"
 
@@ -76,35 +76,35 @@ def test_a_service_that_is_down(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_liar_among_the_servers_is_mentioned(capsys: pytest.CaptureFixture[str]) -> None:
-    with service(tells(), 0, 0, 50) as arguments:
+    with service(time_service(), 0, 0, 50) as arguments:
         assert main(arguments) == 0
     assert capsys.readouterr().out.endswith("reference: 2 NTP servers (1 more contradict)\n")
 
 
 def test_without_any_server_our_own_clock_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    with service(tells()) as arguments:
+    with service(time_service()) as arguments:
         assert main([*arguments, "--ntp", NOBODY, "--deadline", "1"]) == 0
     assert "reference: this machine's clock (no NTP server answered)" in capsys.readouterr().out
 
 
 def test_without_any_server_nobody_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    with service(tells(5)) as arguments:
+    with service(time_service(5)) as arguments:
         assert main([*arguments, "--ntp", NOBODY, "--deadline", "1"]) == 3
     assert capsys.readouterr().out.startswith("Unknown the clock of i-1 is +5.00 s")
 
 
 def test_our_own_clock_decides_if_it_is_asked_to() -> None:
-    with service(tells(5)) as arguments:
+    with service(time_service(5)) as arguments:
         assert main([*arguments, "--reference", "local"]) == 2
 
 
 def test_the_limit_can_be_changed() -> None:
-    with service(tells(5), 0) as arguments:
+    with service(time_service(5), 0) as arguments:
         assert main([*arguments, "--limit", "6"]) == 0
 
 
 def test_json_is_one_object_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with service(tells(0.25), 0, 0, 0) as arguments:
+    with service(time_service(0.25), 0, 0, 0) as arguments:
         assert main([*arguments, "--format", "json", "--ntp", "host.invalid"]) == 0
     out = capsys.readouterr().out
     assert out.count("\n") == 1
@@ -118,7 +118,7 @@ def test_json_is_one_object_in_one_line(capsys: pytest.CaptureFixture[str]) -> N
     assert (instance["instance"], instance["samples"]) == ("i-1", 2)
     assert record["reference"]["kind"] == "ntp"
     *answered, silent = record["reference"]["servers"]
-    assert [set(one) for one in answered] == [{"server", "offset", "bound"}] * 3
+    assert [set(server) for server in answered] == [{"server", "offset", "bound"}] * 3
     assert set(silent) == {"server", "refused"}
     assert set(record["phases"]) == {"reference", "first_answer", "total"}
     assert record["checked_at"].endswith("Z")
@@ -138,7 +138,7 @@ def test_json_of_a_service_that_is_down_has_the_same_keys(
 def test_a_password_is_used_and_never_printed(
     capsys: pytest.CaptureFixture[str], form: str
 ) -> None:
-    with web(tells()) as server:
+    with web(time_service()) as server:
         url = server.url.replace("http://", "http://me:hush@")
         assert main([url, "--reference", "local", "--format", form]) == 0
     assert server.requests[0]["Authorization"].startswith("Basic ")
@@ -207,7 +207,7 @@ def test_a_verdict_that_nobody_can_read_is_unknown(output: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with (
-        service(tells(), 0) as arguments,
+        service(time_service(), 0) as arguments,
         open(output if output[0] == "/" else writing, "w") as out,
     ):
         done = subprocess.run(
@@ -226,7 +226,7 @@ def test_a_verdict_that_nobody_can_read_is_unknown(output: str) -> None:
 
 @pytest.mark.parametrize(("closed", "code"), [("1", 3), ("2", 0)])
 def test_what_is_closed_takes_nothing_and_the_other_takes_no_more(closed: str, code: int) -> None:
-    with service(tells(), 0) as arguments:
+    with service(time_service(), 0) as arguments:
         command = [sys.executable, "-m", "healthcheck", "--verbose", *arguments]
         done = subprocess.run(
             ["/bin/sh", "-c", f'exec "$@" {closed}>&-', "sh", *command],
@@ -259,7 +259,7 @@ def test_without_a_url_it_says_how_to_give_one(
 def test_the_url_may_come_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with web(tells()) as server:
+    with web(time_service()) as server:
         monkeypatch.setenv("TIMESERVICE_URL", server.url)
         assert main(["--reference", "local"]) == 0
     assert server.requests

@@ -16,7 +16,7 @@ from docker.models.containers import Container
 from docker.models.images import Image
 
 from healthcheck import __version__
-from tests.support.healthcheck_servers import ntp, tells, web
+from tests.support.healthcheck_servers import ntp, time_service, web
 
 pytestmark = pytest.mark.rehearsal
 
@@ -97,7 +97,7 @@ def run(engine: docker.DockerClient, image: Image) -> Iterator[Runner]:
 def test_its_verdict_is_its_output_and_its_exit_code(
     run: Runner, error: float, status: int, word: str
 ) -> None:
-    with web(tells(error)) as service, ntp() as server:
+    with web(time_service(error)) as service, ntp() as server:
         # By a name: the base must have what it takes to resolve one.
         told = run(service.url.replace("127.0.0.1", "localhost"), "--ntp", server.name)
     assert told.status == status, told.output
@@ -106,7 +106,7 @@ def test_its_verdict_is_its_output_and_its_exit_code(
 
 
 def test_the_url_may_come_from_its_environment(run: Runner) -> None:
-    with web(tells()) as service, ntp() as server:
+    with web(time_service()) as service, ntp() as server:
         told = run("--ntp", server.name, environment={"TIMESERVICE_URL": service.url})
     assert told.output.startswith("OK ")
 
@@ -118,7 +118,7 @@ def test_without_a_url_it_says_what_it_needs(run: Runner) -> None:
 
 
 def test_it_checks_again_and_again_until_it_is_stopped_and_then_ends_at_once(run: Runner) -> None:
-    with web(tells()) as service, ntp() as server:
+    with web(time_service()) as service, ntp() as server:
         container = run.start(service.url, "--ntp", server.name, "--every", "0.2")
         start = time.monotonic()
         while container.logs().count(b"OK ") < 2:
@@ -158,9 +158,12 @@ def files(engine: docker.DockerClient, image: Image, tmp_path: Path) -> Iterator
 def test_no_program_is_in_it_but_python(files: tarfile.TarFile) -> None:
     """No shell, no package manager; a library is not what one can log in with."""
     programs = {
-        one.name
-        for one in files
-        if one.isfile() and one.mode & 0o111 and ".so" not in one.name and is_binary(files, one)
+        member.name
+        for member in files
+        if member.isfile()
+        and member.mode & 0o111
+        and ".so" not in member.name
+        and is_binary(files, member)
     }
     assert programs == {"usr/bin/python3.13"}
 
@@ -171,11 +174,11 @@ def is_binary(files: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
 
 
 def test_nobody_can_change_or_gain_anything_in_it(files: tarfile.TarFile) -> None:
-    for one in files:
-        assert not one.mode & 0o6000, f"{one.name} is set-uid or set-gid"
-        if one.name.startswith("app/"):
-            assert one.issym() or not one.mode & 0o022, f"{one.name} can be written by all"
-            assert (one.uid, one.gid) == (0, 0), one.name
+    for member in files:
+        assert not member.mode & 0o6000, f"{member.name} is set-uid or set-gid"
+        if member.name.startswith("app/"):
+            assert member.issym() or not member.mode & 0o022, f"{member.name} can be written by all"
+            assert (member.uid, member.gid) == (0, 0), member.name
 
 
 def test_it_is_small_and_says_what_it_is(image: Image) -> None:

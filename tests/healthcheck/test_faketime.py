@@ -12,25 +12,25 @@ from typing import Any
 
 import pytest
 
-from tests.support.healthcheck_servers import Request, ntp, tells, web
+from tests.support.healthcheck_servers import Request, ntp, time_service, web
 from tests.support.tools import unpacked
 
 ROOT = Path(__file__).parents[2]
 
-# libfaketime replaces the clocks of the process that it is loaded into; the monotonic ones as well, unless it is told
-# not to: then only the wall clock is wrong, as on a machine that somebody has set.
+# libfaketime replaces the clocks of the process that it is loaded into; the monotonic ones as well, unless it is
+# set not to: then only the wall clock is wrong, as on a machine that somebody has set.
 MODES = {"the wall clock": {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}, "all clocks": {}}
 each_mode = pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
 
 
 @pytest.fixture
 def servers() -> Iterator[list[str]]:
-    with ntp() as one, ntp() as another, ntp() as third:
-        yield [word for server in (one, another, third) for word in ("--ntp", server.name)]
+    with ntp() as first, ntp() as another, ntp() as third:
+        yield [word for server in (first, another, third) for word in ("--ntp", server.name)]
 
 
-def checked(url: str, *arguments: str, **environment: str) -> tuple[int, list[dict[str, Any]]]:
-    """Run the command so; returns its exit code and the verdicts that it told."""
+def run_command(url: str, *arguments: str, **environment: str) -> tuple[int, list[dict[str, Any]]]:
+    """Run the command so; returns its exit code and the verdicts that it prints."""
     library = unpacked("libfaketime", "usr/lib/*/faketime/libfaketime.so.1")
     done = subprocess.run(
         [sys.executable, "-m", "healthcheck", url, "--format", "json", *arguments],
@@ -61,10 +61,10 @@ def checked(url: str, *arguments: str, **environment: str) -> tuple[int, list[di
 def test_a_wrong_clock_changes_nothing(
     servers: list[str], mode: str, wrong: str, error: float, code: int
 ) -> None:
-    with web(tells(error)) as service:
-        found, (told,) = checked(service.url, *servers, FAKETIME=wrong, **MODES[mode])
-    assert (found, told["reference"]["kind"]) == (code, "ntp"), told
-    assert abs(told["offset"] - error) <= told["bound"] + 1e-5
+    with web(time_service(error)) as service:
+        status, (verdict,) = run_command(service.url, *servers, FAKETIME=wrong, **MODES[mode])
+    assert (status, verdict["reference"]["kind"]) == (code, "ntp"), verdict
+    assert abs(verdict["offset"] - error) <= verdict["bound"] + 1e-5
 
 
 @pytest.mark.parametrize(
@@ -81,18 +81,18 @@ def test_a_clock_that_is_set_in_the_middle_changes_nothing(
 
     def behave(request: Request) -> None:
         file.write_text(f"{next(steps, '+0')}\n")
-        tells(error)(request)
+        time_service(error)(request)
 
     with web(behave) as service:
-        found, (told,) = checked(
+        status, (verdict,) = run_command(
             service.url,
             *servers,
             FAKETIME_TIMESTAMP_FILE=str(file),
             **MODES["the wall clock"],
         )
-    assert found == code, told
-    assert abs(told["offset"] - error) <= told["bound"] + 1e-5
-    assert told["bound"] < 0.3
+    assert status == code, verdict
+    assert abs(verdict["offset"] - error) <= verdict["bound"] + 1e-5
+    assert verdict["bound"] < 0.3
 
 
 @each_mode
@@ -103,17 +103,19 @@ def test_the_deadline_and_the_period_hold(servers: list[str], mode: dict[str, st
         request.server.closing.wait(20)
 
     with web(hang) as service:
-        found, told = checked(service.url, *servers, "--deadline", "0.5", FAKETIME="-3h", **mode)
-    assert (found, told[0]["reason"]) == (2, "timeout")
-    with web(tells()) as service:
+        code, verdicts = run_command(
+            service.url, *servers, "--deadline", "0.5", FAKETIME="-3h", **mode
+        )
+    assert (code, verdicts[0]["reason"]) == (2, "timeout")
+    with web(time_service()) as service:
         again = ("--every", "0.1", "--count", "3")
-        found, told = checked(service.url, *servers, *again, FAKETIME="-3h", **mode)
-    assert (found, [one["status"] for one in told]) == (0, ["OK"] * 3)
+        code, verdicts = run_command(service.url, *servers, *again, FAKETIME="-3h", **mode)
+    assert (code, [verdict["status"] for verdict in verdicts]) == (0, ["OK"] * 3)
 
 
 @each_mode
 def test_without_a_reference_nobody_is_blamed(mode: dict[str, str]) -> None:
-    with web(tells()) as service:
+    with web(time_service()) as service:
         arguments = ("--ntp", "127.0.0.1:9")
-        found, (told,) = checked(service.url, *arguments, FAKETIME="-3h", **mode)
-    assert (found, told["status"], told["reference"]["kind"]) == (3, "Unknown", "local")
+        code, (verdict,) = run_command(service.url, *arguments, FAKETIME="-3h", **mode)
+    assert (code, verdict["status"], verdict["reference"]["kind"]) == (3, "Unknown", "local")

@@ -1,4 +1,4 @@
-"""Each form in which a verdict is told is what its readers expect, judged by their own grammar, parser and schema."""
+"""Each form of a result is what its readers expect, by their own grammar, parser and schema."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from healthcheck.formats import nagios, prometheus, proof, text
 from healthcheck.reading import Reading, Reference, Sample, Trouble
 from healthcheck.verdict import Verdict, judge
 from tests.healthcheck.test_verdict import CASES, NTP, REFUSED, sample
-from tests.support.healthcheck_servers import ntp, tells, web
+from tests.support.healthcheck_servers import ntp, time_service, web
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "healthcheck" / "schema.json").read_text())
 LIMIT = 1.0  # second
@@ -48,19 +48,19 @@ RESULTS |= {
         verdict=Verdict("Unknown", "error", "the check failed", False)
     ),
 }
-each_result = pytest.mark.parametrize("told", RESULTS.values(), ids=list(RESULTS))
+each_result = pytest.mark.parametrize("outcome", RESULTS.values(), ids=list(RESULTS))
 
 
 @each_result
-def test_text_begins_with_the_status_and_is_one_line(told: Result) -> None:
-    line = text.render(told)
-    assert line.split()[0] == told.verdict.status
+def test_text_begins_with_the_status_and_is_one_line(outcome: Result) -> None:
+    line = text.render(outcome)
+    assert line.split()[0] == outcome.verdict.status
     assert "\n" not in line
 
 
 @each_result
-def test_json_is_one_line_that_keeps_to_the_schema(told: Result) -> None:
-    line = json_form.render(told)
+def test_json_is_one_line_that_keeps_to_the_schema(outcome: Result) -> None:
+    line = json_form.render(outcome)
     assert "\n" not in line
     jsonschema.validate(json.loads(line), SCHEMA, jsonschema.Draft202012Validator)
 
@@ -73,7 +73,7 @@ def test_the_schema_is_one_and_notices_what_does_not_keep_to_it() -> None:
             jsonschema.validate({**good, key: wrong}, SCHEMA)
     for key in good:
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate({one: good[one] for one in good if one != key}, SCHEMA)
+            jsonschema.validate({name: good[name] for name in good if name != key}, SCHEMA)
 
 
 # Monitoring Plugins' development guidelines, "Performance data": 'label'=value[UOM];[warn];[crit];[min];[max], where a
@@ -84,8 +84,10 @@ DATUM = rf"'[^'=]+'={NUMBER}(?:s|%|B|c)?;(?:{RANGE});(?:{RANGE});(?:{NUMBER})?;(
 
 
 @each_result
-def test_a_plugin_says_one_line_with_performance_data_of_the_guidelines_form(told: Result) -> None:
-    line = nagios.render(told)
+def test_a_plugin_says_one_line_with_performance_data_of_the_guidelines_form(
+    outcome: Result,
+) -> None:
+    line = nagios.render(outcome)
     text, bar, data = line.partition(" | ")
     assert re.match("TIME (OK|CRITICAL|UNKNOWN): .", text)
     assert bar
@@ -109,52 +111,54 @@ def test_a_plugin_leaves_what_is_not_proven_to_people(name: str, status: str) ->
 
 
 @each_result
-def test_prometheus_s_own_parser_reads_what_was_measured(told: Result) -> None:
+def test_prometheus_s_own_parser_reads_what_was_measured(outcome: Result) -> None:
     values = {
-        (one.name.removeprefix("timeservice_healthcheck"), *one.labels.values()): one.value
-        for family in text_string_to_metric_families(prometheus.render(told) + "\n")
-        for one in family.samples
+        (sample.name.removeprefix("timeservice_healthcheck"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(prometheus.render(outcome) + "\n")
+        for sample in family.samples
     }
-    assert values["_success",] == (told.verdict.status == "OK")
-    assert values["_unknown",] == (told.verdict.status == "Unknown")
+    assert values["_success",] == (outcome.verdict.status == "OK")
+    assert values["_unknown",] == (outcome.verdict.status == "Unknown")
     assert values["_duration_seconds", "total"] == 0.25
-    for one in told.verdict.instances:
-        assert values["_offset_seconds", one.name] == one.error.middle
-        assert values["_bound_seconds", one.name] == one.error.half_width
+    for instance in outcome.verdict.instances:
+        assert values["_offset_seconds", instance.name] == instance.error.middle
+        assert values["_bound_seconds", instance.name] == instance.error.half_width
 
 
 @each_result
-def test_no_form_tells_a_password(told: Result) -> None:
+def test_no_form_tells_a_password(outcome: Result) -> None:
     forms: list[Callable[[Result], str]] = [
         text.render,
         json_form.render,
         nagios.render,
         prometheus.render,
     ]
-    assert not any("hush" in form(told) for form in forms)
+    assert not any("hush" in form(outcome) for form in forms)
 
 
 @each_result
-def test_a_proof_names_every_answer_every_server_and_every_instance(told: Result) -> None:
-    lines = proof.render(told).splitlines()
+def test_a_proof_names_every_answer_every_server_and_every_instance(outcome: Result) -> None:
+    lines = proof.render(outcome).splitlines()
     answers = [line for line in lines if re.match(r"  \d+  ", line)]
-    assert len(answers) == len(told.reading.samples)
-    for answer, line in zip(told.reading.samples, answers, strict=True):
+    assert len(answers) == len(outcome.reading.samples)
+    for answer, line in zip(outcome.reading.samples, answers, strict=True):
         assert answer.instance in line
-        assert ("not used" in line) is not told.reading.reference.is_comparable(answer)
-    for one in told.verdict.instances:
-        side = "within" if one.error.most <= LIMIT else "beyond"
-        if one.error.least <= LIMIT < one.error.most:
+        assert ("not used" in line) is not outcome.reading.reference.is_comparable(answer)
+    for instance in outcome.verdict.instances:
+        side = "within" if instance.error.most <= LIMIT else "beyond"
+        if instance.error.least <= LIMIT < instance.error.most:
             side = "on both sides of"
-        assert any(line.startswith(f"  {one.name}  [") and f" {side} 1 s" in line for line in lines)
-    assert lines[-1].startswith(f"verdict: {told.verdict.status} ({told.verdict.reason})")
-    assert lines[-1].endswith(" not proven") is not told.verdict.proven
+        assert any(
+            line.startswith(f"  {instance.name}  [") and f" {side} 1 s" in line for line in lines
+        )
+    assert lines[-1].startswith(f"verdict: {outcome.verdict.status} ({outcome.verdict.reason})")
+    assert lines[-1].endswith(" not proven") is not outcome.verdict.proven
 
 
 def test_the_command_explains_on_standard_error_why_a_server_was_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with web(tells()) as server, ntp() as good, ntp(stratum=16) as bad:
+    with web(time_service()) as server, ntp() as good, ntp(stratum=16) as bad:
         arguments = [server.url, "--ntp", good.name, "--ntp", bad.name, "--verbose"]
         assert main(arguments) == 0
     out, err = capsys.readouterr()
@@ -178,7 +182,7 @@ def test_the_command_explains_on_standard_error_why_a_server_was_refused(
 def test_the_command_tells_in_the_form_that_is_asked_for(
     error: float, form: str, code: int, start: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with web(tells(error)) as server, ntp() as reference:
+    with web(time_service(error)) as server, ntp() as reference:
         assert main([server.url, "--ntp", reference.name, "--format", form]) == code
     assert capsys.readouterr().out.startswith(start)
 
@@ -193,7 +197,7 @@ def test_output_goes_to_a_file_that_is_always_whole(
     replace = Path.replace
 
     def look(part: Path, target: Path) -> Path:
-        seen.append((file.read_text(), [one.suffix for one in tmp_path.glob("[!.]*")]))
+        seen.append((file.read_text(), [path.suffix for path in tmp_path.glob("[!.]*")]))
         return replace(part, target)
 
     monkeypatch.setattr(Path, "replace", look)
@@ -225,11 +229,11 @@ def test_standard_output_may_be_named_as_a_file(tmp_path: Path) -> None:
     command += ["--output", "/dev/stdout"]
     root = Path(__file__).parents[2]
     piped = subprocess.run(command, cwd=root, capture_output=True, check=False)
-    with (tmp_path / "told").open("wb") as file:
+    with (tmp_path / "stdout").open("wb") as file:
         subprocess.run(command, cwd=root, stdout=file, check=False)
     assert piped.stdout.startswith(b"Failed ")
-    assert (tmp_path / "told").read_bytes() == piped.stdout
-    assert [one.name for one in tmp_path.iterdir()] == ["told"]
+    assert (tmp_path / "stdout").read_bytes() == piped.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["stdout"]
 
 
 @pytest.mark.parametrize("name", ["", "/", ".", "x" * 300])

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from healthcheck.handler import METRICS, handler
-from tests.support.healthcheck_servers import Behaviour, ntp, tells, web
+from tests.support.healthcheck_servers import Behaviour, ntp, time_service, web
 
 
 class CloudWatch:
@@ -28,7 +28,7 @@ class CloudWatch:
         if self.broken:
             raise ConnectionError("CloudWatch is away")
         self.namespace = Namespace
-        self.metrics = {one["MetricName"]: one for one in MetricData}
+        self.metrics = {metric["MetricName"]: metric for metric in MetricData}
 
     def value(self, name: str) -> float | None:
         return self.metrics[name]["Value"] if name in self.metrics else None
@@ -46,7 +46,7 @@ def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> CloudWatch:
 
 
 @contextlib.contextmanager
-def deployed(
+def service_environment(
     monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour, *shifts: float
 ) -> Iterator[None]:
     """A service, and NTP servers whose clocks are so fast, in the function's environment."""
@@ -60,29 +60,29 @@ def deployed(
 def test_ok(
     monkeypatch: pytest.MonkeyPatch, cloudwatch: CloudWatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with deployed(monkeypatch, tells(0.3), 0, 0, 0):
+    with service_environment(monkeypatch, time_service(0.3), 0, 0, 0):
         assert handler({}, None) == "OK"
     assert cloudwatch.namespace == "timeservice"
     assert set(cloudwatch.metrics) == {"Healthy", "ClockOffset", "ClockBound"} == set(METRICS)
     assert cloudwatch.value("Healthy") == 1
     assert cloudwatch.value("ClockOffset") == pytest.approx(0.3, abs=0.1)
     assert 0 < (cloudwatch.value("ClockBound") or 0) < 0.2
-    assert {one["Unit"] for one in cloudwatch.metrics.values()} == {"None", "Seconds"}
-    for one in cloudwatch.metrics.values():
-        assert one["Dimensions"] == [{"Name": "Deployment", "Value": "test"}]
+    assert {metric["Unit"] for metric in cloudwatch.metrics.values()} == {"None", "Seconds"}
+    for metric in cloudwatch.metrics.values():
+        assert metric["Dimensions"] == [{"Name": "Deployment", "Value": "test"}]
     record = json.loads(capsys.readouterr().out)
     assert (record["status"], record["reference"]["kind"]) == ("OK", "ntp")
 
 
 def test_a_wrong_clock(monkeypatch: pytest.MonkeyPatch, cloudwatch: CloudWatch) -> None:
-    with deployed(monkeypatch, tells(-3), 0, 0, 0):
+    with service_environment(monkeypatch, time_service(-3), 0, 0, 0):
         assert handler({}, None) == "Failed"
     assert cloudwatch.value("Healthy") == 0
     assert cloudwatch.value("ClockOffset") == pytest.approx(-3, abs=0.1)
 
 
 def test_a_service_that_is_down(monkeypatch: pytest.MonkeyPatch, cloudwatch: CloudWatch) -> None:
-    with deployed(monkeypatch, tells(), 0):
+    with service_environment(monkeypatch, time_service(), 0):
         monkeypatch.setenv("TIMESERVICE_URL", "http://127.0.0.1:9")
         assert handler({}, None) == "Failed"
     assert set(cloudwatch.metrics) == {"Healthy"}
@@ -96,7 +96,7 @@ def test_trouble_with_the_reference_alone_does_not_alarm(
     capsys: pytest.CaptureFixture[str],
     shifts: tuple[float, ...],
 ) -> None:
-    with deployed(monkeypatch, tells(), *shifts):
+    with service_environment(monkeypatch, time_service(), *shifts):
         assert handler({}, None) == "OK"
     assert cloudwatch.value("Healthy") == 1
     assert json.loads(capsys.readouterr().out)["reference"]["kind"] == "local"
@@ -105,7 +105,7 @@ def test_trouble_with_the_reference_alone_does_not_alarm(
 def test_what_stays_unknown_alarms_by_its_silence(
     monkeypatch: pytest.MonkeyPatch, cloudwatch: CloudWatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with deployed(monkeypatch, tells(30)):
+    with service_environment(monkeypatch, time_service(30)):
         assert handler({}, None) == "Failed"
     assert cloudwatch.value("Healthy") is None
     assert cloudwatch.value("ClockOffset") == pytest.approx(30, abs=0.2)
@@ -113,7 +113,7 @@ def test_what_stays_unknown_alarms_by_its_silence(
 
 
 @pytest.mark.parametrize(("shift", "word"), [(0, "OK"), (3, "Failed")])
-def test_a_metric_that_cannot_be_written_is_told_and_not_raised(
+def test_a_metric_that_cannot_be_written_is_reported_and_not_raised(
     monkeypatch: pytest.MonkeyPatch,
     cloudwatch: CloudWatch,
     capsys: pytest.CaptureFixture[str],
@@ -121,7 +121,7 @@ def test_a_metric_that_cannot_be_written_is_told_and_not_raised(
     word: str,
 ) -> None:
     cloudwatch.broken = True
-    with deployed(monkeypatch, tells(shift), 0):
+    with service_environment(monkeypatch, time_service(shift), 0):
         assert handler({}, None) == word
     assert capsys.readouterr().out.endswith("metrics not written: CloudWatch is away\n")
 
@@ -131,21 +131,21 @@ def test_the_limit_is_the_stacks(
     monkeypatch: pytest.MonkeyPatch, cloudwatch: CloudWatch, limit: str, word: str
 ) -> None:
     monkeypatch.setenv("HEALTHCHECK_LIMIT", limit)
-    with deployed(monkeypatch, tells(0.3), 0, 0, 0):
+    with service_environment(monkeypatch, time_service(0.3), 0, 0, 0):
         assert handler({}, None) == word
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("TIMESERVICE_URL", "ftp://x"), ("HEALTHCHECK_LIMIT", "one")]
 )
-def test_a_wrong_setting_is_told_and_not_raised(
+def test_a_wrong_setting_is_reported_and_not_raised(
     monkeypatch: pytest.MonkeyPatch,
     cloudwatch: CloudWatch,
     capsys: pytest.CaptureFixture[str],
     name: str,
     value: str,
 ) -> None:
-    with deployed(monkeypatch, tells(), 0):
+    with service_environment(monkeypatch, time_service(), 0):
         monkeypatch.setenv(name, value)
         assert handler({}, None) == "Failed"
     assert capsys.readouterr().out.startswith("no check was made: ")

@@ -8,7 +8,7 @@ from healthcheck.interval import Interval, majority
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "both"),
+    ("first", "other", "both"),
     [
         (Interval(0, 2), Interval(1, 3), Interval(1, 2)),
         (Interval(0, 3), Interval(1, 2), Interval(1, 2)),
@@ -16,9 +16,9 @@ from healthcheck.interval import Interval, majority
     ],
 )
 def test_two_intervals_meet_in_what_is_in_both(
-    one: Interval, other: Interval, both: Interval
+    first: Interval, other: Interval, both: Interval
 ) -> None:
-    assert one.meet(other) == other.meet(one) == both
+    assert first.meet(other) == other.meet(first) == both
     assert not both.is_empty
 
 
@@ -41,10 +41,10 @@ def test_distances_from_zero(interval: Interval, least: float, most: float) -> N
 
 
 def test_middle_half_width_difference_and_widening() -> None:
-    one = Interval(1, 4)
-    assert (one.middle, one.half_width) == (2.5, 1.5)
-    assert one.minus(Interval(-1, 2)) == Interval(-1, 5)
-    assert one.widen(0.5) == Interval(0.5, 4.5)
+    interval = Interval(1, 4)
+    assert (interval.middle, interval.half_width) == (2.5, 1.5)
+    assert interval.minus(Interval(-1, 2)) == Interval(-1, 5)
+    assert interval.widen(0.5) == Interval(0.5, 4.5)
 
 
 @pytest.mark.parametrize(
@@ -65,5 +65,5 @@ def test_middle_half_width_difference_and_widening() -> None:
 def test_the_majority_of_intervals(
     intervals: list[tuple[float, float]], common: tuple[float, float] | None
 ) -> None:
-    found = majority([Interval(*one) for one in intervals])
+    found = majority([Interval(*ends) for ends in intervals])
     assert found == (common and Interval(*common))

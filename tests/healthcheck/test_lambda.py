@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.healthcheck_servers import ntp, tells, web
+from tests.support.healthcheck_servers import ntp, time_service, web
 from tests.support.templates import the
 
 ROOT = Path(__file__).parents[2]
 
 
-def packaged(clone: Path) -> Path:
+def make_package(clone: Path) -> Path:
     """The package as a clone in that folder makes it."""
     for folder in ("healthcheck", "scripts", "deployment"):
         shutil.copytree(ROOT / folder, clone / folder, copy_function=shutil.copyfile)
@@ -35,12 +35,12 @@ def packaged(clone: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return packaged(tmp_path_factory.mktemp("clone"))
+    return make_package(tmp_path_factory.mktemp("clone"))
 
 
 def test_two_clones_make_the_same_bytes(package: Path, tmp_path: Path) -> None:
-    again = packaged(tmp_path / "another" / "clone")
-    digests = {hashlib.sha256(one.read_bytes()).hexdigest() for one in (package, again)}
+    again = make_package(tmp_path / "another" / "clone")
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (package, again)}
     assert len(digests) == 1
 
 
@@ -58,7 +58,7 @@ def test_it_is_all_that_the_function_needs(package: Path, tmp_path: Path) -> Non
         archive.extractall(tmp_path)
     module, function = the("Lambda::Function")["Handler"].rsplit(".", 1)
     code = f"import {module} as module; print(module.{function}({{}}, None))"
-    with web(tells()) as service, ntp() as server:
+    with web(time_service()) as service, ntp() as server:
         environment = {
             **os.environ,
             "PYTHONPATH": str(tmp_path),
@@ -69,7 +69,12 @@ def test_it_is_all_that_the_function_needs(package: Path, tmp_path: Path) -> Non
         }
         done = subprocess.run(
             [sys.executable, "-S", "-c", code],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=30, check=False,
-        )  # fmt: skip
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
     assert done.stdout.splitlines()[-1] == "OK", done.stdout + done.stderr
     assert "metrics not written: No module named 'boto3'" in done.stdout

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from healthcheck import __version__
-from tests.support.healthcheck_servers import ntp, tells, web
+from tests.support.healthcheck_servers import ntp, time_service, web
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"
@@ -51,6 +51,6 @@ def test_it_can_be_installed_alone_and_runs(tmp_path: Path) -> None:
     }
     command = venv / "bin" / "healthcheck"
     assert run(command, "--version", cwd=tmp_path).strip() == __version__
-    with web(tells()) as service, ntp() as server:
+    with web(time_service()) as service, ntp() as server:
         told = run(command, service.url, "--ntp", server.name, cwd=tmp_path)
     assert told.startswith("OK clock ")

@@ -25,7 +25,7 @@ from healthcheck.periodic import SparingReference, State, ticks
 from healthcheck.reading import Reference, Server
 from healthcheck.verdict import Status
 from healthcheck.waiting import Bell, pause
-from tests.support.healthcheck_servers import Request, ntp, tells, web
+from tests.support.healthcheck_servers import Request, ntp, time_service, web
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,7 +62,7 @@ def test_the_rate_is_fixed_and_jitter_does_not_add_up(clock: Clock) -> None:
     times = begun(clock, [0.5] * 1000)
     assert times[0] == 0
     late = [began - 10 * turn for turn, began in enumerate(times)]
-    assert all(0 <= one <= 1 for one in late)
+    assert all(0 <= delay <= 1 for delay in late)
     assert len(set(late)) > 900
 
 
@@ -170,7 +170,7 @@ def test_a_server_that_wants_to_be_left_alone_is(monkeypatch: pytest.MonkeyPatch
 def test_a_kiss_of_death_is_one_that_wants_to_be_left_alone() -> None:
     with ntp(stratum=0, reference_id=b"RATE") as rude, ntp() as good:
         found = SparingReference([rude.name, good.name])(1.0)
-    assert [one.denied for one in found.servers] == [True, False]
+    assert [server.denied for server in found.servers] == [True, False]
 
 
 STATES: dict[str, tuple[list[Status], list[Status]]] = {
@@ -203,7 +203,7 @@ def test_the_command_checks_again_and_again_and_tells_each_time(
     errors = iter([0.0, 0.0, 5.0, 5.0, 5.0, 5.0])
 
     def behave(request: Request) -> None:
-        tells(next(errors))(request)
+        time_service(next(errors))(request)
 
     with web(behave) as service, ntp() as server:
         arguments = [service.url, "--ntp", server.name, "--every", "0.05", "--count", "3"]
@@ -216,7 +216,7 @@ def test_the_command_checks_again_and_again_and_tells_each_time(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_command_well(number: int) -> None:
-    with web(tells(5)) as service, ntp() as server:
+    with web(time_service(5)) as service, ntp() as server:
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -256,7 +256,7 @@ def test_wrong_usage_of_periods_is_unknown(
 
 
 def test_check_after_check_leaves_no_memory_behind() -> None:
-    with web(tells()) as service, ntp() as server:
+    with web(time_service()) as service, ntp() as server:
         ask = SparingReference([server.name])
 
         def checks(number: int) -> int:

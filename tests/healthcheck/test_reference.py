@@ -24,15 +24,15 @@ from tests.support.healthcheck_servers import (
     ntp,
     packet,
     packet_at,
-    serving,
-    tells,
+    serve,
+    time_service,
     timestamp,
     udp,
     web,
 )
 
 
-def asked(*servers: UdpServer, timeout: float = 0.3) -> Reference:
+def measure_servers(*servers: UdpServer, timeout: float = 0.3) -> Reference:
     return measure([server.name for server in servers], timeout)
 
 
@@ -45,11 +45,11 @@ def clocks(*shifts: float) -> Iterator[list[UdpServer]]:
 @pytest.mark.parametrize("shift", [0.0, 2.5, -400.0])
 def test_a_good_server_gives_the_offset_with_its_bound(shift: float) -> None:
     with ntp(shift=shift) as server:
-        found = asked(server)
-    assert found.kind == "single"
-    assert found.offset.low <= shift <= found.offset.high
+        measured = measure_servers(server)
+    assert measured.kind == "single"
+    assert measured.offset.low <= shift <= measured.offset.high
     # Half the root delay and all of the dispersion are in it: 1.5 ms.
-    assert 0.0015 < found.offset.half_width < 0.1
+    assert 0.0015 < measured.offset.half_width < 0.1
 
 
 @pytest.mark.parametrize(
@@ -78,22 +78,22 @@ def test_an_answer_that_must_not_be_used_is_refused_with_the_reason(
     fields: dict[str, Any], why: str
 ) -> None:
     with ntp(**fields) as server:
-        found = asked(server, timeout=1.0)
-    assert found.kind == "local"
-    assert found.servers[0].offset is None
-    assert why in found.servers[0].trouble
+        measured = measure_servers(server, timeout=1.0)
+    assert measured.kind == "local"
+    assert measured.servers[0].offset is None
+    assert why in measured.servers[0].trouble
 
 
 def test_a_cut_packet_is_refused() -> None:
     with udp(lambda request: request[:20]) as server:
-        assert asked(server).servers[0].offset is None
+        assert measure_servers(server).servers[0].offset is None
 
 
 def test_a_silent_server_costs_its_timeout_and_no_more() -> None:
     with udp(lambda request: None) as server:
         start = time.perf_counter()
-        found = asked(server, timeout=0.2)
-    assert found.kind == "local"
+        measured = measure_servers(server, timeout=0.2)
+    assert measured.kind == "local"
     assert 0.15 < time.perf_counter() - start < 0.5
 
 
@@ -109,11 +109,11 @@ def test_a_stranger_is_not_listened_to_and_wins_no_time(address: str) -> None:
                     stranger.sendto(packet(request[0], shift=500.0), client_address)
                     time.sleep(0.05)
 
-        with Betrayed(lambda _: None) as server, serving(server):
+        with Betrayed(lambda _: None) as server, serve(server):
             start = time.perf_counter()
-            found = asked(server, timeout=0.2)
+            measured = measure_servers(server, timeout=0.2)
             assert time.perf_counter() - start < 0.35
-    assert found.kind == "local"
+    assert measured.kind == "local"
 
 
 def test_an_answer_to_another_question_does_not_keep_ours_from_being_heard() -> None:
@@ -127,10 +127,10 @@ def test_an_answer_to_another_question_does_not_keep_ours_from_being_heard() -> 
                     packet(data, shift=500.0 if origin else 0.0, origin=origin), client_address
                 )
 
-    with Haunted(lambda _: None) as server, serving(server):
-        found = asked(server)
-    assert found.kind == "single"
-    assert found.offset.most < 0.1
+    with Haunted(lambda _: None) as server, serve(server):
+        measured = measure_servers(server)
+    assert measured.kind == "single"
+    assert measured.offset.most < 0.1
 
 
 def test_a_question_tells_nothing_and_is_another_each_time() -> None:
@@ -140,22 +140,22 @@ def test_a_question_tells_nothing_and_is_another_each_time() -> None:
         questions.append(request)
 
     with udp(listen) as server:
-        asked(server, timeout=0.1)
-        asked(server, timeout=0.1)
+        measure_servers(server, timeout=0.1)
+        measure_servers(server, timeout=0.1)
     assert {question[:40] for question in questions} == {b"\x23" + bytes(39)}
     assert questions[0][40:] != questions[1][40:]
 
 
 def test_a_server_that_says_stop_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with ntp(stratum=0, reference_id=b"RATE") as server:
-        resolves(monkeypatch, "127.0.0.1", "127.1")
-        found = measure([server.name.replace("127.0.0.1", "ntp.test")], 0.3)
-    assert "RATE" in found.servers[0].trouble
+        set_addresses(monkeypatch, "127.0.0.1", "127.1")
+        measured = measure([server.name.replace("127.0.0.1", "ntp.test")], 0.3)
+    assert "RATE" in measured.servers[0].trouble
     assert server.asked == 1
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first", "other", "same"),
     [
         ("127.0.0.1", "::ffff:127.0.0.1", True),
         ("127.0.0.1", "0.0.0.0", True),  # noqa: S104 - it is asked, not bound to
@@ -166,8 +166,8 @@ def test_a_server_that_says_stop_is_asked_once(monkeypatch: pytest.MonkeyPatch) 
         ("::1", "127.0.0.1", False),
     ],
 )
-def test_an_address_is_one_in_all_its_forms(one: str, other: str, same: bool) -> None:
-    assert (canonical_address(one) == canonical_address(other)) is same
+def test_an_address_is_one_in_all_its_forms(first: str, other: str, same: bool) -> None:
+    assert (canonical_address(first) == canonical_address(other)) is same
 
 
 def test_the_32_bits_of_ntp_s_seconds_began_anew_in_2036() -> None:
@@ -182,7 +182,7 @@ def test_the_32_bits_of_ntp_s_seconds_began_anew_in_2036() -> None:
 
 def test_a_kiss_says_nothing_to_the_terminal() -> None:
     with ntp(stratum=0, reference_id=b"\x1b[2J") as server:
-        trouble = asked(server).servers[0].trouble
+        trouble = measure_servers(server).servers[0].trouble
     assert trouble == r"kiss of death (\x1b[2J)"
 
 
@@ -194,20 +194,22 @@ def test_a_server_that_answers_sooner_than_it_was_asked_has_a_bound_all_the_same
 @pytest.mark.parametrize("dead", ["127.0.0.2", "2001:db8::1"])
 def test_a_dead_address_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch, dead: str) -> None:
     with ntp(shift=2.0) as server:
-        resolves(monkeypatch, dead, "127.0.0.1")
-        found = measure([server.name.replace("127.0.0.1", "ntp.test")], 0.4)
-    assert found.kind == "single"
-    assert found.offset.low <= 2 <= found.offset.high
+        set_addresses(monkeypatch, dead, "127.0.0.1")
+        measured = measure([server.name.replace("127.0.0.1", "ntp.test")], 0.4)
+    assert measured.kind == "single"
+    assert measured.offset.low <= 2 <= measured.offset.high
 
 
-def resolves(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+def set_addresses(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     """ntp.test has these addresses."""
     real = socket.getaddrinfo
 
     def lookup(host: str, port: int, *args: Any, **options: Any) -> Any:
         if host != "ntp.test":
             return real(host, port, *args, **options)
-        return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", (one, port)) for one in addresses]
+        return [
+            (socket.AF_INET, socket.SOCK_DGRAM, 17, "", (address, port)) for address in addresses
+        ]
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
 
@@ -216,9 +218,9 @@ def resolves(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     "name", ["no.such.host.invalid", "host:port", "127.0.0.1:99999", "a..b", "[::1", "", "\0"]
 )
 def test_a_name_that_leads_nowhere_is_a_server_that_does_not_answer(name: str) -> None:
-    found = measure([name], timeout=0.2)
-    assert found.kind == "local"
-    assert found.servers[0].offset is None
+    measured = measure([name], timeout=0.2)
+    assert measured.kind == "local"
+    assert measured.servers[0].offset is None
 
 
 def test_a_lookup_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,58 +234,58 @@ def test_a_lookup_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> 
 
         monkeypatch.setattr(socket, "getaddrinfo", hang)
         start = time.perf_counter()
-        found = measure(["slow.test", server.name], timeout=0.2)
+        measured = measure(["slow.test", server.name], timeout=0.2)
     assert time.perf_counter() - start < 0.5
-    assert found.kind == "single"
-    assert found.servers[0].trouble == "no answer in time"
+    assert measured.kind == "single"
+    assert measured.servers[0].trouble == "no answer in time"
 
 
 def test_three_that_agree() -> None:
     with clocks(0.0, 0.0, 0.0) as servers:
-        found = asked(*servers)
-    assert found.kind == "ntp"
-    assert found.offset.low <= 0 <= found.offset.high
+        measured = measure_servers(*servers)
+    assert measured.kind == "ntp"
+    assert measured.offset.low <= 0 <= measured.offset.high
 
 
 @pytest.mark.parametrize("lie", [-500.0, 0.7, 3600.0])
 def test_one_liar_of_three_is_outvoted(lie: float) -> None:
     with clocks(0.0, lie, 0.0) as servers:
-        found = asked(*servers)
-    assert found.kind == "ntp"
-    assert found.offset.low <= 0 <= found.offset.high
-    assert found.offset.most < 0.1
+        measured = measure_servers(*servers)
+    assert measured.kind == "ntp"
+    assert measured.offset.low <= 0 <= measured.offset.high
+    assert measured.offset.most < 0.1
 
 
 @pytest.mark.parametrize("shifts", [(0.0, 5.0), (0.0, 5.0, 10.0), (0.0, 0.0, 5.0, 5.0)])
 def test_no_majority_is_no_reference(shifts: tuple[float, ...]) -> None:
     with clocks(*shifts) as servers:
-        assert asked(*servers).kind == "disagree"
+        assert measure_servers(*servers).kind == "disagree"
 
 
 def test_a_server_that_is_named_twice_has_one_vote() -> None:
     """Or under several names that lead to the same address."""
     with clocks(0.0, -3.0) as (honest, liar):
-        assert asked(honest, liar, liar).kind == "disagree"
+        assert measure_servers(honest, liar, liar).kind == "disagree"
         alias = liar.name.replace("127.0.0.1", "localhost")
-        found = measure([honest.name, liar.name, alias], 0.5)
-    assert found.kind == "disagree"
-    assert found.servers[2].trouble == f"the same server as {liar.name}"
+        measured = measure([honest.name, liar.name, alias], 0.5)
+    assert measured.kind == "disagree"
+    assert measured.servers[2].trouble == f"the same server as {liar.name}"
 
 
 def test_an_invalid_answer_has_no_vote() -> None:
     with clocks(0.0, 0.0, 5.0) as servers, ntp(shift=5.0, leap=3) as unsynchronised:
-        found = asked(*servers, unsynchronised)
-    assert found.kind == "ntp"
-    assert found.offset.most < 0.1
+        measured = measure_servers(*servers, unsynchronised)
+    assert measured.kind == "ntp"
+    assert measured.offset.most < 0.1
 
 
 def test_our_own_clock_stands_in_with_a_declared_error() -> None:
-    found = combine(
+    measured = combine(
         [Server("ntp.test", None, "no answer in time")], at=0.0, own=OwnClocks(0.0, 0.0)
     )
-    assert found.kind == "local"
-    assert found.offset == Interval(-0.1, 0.1)
-    assert found.servers[0].name == "ntp.test"
+    assert measured.kind == "local"
+    assert measured.offset == Interval(-0.1, 0.1)
+    assert measured.servers[0].name == "ntp.test"
 
 
 def test_the_time_that_a_measurement_takes_widens_its_bound(
@@ -298,9 +300,9 @@ def test_the_time_that_a_measurement_takes_widens_its_bound(
 
     assert DRIFT == 50e-6
     with udp(answer_late) as server:
-        plain = asked(server, timeout=1.0).offset.half_width
+        plain = measure_servers(server, timeout=1.0).offset.half_width
         monkeypatch.setattr(reference, "DRIFT", 1.0)
-        drifting = asked(server, timeout=1.0).offset.half_width
+        drifting = measure_servers(server, timeout=1.0).offset.half_width
     assert 0.05 < plain < 0.1
     assert drifting - plain > 0.09
 
@@ -323,8 +325,8 @@ def test_the_default_servers_smear_a_leap_second_alike() -> None:
 def test_the_checkers_own_clock_cancels(
     monkeypatch: pytest.MonkeyPatch, wrong: float, error: float, status: str
 ) -> None:
-    with web(tells(error)) as server, clocks(0.0, 0.0, 0.0) as servers:
-        names = [one.name for one in servers]
+    with web(time_service(error)) as server, clocks(0.0, 0.0, 0.0) as servers:
+        names = [server.name for server in servers]
         real = time.time
         monkeypatch.setattr(time, "time", lambda: real() + wrong)
         result = check(server.url, ask_reference=lambda patience: measure(names, patience))
@@ -345,10 +347,10 @@ def test_an_answer_during_which_our_own_clock_was_set_counts_as_any_other(
 
     monkeypatch.setattr(time, "time", lambda: real() + shift[0])
     with udp(answer_and_set) as server:
-        found = asked(server)
-    assert found.kind == "single"
-    assert found.offset.low <= 0 <= found.offset.high
-    assert found.offset.half_width < 0.1
+        measured = measure_servers(server)
+    assert measured.kind == "single"
+    assert measured.offset.low <= 0 <= measured.offset.high
+    assert measured.offset.half_width < 0.1
 
 
 def test_an_answer_during_which_this_machine_slept_has_no_vote(
@@ -357,5 +359,5 @@ def test_an_answer_during_which_this_machine_slept_has_no_vote(
     states = itertools.chain([OwnClocks(0.0, 0.0)], itertools.repeat(OwnClocks(0.0, 60.0)))
     monkeypatch.setattr(reference, "own_clocks", lambda: next(states))
     with ntp() as server:
-        found = asked(server)
-    assert found.servers[0].trouble == "this machine slept meanwhile"
+        measured = measure_servers(server)
+    assert measured.servers[0].trouble == "this machine slept meanwhile"

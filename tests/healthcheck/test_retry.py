@@ -11,16 +11,16 @@ from healthcheck import check as checking
 from healthcheck.check import check
 from healthcheck.reading import Reference, Sample, Trouble
 from healthcheck.samples import Service
-from tests.support.healthcheck_checked import (
-    checked,
-    exact,
-    frozen,
-    in_turn,
-    slowly,
-    states,
-    without_an_answer,
+from tests.support.healthcheck_runs import (
+    alternate,
+    check_server,
+    exact_reference,
+    frozen_clock,
+    hang_up,
+    respond,
+    slow_clock,
 )
-from tests.support.healthcheck_servers import tells, web
+from tests.support.healthcheck_servers import time_service, web
 
 
 @pytest.fixture
@@ -36,16 +36,16 @@ def test_a_broken_connection_is_tried_again_after_a_pause_with_jitter(
     pauses: list[float], monkeypatch: pytest.MonkeyPatch, chance: float, wait: float
 ) -> None:
     monkeypatch.setattr(random, "random", lambda: chance)
-    with web(in_turn(without_an_answer, tells(), tells())) as server:
-        result = check(server.url, ask_reference=exact)
+    with web(alternate(hang_up, time_service(), time_service())) as server:
+        result = check(server.url, ask_reference=exact_reference)
     assert result.verdict.status == "OK"
     assert result.reading.trouble is None
     assert pauses[0] == pytest.approx(wait)
 
 
 def test_there_is_no_second_try_after_the_deadline(pauses: list[float]) -> None:
-    with web(without_an_answer) as server:
-        result = check(server.url, ask_reference=exact, deadline=0.25)
+    with web(hang_up) as server:
+        result = check(server.url, ask_reference=exact_reference, deadline=0.25)
     assert len(server.requests) == 1
     assert (result.verdict.reason, pauses) == ("unreachable", [])
 
@@ -68,21 +68,21 @@ def test_a_failure_of_the_connection_is_tried_again_once(
     monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     fail_at_first(monkeypatch, reason)
-    assert checked(tells()).verdict.status == "OK"
+    assert check_server(time_service()).verdict.status == "OK"
     fail_at_first(monkeypatch, reason, reason)
-    assert checked(tells()).verdict.reason == reason
+    assert check_server(time_service()).verdict.reason == reason
 
 
 @pytest.mark.usefixtures("pauses")
 @pytest.mark.parametrize("reason", ["status", "body", "cached", "redirect"])
 def test_a_bad_response_is_final(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
     fail_at_first(monkeypatch, reason)
-    assert checked(tells()).verdict.reason == reason
+    assert check_server(time_service()).verdict.reason == reason
 
 
 @pytest.mark.usefixtures("pauses")
 def test_the_second_trouble_is_the_one_that_is_reported() -> None:
-    verdict = checked(in_turn(without_an_answer, states({}, 500))).verdict
+    verdict = check_server(alternate(hang_up, respond({}, 500))).verdict
     assert (verdict.status, verdict.reason) == ("Failed", "status")
 
 
@@ -90,7 +90,7 @@ def test_a_reference_that_raises_is_a_defect_of_ours() -> None:
     def broken(patience: float) -> Reference:
         raise LookupError("no such server")
 
-    with web(tells()) as server:
+    with web(time_service()) as server:
         result = check(server.url, ask_reference=broken)
     assert (result.verdict.status, result.verdict.reason) == ("Unknown", "error")
     assert "no such server" in result.verdict.detail
@@ -100,13 +100,13 @@ def test_a_reference_that_raises_is_a_defect_of_ours() -> None:
 
 def test_a_frozen_clock_is_asked_no_more_once_it_is_proven_frozen() -> None:
     """The third sample is the first after a pause in which a running clock must move on."""
-    result = checked(frozen())
+    result = check_server(frozen_clock())
     assert result.verdict.reason == "frozen"
     assert len(result.reading.samples) == 3
 
 
 def test_a_slow_service_is_still_asked_twice() -> None:
-    result = checked(in_turn(slowly(0.6), tells()), deadline=1.0)
+    result = check_server(alternate(slow_clock(0.6), time_service()), deadline=1.0)
     assert result.verdict.status == "OK"
     assert len(result.reading.samples) == 2
 
@@ -119,15 +119,15 @@ def test_the_reference_gets_half_of_the_deadline_and_no_more_than_a_second_and_a
 
     def note(patience: float) -> Reference:
         given.append(patience)
-        return exact(patience)
+        return exact_reference(patience)
 
-    with web(tells()) as server:
+    with web(time_service()) as server:
         check(server.url, ask_reference=note, deadline=deadline)
     assert given == [patience]
 
 
 def test_an_unclear_clock_gets_eight_samples_within_ten_seconds() -> None:
-    assert len(checked(tells(1.0)).reading.samples) == 8
+    assert len(check_server(time_service(1.0)).reading.samples) == 8
     defaults = inspect.signature(check).parameters
     assert defaults["deadline"].default == 10.0
 
@@ -141,10 +141,10 @@ def test_between_samples_the_clock_gets_time_to_tick_if_that_is_soon(
     """Of each stamp the last digit is 1, so that it is not taken for a coarser one."""
     stamps = [f"2026-11-22T10:11:0{second}" for second in (1, 2)]
     fraction = "." + "1".rjust(digits, "0") if digits else ""
-    checked(in_turn(*(states({"now": f"{stamp}{fraction}Z"}) for stamp in stamps)))
+    check_server(alternate(*(respond({"now": f"{stamp}{fraction}Z"}) for stamp in stamps)))
     assert pauses == ([] if pause is None else [pytest.approx(pause)])
 
 
 def test_a_stamp_that_was_repeated_is_given_a_coarse_tick(pauses: list[float]) -> None:
-    checked(states({"now": "2026-11-22T10:11:12.000001Z", "instance": "i-1"}))
+    check_server(respond({"now": "2026-11-22T10:11:12.000001Z", "instance": "i-1"}))
     assert pauses[:2] == [pytest.approx(2.5e-6), 0.05]

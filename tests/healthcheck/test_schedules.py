@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.healthcheck_servers import ntp, tells, web
+from tests.support.healthcheck_servers import ntp, time_service, web
 from tests.support.tools import systemd_analyze, unpacked
 
 ROOT = Path(__file__).parents[2]
@@ -169,7 +169,7 @@ def exec_start(unit: str, folder: Path) -> list[str]:
 def test_the_service_tells_the_journal_and_fails_with_the_time_service(
     folder: Path, error: float, status: int, word: str
 ) -> None:
-    with web(tells(error)) as server:
+    with web(time_service(error)) as server:
         done = run(*exec_start(SERVICE, folder), TIMESERVICE_URL=server.url)
     assert (done.returncode, done.stderr) == (status, "")
     assert done.stdout.startswith(f"{word} ")
@@ -179,7 +179,7 @@ def test_the_service_tells_the_journal_and_fails_with_the_time_service(
 def test_with_the_drop_in_it_tells_prometheus_by_a_file_that_others_may_read(
     folder: Path, error: float, status: int
 ) -> None:
-    with web(tells(error)) as server:
+    with web(time_service(error)) as server:
         done = run(*exec_start("prometheus.conf", folder), TIMESERVICE_URL=server.url)
     assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
     (file,) = folder.glob("*.prom")
@@ -252,14 +252,14 @@ def test_the_job_runs_each_minute_as_nobody_and_has_nothing_that_cron_would_repl
 
 
 def test_the_job_is_silent_while_the_service_is_ok(folder: Path) -> None:
-    with web(tells()) as server:
+    with web(time_service()) as server:
         done = CronJob(CRON_JOB).run(folder, server.url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert 0 <= int((folder / "slept").read_text()) <= 40
 
 
 def test_the_job_tells_a_verdict_that_somebody_should_hear(folder: Path) -> None:
-    with web(tells(3)) as server:
+    with web(time_service(3)) as server:
         done = CronJob(CRON_JOB).run(folder, server.url)
     assert re.match(r"Failed the clock of i-1 is \+[23]\.\d\d s ", done.stdout)
     assert done.stdout.count("\n") == 1

@@ -20,18 +20,18 @@ import trustme
 from healthcheck.__main__ import main
 from healthcheck.check import Result, check
 from healthcheck.reading import Reference
-from tests.support.healthcheck_checked import exact
-from tests.support.healthcheck_servers import Behaviour, Request, ntp, rfc3339, tells, web
+from tests.support.healthcheck_runs import exact_reference
+from tests.support.healthcheck_servers import Behaviour, Request, ntp, rfc3339, time_service, web
 
 
-def redirects(location: str, code: int) -> Behaviour:
+def redirect(location: str, code: int) -> Behaviour:
     return lambda request: request.answer(b"", code, Location=location)
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(code: int) -> None:
-    with web(redirects("/now", code)) as server:
-        result = check(server.url + "/time", ask_reference=exact)
+    with web(redirect("/now", code)) as server:
+        result = check(server.url + "/time", ask_reference=exact_reference)
     assert (result.verdict.status, result.verdict.reason) == ("Failed", "redirect")
     assert f"answered {code}: a redirect, which is not followed" in result.verdict.detail
     assert len(server.requests) == 1
@@ -46,7 +46,7 @@ class Proxy:
 
     def __call__(self, request: Request) -> None:
         self.paths.append(request.path)
-        tells(self.error)(request)
+        time_service(self.error)(request)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_proxy_of_the_environment_is_used_only_if_asked_for(
     environment: pytest.MonkeyPatch,
 ) -> None:
     proxy = Proxy(error=5.0)
-    with web(proxy) as server, web(tells()) as service, ntp() as reference:
+    with web(proxy) as server, web(time_service()) as service, ntp() as reference:
         environment.setenv("http_proxy", server.url)
         arguments = [service.url, "--ntp", reference.name]
         assert main(arguments) == 0
@@ -74,7 +74,9 @@ def test_a_proxy_of_the_environment_is_used_only_if_asked_for(
 )
 def test_a_proxy_that_does_not_work_is_named(environment: pytest.MonkeyPatch, url: str) -> None:
     environment.setenv("http_proxy", url)
-    verdict = check("http://service.test/now", ask_reference=exact, environment=True).verdict
+    verdict = check(
+        "http://service.test/now", ask_reference=exact_reference, environment=True
+    ).verdict
     assert (verdict.status, verdict.reason) == ("Failed", "proxy"), verdict.detail
 
 
@@ -83,10 +85,10 @@ def test_a_netrc_is_used_only_if_asked_for(environment: pytest.MonkeyPatch, tmp_
     netrc.write_text("machine 127.0.0.1 login me password hush\n")
     netrc.chmod(0o600)
     environment.setenv("NETRC", str(netrc))
-    with web(tells()) as server:
-        check(server.url, ask_reference=exact)
+    with web(time_service()) as server:
+        check(server.url, ask_reference=exact_reference)
         assert not any("Authorization" in headers for headers in server.requests)
-        check(server.url, ask_reference=exact, environment=True)
+        check(server.url, ask_reference=exact_reference, environment=True)
     assert "Authorization" in server.requests[-1]
 
 
@@ -98,7 +100,7 @@ def test_interim_answers_are_passed_over(interim: str) -> None:
         request.answer({"now": rfc3339(), "instance": "i-1"})
 
     with web(behave) as server:
-        assert check(server.url, ask_reference=exact).verdict.status == "OK"
+        assert check(server.url, ask_reference=exact_reference).verdict.status == "OK"
 
 
 @contextlib.contextmanager
@@ -130,7 +132,7 @@ def dripping_handshake() -> Iterator[int]:
 def test_the_deadline_holds_for_a_handshake_and_nothing_is_left_behind() -> None:
     before = set(threading.enumerate())
     with dripping_handshake() as port:
-        result = check(f"https://127.0.0.1:{port}", ask_reference=exact, deadline=0.5)
+        result = check(f"https://127.0.0.1:{port}", ask_reference=exact_reference, deadline=0.5)
         assert (result.verdict.status, result.verdict.reason) == ("Failed", "timeout")
         for thread in set(threading.enumerate()) - before:
             if "measure" in thread.name:
@@ -144,7 +146,7 @@ def authority() -> trustme.CA:
 
 
 @contextlib.contextmanager
-def encrypted(
+def tls_server(
     authority: trustme.CA, behaviour: Behaviour, not_after: datetime | None = None
 ) -> Iterator[str]:
     """The URL of a server that speaks TLS."""
@@ -155,30 +157,30 @@ def encrypted(
 
 
 @pytest.fixture
-def trusting(
+def check_with_authority(
     environment: pytest.MonkeyPatch, authority: trustme.CA, tmp_path: Path
 ) -> Callable[..., Result]:
     """A check that trusts the authority."""
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     environment.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
-    return functools.partial(check, ask_reference=exact, environment=True)
+    return functools.partial(check, ask_reference=exact_reference, environment=True)
 
 
 def test_https_is_asked_if_its_certificate_is_right(
-    authority: trustme.CA, trusting: Callable[..., Result]
+    authority: trustme.CA, check_with_authority: Callable[..., Result]
 ) -> None:
-    with encrypted(authority, tells()) as url:
-        assert trusting(url).verdict.status == "OK"
-        verdict = check(url, ask_reference=exact).verdict
+    with tls_server(authority, time_service()) as url:
+        assert check_with_authority(url).verdict.status == "OK"
+        verdict = check(url, ask_reference=exact_reference).verdict
     assert (verdict.status, verdict.reason) == ("Failed", "tls")
     assert "self-signed" in verdict.detail or "issuer" in verdict.detail
 
 
 def test_an_expired_certificate_fails_and_is_judged_by_our_own_clock(
-    authority: trustme.CA, trusting: Callable[..., Result]
+    authority: trustme.CA, check_with_authority: Callable[..., Result]
 ) -> None:
-    with encrypted(authority, tells(), not_after=datetime(2020, 1, 1, tzinfo=UTC)) as url:
-        result = trusting(url)
+    with tls_server(authority, time_service(), not_after=datetime(2020, 1, 1, tzinfo=UTC)) as url:
+        result = check_with_authority(url)
     assert (result.verdict.status, result.verdict.reason) == ("Failed", "tls")
     assert "expired" in result.verdict.detail
     assert result.reading.trouble
@@ -186,7 +188,7 @@ def test_an_expired_certificate_fails_and_is_judged_by_our_own_clock(
 
 
 def test_an_answer_that_was_there_before_the_question_is_not_one(
-    authority: trustme.CA, trusting: Callable[..., Result]
+    authority: trustme.CA, check_with_authority: Callable[..., Result]
 ) -> None:
     """In the same TLS record as the one before, where no look at the socket finds it."""
 
@@ -202,8 +204,8 @@ def test_an_answer_that_was_there_before_the_question_is_not_one(
 
     def slow(patience: float) -> Reference:
         time.sleep(0.2)
-        return exact(patience)
+        return exact_reference(patience)
 
-    with encrypted(authority, behave) as url:
-        verdict = trusting(url, ask_reference=slow).verdict
+    with tls_server(authority, behave) as url:
+        verdict = check_with_authority(url, ask_reference=slow).verdict
     assert verdict.status == "OK", verdict.detail

@@ -32,7 +32,7 @@ def sample(
     offset = Interval(said - (start + rtt), said + resolution - start)
     stamp = Timestamp(said, resolution)
     offset = offset.shift(-own_step)  # our wall clock was set forward before we asked
-    before, after = (OwnClocks(NOON + own_step, one) for one in slept)
+    before, after = (OwnClocks(NOON + own_step, seconds) for seconds in slept)
     return Sample(instance, offset, stamp, at, at + rtt, before, after)
 
 
@@ -252,7 +252,7 @@ def test_a_clock_is_frozen_if_it_missed_two_steps_and_a_coarse_tick(
     )
     assert (judge(Reading(samples, NTP), limit=9.0).reason == "frozen") is is_frozen
     # From several clocks that have no name, it takes no more and no less.
-    unnamed = tuple(one._replace(instance="?") for one in samples)
+    unnamed = tuple(each._replace(instance="?") for each in samples)
     assert (judge(Reading(unnamed, NTP), limit=9.0).reason == "frozen") is is_frozen
 
 
@@ -282,7 +282,7 @@ def test_a_clock_jumps_if_it_moves_faster_than_it_can_be_slewed(
     samples = (sample(), sample(move, at=seconds))
     assert judge(Reading(samples, NTP)).reason == reason
     # Several unnamed clocks may differ by any amount.
-    unnamed = tuple(one._replace(instance="?") for one in samples)
+    unnamed = tuple(each._replace(instance="?") for each in samples)
     assert judge(Reading(unnamed, NTP)).reason == "ok"
 
 
@@ -295,8 +295,8 @@ def test_drift_widens_the_error_at_both_ends_before_the_reference_and_after(at: 
 
 
 def test_the_bound_is_half_the_round_trip_half_the_resolution_the_reference_and_the_drift() -> None:
-    one = sample(0.25, at=10.0, resolution=0.001)
-    worst = judge(Reading((one,), NTP)).worst
+    late = sample(0.25, at=10.0, resolution=0.001)
+    worst = judge(Reading((late,), NTP)).worst
     assert worst is not None
     drift = 50e-6 * (10.0 + RTT)
     assert worst.error.half_width == pytest.approx(RTT / 2 + 0.0005 + 0.010 + drift, abs=1e-6)
@@ -305,14 +305,14 @@ def test_the_bound_is_half_the_round_trip_half_the_resolution_the_reference_and_
 
 def test_the_worst_instance_is_named_and_comes_first() -> None:
     found = judge(Reading((sample(0.1), sample(-7.5, 1, "b"), sample(3, 2, "c")), NTP))
-    assert [one.name for one in found.instances] == ["b", "c", "a"]
+    assert [instance.name for instance in found.instances] == ["b", "c", "a"]
     assert found.detail == "the clock of b is -7.50 s (+-30 ms)"
 
 
 def test_a_proven_fault_comes_before_a_worse_suspicion() -> None:
     """b may be farther off than a, but only a is known to be wrong."""
     found = judge(Reading((sample(1.2), sample(0.5, 1, "b", rtt=4.0)), NTP))
-    assert [one.name for one in found.instances] == ["a", "b"]
+    assert [instance.name for instance in found.instances] == ["a", "b"]
 
 
 @pytest.mark.parametrize(("error", "proven"), [(0.0, True), (1.0, False), (2.0, True)])

@@ -31,7 +31,7 @@ from tests.service.abuse.wire import (
 )
 from tests.support.haproxy import Haproxy, prepared
 from tests.support.healthcheck_servers import ntp
-from tests.support.healthcheck_servers import serving as started
+from tests.support.healthcheck_servers import serve as started
 from tests.support.serving import Running, running_service
 
 pytestmark = pytest.mark.integration

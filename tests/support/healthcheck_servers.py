@@ -91,13 +91,13 @@ def web(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator[Web
     with WebServer(behaviour) as server:
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
-        with serving(server):
+        with serve(server):
             yield server
             server.closing.set()
 
 
 @contextlib.contextmanager
-def serving(server: socketserver.BaseServer) -> Iterator[None]:
+def serve(server: socketserver.BaseServer) -> Iterator[None]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
@@ -107,7 +107,7 @@ def serving(server: socketserver.BaseServer) -> Iterator[None]:
         thread.join()
 
 
-def tells(shift: float = 0.0, instance: str = "i-1") -> Behaviour:
+def time_service(shift: float = 0.0, instance: str = "i-1") -> Behaviour:
     """The service with a clock that is `shift` seconds fast."""
     return lambda request: request.answer({"now": rfc3339(shift), "instance": instance})
 
@@ -136,7 +136,7 @@ class Datagram(socketserver.BaseRequestHandler):
 @contextlib.contextmanager
 def udp(reply: Callable[[bytes], bytes | None]) -> Iterator[UdpServer]:
     """A server that answers each datagram so (None: not at all), while the context lasts."""
-    with UdpServer(reply) as server, serving(server):
+    with UdpServer(reply) as server, serve(server):
         yield server
 
 
