@@ -165,7 +165,7 @@ class Trial(Outcome):
         time.sleep(max(0.0, SHORT_GRACE_PERIOD - age + 2))
 
     def wait_until(self, happened: Callable[[], bool], seconds: float, what: str) -> None:
-        """Wait until something has happened; within that time, or `what` does not hold."""
+        """Wait until something has happened; `what` does not hold if it takes longer."""
         self.expect(wait_until(happened, seconds), f"{what} within {seconds:.0f} s")
 
     def wait_until_two_healthy(
@@ -196,7 +196,7 @@ def instance_of(host: Container) -> str:
 
 @contextmanager
 def repeat(action: Callable[[], None], period: float) -> Iterator[None]:
-    """Call an action again and again during the block, `period` seconds apart; ignore its errors."""
+    """Call an action every `period` seconds during the block, and ignore its errors."""
     ended = threading.Event()
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""The drills' command line, their faults, and how they are run; `make drill` runs the drills themselves."""
+"""The command line of the drills, their faults, and how they run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 
 from deployment import ROOT
 from drills import __main__ as command
-from drills import picture, runner, trial
+from drills import bad_releases, picture, runner, trial
 from drills.faults import time_server
 from drills.load import Load, Request
 from drills.outcome import Look, Outcome
@@ -138,6 +138,38 @@ def test_the_text_that_a_drill_changes_is_in_the_sources_once(name: str) -> None
     drill: Any = SimpleNamespace(clone=SimpleNamespace(replace=replace))
     with pytest.raises(Replaced):
         DRILLS[name].run(drill)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("bad-image", 'step="starting the service"'),
+        ("bad-health", '"/health said $answer'),
+        ("bad-port", '"/health said $answer'),
+        ("bad-clock", 'step="waiting for the clock to be synchronised"'),
+        ("bad-user-data", 'step="installing Docker"'),
+        ("bad-archive-missing", 'step="loading the image from S3"'),
+        ("bad-archive-corrupt", 'step="loading the image from S3"'),
+    ],
+)
+def test_the_reason_that_a_drill_expects_is_one_that_a_host_reports(
+    name: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reasons: list[str] = []
+    monkeypatch.setattr(bad_releases, "release_badly", lambda trial, why: reasons.append(why))
+    monkeypatch.setattr(bad_releases, "false_time", lambda trial, how: nullcontext())
+    s3 = SimpleNamespace(
+        list_buckets=lambda: {"Buckets": [{"Name": "bucket"}]}, list_objects_v2=lambda **_: {}
+    )
+    drill: Any = SimpleNamespace(
+        clone=SimpleNamespace(replace=lambda file, old, new: None),
+        edit_release=lambda: None,
+        aws=lambda service: s3,
+    )
+    DRILLS[name].run(drill)
+    assert reason in (ROOT / "cfn/hosts.yaml").read_text()
+    words = reason.removeprefix('step="').strip('"').removesuffix(" $answer")
+    assert [words in expected for expected in reasons] == [True]
 
 
 class Deployment(Trial):

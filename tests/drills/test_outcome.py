@@ -18,11 +18,10 @@ def requests(*failed_at: int, until: int = 100) -> list[Request]:
 
 
 def looks(*healthy: int) -> list[Look]:
-    """A look each second, with so many healthy hosts and an unhealthy one."""
+    """A look each second at so many healthy hosts and three others."""
+    others = {"i-7": "unhealthy", "i-8": "draining", "i-9": "initial"}
     return [
-        Look(
-            float(at), {f"i-{number}": "healthy" for number in range(count)} | {"i-9": "unhealthy"}
-        )
+        Look(float(at), {f"i-{number}": "healthy" for number in range(count)} | others)
         for at, count in enumerate(healthy)
     ]
 

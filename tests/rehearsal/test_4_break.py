@@ -1,4 +1,4 @@
-"""The deployment recovers from faults by itself, and an alarm reports what it cannot recover from."""
+"""The deployment recovers from faults by itself, or an alarm reports them."""
 
 from __future__ import annotations
 
