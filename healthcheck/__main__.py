@@ -85,7 +85,7 @@ def command() -> int:
         return main()
     except KeyboardInterrupt:
         return Exit.UNKNOWN
-    # A lack of threads or memory, or a defect of ours: there is no verdict.
+    # Without threads or memory, or after a bug of ours, there is no verdict.
     except Exception as defect:
         print_error(f"healthcheck: the check itself failed: {defect!a}")
         return Exit.UNKNOWN

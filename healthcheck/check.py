@@ -115,7 +115,7 @@ class _Run:
 
     def measure(self, bell: Bell) -> None:
         """Measure the reference and the service, then ring."""
-        # An exception here is a defect of ours, or a lack of threads or files: the verdict names it.
+        # A bug of ours, or too few threads or files. The verdict names the exception.
         try:
             self._asking.start()
             self._sample_with_retry()

@@ -68,13 +68,13 @@ def holds(interval: Interval, value: float) -> bool:
 
 @given(texts)
 def test_any_text_is_a_moment_or_is_refused_in_plain_words(text: str) -> None:
-    found = attempt(parse, text, BadTimestamp)
-    if isinstance(found, BadTimestamp):
-        assert is_plain(str(found))
+    common = attempt(parse, text, BadTimestamp)
+    if isinstance(common, BadTimestamp):
+        assert is_plain(str(common))
     else:
-        assert math.isfinite(found.seconds)
-        assert 1e-9 <= found.resolution <= 1
-        format_utc(found.seconds)
+        assert math.isfinite(common.seconds)
+        assert 1e-9 <= common.resolution <= 1
+        format_utc(common.seconds)
 
 
 moments = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1))
@@ -88,9 +88,9 @@ def test_a_moment_lies_between_its_stamp_and_the_next(
     exact = moment.replace(tzinfo=zone)
     fraction = f"{point}{exact.microsecond:06}"[: digits + 1] if digits else ""
     stamp = f"{exact:%Y-%m-%d}{letter}{exact:%H:%M:%S}{fraction}{exact.isoformat()[-6:]}"
-    found = parse(stamp)
+    common = parse(stamp)
     truth = (exact - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
-    assert holds(Interval(found.seconds, found.seconds + found.resolution), truth)
+    assert holds(Interval(common.seconds, common.seconds + common.resolution), truth)
 
 
 # --- answers of services
@@ -101,12 +101,12 @@ def test_a_moment_lies_between_its_stamp_and_the_next(
     | texts.map(lambda text: b'{"now": "%s"}' % text.encode("utf-8", "replace"))
 )
 def test_any_body_is_parsed_or_is_refused_in_plain_words(body: bytes) -> None:
-    found = attempt(parse_answer, body, Trouble)
-    if isinstance(found, Trouble):
-        assert found.reason == "body"
-        assert is_plain(str(found))
+    common = attempt(parse_answer, body, Trouble)
+    if isinstance(common, Trouble):
+        assert common.reason == "body"
+        assert is_plain(str(common))
     else:
-        stamp, *names = found
+        stamp, *names = common
         assert math.isfinite(stamp.seconds)
         assert all(is_plain(name) and len(name) <= 64 for name in names)
 
@@ -205,12 +205,12 @@ def test_the_majority_holds_the_truth_whatever_a_minority_says(
     truth: float, honest: list[tuple[float, float]], lies: list[Interval]
 ) -> None:
     assume(len(lies) < len(honest))
-    told = [Interval(truth - low, truth + high) for low, high in honest] + lies
-    found = majority(told)
-    assert found is not None
-    assert holds(found, truth)
-    assert found.low >= min(interval.low for interval in told)
-    assert found.high <= max(interval.high for interval in told)
+    bounds = [Interval(truth - low, truth + high) for low, high in honest] + lies
+    common = majority(bounds)
+    assert common is not None
+    assert holds(common, truth)
+    assert common.low >= min(interval.low for interval in bounds)
+    assert common.high <= max(interval.high for interval in bounds)
 
 
 # --- verdicts
@@ -224,8 +224,8 @@ def readings(draw: st.DrawFn) -> tuple[Reading, dict[str, float]]:
     errors: dict[str, float] = {}
     honest = draw(st.lists(st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)), min_size=1, max_size=4))
     lies = draw(st.lists(intervals, max_size=len(honest) - 1))
-    told = [Interval(-own_error - low, -own_error + high) for low, high in honest] + lies
-    servers = [Server(f"ntp{number}", offset) for number, offset in enumerate(told)]
+    bounds = [Interval(-own_error - low, -own_error + high) for low, high in honest] + lies
+    servers = [Server(f"ntp{number}", offset) for number, offset in enumerate(bounds)]
     reference = combine(servers, 0.0, OwnClocks(NOW + own_error, 0.0))
     samples, at = [], draw(st.floats(-1, 1))
     resolution = 10.0 ** -draw(st.integers(0, 6))
