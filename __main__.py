@@ -1,4 +1,4 @@
-"""The deployment: one CloudFormation stack for each template in cfn/, outputs wired into parameters."""
+"""The deployment: a CloudFormation stack of each template in cfn/, outputs fed into parameters."""
 
 import pulumi
 import pulumi_aws as aws
@@ -9,12 +9,13 @@ from deployment.reviewer import access
 from deployment.stacks import name, stack, upload
 from deployment.template import read
 
-# What could not work is refused here, before anything is made.
+# Inputs that cannot work are refused here, before anything is made.
 settings, image, package, image_parameter = Inputs.load()
 
-# A release is all that its hosts are made of, and how many they may be, as their stack is never updated. A new machine
-# image of Amazon's is a new release too. (The template looks the image up again when the stack is made: should a newer
-# one appear between, the next update is a new release.)
+# The stack of the hosts is never updated, so a release is all that makes a host, and how many hosts
+# there may be. A new machine image of Amazon's is a new release too. The template reads the image's
+# id again when the stack is made. If a newer image appears in between, the next update is a new
+# release.
 machine_image = aws.ssm.get_parameter(name=image_parameter).value
 size = {
     "MinHosts": str(settings.min_hosts),
@@ -49,7 +50,7 @@ network = stack(
         "ZoneIndexB": str(settings.zone_index_b),
     },
     protect=settings.protect,
-    # Balancer and hosts stand in these, and would be left behind in what was replaced.
+    # Balancer and hosts are inside of these. A replacement would leave them behind.
     never_replaced=["Vpc", "*Subnet*", "*SecurityGroup"],
 )
 
@@ -65,9 +66,9 @@ balancer = stack(
     protect=settings.protect,
 )
 
-# The release is in the names of these two *resources*, so that a new release is two new resources beside the old ones,
-# which are deleted at the end of an update that succeeded. As replacements of one resource, a failed release and the
-# return to the one before would collide with deletions that are still pending.
+# The release is in the names of the next two *resources*. So a new release is two new resources,
+# and the old ones are deleted at the end of a successful update. If one resource were replaced, a
+# failed release, and the return to the one before it, would collide with pending deletions.
 archived = upload("image", image, bucket, f"images/{image.digest}.tar.gz")
 hosts = stack(
     "hosts",
@@ -85,7 +86,7 @@ hosts = stack(
         **size,
     },
     variant=release,
-    minutes=45,  # a slow boot (the wait condition's 25), and what is rolled back after it
+    minutes=45,  # 25 for a slow boot (the wait condition), the rest for a rollback
 )
 
 packaged = upload("package", package, bucket, f"healthcheck/{package.digest}.zip")
@@ -104,7 +105,8 @@ healthcheck = stack(
         "EveryMinutes": str(settings.check_every),
         "PermissionsBoundary": settings.permissions_boundary,
     },
-    after=hosts,  # else it would fail its checks while the first hosts boot, and while the last ones go
+    # Without hosts its checks would fail, at the first deployment and at the removal.
+    after=hosts,
 )
 
 pulumi.export("url", balancer.outputs["Url"])
@@ -114,7 +116,8 @@ pulumi.export("function", healthcheck.outputs["Function"])
 pulumi.export("alarm", healthcheck.outputs["Alarm"])
 pulumi.export("dashboard", healthcheck.outputs["Dashboard"])
 
-# Made last, so that it is told of a release only when its hosts stand (the template says why), and deleted first.
+# Made last and deleted first, so that the reviewer sees a release only when its hosts serve. The
+# template has the reason.
 if settings.reviewer != "none":
     reviewer = stack(
         "reviewer",
@@ -131,5 +134,6 @@ if settings.reviewer != "none":
         },
         variant=settings.reviewer,
     )
-    seen = [artifacts, network, balancer, hosts, healthcheck, reviewer]
-    pulumi.export("reviewer", access(settings, reviewer, seen, healthcheck.outputs["Dashboard"]))
+    visible = [artifacts, network, balancer, hosts, healthcheck, reviewer]
+    dashboard = healthcheck.outputs["Dashboard"]
+    pulumi.export("reviewer", access(settings, reviewer, visible, dashboard))

@@ -1,4 +1,4 @@
-"""Empty a bucket. CloudFormation deletes none that has objects, old versions or unfinished uploads."""
+"""Empty a bucket: CloudFormation deletes none with objects, old versions or unfinished uploads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def list_objects(s3: Any, bucket: str) -> list[dict[str, str]]:
 
 
 def list_uploads(s3: Any, bucket: str) -> list[dict[str, str]]:
-    """Return {Key, UploadId} of each unfinished upload. These cost money, and no list of objects has them."""
+    """Return {Key, UploadId} of each unfinished upload. Such uploads cost money too."""
     uploads: list[dict[str, str]] = []
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
         for upload in page.get("Uploads", []):
@@ -32,7 +32,7 @@ def list_uploads(s3: Any, bucket: str) -> list[dict[str, str]]:
 
 
 def empty(s3: Any, bucket: str) -> int:
-    """Delete all objects and uploads; return how many. Raises NotEmptyError, and what boto3 raises."""
+    """Delete all objects and uploads; return how many. Raises NotEmptyError, and boto3's errors."""
     uploads, objects = list_uploads(s3, bucket), list_objects(s3, bucket)
     for upload in uploads:
         s3.abort_multipart_upload(Bucket=bucket, **upload)

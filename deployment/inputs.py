@@ -1,4 +1,4 @@
-"""What the program works from: settings, templates and archives, checked before anything is made."""
+"""The inputs of the program: settings, templates and archives, checked before anything is made."""
 
 from __future__ import annotations
 

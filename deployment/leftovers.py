@@ -1,4 +1,4 @@
-"""List what a deployment has left in its AWS account, found by tag, by stack, by name, and by VPC."""
+"""List what a deployment has left in its AWS account, found by tag, stack, name, and VPC."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Leftover(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """refusals: lists that AWS refused, each with its error; what they would have shown is unknown."""
+    """refusals: lists that AWS refused, each with its error. What they would show is unknown."""
 
     leftovers: list[Leftover]
     refusals: list[str]

@@ -24,7 +24,7 @@ WRAPPED = re.compile(
 
 
 class Deployment(NamedTuple):
-    """name: <project>-<stack>. The names of its stacks begin with it; their tag `deployment` is it."""
+    """name: <project>-<stack>, with which its stacks begin. Their tag `deployment` is the same."""
 
     name: str
 
@@ -54,7 +54,7 @@ class Deployment(NamedTuple):
         return re.fullmatch(f"{self._stack}(?:{addition})?", strip_wrapping(name)) is not None
 
     def reason(self, name: str, tags: Mapping[str, str]) -> str:
-        """Return why a resource is the deployment's, or "" if it is not. Tags count before names."""
+        """Return why a resource is the deployment's, "" if not. Tags count before names."""
         if "deployment" in tags:
             owner = tags["deployment"]
             return f"its tag deployment is {owner}" if owner == self.name else ""

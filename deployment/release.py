@@ -1,4 +1,4 @@
-"""What makes a release: the archives that the program uploads, and a digest of all that makes a host.
+"""What makes a release: the uploaded archives, and a digest of all that makes a host.
 
 `python -m deployment.release image|package` prints the digest of an archive's sources.
 """

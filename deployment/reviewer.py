@@ -19,7 +19,7 @@ def access(
     stacks: Sequence[aws.cloudformation.Stack],
     dashboard: pulumi.Output[str],
 ) -> pulumi.Output[dict[str, Any]]:
-    """Return a user's URL, name and password (as a secret), or a role and the command that assumes it.
+    """Return a user's URL, name and password (as a secret), or a role and how to assume it.
 
     The pages of the console come with both. The console lists stacks and dashboards only to those
     who may see all of them, but opens each one by its address.
@@ -28,8 +28,8 @@ def access(
     if settings.reviewer == "role":
         return _role(reviewer.outputs["Arn"], settings.reviewer_external_id, pages)
     # The password is made here, so that no template, parameter or event has it. The SDK marks it as
-    # a secret: the state has it encrypted. The engine deletes the login before the stack, because the
-    # login depends on the stack; IAM deletes no user who has a login.
+    # a secret: the state has it encrypted. The login depends on the stack, so the engine deletes it
+    # before the stack; IAM deletes no user who has a login.
     login = aws.iam.UserLoginProfile(
         "reviewer-login", user=reviewer.outputs["Name"], password_reset_required=True
     )

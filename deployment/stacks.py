@@ -43,15 +43,15 @@ def stack(
         template_body=template.body,
         parameters=parameters,
         capabilities=["CAPABILITY_IAM"] if template.makes_roles else [],
-        # A failed creation would leave a stack in ROLLBACK_COMPLETE, which blocks its name. Pulumi's
-        # state still has the stack; `pulumi up --refresh` finds that it is gone.
+        # A failed creation would leave a stack in ROLLBACK_COMPLETE, which blocks its name. The
+        # state of Pulumi still has the stack; `pulumi up --refresh` finds that it is gone.
         on_failure="DELETE",
         policy_body=_stack_policy(never_replaced) if never_replaced else None,
         tags={"project": pulumi.get_project(), "deployment": deployment},
         opts=pulumi.ResourceOptions(
             protect=protect,
             depends_on=after,
-            # By default the provider gives up after 30 minutes, even if a wait condition allows more.
+            # By default the provider gives up after 30 minutes, before a wait condition may.
             custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout),
         ),
     )

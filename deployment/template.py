@@ -47,7 +47,7 @@ class Template:
         # differ at each update.
         self.body = text.rstrip("\n") + "\n"
         try:
-            self.content: dict[str, Any] = yaml.load(self.body, _Loader)  # noqa: S506 - a SafeLoader
+            self.content: dict[str, Any] = yaml.load(self.body, _Loader)  # noqa: S506 - it is safe
         except yaml.YAMLError as error:
             raise TemplateError(f"not YAML: {error}") from None
         if not isinstance(self.content, dict) or not self.content.get("Resources"):
