@@ -18,8 +18,8 @@ FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, ValueError)
 CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
     (requests.exceptions.ProxyError, "proxy", "the proxy of the environment gives no connection"),
     (requests.exceptions.InvalidProxyURL, "proxy", "the proxy of the environment is no URL"),
-    (requests.exceptions.InvalidSchema, "proxy", "proxies of that kind are not supported"),
-    (urllib3.exceptions.ProxySchemeUnknown, "proxy", "proxies of that kind are not supported"),
+    (requests.exceptions.InvalidSchema, "proxy", "only an http:// proxy is supported"),
+    (urllib3.exceptions.ProxySchemeUnknown, "proxy", "only an http:// proxy is supported"),
     (socket.gaierror, "dns", "the service's name does not resolve"),
     (ConnectionRefusedError, "refused", "the connection is refused"),
     (TooLong, "body", "the response's headers are longer than 64 KiB"),
