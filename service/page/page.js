@@ -17,7 +17,7 @@ const LOST = 60_000; // after which a silent host is forgotten, if two others re
 const DRIFT = 100e-6; // of the crystal of a computer or a host, at most
 const DAY = 86_400_000;
 const UNCHECKED = 1_000; // error of a host that has not measured its clock: the service's promise
-const JITTER = 50; // by which correct responses may contradict each other; as in clock.py
+const JITTER = 50; // by which correct responses may contradict each other; the service has the same figure
 const RESOLUTION = resolution(() => performance.now());
 const JUMP = 50 + 2 * RESOLUTION; // of this computer's clock against mono: it was set, or slept
 

@@ -15,7 +15,7 @@ from docker.models.containers import Container
 from drills.clone import Clone
 from tests.rehearsal.cloud import NAME, hosts, run
 from tests.service.abuse.framing import SMUGGLING
-from tests.service.abuse.wire import Address, play_all, poisoned, wrong
+from tests.service.abuse.wire import Address, find_poisoning, format_faults, send_rows
 
 pytestmark = pytest.mark.rehearsal
 
@@ -51,10 +51,10 @@ def test_every_abuse_gets_the_answer_that_it_shall_and_no_host_notices(
 ) -> None:
     before = {host.id: state(host) for host in hosts(engine)}
     checks, since = failed_checks(engine), str(int(time.time()) - 1)
-    played = play_all(where(clone), balanced=True)
-    assert wrong(played) == ""
+    results = send_rows(where(clone), balanced=True)
+    assert format_faults(results) == ""
     assert [
-        exchange.row.name for exchange in played if re.search(r"\b5\d\d", exchange.outcome)
+        exchange.row.name for exchange in results if re.search(r"\b5\d\d", exchange.outcome)
     ] == []
     assert {host.id: state(host) for host in hosts(engine)} == before
     assert len(before) == 2
@@ -71,4 +71,4 @@ def test_every_abuse_gets_the_answer_that_it_shall_and_no_host_notices(
 
 
 def test_a_smuggled_request_never_answers_somebody_else(clone: Clone) -> None:
-    assert [trouble for row in SMUGGLING if (trouble := poisoned(row, where(clone)))] == []
+    assert [trouble for row in SMUGGLING if (trouble := find_poisoning(row, where(clone)))] == []

@@ -1,89 +1,69 @@
-"""`python -m tests.service.abuse`: plays the table of abuse against a deployment, and prints a line for each row.
+"""`python -m tests.service.abuse --url URL`: sends the table of abuse, and prints a line a row.
 
-Exit codes: 0 all as it shall be, 1 something is not, 2 wrong usage, or nobody answers there.
+Exit codes: 0 all outcomes are right, 1 some are wrong, 2 wrong usage or no time service there.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from deployment.errors import UserError
-from local.containers import DEFAULT, Containers
-from tests.service.abuse.wire import ROWS, Address, Played, play_all, serving
+from tests.service.abuse.wire import ROWS, Address, Result, find_faults, send_rows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    args = _arguments(arguments)
+    args = parse_arguments(arguments)
     try:
-        where = _address(args.url or _local(args.name))
-        _honest(where)
-    except UserError as trouble:
-        print(f"error: {trouble}", file=sys.stderr)
-        return 2
-    played = play_all(
-        where, balanced=not args.alone, rows=[one for one in ROWS if args.only in one.name]
-    )
-    for one in played:
-        print(_line(one))
-    failed = sum(bool(one.faults) for one in played)
-    print(
-        f"{len(played)} abusive requests to {where[0]}:{where[1]}, {failed} of them with a wrong outcome"
-    )
-    return 1 if failed else 0
+        address = parse_address(args.url)
+        faults = find_faults(address)
+    except (ValueError, OSError) as error:
+        return report_error(str(error))
+    if faults:
+        return report_error(faults[0])
+    rows = [row for row in ROWS if args.only in row.name]
+    results = send_rows(address, balanced=not args.alone, rows=rows)
+    for result in results:
+        print(format_result(result))
+    wrong = sum(bool(result.faults) for result in results)
+    print(f"{len(results)} abusive requests to {args.url}, {wrong} with a wrong outcome")
+    return 1 if wrong else 0
 
 
-def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.service.abuse",
-        description="Send what nobody should send, and look at what comes back. For deployments of your own alone: "
-        "to anybody else's, this is an attack.",
+        description="Send malformed and hostile requests, and look at the responses. Only for"
+        " deployments of your own: to another's, this is an attack.",
     )
-    parser.add_argument("--url", help="of the service, http (default: the local deployment)")
     parser.add_argument(
-        "--name", default=os.environ.get("NAME") or DEFAULT,
-        help="of the deployment in the local cloud (default: $NAME, else %(default)s)",
-    )  # fmt: skip
+        "--url", default="http://127.0.0.1:8080", help="of the service (default: %(default)s)"
+    )
     parser.add_argument(
         "--alone", action="store_true", help="there is no balancer before it: make run"
     )
-    parser.add_argument("--only", default="", metavar="TEXT", help="rows whose name has this in it")
+    parser.add_argument("--only", default="", metavar="TEXT", help="rows with this in their name")
     return parser.parse_args(arguments)
 
 
-def _local(name: str) -> str:
-    containers = Containers(name)
-    containers.address("balancer")  # raises if it is not up
-    return f"http://127.0.0.1:{containers.port}"
+def parse_address(url: str) -> Address:
+    """Return host and port; raise ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError(f"{url} is no URL such as http://127.0.0.1:8080")
+    return parts.hostname, parts.port or 80
 
 
-def _address(url: str) -> Address:
-    try:
-        parts = urlsplit(url)
-        address = parts.hostname or "", parts.port or 80
-    except ValueError:
-        parts, address = None, ("", 0)
-    if not parts or parts.scheme != "http" or not address[0]:
-        raise UserError(f"{url} is no URL such as http://127.0.0.1:8080")
-    return address
+def report_error(message: str) -> int:
+    print(f"error: there is no time service: {message}", file=sys.stderr)
+    return 2
 
 
-def _honest(where: Address) -> None:
-    try:
-        trouble = serving(where)
-    except OSError as refused:
-        trouble = [refused.strerror or str(refused)]
-    if trouble:
-        raise UserError(f"there is no time service at {where[0]}:{where[1]}: {trouble[0]}")
-
-
-def _line(one: Played) -> str:
-    verdict = "WRONG" if one.faults else "ok"
-    told = "; ".join(one.faults) if one.faults else one.row.why
-    return f"{verdict:5} {one.outcome:8} {one.row.name[:60]:60} {told}"
+def format_result(result: Result) -> str:
+    verdict = "WRONG" if result.faults else "ok"
+    reason = "; ".join(result.faults) if result.faults else result.row.why
+    return f"{verdict:5} {result.outcome:8} {result.row.name[:60]:60} {reason}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Sends a row as it stands, and says what is wrong with what came back."""
+"""Sends a row of the table as it is, and finds what is wrong with the responses."""
 
 from __future__ import annotations
 
@@ -19,85 +19,100 @@ ROWS = [
     *(meaning.PARAMETERS + meaning.PROTOCOLS),
 ]
 Address = tuple[str, int]
-PATIENCE = 1.0  # seconds without a byte, after which an outcome is "open"
+# Seconds without a byte, after which an outcome is "open": few if that is right, else many, so that
+# a busy machine does not change an outcome.
+OPEN_AFTER = 1.0
+TIMEOUT = 20.0
 STATUS = re.compile(rb"HTTP/\d\.\d (\d{3}) ")
-# Of a trace, of a version, of the header that an injected line would be.
+# Of a traceback, of a version, of the header that an injected line would be.
 LEAKS = re.compile(
     rb"Traceback|File \"|\.py\b|werkzeug|flask|haproxy|gunicorn/|python/?\d|debian|^set-cookie:",
     re.I | re.M,
 )
 
 
-class Played(NamedTuple):
+class Result(NamedTuple):
     row: Row
     expected: str
     outcome: str
     faults: list[str]
 
 
-def exchange(address: Address, sent: bytes) -> tuple[str, bytes]:
-    """The outcome (row.py says which there are), and all bytes that came back."""
-    got, ended = b"", False
-    with socket.create_connection(address, timeout=10) as client:
-        with contextlib.suppress(OSError):  # refused before it was all sent
+def exchange(address: Address, sent: bytes, timeout: float = TIMEOUT) -> tuple[str, bytes]:
+    """Send these bytes; return the outcome (row.py lists them), and all bytes that came back."""
+    received, ended = b"", False
+    with socket.create_connection(address, timeout=TIMEOUT) as client:
+        # The server may refuse the request before all of it is sent.
+        with contextlib.suppress(OSError):
             client.sendall(sent)
-        client.settimeout(PATIENCE)
+        client.settimeout(timeout)
         try:
             while piece := client.recv(65536):
-                if not got:  # no more will be asked: the server ends the connection when it has answered everything
+                # After this, the server closes the connection when it has responded to everything.
+                if not received:
                     with contextlib.suppress(OSError):
                         client.shutdown(socket.SHUT_WR)
-                got += piece
+                received += piece
             ended = True
         except TimeoutError:
             pass
         except OSError:
             ended = True
-    statuses = " ".join(one.decode() for one in STATUS.findall(got))
-    return statuses or ("closed" if ended else "open"), got
+    statuses = " ".join(status.decode() for status in STATUS.findall(received))
+    return statuses or ("closed" if ended else "open"), received
 
 
-def play(row: Row, address: Address, balanced: bool) -> Played:
+def send_row(row: Row, address: Address, balanced: bool) -> Result:
     expected = row.balanced if balanced else row.alone
-    outcome, got = exchange(address, row.sent)
-    faults = [] if outcome in expected.split("|") else [f"{outcome}, not {expected}: {got[:300]!r}"]
-    if b"zq9" in got.lower() or b"ZQ9" in got:
-        faults.append(f"comes back: {got!r}")
-    if leak := LEAKS.search(got):
+    outcomes = expected.split("|")
+    timeout = OPEN_AFTER if "open" in outcomes else TIMEOUT
+    outcome, received = exchange(address, row.sent, timeout)
+    faults = []
+    if outcome not in outcomes:
+        faults.append(f"{outcome}, not {expected}: {received[:300]!r}")
+    if b"zq9" in received.lower():
+        faults.append(f"comes back: {received!r}")
+    if leak := LEAKS.search(received):
         faults.append(f"leaks {leak[0]!r}")
-    if outcome == "closed" and got:
-        faults.append(f"no HTTP: {got[:80]!r}")
-    return Played(row, expected, outcome, faults + serving(address))
+    if outcome == "closed" and received:
+        faults.append(f"no HTTP: {received[:80]!r}")
+    return Result(row, expected, outcome, faults + find_faults(address))
 
 
-def serving(address: Address) -> list[str]:
-    """Whether an honest client gets the time, and that of now."""
-    outcome, got = exchange(address, get("/now?format=epoch", "Connection: close"))
-    told = re.search(rb"\r\n\r\n([\d.]+)\n$", got)
-    if outcome != "200" or not told or abs(float(told[1]) - time.time()) > 1:
-        return [f"an honest request gets {outcome}: {got[-200:]!r}"]
+def find_faults(address: Address) -> list[str]:
+    """Return what is wrong with the response to an honest request: it must be the time of now."""
+    before = time.time()
+    outcome, received = exchange(address, get("/now?format=epoch", "Connection: close"))
+    after = time.time()
+    stated = re.search(rb"\r\n\r\n([\d.]+)\n$", received)
+    if outcome != "200" or not stated or not before - 1 < float(stated[1]) < after + 1:
+        return [f"an honest request gets {outcome}: {received[-200:]!r}"]
     return []
 
 
-def play_all(address: Address, balanced: bool, rows: Sequence[Row] = ROWS) -> list[Played]:
-    """A few at a time, as most wait."""
+def send_rows(address: Address, balanced: bool, rows: Sequence[Row] = ROWS) -> list[Result]:
+    """Send the rows, a few at a time, because most wait."""
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(lambda row: play(row, address, balanced), rows))
+        return list(pool.map(lambda row: send_row(row, address, balanced), rows))
 
 
-def wrong(played: Sequence[Played]) -> str:
-    """A line for each row that went wrong."""
-    return "\n".join(f"{one.row.name}: {'; '.join(one.faults)}" for one in played if one.faults)
+def format_faults(results: Sequence[Result]) -> str:
+    """Return a line for each row with a fault."""
+    faulty = [result for result in results if result.faults]
+    return "\n".join(f"{result.row.name}: {'; '.join(result.faults)}" for result in faulty)
 
 
-def poisoned(row: Row, address: Address) -> str:
-    """What comes to others while this row's connection is open, on those that a balancer keeps to its hosts; "" if that
-    is what they asked for."""
-    with socket.create_connection(address, timeout=5) as attacker:
+def find_poisoning(row: Row, address: Address) -> str:
+    """Return what other clients get while this row's connection is open, if it is not theirs.
+
+    A balancer shares its connections to the hosts between clients, so a smuggled request could take
+    the response of another client. "" is the good case.
+    """
+    with socket.create_connection(address, timeout=TIMEOUT) as attacker:
         attacker.sendall(row.sent)
         attacker.recv(65536)
         for zone, offset in {"Asia/Tokyo": b"+09:00\n", "Asia/Kathmandu": b"+05:45\n"}.items():
-            outcome, got = exchange(address, get(f"/now?format=text&tz={zone}"))
-            if outcome != "200" or not got.endswith(offset):
-                return f"{row.name}: {outcome}, {got!r}"
+            outcome, received = exchange(address, get(f"/now?format=text&tz={zone}"))
+            if outcome != "200" or not received.endswith(offset):
+                return f"{row.name}: {outcome}, {received!r}"
     return ""
