@@ -1,7 +1,7 @@
-"""MiniStack, which enforces IAM, with a condition that it does not know: the namespace of metrics.
+"""MiniStack with IAM enforced, and with the condition key cloudwatch:namespace.
 
-The healthcheck's function may write metrics of one namespace. MiniStack gives conditions no `cloudwatch:namespace`, so
-that it would refuse the function all of them.
+The role of the healthcheck's function may write metrics of one namespace. MiniStack does not know
+that condition, and would refuse the function every metric.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from typing import Any
 from ministack import app
 from ministack.core import iam_actions
 
-_tags = iam_actions.request_tag_context
+_get_tag_context = iam_actions.request_tag_context
 
 
-def known_to_conditions(
+def get_context(
     service: str, action: str, body: bytes, parameters: dict[str, list[str]]
 ) -> dict[str, Any]:
-    """In the place of MiniStack's own function, which knows the tags of requests."""
-    context: dict[str, Any] = _tags(service, action, body, parameters)
-    if action == "cloudwatch:PutMetricData" and body.startswith(b"{"):  # in JSON, as boto3 sends it
+    """Return what conditions see of a request: MiniStack's own keys, and the namespace."""
+    context: dict[str, Any] = _get_tag_context(service, action, body, parameters)
+    # boto3 sends JSON.
+    if action == "cloudwatch:PutMetricData" and body.startswith(b"{"):
         context["cloudwatch:namespace"] = str(json.loads(body).get("Namespace", ""))
     return context
 
 
 def enforce() -> None:
-    iam_actions.request_tag_context = known_to_conditions
+    iam_actions.request_tag_context = get_context
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""HAProxy at run time: it is given its configuration, and hosts come and go without a new one."""
+"""HAProxy at run time: load a configuration, and let hosts come and go without a new one."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ ADMIN = RUN / "admin.sock"
 
 
 class Server(NamedTuple):
-    """A slot of HAProxy's that has a host's address."""
+    """A slot of HAProxy that has a host's address.
+
+    status: in HAProxy's words, such as UP, DOWN or "DOWN 1/2". draining: whatever the checks find.
+    """
 
     slot: str
     address: str
-    status: str  # HAProxy's own word: UP, DOWN, DRAIN, "DOWN 1/2" ...
+    status: str
     sessions: int
-    draining: bool = False  # whatever its checks say
+    draining: bool = False
 
     @property
     def healthy(self) -> bool:
@@ -37,89 +40,95 @@ class Server(NamedTuple):
 
 
 def apply(aws: Balancing, zones: Collection[str] = ("",)) -> bool:
-    """Let HAProxy do what the API says; hosts that serve go on. Returns False while it has not started yet.
+    """Configure HAProxy like the load balancer; return False while HAProxy has not started.
 
-    A change waits for the requests of hosts that drain: with a new configuration, nobody would count them any more.
-    Raises RuntimeError if HAProxy refuses; the next round tries again.
+    Hosts that serve go on serving. A change waits until draining hosts have no requests, because
+    HAProxy would no longer count these. Raises RuntimeError if HAProxy refuses.
     """
     settings = configuration(aws, zones)
     if not CONFIG.exists():
-        _write(CONFIG, settings)  # what HAProxy waits for
+        # HAProxy waits for this file.
+        write(CONFIG, settings)
     if not MASTER.exists():
         return False
-    if not APPLIED.exists() or APPLIED.read_text() != settings:
-        present = servers().values()
-        if any(one.draining and one.sessions for one in present):
-            return True
-        known = [one for one in present if not one.draining]
-        hosts = {one.slot: one.address for one in known}
-        healthy = [one.slot for one in known if one.healthy]
-        _write(CONFIG, configuration(aws, zones, hosts, healthy))
-        answer = _ask(MASTER, "reload")
-        if "Success=1" not in answer:
-            raise RuntimeError(f"HAProxy refuses its configuration: {answer.strip()}")
-        _write(APPLIED, settings)
-        for one in known:
-            if one.unhealthy:
-                _place(one.slot, one.address)
+    if APPLIED.exists() and APPLIED.read_text() == settings:
+        return True
+    present = list_servers().values()
+    if any(server.draining and server.sessions for server in present):
+        return True
+    kept = [server for server in present if not server.draining]
+    hosts = {server.slot: server.address for server in kept}
+    healthy = [server.slot for server in kept if server.healthy]
+    write(CONFIG, configuration(aws, zones, hosts, healthy))
+    response = _request(MASTER, "reload")
+    if "Success=1" not in response:
+        raise RuntimeError(f"HAProxy refuses its configuration: {response.strip()}")
+    write(APPLIED, settings)
+    for server in kept:
+        if server.unhealthy:
+            _place(server.slot, server.address)
     return True
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole, or not at all."""
+def write(path: Path, text: str) -> None:
+    """Write the whole file or nothing."""
     part = path.with_suffix(".part")
     part.write_text(text)
     part.rename(path)
 
 
-def servers() -> dict[str, Server]:
-    """The servers that have a host, by its address, as the checks see them."""
-    table = csv.DictReader(io.StringIO(command("show stat").removeprefix("# ")))
-    rows = {row["svname"]: row for row in table if row["pxname"] == "targets"}
-    found = {}
+def list_servers() -> dict[str, Server]:
+    """Return the servers that have a host, by address."""
+    rows = {row["svname"]: row for row in _list_statistics() if row["pxname"] == "targets"}
+    servers = {}
     for slot in SLOTS:
         checked, unchecked = rows[slot], rows[fail_open(slot)]
         if checked["status"] != "MAINT":
             address = checked["addr"].rpartition(":")[0]
             sessions = int(checked["scur"]) + int(unchecked["scur"])
-            # Of the one with checks this cannot be told: its status is DOWN as well when it fails them.
+            # The status of the checked one is DOWN too when a draining host fails its checks.
             draining = unchecked["status"] == "DRAIN"
-            found[address] = Server(slot, address, checked["status"], sessions, draining)
-    return found
+            servers[address] = Server(slot, address, checked["status"], sessions, draining)
+    return servers
 
 
-def errors() -> dict[str, int]:
-    """How many answers with a 5xx there were since HAProxy read its configuration, by CloudWatch's names for them."""
-    rows = list(csv.DictReader(io.StringIO(command("show stat").removeprefix("# "))))
+def count_errors() -> dict[str, int]:
+    """Return the number of 5xx since HAProxy read its configuration, by CloudWatch's names."""
+    rows = _list_statistics()
 
     def count(proxy: str, names: Collection[str]) -> int:
-        found = [one for one in rows if one["pxname"] == proxy and one["svname"] in names]
-        return sum(int(one["hrsp_5xx"] or 0) for one in found)
+        matches = [row for row in rows if row["pxname"] == proxy and row["svname"] in names]
+        return sum(int(row["hrsp_5xx"] or 0) for row in matches)
 
     hosts = count("targets", {*SLOTS, *map(fail_open, SLOTS)})
     everything = count("listener", {"FRONTEND"})
     return {"HTTPCode_Target_5XX_Count": hosts, "HTTPCode_ELB_5XX_Count": everything - hosts}
 
 
+def _list_statistics() -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(command("show stat").removeprefix("# "))))
+
+
 def register(address: str) -> None:
-    """Give a free slot to a host. It starts unhealthy, and serves after its first passed checks."""
-    taken = {server.slot for server in servers().values()}
+    """Give a free slot to a host. The host starts unhealthy, and serves after some passed checks."""
+    taken = {server.slot for server in list_servers().values()}
     _place(next(slot for slot in SLOTS if slot not in taken), address)
 
 
 def _place(slot: str, address: str) -> None:
-    """It is drained until it is down: else it would be up, and asked, for a moment in between."""
+    # Without the drain, the server would be up for a moment, and get requests.
     _set(slot, f"addr {address}", "state drain", "health down", "state ready")
     _set(fail_open(slot), f"addr {address}", "state ready")
 
 
 def drain(server: Server) -> None:
-    """It finishes what it has begun, and gets nothing new, not even when no other host is healthy."""
+    """Let the host finish its requests, and give it no new ones, even if no other is healthy."""
     _set(fail_open(server.slot), "state drain")
     _set(server.slot, "state drain")
 
 
 def release(server: Server) -> None:
+    """Free the slot."""
     _set(fail_open(server.slot), "state maint")
     _set(server.slot, "state maint")
 
@@ -129,10 +138,10 @@ def _set(name: str, *changes: str) -> None:
 
 
 def command(text: str) -> str:
-    return _ask(ADMIN, text)
+    return _request(ADMIN, text)
 
 
-def _ask(path: Path, text: str) -> str:
+def _request(path: Path, text: str) -> str:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(5)
         connection.connect(str(path))

@@ -1,4 +1,4 @@
-"""What the AWS API says should be: groups, targets, listener rules, endpoint policy. Read-only but for metrics."""
+"""The controller's view of the AWS API: groups and load balancing to read, metrics to write."""
 
 from __future__ import annotations
 
@@ -12,74 +12,80 @@ from botocore.config import Config
 from local.cloud import endpoint
 
 ENDPOINT = "http://cloud.internal:4566"
-# A round that waits for an API that is away helps nobody; the next one comes in a second.
+# The next round is a second away, so no request is worth a long wait.
 PATIENCE = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1})
 
 
 class Group(NamedTuple):
-    """An Auto Scaling group with what its launch template says of a host."""
+    """An Auto Scaling group with what its launch template defines of a host.
+
+    grace_period: seconds. user_data: base64, as the API returns it. profile: an ARN.
+    """
 
     name: str
     desired: int
     zones: list[str]
-    grace_period: int  # seconds
-    user_data: str  # base64, as the API returns it
+    grace_period: int
+    user_data: str
     hop_limit: int
-    profile: str  # the instance profile's ARN
+    profile: str
 
 
 class Balancing(NamedTuple):
-    """A load balancer's settings, as the API returns them."""
+    """A load balancer as the API describes it. rules: the listener's, the default one last."""
 
     load_balancer: dict[str, Any]
     attributes: dict[str, str]
     target_group: dict[str, Any]
     target_attributes: dict[str, str]
-    rules: list[dict[str, Any]]  # the listener's, the default one last
+    rules: list[dict[str, Any]]
     endpoint_policy: dict[str, Any]
 
 
 def client(service: str) -> Any:
+    """Return the client of the account's root, which does here what AWS does itself."""
     return boto3.client(
         service,
         endpoint_url=ENDPOINT,
         region_name=os.environ["AWS_REGION"],
         aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - known to everybody: the account's root, for what AWS does itself
+        aws_secret_access_key="test",  # noqa: S106 - the emulator takes any key
         config=PATIENCE,
     )
 
 
-def groups() -> list[Group]:
-    found = client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
-    return [_group(raw) for raw in found]
+def list_groups() -> list[Group]:
+    groups = client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    return [_parse_group(group) for group in groups]
 
 
-def _group(raw: dict[str, Any]) -> Group:
+def _parse_group(group: dict[str, Any]) -> Group:
     ec2 = client("ec2")
-    template = raw["LaunchTemplate"]
+    template = group["LaunchTemplate"]
     version = ec2.describe_launch_template_versions(
         LaunchTemplateId=template["LaunchTemplateId"], Versions=[template["Version"]]
     )["LaunchTemplateVersions"][0]["LaunchTemplateData"]
-    subnets = ec2.describe_subnets(SubnetIds=raw["VPCZoneIdentifier"].split(","))["Subnets"]
+    subnets = ec2.describe_subnets(SubnetIds=group["VPCZoneIdentifier"].split(","))["Subnets"]
     return Group(
-        name=raw["AutoScalingGroupName"],
-        desired=raw["DesiredCapacity"],
+        name=group["AutoScalingGroupName"],
+        desired=group["DesiredCapacity"],
         zones=sorted(subnet["AvailabilityZone"] for subnet in subnets),
-        grace_period=raw["HealthCheckGracePeriod"],
+        grace_period=group["HealthCheckGracePeriod"],
         user_data=version["UserData"],
         hop_limit=version["MetadataOptions"]["HttpPutResponseHopLimit"],
         profile=version["IamInstanceProfile"]["Arn"],
     )
 
 
-def role(profile: str, instance: str) -> dict[str, str]:
-    """What EC2 takes the role of an instance profile for: its name, and credentials in the metadata service's form.
+def assume_role(profile: str, instance: str) -> dict[str, str]:
+    """Return the instance profile's role and its credentials, in the metadata service's form.
 
-    EC2 renews them. These last for twelve hours, the most that there is, and a host needs them while it boots.
+    EC2 renews credentials. These last for twelve hours, the most that AWS allows, and a host needs
+    them only during its boot.
     """
-    found = client("iam").get_instance_profile(InstanceProfileName=profile.split("/")[-1])
-    (role,) = found["InstanceProfile"]["Roles"]
+    name = profile.split("/")[-1]
+    response = client("iam").get_instance_profile(InstanceProfileName=name)
+    (role,) = response["InstanceProfile"]["Roles"]
     session = client("sts").assume_role(
         RoleArn=role["Arn"], RoleSessionName=instance, DurationSeconds=12 * 3600
     )["Credentials"]
@@ -92,10 +98,10 @@ def role(profile: str, instance: str) -> dict[str, str]:
     }
 
 
-def balancing() -> Balancing | None:
-    """The account's one load balancer; None until its stack stands.
+def get_balancing() -> Balancing | None:
+    """Return the account's only load balancer, or None until its stack is complete.
 
-    The emulator does not say which target group a host group belongs to: there is only one.
+    The emulator does not return to which target group a host group belongs.
     """
     elb = client("elbv2")
     balancers = elb.describe_load_balancers()["LoadBalancers"]
@@ -103,6 +109,7 @@ def balancing() -> Balancing | None:
     if not balancers or not targets:
         return None
     arn = balancers[0]["LoadBalancerArn"]
+    target_arn = targets[0]["TargetGroupArn"]
     listeners = elb.describe_listeners(LoadBalancerArn=arn)["Listeners"]
     if not listeners:
         return None
@@ -111,37 +118,29 @@ def balancing() -> Balancing | None:
         load_balancer=balancers[0],
         attributes=_pairs(elb.describe_load_balancer_attributes(LoadBalancerArn=arn)),
         target_group=targets[0],
-        target_attributes=_pairs(
-            elb.describe_target_group_attributes(TargetGroupArn=targets[0]["TargetGroupArn"])
-        ),
+        target_attributes=_pairs(elb.describe_target_group_attributes(TargetGroupArn=target_arn)),
         rules=sorted(rules, key=lambda rule: (rule["IsDefault"], rule["Priority"].zfill(5))),
-        endpoint_policy=endpoint.policy(client("ec2"), client("cloudformation")),
+        endpoint_policy=endpoint.read_policy(client("ec2"), client("cloudformation")),
     )
 
 
-def _pairs(answer: dict[str, Any]) -> dict[str, str]:
-    return {pair["Key"]: pair["Value"] for pair in answer["Attributes"]}
+def _pairs(response: dict[str, Any]) -> dict[str, str]:
+    return {pair["Key"]: pair["Value"] for pair in response["Attributes"]}
 
 
-def put_metrics(balancing: Balancing, hosts: Mapping[str, int], answers: Mapping[str, int]) -> None:
-    """What Elastic Load Balancing reports each minute, for the alarms to look at: metric -> value.
+def put_metrics(balancing: Balancing, hosts: Mapping[str, int], errors: Mapping[str, int]) -> None:
+    """Write what Elastic Load Balancing reports each minute, for the alarms: metric -> value.
 
-    It leaves out metrics of answers that are 0; here an alarm would never come back, as the emulator looks at one only
-    when there is a value.
+    AWS leaves out counts of 0. Here an alarm would never end without them, because the emulator
+    evaluates an alarm only when there is a value.
     """
-    balancer = {
-        "Name": "LoadBalancer",
-        "Value": balancing.load_balancer["LoadBalancerArn"].split("loadbalancer/")[1],
-    }
-    targets = {
-        "Name": "TargetGroup",
-        "Value": balancing.target_group["TargetGroupArn"].split(":")[-1],
-    }
-    client("cloudwatch").put_metric_data(
-        Namespace="AWS/ApplicationELB",
-        MetricData=[
-            {"MetricName": name, "Value": value, "Dimensions": dimensions}
-            for metrics, dimensions in ((hosts, [balancer, targets]), (answers, [balancer]))
-            for name, value in metrics.items()
-        ],
-    )
+    arn = balancing.load_balancer["LoadBalancerArn"]
+    target_arn = balancing.target_group["TargetGroupArn"]
+    balancer = {"Name": "LoadBalancer", "Value": arn.split("loadbalancer/")[1]}
+    targets = {"Name": "TargetGroup", "Value": target_arn.split(":")[-1]}
+    data = [
+        {"MetricName": name, "Value": value, "Dimensions": dimensions}
+        for metrics, dimensions in ((hosts, [balancer, targets]), (errors, [balancer]))
+        for name, value in metrics.items()
+    ]
+    client("cloudwatch").put_metric_data(Namespace="AWS/ApplicationELB", MetricData=data)

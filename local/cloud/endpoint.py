@@ -1,4 +1,4 @@
-"""The S3 gateway endpoint, for which HAProxy stands in: what its policy does not name gets a 403, as on AWS."""
+"""The S3 gateway endpoint: HAProxy returns a 403 to what the endpoint's policy does not name."""
 
 from __future__ import annotations
 
@@ -11,51 +11,54 @@ from typing import Any
 from deployment.template import Template
 
 PORT = ":4566"
-# MiniStack's own path for what is a bucket of CloudFormation's on AWS.
+# Signals go to a bucket of CloudFormation on AWS, and to a path of MiniStack here.
 SIGNAL_BUCKET = "cloudformation-waitcondition-"
 SIGNAL_PATH = "/_ministack/cfn-signal/"
 METHODS = {"s3:GetObject": "GET HEAD", "s3:PutObject": "PUT"}
 
 
-def policy(ec2: Any, cloudformation: Any) -> dict[str, Any]:
-    """From its stack's template: the emulator's DescribeVpcEndpoints leaves it out."""
+def read_policy(ec2: Any, cloudformation: Any) -> dict[str, Any]:
+    """Return the policy from the template, because the emulator describes endpoints without it."""
     (endpoint,) = ec2.describe_vpc_endpoints()["VpcEndpoints"]
     tags = {tag["Key"]: tag["Value"] for tag in endpoint["Tags"]}
     name = tags["aws:cloudformation:stack-name"]
     (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     body = cloudformation.get_template(StackName=name)["TemplateBody"]
-    resource = _template(body).resources[tags["aws:cloudformation:logical-id"]]
-    values = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
+    resource = _parse_template(body).resources[tags["aws:cloudformation:logical-id"]]
+    values = {item["ParameterKey"]: item["ParameterValue"] for item in stack["Parameters"]}
     values |= {"AWS::Region": os.environ["AWS_REGION"], "AWS::Partition": "aws"}
-    found: dict[str, Any] = resolved(resource["Properties"]["PolicyDocument"], values)
-    return found
+    policy: dict[str, Any] = resolve(resource["Properties"]["PolicyDocument"], values)
+    return policy
 
 
-# It is asked for each second, and reading it takes longer than all the rest.
+# Each round needs it, and parsing takes longer than the rest of the round.
 @functools.lru_cache(maxsize=1)
-def _template(body: str) -> Template:
+def _parse_template(body: str) -> Template:
     return Template(body)
 
 
-def resolved(content: Any, values: dict[str, str]) -> Any:
-    """`content` with each Fn::Sub in it replaced by its text."""
+def resolve(content: Any, values: dict[str, str]) -> Any:
+    """Return the content with the text of each Fn::Sub in its place."""
     if isinstance(content, list):
-        return [resolved(one, values) for one in content]
+        return [resolve(item, values) for item in content]
     if not isinstance(content, dict):
         return content
     if set(content) == {"Fn::Sub"}:
-        return re.sub(r"\$\{([^}]+)\}", lambda name: values[name[1]], content["Fn::Sub"])
-    return {key: resolved(one, values) for key, one in content.items()}
+        return re.sub(r"\$\{([^}]+)\}", lambda match: values[match[1]], content["Fn::Sub"])
+    return {key: resolve(item, values) for key, item in content.items()}
 
 
 def configuration(policy: dict[str, Any], zones: Collection[str], api: str) -> str:
-    """zones: the addresses at which hosts find it, and nobody else; "" for all. api: host and port of the emulator."""
+    """Return HAProxy's configuration of the endpoint.
+
+    zones: the addresses to listen on; "" for all. api: host and port of the emulator.
+    """
     bound = "\n".join(f"    bind {address}{PORT}" for address in sorted(zones))
     return f"""frontend s3_endpoint
 {bound}
-{_allowed(policy)}
+{_allow(policy)}
     http-request deny deny_status 403 unless {{ var(txn.allowed) -m bool }}
-    # The emulator finds out from any of these what is asked of it: a list, a policy, another bucket, another service.
+    # By any of these, the emulator would serve another operation, bucket or service.
     http-request deny deny_status 403 if {{ path -m reg ^/[^/]*/?$ }} or {{ query -m len gt 0 }}
     http-request deny deny_status 403 if {{ req.hdr(X-Amz-Target) -m found }}
     http-request deny deny_status 403 if {{ req.hdr(Authorization) -m found }} \
@@ -64,37 +67,36 @@ def configuration(policy: dict[str, Any], zones: Collection[str], api: str) -> s
     default_backend s3
 
 backend s3
-    # The bucket's policy refuses plain HTTP, which is all that the emulator speaks here: what comes this way would have
-    # come over TLS.
+    # The bucket's policy refuses plain HTTP, which is all that the emulator speaks.
     http-request set-header X-Forwarded-Proto https
     server api {api}
 """
 
 
-def _allowed(policy: dict[str, Any]) -> str:
+def _allow(policy: dict[str, Any]) -> str:
     lines = []
     for statement in policy["Statement"]:
         if statement["Effect"] != "Allow":
             raise ValueError("the endpoint's stand-in knows only Allow statements")
-        for action in _listed(statement["Action"]):
-            for resource in _listed(statement["Resource"]):
+        for action in _as_list(statement["Action"]):
+            for resource in _as_list(statement["Resource"]):
                 lines.append(
                     "    http-request set-var(txn.allowed) bool(true) if "
-                    f"{{ method {METHODS[action]} }} {{ path -m reg {_object_path(resource)} }}"
+                    f"{{ method {METHODS[action]} }} {{ path -m reg {_path_of(resource)} }}"
                 )
     return "\n".join(lines)
 
 
-def _object_path(resource: str) -> str:
+def _path_of(resource: str) -> str:
     bucket, _, key = resource.removeprefix("arn:aws:s3:::").partition("/")
     prefix = SIGNAL_PATH if bucket.startswith(SIGNAL_BUCKET) else f"/{bucket}/"
     return pattern(prefix + key)
 
 
 def pattern(text: str) -> str:
-    """What is matched with `*` and `?`, by a policy or a listener's rule, as a regular expression."""
+    """Return the regular expression for a text with the wildcards `*` and `?`."""
     return "^" + re.escape(text).replace(r"\*", ".*").replace(r"\?", ".") + "$"
 
 
-def _listed(value: str | list[str]) -> list[str]:
+def _as_list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""EC2 instances as containers: each with its own Docker engine, on its zone's network, without the Internet."""
+"""EC2 instances as containers, each with a Docker engine of its own, on the network of its zone."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 
 from local.cloud import cloud_api
 from local.cloud.cloud_api import ENDPOINT, Group
-from local.cloud.engine import engine
+from local.cloud.engine import deployment, engine
 
-DEPLOYMENT = os.environ["DEPLOYMENT"]
-IMAGE = os.environ["CLOUD_IMAGE"]
 LABEL = "timeservice.deployment"
 
-# What a Docker engine inside a container needs where --privileged is refused (some sandboxes lack CAP_SYS_RESOURCE).
+# Some sandboxes refuse --privileged, because they lack CAP_SYS_RESOURCE. A Docker engine in a
+# container needs these options there.
 UNPRIVILEGED = [
     "--cap-add=ALL",
     "--cap-drop=SYS_RESOURCE",
@@ -29,94 +28,90 @@ UNPRIVILEGED = [
 ]
 
 
-# What of the machine a host has, as options of docker run; all of it by default.
-LIMITS = [
-    f"--{option}={value}"
-    for option, variable in (("cpus", "HOST_CPUS"), ("memory", "HOST_MEMORY"))
-    if (value := os.environ.get(variable))
-]
-
-
 class LaunchError(RuntimeError):
-    """A host does not start; the text says why."""
+    """A host does not start; the text has the reason."""
 
 
 class Host(NamedTuple):
-    """A running or ended host of this deployment."""
+    """A host of this deployment. address: "" after its end. started: seconds since 1970."""
 
     instance: str
     group: str
     zone: str
-    address: str  # "" when it has ended, or its network is gone
+    address: str
     running: bool
-    started: float  # Unix seconds
+    started: float
 
 
-def existing() -> list[Host]:
-    found = engine().containers.list(
+def list_hosts() -> list[Host]:
+    """Return all hosts that exist, running or not."""
+    containers = engine().containers.list(
         all=True,
-        filters={"label": [f"{LABEL}={DEPLOYMENT}", "timeservice.role=host"]},
+        filters={"label": [f"{LABEL}={deployment()}", "timeservice.role=host"]},
         ignore_removed=True,
     )
-    return [_host(container) for container in found]
+    return [_parse(container) for container in containers]
 
 
-def _host(container: Any) -> Host:
+def _parse(container: Any) -> Host:
     networks = container.attrs["NetworkSettings"]["Networks"]
+    created = datetime.fromisoformat(container.attrs["Created"][:19] + "+00:00")
     return Host(
         instance=container.labels["timeservice.instance"],
         group=container.labels["timeservice.group"],
         zone=container.labels["timeservice.zone"],
-        address=next((one["IPAddress"] for one in networks.values()), ""),
+        address=next((network["IPAddress"] for network in networks.values()), ""),
         running=container.status == "running",
-        started=datetime.fromisoformat(container.attrs["Created"][:19] + "+00:00").timestamp(),
+        started=created.timestamp(),
     )
 
 
 def launch(group: Group, zone: str) -> str:
-    """Start a host of the group in the zone; returns its instance id."""
+    """Start a host of the group in the zone; return its instance id. Raises LaunchError."""
     instance = f"i-{secrets.token_hex(8)}0"
-    name = f"{DEPLOYMENT}-{instance}"
+    name = f"{deployment()}-{instance}"
     labels = {
-        LABEL: DEPLOYMENT,
+        LABEL: deployment(),
         "timeservice.role": "host",
         "timeservice.group": group.name,
         "timeservice.zone": zone,
         "timeservice.instance": instance,
     }
-    options = [
-        f"--name={name}",
-        f"--hostname={instance}",
-        f"--network={DEPLOYMENT}-{zone}",
-        f"--volume={name}:/var/lib/docker",
-        *LIMITS,
-        *(f"--label={key}={value}" for key, value in labels.items()),
-        *(f"--env={key}={value}" for key, value in _environment(group, instance, zone).items()),
-    ]
-    engine().volumes.create(name, labels={LABEL: DEPLOYMENT})
-    _run(name, options)
-    return instance
-
-
-def _environment(group: Group, instance: str, zone: str) -> dict[str, str]:
-    """What instance.sh reads."""
-    return {
+    # instance.sh reads these.
+    environment = {
         "INSTANCE_ID": instance,
         "ZONE": zone,
         "USER_DATA": group.user_data,
         "HOP_LIMIT": str(group.hop_limit),
-        "ROLE": json.dumps(cloud_api.role(group.profile, instance)),
-        "TIME_SERVER": _address_of(f"{DEPLOYMENT}-time", f"{DEPLOYMENT}-{zone}"),
+        "ROLE": json.dumps(cloud_api.assume_role(group.profile, instance)),
+        "TIME_SERVER": _find_time_server(zone),
         "AWS_ENDPOINT_URL_S3": ENDPOINT,
         "AWS_CONFIG_FILE": "/opt/local/cloud/aws-config",
     }
+    options = [
+        f"--name={name}",
+        f"--hostname={instance}",
+        f"--network={deployment()}-{zone}",
+        f"--volume={name}:/var/lib/docker",
+        *_limits(),
+        *(f"--label={key}={value}" for key, value in labels.items()),
+        *(f"--env={key}={value}" for key, value in environment.items()),
+    ]
+    engine().volumes.create(name, labels={LABEL: deployment()})
+    _run(name, options)
+    return instance
+
+
+def _limits() -> list[str]:
+    """Return the share of the machine that a host gets, as options of docker run."""
+    options = {"--cpus": os.environ.get("HOST_CPUS"), "--memory": os.environ.get("HOST_MEMORY")}
+    return [f"{option}={value}" for option, value in options.items() if value]
 
 
 def _run(name: str, options: list[str]) -> None:
-    """Privileged where the machine allows it, with the list above where it does not."""
-    what = [*options, IMAGE, "/opt/local/cloud/instance.sh"]
+    command = [*options, os.environ["CLOUD_IMAGE"], "/opt/local/cloud/instance.sh"]
     for powers in (["--privileged"], UNPRIVILEGED):
-        result = _docker("run", "--detach", *powers, *what)
+        result = _docker("run", "--detach", *powers, *command)
         if result.returncode == 0:
             return
         _docker("rm", "--force", name)
@@ -129,7 +124,9 @@ def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
 
 
-def _address_of(container: str, network: str) -> str:
+def _find_time_server(zone: str) -> str:
+    """Return the time server's address in the zone."""
+    container, network = f"{deployment()}-time", f"{deployment()}-{zone}"
     networks = engine().containers.get(container).attrs["NetworkSettings"]["Networks"]
     if network not in networks:
         raise LaunchError(f"{container} is not on the network {network}")
@@ -137,6 +134,7 @@ def _address_of(container: str, network: str) -> str:
 
 
 def terminate(host: Host) -> None:
-    name = f"{DEPLOYMENT}-{host.instance}"
+    """Remove the host with its volume."""
+    name = f"{deployment()}-{host.instance}"
     engine().containers.get(name).remove(force=True)
     engine().volumes.get(name).remove(force=True)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from local.cloud.api import known_to_conditions
+from local.cloud.api import get_context
 
 
 @pytest.mark.parametrize(
@@ -21,16 +21,16 @@ from local.cloud.api import known_to_conditions
 def test_the_namespace_of_metrics(
     service: str, action: str, body: dict[str, str], expected: str | None
 ) -> None:
-    context = known_to_conditions(service, action, json.dumps(body).encode(), {})
+    context = get_context(service, action, json.dumps(body).encode(), {})
     assert context.get("cloudwatch:namespace") == expected
 
 
 def test_what_is_not_json_has_none_and_is_refused() -> None:
-    context = known_to_conditions("monitoring", "cloudwatch:PutMetricData", b"Action=x", {})
+    context = get_context("monitoring", "cloudwatch:PutMetricData", b"Action=x", {})
     assert "cloudwatch:namespace" not in context
 
 
 def test_what_the_emulator_knew_before_it_still_knows() -> None:
     body = json.dumps({"Name": "x", "Tags": [{"Key": "a", "Value": "b"}]}).encode()
-    context = known_to_conditions("events", "events:PutRule", body, {})
+    context = get_context("events", "events:PutRule", body, {})
     assert context["aws:requesttag/a"] == "b"

@@ -102,7 +102,7 @@ def haproxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Haproxy:
         "MASTER": "m.sock",
     }.items():
         monkeypatch.setattr(balancer, name, tmp_path / file)
-    monkeypatch.setattr(balancer, "_ask", haproxy.ask)
+    monkeypatch.setattr(balancer, "_request", haproxy.ask)
     return haproxy
 
 
@@ -144,7 +144,7 @@ def test_a_change_waits_for_the_requests_of_a_host_that_leaves(
 
 
 def test_a_server_is_what_its_checks_say_and_what_both_of_its_lines_count(haproxy: Haproxy) -> None:
-    servers = balancer.servers()
+    servers = balancer.list_servers()
     assert servers["172.30.0.4"] == ("host1", "172.30.0.4", "UP", 3, False)
     assert servers["172.29.0.4"].unhealthy
     assert not servers["172.29.0.4"].draining

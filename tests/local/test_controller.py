@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -12,11 +11,7 @@ from typing import Any
 
 import pytest
 
-os.environ.setdefault("DEPLOYMENT", "test")
-os.environ.setdefault("CLOUD_IMAGE", "test")
-os.environ.setdefault("AWS_REGION", "us-east-1")
-
-from local.cloud import balancer, cloud_api, hosts, names
+from local.cloud import balancer, cloud_api, engine, hosts
 from local.cloud import controller as controller_module
 from local.cloud.balancer import Server
 from local.cloud.cloud_api import Balancing, Group
@@ -37,7 +32,7 @@ class World:
         self.launched = 0
         self.closed: set[str] = set()  # zones
         self.errors = {"HTTPCode_ELB_5XX_Count": 0}
-        self.reported: list[dict[str, int]] = []
+        self.reported: list[tuple[dict[str, int], dict[str, int]]] = []
 
     def balancing(self) -> Balancing | None:
         delay = {"deregistration_delay.timeout_seconds": "30"}
@@ -70,8 +65,8 @@ class World:
     def drain(self, server: Server) -> None:
         self.servers[server.address] = server._replace(status="DRAIN", sessions=1)
 
-    def put_metrics(self, _: Balancing, hosts: dict[str, int], answers: dict[str, int]) -> None:
-        self.reported.append(hosts | answers)
+    def put_metrics(self, _: Balancing, hosts: dict[str, int], errors: dict[str, int]) -> None:
+        self.reported.append((dict(hosts), errors))
 
     def set(self, instance: str, **changes: Any) -> None:
         """Change a host, or its server where the host has no such field."""
@@ -93,31 +88,31 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     world = World()
-    monkeypatch.setattr(cloud_api, "balancing", world.balancing)
-    monkeypatch.setattr(cloud_api, "groups", lambda: world.groups)
+    monkeypatch.setattr(cloud_api, "get_balancing", world.balancing)
+    monkeypatch.setattr(cloud_api, "list_groups", lambda: world.groups)
     monkeypatch.setattr(cloud_api, "put_metrics", world.put_metrics)
-    monkeypatch.setattr(balancer, "errors", lambda: dict(world.errors))
-    monkeypatch.setattr(hosts, "existing", lambda: list(world.hosts.values()))
+    monkeypatch.setattr(balancer, "count_errors", lambda: dict(world.errors))
+    monkeypatch.setattr(hosts, "list_hosts", lambda: list(world.hosts.values()))
     monkeypatch.setattr(hosts, "launch", world.launch)
     monkeypatch.setattr(hosts, "terminate", world.terminate)
     monkeypatch.setattr(balancer, "apply", lambda *_: True)
-    monkeypatch.setattr(balancer, "servers", lambda: dict(world.servers))
+    monkeypatch.setattr(balancer, "list_servers", lambda: dict(world.servers))
     monkeypatch.setattr(balancer, "register", world.register)
     monkeypatch.setattr(balancer, "release", world.release)
     monkeypatch.setattr(balancer, "drain", world.drain)
-    monkeypatch.setattr(names, "publish", lambda _: None)
-    monkeypatch.setattr(names, "in_zones", list)
+    monkeypatch.setattr(engine, "publish_name", lambda _: None)
+    monkeypatch.setattr(engine, "list_zone_addresses", list)
     monkeypatch.setattr(controller_module, "STATUS", tmp_path / "status.json")
     return world
 
 
-def steps(controller: Controller, number: int = 4) -> None:
+def run_rounds(controller: Controller, number: int = 4) -> None:
     for _ in range(number):
-        controller.step()
+        controller.run_round()
 
 
 def test_a_pair_is_launched_in_two_zones_and_registered_once(world: World) -> None:
-    steps(Controller())
+    run_rounds(Controller())
     assert world.zones == ["zone-a", "zone-b"]
     assert world.launched == len(world.servers) == 2
 
@@ -126,14 +121,14 @@ def test_a_host_that_has_ended_is_missed_when_its_checks_fail_and_replaced_in_it
     world: World,
 ) -> None:
     controller = Controller()
-    steps(controller)
+    run_rounds(controller)
     world.set("i-1", status="UP")
     world.end("i-1")
-    steps(controller)
+    run_rounds(controller)
     assert "i-1" in world.hosts  # EC2 has not noticed, and neither has the balancer
     assert world.launched == 2
     world.servers["10.0.0.1"] = world.servers["10.0.0.1"]._replace(status="DOWN")
-    steps(controller)
+    run_rounds(controller)
     assert "i-1" not in world.hosts
     assert world.zones == ["zone-a", "zone-b"]
     assert world.launched == 3
@@ -142,26 +137,26 @@ def test_a_host_that_has_ended_is_missed_when_its_checks_fail_and_replaced_in_it
 def test_the_balancer_forgets_a_host_that_has_ended(world: World) -> None:
     controller = Controller()
     for number in range(1, 30):  # many more than it has places
-        steps(controller)
+        run_rounds(controller)
         world.end(f"i-{number}")
-    steps(controller)
+    run_rounds(controller)
     assert set(world.servers) == {host.address for host in world.hosts.values()}
 
 
 def test_a_controller_that_starts_again_forgets_what_ended_meanwhile(world: World) -> None:
-    steps(Controller())
+    run_rounds(Controller())
     world.end("i-1")
-    steps(Controller())
+    run_rounds(Controller())
     assert set(world.servers) == {"10.0.0.2", "10.0.0.3"}
 
 
 def test_an_address_that_the_next_host_has_got_stays_with_it(world: World) -> None:
     controller = Controller()
-    steps(controller)
+    run_rounds(controller)
     world.set("i-1", status="UP")
     world.end("i-1")
     world.hosts["i-9"] = world.hosts["i-2"]._replace(instance="i-9", address="10.0.0.1")
-    steps(controller)
+    run_rounds(controller)
     assert "10.0.0.1" in world.servers
     assert "i-1" not in world.hosts
 
@@ -169,11 +164,11 @@ def test_an_address_that_the_next_host_has_got_stays_with_it(world: World) -> No
 def test_a_zone_that_can_have_no_host_leaves_it_to_the_other(world: World) -> None:
     world.closed = {"zone-b"}
     controller = Controller()
-    steps(controller)
+    run_rounds(controller)
     assert world.zones == ["zone-a", "zone-a"]
     world.closed = set()
     world.end("i-1")
-    steps(controller)
+    run_rounds(controller)
     assert world.zones == ["zone-a", "zone-b"]
 
 
@@ -181,9 +176,9 @@ def test_without_any_zone_the_next_round_tries_again(world: World) -> None:
     world.closed = {"zone-a", "zone-b"}
     controller = Controller()
     with pytest.raises(hosts.LaunchError, match="no zone"):
-        controller.step()
+        controller.run_round()
     world.closed = set()
-    steps(controller)
+    run_rounds(controller)
     assert len(world.hosts) == 2
 
 
@@ -192,10 +187,10 @@ def test_an_unhealthy_host_is_replaced_after_its_grace_period(
     world: World, monkeypatch: pytest.MonkeyPatch, age: float, replaced: bool
 ) -> None:
     controller = Controller()
-    steps(controller)
+    run_rounds(controller)
     world.set("i-1", started=time.time() - age)
     later(monkeypatch, 19)
-    steps(controller)
+    run_rounds(controller)
     assert (world.launched == 3) is replaced
 
 
@@ -203,16 +198,18 @@ def test_old_hosts_are_not_ill_because_the_balancer_has_forgotten_them(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     controller = Controller()
-    steps(controller)
+    run_rounds(controller)
     for instance in ("i-1", "i-2"):
         world.set(instance, started=time.time() - 10_000)
     world.servers.clear()
     later(monkeypatch, 60)
-    steps(controller)
+    run_rounds(controller)
     assert world.launched == 2
-    assert {one.status for one in world.servers.values()} == {"DOWN"}  # until they are checked
+    assert {server.status for server in world.servers.values()} == {
+        "DOWN"
+    }  # until they are checked
     later(monkeypatch, 19)
-    steps(controller)
+    run_rounds(controller)
     assert world.launched == 4  # they are still down, so they are ill
 
 
@@ -224,57 +221,107 @@ def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 def test_a_leaving_host_finishes_its_requests_first(world: World) -> None:
     controller = Controller()
-    steps(controller)
+    run_rounds(controller)
     world.groups = []
-    steps(controller)
+    run_rounds(controller)
     assert len(world.hosts) == 2
     assert all(server.status == "DRAIN" for server in world.servers.values())
     world.set("i-1", sessions=0)
-    steps(controller)
+    run_rounds(controller)
     assert list(world.hosts) == ["i-2"]
 
 
 def test_patience_with_a_leaving_host_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     controller = Controller()
-    steps(controller)
+    run_rounds(controller)
     world.groups = []
-    steps(controller)
+    run_rounds(controller)
     later = time.monotonic() + 31
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    steps(controller)
+    run_rounds(controller)
     assert world.hosts == {}
 
 
 def test_a_release_leaves_the_old_pair_alone_until_its_group_goes(world: World) -> None:
     controller = Controller()
-    steps(controller)
+    run_rounds(controller)
     world.groups = [GROUP, GROUP._replace(name="next")]
-    steps(controller)
+    run_rounds(controller)
     assert world.zones == ["zone-a", "zone-a", "zone-b", "zone-b"]
     assert not any(server.status == "DRAIN" for server in world.servers.values())
 
 
 def test_a_controller_that_starts_again_does_not_launch_more(world: World) -> None:
-    steps(Controller())
-    steps(Controller())
+    run_rounds(Controller())
+    run_rounds(Controller())
     assert world.launched == 2
 
 
 def test_hosts_go_when_nothing_is_deployed_any_more(world: World) -> None:
     controller = Controller()
-    steps(controller)
+    run_rounds(controller)
     world.deployed = False
-    steps(controller)
+    run_rounds(controller)
     assert world.hosts == {}
 
 
-def test_the_state_of_each_host_is_told(world: World) -> None:
+def states() -> dict[str, str]:
+    """Return the states that the controller has written, by instance."""
+    report = json.loads(controller_module.STATUS.read_text())
+    return {host["instance"]: host["state"] for host in report}
+
+
+def test_the_state_of_each_host_is_reported(world: World) -> None:
     controller = Controller()
-    steps(controller)
+    controller.run_round()
+    assert states() == {}
+    controller.run_round()
+    assert states() == {"i-1": "initial", "i-2": "initial"}
+    run_rounds(controller)
     world.set("i-1", status="UP")
-    controller.step()
-    told = json.loads(controller_module.STATUS.read_text())
-    assert {one["instance"]: one["state"] for one in told} == {"i-1": "healthy", "i-2": "unhealthy"}
+    controller.run_round()
+    assert states() == {"i-1": "healthy", "i-2": "unhealthy"}
+    world.end("i-1")
+    controller.run_round()
+    assert states() == {"i-1": "ended", "i-2": "unhealthy"}
+    world.groups = []
+    controller.run_round()
+    assert states() == {"i-1": "ended", "i-2": "draining"}
+
+
+def test_a_host_that_leaves_before_it_has_a_server_goes_at_once(world: World) -> None:
+    controller = Controller()
+    controller.run_round()
+    assert world.servers == {}
+    world.groups = []
+    controller.run_round()
+    assert states() == {"i-1": "draining", "i-2": "draining"}
+    controller.run_round()
+    assert world.hosts == {}
+
+
+def test_the_loop_goes_on_after_an_error_and_prints_each_new_one_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost, refused = ConnectionError("the API is away"), ValueError("bad rule")
+    rounds = iter([lost, lost, None, lost, refused, KeyboardInterrupt()])
+    pauses: list[float] = []
+
+    def run_round(_: Controller) -> None:
+        error = next(rounds)
+        if error:
+            raise error
+
+    monkeypatch.setattr(Controller, "run_round", run_round)
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    with pytest.raises(KeyboardInterrupt):
+        controller_module.main()
+    assert pauses == [1] * 5
+    assert capsys.readouterr().out.splitlines() == [
+        "ConnectionError: the API is away",
+        "ConnectionError: the API is away",
+        "ValueError: bad rule",
+    ]
 
 
 def test_each_minute_the_hosts_and_the_new_errors_are_reported(
@@ -282,38 +329,106 @@ def test_each_minute_the_hosts_and_the_new_errors_are_reported(
 ) -> None:
     monkeypatch.setattr(controller_module, "METRICS_PERIOD", -1)  # each round
     controller = Controller()
-    steps(controller, 2)
+    run_rounds(controller, 2)
     world.set("i-1", status="UP")
-    for count in (5, 7, 3):  # the last after HAProxy has begun to count again
+    # The last count is after HAProxy has begun to count again.
+    for count in (5, 7, 3):
         world.errors = {"HTTPCode_ELB_5XX_Count": count}
-        controller.step()
-    assert [one["HTTPCode_ELB_5XX_Count"] for one in world.reported[-3:]] == [5, 2, 3]
-    assert world.reported[-1]["HealthyHostCount"] == world.reported[-1]["UnHealthyHostCount"] == 1
+        controller.run_round()
+    hosts = {"HealthyHostCount": 1, "UnHealthyHostCount": 1}
+    assert world.reported[-3:] == [
+        (hosts, {"HTTPCode_ELB_5XX_Count": 5}),
+        (hosts, {"HTTPCode_ELB_5XX_Count": 2}),
+        (hosts, {"HTTPCode_ELB_5XX_Count": 3}),
+    ]
 
 
-def test_a_host_is_as_small_as_it_is_asked_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_of_hosts_have_the_target_group_and_those_of_errors_only_the_balancer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requests: list[dict[str, Any]] = []
+    cloudwatch = SimpleNamespace(put_metric_data=lambda **request: requests.append(request))
+    monkeypatch.setattr(cloud_api, "client", lambda _: cloudwatch)
+    arn = "arn:aws:elasticloadbalancing:us-east-1:1:"
+    aws = Balancing(
+        {"LoadBalancerArn": f"{arn}loadbalancer/app/x/1"},
+        {},
+        {"TargetGroupArn": f"{arn}targetgroup/y/2"},
+        {},
+        [],
+        {},
+    )
+    cloud_api.put_metrics(aws, {"HealthyHostCount": 2}, {"HTTPCode_ELB_5XX_Count": 3})
+    balancer_dimension = {"Name": "LoadBalancer", "Value": "app/x/1"}
+    target_dimension = {"Name": "TargetGroup", "Value": "targetgroup/y/2"}
+    assert requests == [
+        {
+            "Namespace": "AWS/ApplicationELB",
+            "MetricData": [
+                {
+                    "MetricName": "HealthyHostCount",
+                    "Value": 2,
+                    "Dimensions": [balancer_dimension, target_dimension],
+                },
+                {
+                    "MetricName": "HTTPCode_ELB_5XX_Count",
+                    "Value": 3,
+                    "Dimensions": [balancer_dimension],
+                },
+            ],
+        }
+    ]
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the controller's container has."""
+    monkeypatch.setenv("DEPLOYMENT", "test")
+    monkeypatch.setenv("CLOUD_IMAGE", "test-cloud:1")
+    monkeypatch.delenv("HOST_CPUS", raising=False)
+    monkeypatch.delenv("HOST_MEMORY", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("variables", "options"),
+    [
+        ({}, set()),
+        ({"HOST_CPUS": "0.2"}, {"--cpus=0.2"}),
+        ({"HOST_CPUS": "0.2", "HOST_MEMORY": "1g"}, {"--cpus=0.2", "--memory=1g"}),
+    ],
+)
+def test_a_host_is_as_small_as_it_is_asked_to_be(
+    variables: dict[str, str],
+    options: set[str],
+    environment: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     runs: list[list[str]] = []
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
     monkeypatch.setattr(hosts, "_run", lambda _, options: runs.append(options))
-    monkeypatch.setattr(hosts, "_address_of", lambda *_: "10.0.0.9")
-    monkeypatch.setattr(cloud_api, "role", lambda profile, instance: {"Role": profile})
+    monkeypatch.setattr(hosts, "_find_time_server", lambda _: "10.0.0.9")
+    monkeypatch.setattr(cloud_api, "assume_role", lambda profile, instance: {"Role": profile})
     volumes = SimpleNamespace(create=lambda *_, **__: None)
     monkeypatch.setattr(hosts, "engine", lambda: SimpleNamespace(volumes=volumes))
-    monkeypatch.setattr(hosts, "LIMITS", ["--cpus=0.2", "--memory=1g"])
     hosts.launch(GROUP, "zone-a")
-    assert {"--cpus=0.2", "--memory=1g", "--network=test-zone-a"} <= set(runs[0])
+    limits = {option for option in runs[0] if option.startswith(("--cpus", "--memory"))}
+    assert limits == options
+    assert "--network=test-zone-a" in runs[0]
     assert f'--env=ROLE={{"Role": "{GROUP.profile}"}}' in runs[0]
 
 
 def test_a_host_is_privileged_where_the_machine_allows_it_and_else_almost(
-    monkeypatch: pytest.MonkeyPatch,
+    environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs: list[list[str]] = []
 
     def refuse(command: list[str], **_: Any) -> SimpleNamespace:
         if command[1] == "run":
             runs.append(command)
-        refused = "--privileged" in command
-        return SimpleNamespace(returncode=int(refused), stderr="operation not permitted" * refused)
+        if "--privileged" in command:
+            return SimpleNamespace(returncode=1, stderr="operation not permitted")
+        return SimpleNamespace(returncode=0, stderr="")
 
     monkeypatch.setattr(subprocess, "run", refuse)
     hosts._run("host", ["--hostname=host"])
@@ -321,7 +436,9 @@ def test_a_host_is_privileged_where_the_machine_allows_it_and_else_almost(
     assert set(hosts.UNPRIVILEGED) <= set(runs[1])
 
 
-def test_a_host_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_does_not_start_says_why(
+    environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken = SimpleNamespace(returncode=125, stderr="no such network")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: broken)
     with pytest.raises(RuntimeError, match="a host does not start: no such network"):

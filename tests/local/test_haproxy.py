@@ -154,7 +154,7 @@ def test_errors_are_counted_as_the_host_s_or_as_the_balancer_s(
     assert [haproxy.get().status_code for _ in range(3)] == [500] * 3
     hosts[0].cuts = True
     assert haproxy.get().status_code == 502
-    assert balancer.errors() == {"HTTPCode_Target_5XX_Count": 3, "HTTPCode_ELB_5XX_Count": 2}
+    assert balancer.count_errors() == {"HTTPCode_Target_5XX_Count": 3, "HTTPCode_ELB_5XX_Count": 2}
 
 
 def test_a_host_that_does_not_accept_is_a_504(
@@ -252,7 +252,7 @@ def test_a_host_that_leaves_finishes_what_it_has_and_gets_nothing_new(
     assert answers[0].text == leaving.address
     until(lambda: haproxy.server(leaving).sessions == 0)
     balancer.release(haproxy.server(leaving))
-    assert list(balancer.servers()) == [staying.address]
+    assert list(balancer.list_servers()) == [staying.address]
 
 
 def test_a_host_that_leaves_gets_nothing_when_it_is_the_last_one(
@@ -287,7 +287,7 @@ def test_a_balancer_that_was_killed_serves_as_soon_as_it_knows_of_hosts(
     haproxy.check(*hosts)
     haproxy.stop()
     haproxy.start()
-    assert balancer.servers() == {}
+    assert balancer.list_servers() == {}
     hosts[0].healthy = hosts[1].healthy = True
     for host in hosts:
         balancer.register(host.address)

@@ -24,7 +24,7 @@ def balancing() -> Balancing:
         target_group=target,
         target_attributes=attributes(target),
         rules=[_as_the_api_returns_it(the("ElasticLoadBalancingV2::ListenerRule")), default],
-        endpoint_policy=endpoint.resolved(policy, values),
+        endpoint_policy=endpoint.resolve(policy, values),
     )
 
 

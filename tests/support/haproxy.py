@@ -89,7 +89,7 @@ class Haproxy:
         until(lambda: all(self.server(host).healthy is host.healthy for host in hosts))
 
     def server(self, host: Target) -> balancer.Server:
-        return balancer.servers()[host.address]
+        return balancer.list_servers()[host.address]
 
     def get(self, path: str = "/now", **options: Any) -> requests.Response:
         return requests.get(self.url + path, timeout=PATIENCE, **options)
@@ -103,7 +103,7 @@ class Haproxy:
         return {self.get().text for _ in range(number)}
 
 
-ASK = balancer._ask
+ASK = balancer._request
 
 
 def ask(path: Path, text: str) -> str:
@@ -144,7 +144,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch, folder: Path, port: int) -> Iterat
         return text.replace("inter 5s", "inter 50ms")
 
     monkeypatch.setattr(balancer, "configuration", quick)
-    monkeypatch.setattr(balancer, "_ask", ask)
+    monkeypatch.setattr(balancer, "_request", ask)
     haproxy = Haproxy(folder, port)
     try:
         yield haproxy
