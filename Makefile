@@ -130,8 +130,7 @@ bench: setup ## speed, and the healthcheck's accuracy (10 minutes)
 	@scripts/engine.sh
 	@scripts/image.sh
 	@scripts/tools.sh libluajit-5.1-2 wrk nginx
-	@$(SUDO) $(PYTHON) -m bench.speed
-	@$(PYTHON) -m bench.healthcheck
+	@$(SUDO) $(PYTHON) -m bench
 
 ##@ Building
 

@@ -1,165 +1,170 @@
-"""How many requests a host answers, beside Flask's development server and nginx with a fixed string.
+"""How many requests a second the service serves, beside Flask's development server and nginx.
 
-`make bench`. Each has a t3.micro's CPUs and memory, then its baseline. wrk asks over kept connections, and again
-as soon as it has an answer: that is right for how many there are, but its latency is that of a server which is never
-idle, and says nothing of one that is. wrk shares this machine's CPUs with them, so the CPU time of a request is the
-fairer figure, and the one that carries over to a t3.micro (without a part of the kernel's networking, which no
-container is charged for).
+Each has a t3.micro's memory, with its CPUs and with its baseline. wrk keeps 32 connections and
+sends the next request with each response, so its latency is that of a server that is never idle.
+wrk shares this machine's CPUs, so the CPU time of a request is the fairer figure.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+import contextlib
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from bench import wrk
-from bench.contenders import DEVELOPMENT_SERVER, FIXED, SERVICE, contenders
-from bench.goals import Goal
-from bench.tables import table, targets
-from bench.wrk import Load
-from local.machine import machine
+import docker
+from docker.models.containers import Container
 
-ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "build/bench-speed.json"
-WARM_UP = 1  # seconds before what counts
-SIZES = {"t3.micro, 2 CPU": 2.0, "at its baseline, 0.2 CPU": 0.2}
-JSON, TEXT = "/now", "/now?format=text"
-RUNS = [(SERVICE, JSON), (SERVICE, TEXT), (DEVELOPMENT_SERVER, JSON), (FIXED, JSON)]
-TIMES = 4  # the development server's requests per second
-SHARE = 1 / 4  # of nginx's
+from deployment import ROOT
+from deployment.errors import UserError
 
-
-class Round(NamedTuple):
-    """One contender under load once. cpu: seconds for a request; rest, loaded: its memory in MiB, before any load
-    and right after this one."""
-
-    size: str
-    name: str
-    path: str
-    load: Load
-    cpu: float
-    rest: float
-    loaded: float
+DEBIAN = ROOT / "build/debian"
+ROUNDS, WARM_UP, SECONDS = 5, 1, 5
+SIZES = {"2 CPUs": 2.0, "0.2 CPU": 0.2}
+FLASK = """
+from datetime import datetime
+from flask import Flask, jsonify
+app = Flask(__name__)
+app.route("/now")(lambda: jsonify(now=datetime.now().isoformat()))
+app.run(host="0.0.0.0", port=8080)
+"""
+NGINX = """
+daemon off; worker_processes 2; pid /dev/shm/pid; error_log stderr; events {}
+http { access_log off; server { listen 8080; location / { return 200 "BODY"; } }
+    client_body_temp_path /dev/shm/1; proxy_temp_path /dev/shm/2; fastcgi_temp_path /dev/shm/3;
+    uwsgi_temp_path /dev/shm/4; scgi_temp_path /dev/shm/5; }
+"""
 
 
-class Line(NamedTuple):
-    """The medians of all rounds of one contender on one path; units as above, `failed` in all rounds."""
+# wrk counts in microseconds.
+REPORT = """
+done = function(summary, latency)
+    local e = summary.errors
+    print("figures", summary.requests, summary.duration / 1e6,
+        latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+        e.connect + e.read + e.write + e.status + e.timeout)
+end
+"""
+SERVICE, DEVELOPMENT, FIXED = "the service", "Flask's development server", "nginx, fixed"
 
-    size: str
-    name: str
-    path: str
+
+class Load(NamedTuple):
+    """A server under load. p50, p99: ms. cpu: µs for a request. memory: MiB after the load.
+
+    failed: responses without success, and broken connections.
+    """
+
     rate: float
     p50: float
     p99: float
     cpu: float
-    rest: float
-    loaded: float
-    failed: int
+    memory: float
+    failed: float
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.speed", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=5, help="that a load lasts")
-    options = parser.parse_args(argv)
-    wrk.require()
-    rounds = [one for size in SIZES for one in measured(size, options.rounds, options.seconds)]
-    lines = list(medians(rounds))
-    found = goals(lines)
-    print(f"Measured on {machine()}; medians of {options.rounds} rounds.")
-    for size in SIZES:
-        print(f"\n{size}\n\n{shown(line for line in lines if line.size == size)}")
-    print(f"\nTargets\n\n{targets(found)}")
-    kept = {"rounds": [one._asdict() | {"load": one.load._asdict()} for one in rounds]}
-    kept |= {"medians": [one._asdict() for one in lines], "goals": [one._asdict() for one in found]}
-    RESULTS.write_text(json.dumps(kept, indent=1))
-    return 0
-
-
-def measured(size: str, rounds: int, seconds: int) -> Iterator[Round]:
-    """One after the other, again and again, so that whatever else this machine does meets all of them."""
-    with contenders(SIZES[size]) as ready:
-        named = {one.name: one for one in ready}
-        rests = {one.name: one.used().memory for one in ready}
-        for number in range(rounds):
-            for name, path in RUNS:
-                say(f"{size}, round {number + 1} of {rounds}: {name}, {path}")
-                wrk.run(named[name].url + path, WARM_UP)
-                before = named[name].used()
-                load = wrk.run(named[name].url + path, seconds)
-                after = named[name].used()
-                cpu = (after.cpu - before.cpu) / load.requests
-                yield Round(size, name, path, load, cpu, rests[name], after.memory)
-
-
-def medians(rounds: Sequence[Round]) -> Iterator[Line]:
-    for size, name, path in dict.fromkeys(one[:3] for one in rounds):
-        mine = [one for one in rounds if one[:3] == (size, name, path)]
-        yield Line(
-            size,
-            name,
-            path,
-            median(one.load.rate for one in mine),
-            median(one.load.p50 for one in mine),
-            median(one.load.p99 for one in mine),
-            median(one.cpu for one in mine),
-            median(one.rest for one in mine),
-            median(one.loaded for one in mine),
-            sum(one.load.failed for one in mine),
-        )
-
-
-def goals(lines: Sequence[Line]) -> list[Goal]:
-    """For each size: the service's JSON, which does the most, against both others."""
-    found = []
-    for size in dict.fromkeys(line.size for line in lines):
-        rates = {line.name: line.rate for line in lines if line.size == size and line.path == JSON}
-        times, share = (rates[SERVICE] / rates[one] for one in (DEVELOPMENT_SERVER, FIXED))
-        found += [
-            Goal(
-                f"{size}: requests, times the development server's",
-                f"{TIMES} at least",
-                f"{times:.1f}",
-                times >= TIMES,
-            ),
-            Goal(
-                f"{size}: requests, share of nginx's",
-                f"{SHARE:.0%} at least",
-                f"{share:.1%}",
-                share >= SHARE,
-            ),
-        ]
-    return found
-
-
-def shown(lines: Iterable[Line]) -> str:
-    head = ["", "requests/s", "p50 ms", "p99 ms", "CPU µs/request", "MiB at rest", "MiB after load"]
-    return table(
-        [*head, "failed"],
-        (
-            [
-                f"{line.name}, `{line.path}`",
-                f"{line.rate:,.0f}",
-                f"{line.p50 * 1e3:.1f}",
-                f"{line.p99 * 1e3:.1f}",
-                f"{line.cpu * 1e6:.0f}",
-                f"{line.rest:.0f}",
-                f"{line.loaded:.0f}",
-                str(line.failed),
+def measure() -> bool:
+    """Print a row for each size and server; return whether the service failed no request."""
+    print("\n| | requests/s | p50 ms | p99 ms | CPU µs/request | MiB | failed |", end="")
+    print("\n|---" + "|--:" * 6 + "|")
+    failed = 0.0
+    ratios = []
+    for size, cpus in SIZES.items():
+        with start_servers(cpus) as servers:
+            # In turns, so that the machine's other load meets all of them.
+            rounds = [
+                [put_under_load(server) for server in servers.values()] for _ in range(ROUNDS)
             ]
-            for line in lines
-        ),
-    )
+        rates = {}
+        for name, *loads in zip(servers, *rounds, strict=True):
+            rate, p50, p99, cpu, memory, _ = map(median, zip(*loads, strict=True))
+            failures = sum(load.failed for load in loads)
+            print(f"| {name}, {size} | {rate:,.0f} | {p50:.1f} | {p99:.1f} ", end="")
+            print(f"| {cpu:.0f} | {memory:.0f} | {failures:.0f} |")
+            rates[name] = rate
+            failed += failures if name == SERVICE else 0
+        times, share = rates[SERVICE] / rates[DEVELOPMENT], rates[SERVICE] / rates[FIXED]
+        ratios.append(
+            f"{size}: {times:.1f} times Flask's server (goal: 4), {share:.0%} of nginx (goal: 25 %)"
+        )
+    print("", *ratios, sep="\n")
+    return failed == 0
 
 
-def say(progress: str) -> None:
-    print(f"  {progress}", file=sys.stderr, flush=True)
+@contextlib.contextmanager
+def start_servers(cpus: float) -> Iterator[dict[str, Container]]:
+    """Start all servers, each with so many CPUs, and wait until they respond."""
+    limits: Any = {"nano_cpus": int(cpus * 1e9), "mem_limit": "1g", "memswap_limit": "1g"}
+    config = ROOT / "build/bench-nginx.conf"
+    engine = docker.from_env()
+    with contextlib.ExitStack() as running:
+        image: Any = engine.images.load((ROOT / "build/image.tar.gz").read_bytes())[0]
+        running.callback(engine.images.remove, image.id, force=True)
+
+        def start(**options: Any) -> Container:
+            container = engine.containers.run(image.id, detach=True, **limits, **options)
+            running.callback(container.remove, force=True, v=True)
+            return container
+
+        # Without a time server, whose state costs a request nothing.
+        service = start(environment={"TIMESERVICE_TIME_SERVER": "127.0.0.1"})
+        development = start(entrypoint="/usr/bin/python3.13", command=["-c", FLASK])
+        config.write_text(NGINX.replace("BODY", "x" * len(get_body(service))))
+        # nginx needs this machine's libraries, which its Debian package is made for.
+        nginx = f"{DEBIAN}/nginx/usr/sbin/nginx:/nginx:ro"
+        files = ["/usr:/usr:ro", nginx, f"{config}:/nginx.conf:ro"]
+        fixed = start(entrypoint="/nginx", command=["-c", "/nginx.conf"], volumes=files)
+        servers = {SERVICE: service, DEVELOPMENT: development, FIXED: fixed}
+        for server in servers.values():
+            get_body(server)
+        yield servers
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+def get_url(server: Container) -> str:
+    server.reload()
+    address = server.attrs["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
+    return f"http://{address}:8080/now"
+
+
+def get_body(server: Container) -> bytes:
+    """Return the body of /now, once the server responds. Raises UserError."""
+    deadline = time.monotonic() + 60  # a fifth of a CPU starts Python slowly
+    while time.monotonic() < deadline and server.status in ("created", "running"):
+        with contextlib.suppress(OSError):
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with opener.open(get_url(server), timeout=60) as response:
+                return bytes(response.read())
+        time.sleep(0.1)
+    raise UserError(f"a server does not respond: {server.logs(tail=5).decode(errors='replace')}")
+
+
+def put_under_load(server: Container) -> Load:
+    """Send requests for some seconds. Raises UserError."""
+    url = get_url(server)
+    run_wrk(url, WARM_UP)
+    # one_shot: the engine gives the figures of now, without a second sample.
+    before: Any = server.stats(stream=False, one_shot=True)
+    requests, seconds, p50, p99, failed = run_wrk(url, SECONDS)
+    after: Any = server.stats(stream=False, one_shot=True)
+    used = [stats["cpu_stats"]["cpu_usage"]["total_usage"] for stats in (before, after)]
+    cpu = (used[1] - used[0]) / 1e3 / requests
+    memory = after["memory_stats"]["usage"] - after["memory_stats"]["stats"].get("inactive_file", 0)
+    return Load(requests / seconds, p50, p99, cpu, memory / 2**20, failed)
+
+
+def run_wrk(url: str, seconds: int) -> list[float]:
+    """Return the figures that REPORT prints. Raises UserError, also if no request was served."""
+    script = ROOT / "build/bench-wrk.lua"
+    script.write_text(REPORT)
+    command = [f"{DEBIAN}/wrk/usr/bin/wrk", "-t1", "-c32", f"-d{seconds}s", "-s", str(script), url]
+    libraries = f"{DEBIAN}/libluajit-5.1-2/usr/lib/x86_64-linux-gnu"
+    try:
+        output = subprocess.check_output(command, env={"LD_LIBRARY_PATH": libraries}, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UserError(f"wrk failed, which make bench unpacks: {error}") from None
+    figures = [float(figure) for figure in output.partition("figures")[2].split()]
+    if len(figures) != 5 or not figures[0]:
+        raise UserError(f"wrk got no response:\n{output}")
+    return figures

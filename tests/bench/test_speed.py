@@ -1,70 +1,141 @@
-"""The speed bench's arithmetic: what wrk says is read right, and a missed target shows."""
+"""The speed's arithmetic: wrk's figures are read, medians count, and a failed request shows."""
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from bench.contenders import DEVELOPMENT_SERVER, FIXED, SERVICE
-from bench.speed import JSON, TEXT, Round, goals, medians, shown
-from bench.wrk import Load, parsed
+from bench import __main__ as command
+from bench import speed
+from bench.speed import DEVELOPMENT, FIXED, SERVICE, Load
+from deployment.errors import UserError
 
-SAID = """Running 5s test @ http://172.18.0.2:8080/now
+OUTPUT = """Running 5s test @ http://172.18.0.2:8080/now
   1 threads and 32 connections
-  Thread Stats   Avg      Stdev     Max   +/- Stdev
-    Latency    10.31ms    6.12ms  91.40ms   88.31%
-    Req/Sec     3.12k   512.07     3.79k    66.00%
-  Latency Distribution
-     50%  982.00us
-     75%   11.02ms
-     90%   15.11ms
-     99%    1.05s
   15525 requests in 5.00s, 10.10MB read
-Requests/sec:   3104.52
-Transfer/sec:      2.02MB
+figures\t15525\t5.001\t0.982\t1050.0\t17
 """
-TROUBLE = "  Socket errors: connect 0, read 3, write 0, timeout 4\n  Non-2xx or 3xx responses: 10\n"
 
 
-def rounds(name: str, rates: list[float], path: str = JSON) -> list[Round]:
-    loads = [Load(1000, rate, 0.01, 0.02, 1) for rate in rates]
-    return [Round("small", name, path, load, 0.0003, 30.0, 40.0) for load in loads]
+@pytest.fixture
+def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    (tmp_path / "build").mkdir()
+    monkeypatch.setattr(speed, "ROOT", tmp_path)
+    return tmp_path / "build"
 
 
-def test_the_report_of_wrk_is_read_with_its_units() -> None:
-    said = parsed(SAID)
-    assert (said.requests, said.rate, said.p99, said.failed) == (15525, 3104.52, 1.05, 0)
-    assert said.p50 == pytest.approx(982e-6)
+def test_the_figures_of_wrk_are_read(monkeypatch: pytest.MonkeyPatch, build: Path) -> None:
+    commands: list[list[str]] = []
+
+    def check_output(arguments: list[str], **_: Any) -> str:
+        commands.append(arguments)
+        return OUTPUT
+
+    monkeypatch.setattr(subprocess, "check_output", check_output)
+    assert speed.run_wrk("http://service/now", 5) == [15525, 5.001, 0.982, 1050.0, 17]
+    assert commands[0][1:4] == ["-t1", "-c32", "-d5s"]
+    assert commands[0][-1] == "http://service/now"
+    assert "latency:percentile(99)" in (build / "bench-wrk.lua").read_text()
 
 
-def test_what_failed_is_counted() -> None:
-    assert parsed(SAID.replace("Requests/sec", TROUBLE + "Requests/sec")).failed == 17
+@pytest.mark.parametrize("output", ["", "figures\t0\t5.0\t0.0\t0.0\t32\n", "figures\t1\t2\n"])
+def test_a_report_without_a_response_is_an_error(
+    output: str, monkeypatch: pytest.MonkeyPatch, build: Path
+) -> None:
+    monkeypatch.setattr(subprocess, "check_output", lambda *_, **__: output)
+    with pytest.raises(UserError, match="wrk got no response"):
+        speed.run_wrk("http://service/now", 5)
+
+
+def test_a_wrk_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch, build: Path) -> None:
+    monkeypatch.setattr(speed, "DEBIAN", build)
+    with pytest.raises(UserError, match="make bench unpacks"):
+        speed.run_wrk("http://service/now", 5)
+
+
+class Loads:
+    """Servers without containers. failed: requests of the service that fail in each round."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, failed: float = 0) -> None:
+        self.sizes: list[float] = []
+        self.rates = {
+            SERVICE: [400.0, 9_000.0, 300.0, 500.0, 1.0],
+            DEVELOPMENT: [100.0] * 5,
+            FIXED: [4_000.0] * 5,
+        }
+        self.failed = failed
+        monkeypatch.setattr(speed, "start_servers", self.start_servers)
+        monkeypatch.setattr(speed, "put_under_load", self.put_under_load)
+
+    @contextlib.contextmanager
+    def start_servers(self, cpus: float) -> Iterator[dict[str, Any]]:
+        self.sizes.append(cpus)
+        self.left = {name: list(rates) for name, rates in self.rates.items()}
+        yield {name: name for name in self.rates}
+
+    def put_under_load(self, name: str) -> Load:
+        failed = self.failed if name == SERVICE else 7
+        return Load(self.left[name].pop(), 10, 20, 300, 40, failed)
+
+
+def test_the_median_of_the_rounds_counts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loads = Loads(monkeypatch)
+    assert speed.measure()
+    assert loads.sizes == [2.0, 0.2]
+    output = capsys.readouterr().out
+    assert "| the service, 2 CPUs | 400 | 10.0 | 20.0 | 300 | 40 | 0 |" in output
+    assert "| nginx, fixed, 0.2 CPU | 4,000 | 10.0 | 20.0 | 300 | 40 | 35 |" in output
+    assert "0.2 CPU: 4.0 times Flask's server (goal: 4), 10% of nginx (goal: 25 %)" in output
+
+
+def test_a_request_that_the_service_fails_misses_the_goal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Loads(monkeypatch, failed=1)
+    assert not speed.measure()
+    assert "| the service, 2 CPUs | 400 | 10.0 | 20.0 | 300 | 40 | 5 |" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    "said", ["", SAID.replace("15525", "0"), SAID.replace("99%", "98%")], ids=str.__len__
+    ("arguments", "run", "status"),
+    [
+        ([], ["speed", "accuracy"], 1),
+        (["speed"], ["speed"], 0),
+        (["accuracy"], ["accuracy"], 1),
+    ],
 )
-def test_a_report_that_says_nothing_ends_the_run(said: str) -> None:
-    with pytest.raises(SystemExit, match="error: "):
-        parsed(said)
+def test_the_command_runs_what_is_named_and_fails_with_a_missed_goal(
+    arguments: list[str], run: list[str], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+
+    def bench(name: str, is_held: bool) -> Any:
+        def measure() -> bool:
+            measured.append(name)
+            return is_held
+
+        return measure
+
+    monkeypatch.setattr(
+        command, "BENCHES", {"speed": bench("speed", True), "accuracy": bench("accuracy", False)}
+    )
+    assert command.main(arguments) == status
+    assert measured == run
 
 
-def test_the_median_of_the_rounds_counts_and_each_path_is_a_line() -> None:
-    json, text = medians(rounds(SERVICE, [10, 900, 20]) + rounds(SERVICE, [50], TEXT))
-    assert (json.rate, json.failed, text.rate) == (20, 3, 50)
+def test_the_command_reports_an_error_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> bool:
+        raise UserError("wrk got no response")
 
-
-@pytest.mark.parametrize(
-    ("ours", "held"),
-    [(399.0, [False, False]), (400.0, [True, False]), (1000.0, [True, True])],
-)
-def test_a_target_is_held_from_its_number_on(ours: float, held: list[bool]) -> None:
-    others = rounds(DEVELOPMENT_SERVER, [100]) + rounds(FIXED, [4000])
-    # The text form is quicker, and does not count.
-    lines = list(medians(rounds(SERVICE, [ours]) + rounds(SERVICE, [9000], TEXT) + others))
-    assert [one.held for one in goals(lines)] == held
-
-
-def test_the_table_is_in_units_for_people() -> None:
-    *_, line = shown(medians(rounds(SERVICE, [1234.5]))).splitlines()
-    cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells == ["the service, `/now`", "1,234", "10.0", "20.0", "300", "30", "40", "1"]
+    monkeypatch.setattr(command, "BENCHES", {"speed": fail})
+    assert command.main(["speed"]) == 1
+    assert capsys.readouterr().err == "error: wrk got no response\n"

@@ -1,0 +1,35 @@
+"""Measure the service's speed and the healthcheck's accuracy: `python -m bench [speed|accuracy]`.
+
+Without a name, both run, in about ten minutes. Exit code 1 if a goal is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from docker.errors import DockerException
+
+from bench import accuracy, speed
+from deployment.errors import UserError
+from local.machine import machine
+
+BENCHES = {"speed": speed.measure, "accuracy": accuracy.measure}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=BENCHES)
+    name = parser.parse_args(argv).name
+    print(f"Measured on {machine()}.")
+    try:
+        held = [measure() for key, measure in BENCHES.items() if name in (None, key)]
+    except (UserError, DockerException, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0 if all(held) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,212 @@
+"""The accuracy's own instruments: paths delay and lose what they state, and an error would show."""
+
+from __future__ import annotations
+
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import pytest
+import requests
+
+import sntp
+from bench import accuracy
+from bench.accuracy import NtpServer, Path, Trial, WebServer, judge_verdict, run_trial
+from healthcheck.check import check as real_check
+from healthcheck.interval import Interval
+from healthcheck.verdict import Instance, Verdict
+
+SEED = "3339"
+LATE = 0.5  # seconds that this machine may be late by
+UNEVEN = Path("uneven", 0.010, 0.040)
+
+
+def chance() -> random.Random:
+    return random.Random(SEED)
+
+
+def ask(address: str, timeout: float = 5.0) -> sntp.Answer:
+    host, port = address.split(":")
+    return sntp.ask(host, int(port), timeout=timeout)
+
+
+@pytest.mark.parametrize("shift", [0.0, 5.0, -3600.0])
+def test_an_ntp_server_is_as_far_away_and_as_wrong_as_stated(shift: float) -> None:
+    with NtpServer(UNEVEN, shift, chance()).serve() as address:
+        sent = time.monotonic()
+        response = ask(address)
+        took = time.monotonic() - sent
+    assert UNEVEN.out + UNEVEN.back <= took < UNEVEN.out + UNEVEN.back + LATE
+    assert abs(response.offset - shift) <= response.bound
+    # Half of the difference between both ways, and of what this machine was late by.
+    assert abs(response.offset - shift) == pytest.approx(0.015, abs=took / 2 - 0.025 + 0.001)
+
+
+def test_a_lost_packet_gets_no_response() -> None:
+    dead = NtpServer(Path("dead", 0, 0, loss=1.0), 0.0, chance())
+    with dead.serve() as address, pytest.raises(sntp.NoAnswer):
+        ask(address, timeout=0.2)
+
+
+def test_a_service_is_as_far_away_and_as_wrong_as_stated() -> None:
+    with WebServer(UNEVEN, 3600.0, chance()).serve() as address, requests.Session() as session:
+        for round_trips in (2, 1):  # a new connection costs one more
+            sent, began = time.time(), time.monotonic()
+            response = session.get(f"http://{address}/now")
+            took = time.monotonic() - began
+            assert round_trips * 0.050 <= took < round_trips * 0.050 + LATE
+            stated = datetime.fromisoformat(response.json()["now"]).timestamp()
+            way_there = (round_trips - 1) * 0.050 + 0.010
+            assert way_there <= stated - 3600.0 - sent <= took - 0.040 + 0.001
+
+
+@pytest.fixture
+def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Record what a server would sleep."""
+    recorded: list[float] = []
+    monkeypatch.setattr("bench.accuracy.time.sleep", recorded.append)
+    return recorded
+
+
+def make_server(path: Path) -> NtpServer:
+    server = NtpServer(path, 0.0, chance())
+    server.server_close()
+    return server
+
+
+def test_jitter_is_added_to_the_delay(delays: list[float]) -> None:
+    server = make_server(Path("jittery", 0.02, 0.02, jitter=0.03))
+    for _ in range(2000):
+        server.wait(0.02)
+    assert min(delays) >= 0.02
+    assert sum(delays) / len(delays) == pytest.approx(0.05, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("path", "timeout", "later"),
+    [
+        pytest.param(Path("short", 0.02, 0.02, loss=0.5), 0.2, 0.2, id="after TCP's minimum"),
+        pytest.param(Path("long", 0.3, 0.3, loss=0.5), 0.2, 0.6, id="after a round trip"),
+        pytest.param(Path("short", 0.02, 0.02, loss=0.5), 1.0, 1.0, id="a first one after 1 s"),
+    ],
+)
+def test_what_tcp_loses_comes_later_and_each_time_twice_as_late(
+    path: Path, timeout: float, later: float, delays: list[float]
+) -> None:
+    server = make_server(path)
+    for _ in range(1000):
+        server.wait(path.out, timeout)
+    lateness = [delay - path.out for delay in delays]
+    assert {round(delay / later) for delay in lateness} > {0, 1, 3, 7}
+    assert sum(delay > 0.1 for delay in lateness) == pytest.approx(500, rel=0.2)
+
+
+def test_a_path_without_loss_and_jitter_takes_its_delay(delays: list[float]) -> None:
+    make_server(UNEVEN).wait(0.01, 0.2)
+    assert delays == [0.01]
+
+
+def test_the_truth_is_inside_and_no_verdict_is_wrong() -> None:
+    paths = [Path("loopback", 0, 0), Path("uneven", 0.005, 0.025), Path("jittery", 0, 0, 0.005)]
+    with ThreadPoolExecutor(10) as pool:
+        trials = list(pool.map(lambda number: run_trial(paths[number % 3], f"{number}"), range(30)))
+    assert [trial for trial in trials if trial.outcome not in ("right", "undetermined")] == []
+    assert [trial for trial in trials if not trial.is_inside] == []
+
+
+@pytest.mark.parametrize("by", [0.2, -0.2])
+def test_a_claim_that_misses_the_truth_is_seen(by: float, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    def check(url: str, **options: Any) -> Any:
+        result = real_check(url, **options)
+        (instance,) = result.verdict.instances
+        error = Interval(instance.error.low + by, instance.error.high + by)
+        moved = instance._replace(error=error)
+        return result._replace(verdict=result.verdict._replace(instances=(moved,)))
+
+    monkeypatch.setattr(accuracy, "check", check)
+    trials = [run_trial(Path("loopback", 0, 0), f"{number}") for number in range(5)]
+    assert [trial.is_inside for trial in trials] == [False] * 5
+
+
+def make_verdict(status: Any, reason: str, bound: float = 0.1) -> Verdict:
+    return Verdict(status, reason, "", True, (Instance("a", Interval(-bound, bound), 2, 0.0),))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "error", "worth"),
+    [
+        (make_verdict("OK", "ok"), 0.97, "right"),
+        (make_verdict("OK", "ok"), -1.03, "wrong"),
+        (make_verdict("Failed", "clock_off"), -1.03, "right"),
+        (make_verdict("Failed", "clock_off"), 0.97, "wrong"),
+        (make_verdict("Failed", "inconsistent"), 0.0, "wrong"),
+        (make_verdict("Failed", "timeout"), 5.0, "wrong"),
+        (make_verdict("Failed", "undetermined"), 0.9, "undetermined"),
+        (make_verdict("Failed", "undetermined"), 0.7, "wrong"),
+        (make_verdict("Unknown", "reference_disagree"), 0.0, "wrong"),
+    ],
+)
+def test_what_a_verdict_is_worth(verdict: Verdict, error: float, worth: str) -> None:
+    assert judge_verdict(verdict, error, may_be_unknown=False) == worth
+
+
+def test_that_no_ntp_packet_arrived_is_no_fault_where_packets_are_lost() -> None:
+    unknown = make_verdict("Unknown", "clock_off")
+    assert judge_verdict(unknown, 0.0, may_be_unknown=True) == "unknown"
+
+
+QUIET = Path("20/20", 0.02, 0.02)
+GOOD = Trial(QUIET, 24.0, True, "right", 0.13)
+
+
+@pytest.mark.parametrize(
+    ("last", "is_held", "row", "total"),
+    [
+        (GOOD, True, "3 | 3 of 3 | 0 | 0 | 0 | 24.0 | 4.0 | 0.13 |", "3 of 3. Wrong verdicts: 0."),
+        (
+            GOOD._replace(is_inside=False),
+            False,
+            "3 | 2 of 3 | 0 | 0 | 0 | 24.0 | 4.0 | 0.13 |",
+            "2 of 3. Wrong verdicts: 0.",
+        ),
+        (
+            GOOD._replace(outcome="wrong"),
+            False,
+            "3 | 3 of 3 | 1 | 0 | 0 | 24.0 | 4.0 | 0.13 |",
+            "3 of 3. Wrong verdicts: 1.",
+        ),
+        (
+            Trial(QUIET, None, False, "unknown", 5.0),
+            True,
+            "3 | 2 of 2 | 0 | 0 | 1 | 24.0 | 4.0 | 0.13 |",
+            "2 of 2. Wrong verdicts: 0.",
+        ),
+        (
+            GOOD._replace(bound=30.0, outcome="undetermined"),
+            True,
+            "3 | 3 of 3 | 0 | 1 | 0 | 24.0 | 10.0 | 0.13 |",
+            "3 of 3. Wrong verdicts: 0.",
+        ),
+    ],
+)
+def test_a_single_trial_can_miss_the_goal(
+    last: Trial,
+    is_held: bool,
+    row: str,
+    total: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(accuracy, "PATHS", [QUIET])
+    assert accuracy.report([GOOD, GOOD, last]) is is_held
+    output = capsys.readouterr().out
+    assert f"| 20/20 | {row}" in output
+    assert f"Truth inside the bound: {total}" in output
+
+
+def test_there_are_more_than_a_thousand_trials_and_no_two_paths_of_one_name() -> None:
+    assert len(accuracy.PATHS) * accuracy.TRIALS >= 1_000
+    assert len({path.name for path in accuracy.PATHS}) == len(accuracy.PATHS)
