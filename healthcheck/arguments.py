@@ -22,7 +22,7 @@ EPILOG = """exit codes:
               wrong usage, and output that cannot be written
 With --every, the exit code is that of the last check, and 0 after SIGTERM or Ctrl-C. Each result is
 printed; a change of the state, which one lost packet does not make, goes to standard error.
-With --format nagios, a clock that is not proven to be right or wrong is UNKNOWN (3), not CRITICAL (2).
+With --format nagios, a clock that is not proven right or wrong is UNKNOWN (3), not CRITICAL (2).
 """
 
 

@@ -68,7 +68,7 @@ class Service:
         self._transport.cut()
 
     def sample(self) -> Sample:
-        """Request the time once; raise Trouble. The first call connects, so its interval is wide."""
+        """Request the time once; raise Trouble. The first call connects: its interval is wide."""
         try:
             before, sent, response = self._request()
             with response:
@@ -141,7 +141,7 @@ class Service:
 
 
 def parse_answer(body: bytes) -> tuple[Timestamp, str, str]:
-    """Return the time, the instance and its version that a response's JSON states; raise Trouble."""
+    """Return the time, the instance and its version that the JSON states; raise Trouble."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):

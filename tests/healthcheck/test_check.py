@@ -1,4 +1,4 @@
-"""Whole checks: each server and its clock get their verdict, however often our own clock is set meanwhile."""
+"""Whole checks: the verdict on each server, also while our own clock is set."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_an_unclear_clock_gets_all_its_samples_and_no_more() -> None:
 
 @pytest.mark.parametrize("end", [socket.SHUT_RDWR, None], ids=["closed", "reset"])
 def test_a_kept_connection_may_end_at_any_moment(end: int | None) -> None:
-    """With its second request already under way, as a server may that has been idle for too long."""
+    """Also while its second request is under way, after it was idle for too long."""
 
     def behave(request: Request) -> None:
         if hasattr(request, "asked"):
@@ -224,7 +224,7 @@ def test_the_offset_found_is_the_servers_and_inside_its_bound() -> None:
 
 
 def test_a_delay_on_one_side_widens_the_bound_and_does_not_betray_it() -> None:
-    """The clock is read at the very end of a slow answer: the midpoint of the round trip would be 150 ms off."""
+    """The clock is read at the end of a slow response: the midpoint would be 150 ms off."""
     result = check_server(slow_clock(0.3))
     worst = result.verdict.worst
     assert worst is not None

@@ -1,4 +1,4 @@
-"""The healthcheck as a container, for real: its image is built, run as its users do, and looked into."""
+"""The healthcheck's container image: built, run like its users do, and inspected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.rehearsal
 ROOT = Path(__file__).parents[2]
 # Not the name that users have theirs by, and one for each clone.
 TAG = f"rehearsal-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}-healthcheck:{__version__}"
-# Python alone takes 45 MB; what would make it a third larger is something that nobody meant to ship.
+# Python alone takes 45 MB; a third more would be something shipped by mistake.
 MOST_BYTES = 60_000_000
 
 
@@ -59,7 +59,7 @@ def image(engine: docker.DockerClient) -> Iterator[Image]:
 
 
 class Runner:
-    """Runs containers of the image, shut in as the documents say; they reach this test's servers."""
+    """Runs containers of the image, confined like in the documents, beside this test's servers."""
 
     def __init__(self, engine: docker.DockerClient, image: Image) -> None:
         self.engine, self.image = engine, image

@@ -1,4 +1,4 @@
-"""The command on a machine whose clocks are wrong, by libfaketime: far off, at another rate, set in the middle."""
+"""The command under libfaketime: its clocks are far off, run at another rate, or are set."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.support.tools import unpacked
 
 ROOT = Path(__file__).parents[2]
 
-# libfaketime replaces the clocks of the process that it is loaded into; the monotonic ones as well, unless it is
-# set not to: then only the wall clock is wrong, as on a machine that somebody has set.
+# libfaketime replaces the clocks of its process, the monotonic ones too. In the first mode only the
+# wall clock is wrong, like on a machine whose clock was set.
 MODES = {"the wall clock": {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}, "all clocks": {}}
 each_mode = pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
 
@@ -97,7 +97,7 @@ def test_a_clock_that_is_set_in_the_middle_changes_nothing(
 
 @each_mode
 def test_the_deadline_and_the_period_hold(servers: list[str], mode: dict[str, str]) -> None:
-    """Python's own waiting is timed by clocks that are replaced here, and would last for decades."""
+    """Python times its own waiting by clocks that libfaketime replaces: it would last for decades."""
 
     def hang(request: Request) -> None:
         request.server.closing.wait(20)

@@ -76,8 +76,9 @@ def test_the_schema_is_one_and_notices_what_does_not_keep_to_it() -> None:
             jsonschema.validate({name: good[name] for name in good if name != key}, SCHEMA)
 
 
-# Monitoring Plugins' development guidelines, "Performance data": 'label'=value[UOM];[warn];[crit];[min];[max], where a
-# threshold is a range ([@]start:end, start may be ~ or left out), and the unit of measurement none, s, %, B or c.
+# Monitoring Plugins' development guidelines, "Performance data":
+# 'label'=value[UOM];[warn];[crit];[min];[max], where a threshold is a range ([@]start:end, start may
+# be ~ or left out), and the unit of measurement none, s, %, B or c.
 NUMBER = r"-?\d+(?:\.\d+)?"
 RANGE = rf"@?(?:(?:~|{NUMBER})?:)?(?:{NUMBER})?"
 DATUM = rf"'[^'=]+'={NUMBER}(?:s|%|B|c)?;(?:{RANGE});(?:{RANGE});(?:{NUMBER})?;(?:{NUMBER})?"
@@ -190,7 +191,7 @@ def test_the_command_tells_in_the_form_that_is_asked_for(
 def test_output_goes_to_a_file_that_is_always_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A collector that looks at any moment sees the verdict before or the new one, and no other file."""
+    """A collector sees the last verdict or the new one at any moment, and no other file."""
     file = tmp_path / "timeservice.prom"
     file.write_text("the verdict before")
     seen: list[Any] = []

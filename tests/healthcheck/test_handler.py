@@ -37,8 +37,7 @@ class CloudWatch:
 @pytest.fixture
 def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> CloudWatch:
     stand_in = CloudWatch()
-    boto3 = types.ModuleType("boto3")
-    boto3.client = lambda service, config: {"cloudwatch": stand_in}[service]  # type: ignore[attr-defined]
+    boto3 = types.SimpleNamespace(client=lambda name, config: {"cloudwatch": stand_in}[name])
     monkeypatch.setitem(sys.modules, "boto3", boto3)
     monkeypatch.setenv("METRIC_NAMESPACE", "timeservice")
     monkeypatch.setenv("DEPLOYMENT", "test")

@@ -1,4 +1,4 @@
-"""Checks of what breaks rules, hangs or is not there: each ends in time, with its reason, and leaves nothing behind."""
+"""Checks of servers that break rules, hang or are absent: each ends in time, with its reason."""
 
 from __future__ import annotations
 

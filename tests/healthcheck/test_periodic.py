@@ -1,4 +1,4 @@
-"""Checking again and again: at a fixed rate, sparing others' servers, and calm about a single failure."""
+"""Periodic checks: a fixed rate, few requests to others' servers, a state that lasts."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def test_the_truth_lies_inside_the_root_distance(
     share: float,
     precision: int,
 ) -> None:
-    """Whatever the delays, our own clock, and the server's error, if that is no larger than the server says."""
+    """For any delays and own clock, and any error of the server within its own bound."""
     error = share * (root_delay / 2 + root_dispersion)
     received = NOW + out + error
     data = packet_at(
@@ -218,8 +218,11 @@ def test_the_majority_holds_the_truth_whatever_a_minority_says(
 
 @st.composite
 def readings(draw: st.DrawFn) -> tuple[Reading, dict[str, float]]:
-    """What a check measures in a made-up world, and the errors of the clocks there: any delays, any clock of our own,
-    which is set now and then, a minority of servers that lie, stamps cut to any resolution."""
+    """A reading in an invented world, and the errors of its clocks.
+
+    Delays are any, our own clock is any and may be set, a minority of servers lies, and stamps are
+    cut to any resolution.
+    """
     own_error = draw(st.floats(-1e6, 1e6))
     errors: dict[str, float] = {}
     honest = draw(st.lists(st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)), min_size=1, max_size=4))

@@ -1,4 +1,4 @@
-"""True time from NTP servers on this machine: which answers count, and what several of them add up to."""
+"""True time from NTP servers on this machine: which responses count, and what they add up to."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_stranger_is_not_listened_to_and_wins_no_time(address: str) -> None:
 
 
 def test_an_answer_to_another_question_does_not_keep_ours_from_being_heard() -> None:
-    """Even if it comes from the server's own address and port, as one that was delayed or forged does."""
+    """Even if it comes from the server's own address and port, delayed or forged."""
 
     class Haunted(UdpServer):
         def finish_request(self, request: Any, client_address: Any) -> None:

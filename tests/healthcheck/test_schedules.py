@@ -1,4 +1,4 @@
-"""The healthcheck's timer, service and cron job: right in systemd's and cron's own eyes, and their commands work."""
+"""The timer, the service and the cron job: systemd and cron accept them, and they work."""
 
 from __future__ import annotations
 
@@ -120,8 +120,8 @@ def exposure(machine: Machine) -> float:
     return float(found[1])
 
 
-# systemd 252 finds 1.2, and 257 finds 1.1. To speak IP is 0.8 of it (PrivateNetwork, AF_INET), and to speak it with any
-# address that the URL may name 0.2 (IPAddressDeny). Its own "OK" ends at 4.9.
+# systemd 252 finds 1.2, and 257 finds 1.1. IP is 0.8 of it (PrivateNetwork, AF_INET), and IP to any
+# address, which the URL may name, is 0.2 (IPAddressDeny). systemd's own "OK" ends at 4.9.
 MOST_EXPOSURE = 1.2
 
 
@@ -148,7 +148,7 @@ def test_a_sandbox_with_a_hole_is_noticed(machine: Machine, setting: str) -> Non
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Where `healthcheck` is the real one, which asks an NTP server of this test; and nobody sleeps for long."""
+    """A folder with the real `healthcheck`, which asks this test's NTP server, and a quick `sleep`."""
     with ntp() as server:
         ours = shlex.join([sys.executable, "-m", "healthcheck", "--ntp", server.name])
         program(tmp_path / "bin/healthcheck", f'exec {ours} "$@"')
@@ -216,7 +216,7 @@ class CronJob:
 
 
 def remarks_of_cron(crontab: str, root: Path) -> str:
-    """What Debian's cron says about a user's crontab: its own parser, but with another root than the machine's."""
+    """The remarks of Debian's cron on a user's crontab, parsed under another root directory."""
     for name in ("etc", "var/spool/cron/crontabs"):
         (root / name).mkdir(parents=True)
     (root / "etc/passwd").write_text(f"me:x:{os.getuid()}:{os.getgid()}::/:/bin/sh\n")

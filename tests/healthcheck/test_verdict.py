@@ -45,7 +45,7 @@ def against(kind: Kind = "ntp", own_error: float = 0.0, bound: float = 0.010) ->
 NTP = against()
 DISAGREE = against("disagree")
 
-# The bound is RTT/2 + half the resolution + 10 ms of the reference: 30 ms, in the cases that do not say otherwise.
+# The bound is RTT/2 + half the resolution + 10 ms of the reference: 30 ms by default.
 CASES = [
     ("right", [sample(), sample(at=1)], NTP, "OK", "ok"),
     ("0.9 s fast", [sample(0.9)], NTP, "OK", "ok"),
@@ -205,7 +205,9 @@ def test_a_certificate_is_not_judged_by_a_clock_that_is_wrong(
     dated = Trouble("tls", "the certificate is not yet valid", by_own_clock=True)
     verdict = judge(Reading((), reference, dated))
     assert (verdict.status, verdict.reason) == (status, reason)
-    assert ("this machine's own clock is -10,800 s" in verdict.detail) is (status == "Unknown")
+    assert ("this machine's own clock is -10,800 s (+-10 ms)" in verdict.detail) is (
+        status == "Unknown"
+    )
 
 
 def test_a_sample_that_ends_before_it_begins_counts_for_nothing() -> None:
@@ -306,6 +308,8 @@ def test_the_bound_is_half_the_round_trip_half_the_resolution_the_reference_and_
 def test_the_worst_instance_is_named_and_comes_first() -> None:
     found = judge(Reading((sample(0.1), sample(-7.5, 1, "b"), sample(3, 2, "c")), NTP))
     assert [instance.name for instance in found.instances] == ["b", "c", "a"]
+    assert found.worst == found.instances[0]
+    assert judge(Reading((), NTP)).worst is None
     assert found.detail == "the clock of b is -7.50 s (+-30 ms)"
 
 

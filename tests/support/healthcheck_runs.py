@@ -1,4 +1,4 @@
-"""Whole checks of real web servers on this machine, whose clock is the reference; and what such servers may do."""
+"""Checks of web servers on this machine, whose clock is the reference, and their behaviours."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Servers for the healthcheck to measure, on free ports of this machine: HTTP ones and NTP ones, good and bad.
+"""Servers for the healthcheck to measure, on free ports of this machine: HTTP and NTP, good and bad.
 
-They take the time from `time.time_ns`, so a test that replaces `time.time` makes the checker's own clock wrong, and not
-theirs.
+They read `time.time_ns`, so a test that replaces `time.time` changes the checker's clock alone.
 """
 
 from __future__ import annotations
@@ -183,7 +182,7 @@ def packet_at(
     reference_id: bytes = b"\x7f\x00\x00\x01",
     reference_age: float = 60.0,
 ) -> bytes:
-    """An answer (RFC 5905, figure 8) with these receive and transmit times, in seconds since 1970."""
+    """A response (RFC 5905, figure 8) with these times, in seconds since 1970."""
     return struct.pack(
         "!BBBbII4s8s8s8s8s",
         leap << 6 | version << 3 | mode,
