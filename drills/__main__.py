@@ -43,9 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for drill in DRILLS.values():
             print(f"{drill.name:<24} {drill.what}")
         return 0
-    if options.again:
-        return report(load_results())
     try:
+        if options.again:
+            return report(load_results())
         with deploy_clone() as clone:
             names = options.names or DRILLS
             return report([run_and_report(DRILLS[name], clone) for name in names])
@@ -71,9 +71,12 @@ def run_and_report(drill: Drill, clone: Clone) -> dict[str, Any]:
 
 
 def load_results() -> list[dict[str, Any]]:
-    """The summary of the last run of each drill."""
+    """The summary of the last run of each drill; raises UserError if none has run."""
     files = [RESULTS / f"{name}.json" for name in DRILLS]
-    return [json.loads(file.read_text()) for file in files if file.exists()]
+    summaries = [json.loads(file.read_text()) for file in files if file.exists()]
+    if not summaries:
+        raise UserError("no drill has run in this clone; run make drill first")
+    return summaries
 
 
 def report(summaries: Sequence[dict[str, Any]]) -> int:

@@ -74,6 +74,8 @@ def run_load(url: str, rate: float, around: float = 2.0) -> Iterator[Load]:
             # The end of its input ends the load; it then waits for the last responses.
             process.communicate(timeout=60)
             if process.returncode:
-                raise RuntimeError(f"the load ended with status {process.returncode} (-9: out of memory?)")
+                raise RuntimeError(
+                    f"the load ended with status {process.returncode} (-9: out of memory?)"
+                )
             rows = log.read_text().splitlines()
             load.requests = sorted(Request(*json.loads(row)) for row in rows)

@@ -63,6 +63,14 @@ def test_the_last_results_are_reported_again_in_the_order_of_the_drills(
     assert [row.split()[1] for row in rows] == ["host-dies", "good-release"]
 
 
+def test_without_results_none_are_reported_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "RESULTS", tmp_path / "drills")
+    assert command.main(["--again"]) == 1
+    assert "no drill has run in this clone; run make drill first" in capsys.readouterr().err
+
+
 def test_a_name_that_is_no_drill_is_refused_with_the_names_of_all(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
