@@ -97,7 +97,7 @@ def test_a_clock_that_is_set_in_the_middle_changes_nothing(
 
 @each_mode
 def test_the_deadline_and_the_period_hold(servers: list[str], mode: dict[str, str]) -> None:
-    """Python times its own waiting by clocks that libfaketime replaces: it would last for decades."""
+    """Python's own waiting uses clocks that libfaketime replaces: it would last for decades."""
 
     def hang(request: Request) -> None:
         request.server.closing.wait(20)

@@ -77,8 +77,8 @@ def test_the_schema_is_one_and_notices_what_does_not_keep_to_it() -> None:
 
 
 # Monitoring Plugins' development guidelines, "Performance data":
-# 'label'=value[UOM];[warn];[crit];[min];[max], where a threshold is a range ([@]start:end, start may
-# be ~ or left out), and the unit of measurement none, s, %, B or c.
+# 'label'=value[UOM];[warn];[crit];[min];[max], where a threshold is a range ([@]start:end, start
+# may be ~ or left out), and the unit of measurement none, s, %, B or c.
 NUMBER = r"-?\d+(?:\.\d+)?"
 RANGE = rf"@?(?:(?:~|{NUMBER})?:)?(?:{NUMBER})?"
 DATUM = rf"'[^'=]+'={NUMBER}(?:s|%|B|c)?;(?:{RANGE});(?:{RANGE});(?:{NUMBER})?;(?:{NUMBER})?"

@@ -148,7 +148,7 @@ def test_a_sandbox_with_a_hole_is_noticed(machine: Machine, setting: str) -> Non
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder with the real `healthcheck`, which asks this test's NTP server, and a quick `sleep`."""
+    """A folder with the real `healthcheck`, which asks this test's NTP server; `sleep` is quick."""
     with ntp() as server:
         ours = shlex.join([sys.executable, "-m", "healthcheck", "--ntp", server.name])
         program(tmp_path / "bin/healthcheck", f'exec {ours} "$@"')

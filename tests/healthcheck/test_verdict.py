@@ -186,7 +186,7 @@ def test_trouble_fails_unless_worse_was_proven(
     samples: list[Sample], reference: Reference, status: str, reason: str
 ) -> None:
     verdict = judge(Reading(tuple(samples), reference, REFUSED))
-    assert (verdict.status, verdict.reason) == (status, reason)
+    assert (verdict.status, verdict.reason, verdict.proven) == (status, reason, True)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +194,8 @@ def test_trouble_fails_unless_worse_was_proven(
     [
         (against(own_error=0.5), "Failed", "tls"),
         (against(own_error=1.005), "Failed", "tls"),
+        # At the limit, it is not proven wrong.
+        (Reference("ntp", Interval(1.0, 2.0), 0.0, OwnClocks(NOON, 0.0)), "Failed", "tls"),
         (against("disagree", own_error=-10_800.0), "Failed", "tls"),
         (against(own_error=-10_800.0), "Unknown", "own_clock"),
         (against("local", bound=0.1), "Failed", "tls"),
@@ -204,7 +206,7 @@ def test_a_certificate_is_not_judged_by_a_clock_that_is_wrong(
 ) -> None:
     dated = Trouble("tls", "the certificate is not yet valid", by_own_clock=True)
     verdict = judge(Reading((), reference, dated))
-    assert (verdict.status, verdict.reason) == (status, reason)
+    assert (verdict.status, verdict.reason, verdict.proven) == (status, reason, True)
     assert ("this machine's own clock is -10,800 s (+-10 ms)" in verdict.detail) is (
         status == "Unknown"
     )

@@ -1,4 +1,4 @@
-"""Servers for the healthcheck to measure, on free ports of this machine: HTTP and NTP, good and bad.
+"""Servers for the healthcheck to measure, on free ports: HTTP and NTP, good and bad.
 
 They read `time.time_ns`, so a test that replaces `time.time` changes the checker's clock alone.
 """
