@@ -40,7 +40,7 @@ class OwnClocks(NamedTuple):
 
 def own_clocks() -> OwnClocks:
     """The state of the checker's clocks now."""
-    return OwnClocks(_epoch(), _slept())
+    return OwnClocks(_epoch(), _sleep_time())
 
 
 def steady_time() -> float:
@@ -54,7 +54,7 @@ def _epoch() -> float:
     return max(time.time() - steady_time() for _ in range(3))
 
 
-def _slept() -> float:
+def _sleep_time() -> float:
     # Only Linux has this clock. Elsewhere the steady clock goes on while the machine sleeps.
     if not hasattr(time, "CLOCK_BOOTTIME"):
         return 0.0

@@ -153,10 +153,10 @@ def parse_answer(body: bytes) -> tuple[Timestamp, str, str]:
         stated = parse(content["now"])
     except BadTimestamp as error:
         raise Trouble("body", str(error)) from None
-    return stated, _printable(content.get("instance")), _printable(content.get("version"))
+    return stated, _printable_name(content.get("instance")), _printable_name(content.get("version"))
 
 
-def _printable(name: object) -> str:
+def _printable_name(name: object) -> str:
     """Return the name in printable ASCII, and short.
 
     It must not break the line, control the terminal, or equal another instance's name.

@@ -50,14 +50,14 @@ def test_the_sleep_is_the_best_of_three(monkeypatch: pytest.MonkeyPatch) -> None
         time.CLOCK_MONOTONIC: readings(10.5, 10.0, 10.75),
     }
     monkeypatch.setattr(time, "clock_gettime", lambda kind: values[kind]())
-    assert clock._slept() == 50.0
+    assert clock._sleep_time() == 50.0
 
 
 def test_where_the_steady_clock_goes_on_in_sleep_no_sleep_is_subtracted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr(time, "CLOCK_BOOTTIME", raising=False)
-    assert clock._slept() == 0.0
+    assert clock._sleep_time() == 0.0
 
 
 @pytest.mark.parametrize("raw", [None, 7])

@@ -49,7 +49,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
         yield clock
 
 
-def begun(clock: Clock, takes: Sequence[float], every: float = 10.0) -> list[float]:
+def start_times(clock: Clock, takes: Sequence[float], every: float = 10.0) -> list[float]:
     """When checks that take so long begin, in seconds after the first."""
     times = []
     for _, took in zip(ticks(every, clock), takes, strict=False):
@@ -59,7 +59,7 @@ def begun(clock: Clock, takes: Sequence[float], every: float = 10.0) -> list[flo
 
 
 def test_the_rate_is_fixed_and_jitter_does_not_add_up(clock: Clock) -> None:
-    times = begun(clock, [0.5] * 1000)
+    times = start_times(clock, [0.5] * 1000)
     assert times[0] == 0
     late = [began - 10 * turn for turn, began in enumerate(times)]
     assert all(0 <= delay <= 1 for delay in late)
@@ -67,7 +67,7 @@ def test_the_rate_is_fixed_and_jitter_does_not_add_up(clock: Clock) -> None:
 
 
 def test_a_slow_check_costs_its_turns_and_no_more(clock: Clock) -> None:
-    times = begun(clock, [0.5, 25.0, 0.5, 0.5])
+    times = start_times(clock, [0.5, 25.0, 0.5, 0.5])
     assert [int(began // 10) for began in times] == [0, 1, 4, 5]
 
 
