@@ -32,7 +32,7 @@ class Path(NamedTuple):
     """A path through the network; seconds.
 
     out, back: the least delay of each direction. jitter: what is added on average (exponential).
-    loss: the probability that a packet is lost. ntp: the most that a direction takes to an NTP server.
+    loss: the probability that a packet is lost. ntp: the most that a way to an NTP server takes.
     """
 
     name: str

@@ -115,8 +115,8 @@ def list_lines(settings: Settings, region: str, hosts: int) -> list[Line]:
     unknown = counts.keys() - {row["type"] for row in ROWS.values()} - set(PRICES["free types"])
     if unknown:
         raise UnknownCost(
-            f"the cost of {', '.join(sorted(unknown))} is not known: add the type to ops/prices.json, "
-            "with a price for each Region or as a free type, and its quantity to ops/cost.py"
+            f"the cost of {', '.join(sorted(unknown))} is not known: add it to ops/prices.json, "
+            "as a free type or with prices, and its quantity to ops/cost.py"
         )
     quantities = get_quantities(settings, hosts)
     allowances = {name: quantity for name, (quantity, _) in PRICES["always free"].items()}
@@ -150,30 +150,30 @@ def format_bill(settings: Settings, region: str, hosts: int) -> str:
     month = get_month(lines)
     hour = month / HOURS
     text = [
-        f"{hosts} hosts in {region}: US dollars at list price, {HOURS} hours a month, 1 request/s\n",
-        f"{'':<38}{'in a month':>11} {'':<11}{'at $':>13}  {'always free':>11} {'to pay':>8}",
+        f"{hosts} hosts in {region}: US dollars at list price, {HOURS} hours a month, 1 request/s",
+        f"\n{'':<38}{'in a month':>11} {'':<11}{'at $':>13}  {'always free':>11} {'to pay':>8}",
     ]
     for line in lines:
-        price = f"{line.price:.10f}".rstrip("0").rstrip(".") + (
-            "?" if line.source == "unseen" else " "
-        )
+        price = f"{line.price:.10f}".rstrip("0").rstrip(".")
+        mark = "?" if line.source == "unseen" else " "
         text.append(
-            f"{line.name:<38}{line.quantity:>11,.7g} {line.unit:<11}{price:>14} "
+            f"{line.name:<38}{line.quantity:>11,.7g} {line.unit:<11}{price:>13}{mark} "
             f"{line.free:>11,.7g} {line.due:>8.2f}"
         )
     text += [
         f"{'total':<38}{month:>60.2f}\n",
-        f"${hour:.4f} an hour, ${hour * 24:.2f} a day, ${month:.2f} a month, ${month * 12:.0f} a year.",
-        f"$100 of credits last {100 / hour // 24:.0f} days, $200 last {200 / hour // 24:.0f} days.",
-        f"A release costs at most ${get_release(settings, region):.4f} on top.",
+        f"${hour:.4f} an hour, ${hour * 24:.2f} a day, ${month:.2f} a month, "
+        f"${month * 12:.0f} a year",
+        f"$100 of credits last {100 / hour // 24:.0f} days, $200 last {200 / hour // 24:.0f} days",
+        f"A release costs at most ${get_release(settings, region):.4f} on top",
     ]
     if settings.max_hosts > hosts:
         most = get_month(list_lines(settings, region, settings.max_hosts)) / HOURS
-        text.append(f"With the {settings.max_hosts} hosts of maxHosts: ${most:.4f} an hour.")
+        text.append(f"With the {settings.max_hosts} hosts of maxHosts: ${most:.4f} an hour")
     if settings.cpu_credits == "unlimited":
         vcpus = hosts * (VCPUS[settings.instance_type] - BASELINE[settings.instance_type])
         runaway = vcpus * ROWS["hosts: CPU credits"][region][0]
-        text.append(f"With all vCPUs always busy, CPU credits: ${runaway:.2f} an hour on top.")
+        text.append(f"With all vCPUs always busy, CPU credits: ${runaway:.2f} an hour on top")
     return "\n".join([*text, "", *PRICES["notes"]])
 
 
@@ -185,11 +185,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         settings = program.settings(parse_config(args.config), "make cost")
-        hosts = settings.min_hosts if args.hosts is None else args.hosts
-        if hosts < settings.min_hosts:
-            raise UserError(
-                f"HOSTS={hosts} is too few: give {settings.min_hosts} (minHosts) or more"
-            )
+        least = settings.min_hosts
+        hosts = least if args.hosts is None else args.hosts
+        if hosts < least:
+            raise UserError(f"HOSTS={hosts} is too few: give {least} (minHosts) or more")
         print(format_bill(settings, args.region, hosts))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The tables of docs/capacity.md are the sums that the page states, with the prices of ops/prices.json."""
+"""The tables of docs/capacity.md follow from the sums and prices that the page states."""
 
 from __future__ import annotations
 

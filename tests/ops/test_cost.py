@@ -1,4 +1,4 @@
-"""The cost of the deployment: totals as literals, known resource types, and what the prices assume."""
+"""The cost: totals as literals, known resource types, and what the prices assume."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_an_unknown_resource_type_is_refused_by_name(
     assert cost.main([]) == 1
     output = capsys.readouterr()
     assert output.out == ""
-    assert f"error: the cost of {type} is not known: add the type to ops/prices.json" in output.err
+    assert f"error: the cost of {type} is not known: add it to ops/prices.json" in output.err
 
 
 def test_a_second_resource_counts_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,10 +346,10 @@ def test_the_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert cost.main(["--region", "eu-west-1", "--config", "maxHosts=3"]) == 0
     output = capsys.readouterr().out
     assert "2 hosts in eu-west-1" in output
-    assert "$0.0602 an hour, $1.45 a day, $43.98 a month, $528 a year." in output
-    assert "$100 of credits last 69 days, $200 last 138 days." in output
-    assert "A release costs at most $0.0103 on top." in output
-    assert "With the 3 hosts of maxHosts: $0.0726 an hour." in output
+    assert "$0.0602 an hour, $1.45 a day, $43.98 a month, $528 a year" in output
+    assert "$100 of credits last 69 days, $200 last 138 days" in output
+    assert "A release costs at most $0.0103 on top" in output
+    assert "With the 3 hosts of maxHosts: $0.0726 an hour" in output
     assert "0.008?" in output  # no source has this price
     assert "no free tier any more" in output
     assert "unlimited" not in output
