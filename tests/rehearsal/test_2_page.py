@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from drills.clone import Clone
 from tests.rehearsal.cloud import hosts
-from tests.support.browser import chromium, idle, off, visit
+from tests.support.browser import chromium, expect_right_time, idle, visit
 
 pytestmark = pytest.mark.rehearsal
 
@@ -27,7 +27,7 @@ def test_the_page_ticks_is_right_and_knows_both_hosts(
         assert cards.locator(".zone").all_inner_texts() == ["us-east-1a", "us-east-1b"]
         verdict = visitor.page.locator("#verdict")
         expect(verdict).to_have_text(re.compile(r"^Your clock is (2\.9|3\.0)\d\ss fast"))
-        assert -0.5 < off(visitor.page) < 0.3
+        expect_right_time(visitor.page)
         assert {url for url in visitor.asked if not url.startswith("data:")} == {
             f"{clone.url}/",
             f"{clone.url}/now",

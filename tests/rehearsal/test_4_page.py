@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from drills.clone import Clone
 from tests.rehearsal.cloud import hosts
-from tests.support.browser import chromium, idle, off, visit
+from tests.support.browser import chromium, expect_right_time, idle, visit
 
 pytestmark = pytest.mark.rehearsal
 
@@ -25,7 +25,7 @@ def test_the_page_tells_of_a_host_that_dies_and_of_the_one_that_takes_its_place(
         victim.kill()
         service = visitor.page.locator("#service")
         expect(service).to_contain_text(f"the one in {zone} does not", timeout=HEALED)
-        assert -0.5 < off(visitor.page) < 0.3
+        expect_right_time(visitor.page)
         expect(service).to_have_text("Both hosts answer", timeout=HEALED)
         names = visitor.page.locator(".host .instance").all_inner_texts()
     assert len(names) == 2

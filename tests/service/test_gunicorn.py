@@ -42,16 +42,24 @@ def test_it_serves_and_ends_when_it_is_asked_to(running: Running) -> None:
     """Also while a client keeps its connection open: the balancer always does."""
     with requests.Session() as session:
         session.trust_env = False
+        before = time.time()
         first = session.get(f"{running.url}/now", timeout=20)
         assert first.status_code == 200
-        assert abs(first.json()["epoch"] - time.time()) < 1
+        assert before - 1e-6 <= first.json()["epoch"] <= time.time()
         assert first.headers["Connection"] == "keep-alive"
-        # Nobody has answered yet, which also shows that the application runs its monitor.
-        health = session.get(f"{running.url}/health", timeout=5)
-        assert (health.status_code, health.json()["clock"]["state"]) == (503, "starting")
+        # The application runs its monitor, which has noticed that the time server is silent.
+        deadline = time.monotonic() + 20
+        while trouble(session, running) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert trouble(session, running) == "no answer in time"
         running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(timeout=5) == 0
+        assert running.process.wait(timeout=20) == 0
     assert "Traceback" not in running.log.read_text()
+
+
+def trouble(session: requests.Session, running: Running) -> object:
+    return session.get(f"{running.url}/health", timeout=20).json()["clock"]["trouble"]
 
 
 @pytest.mark.parametrize("drip", [False, True], ids=["silent", "dripping"])
@@ -59,7 +67,7 @@ def test_it_serves_and_ends_when_it_is_asked_to(running: Running) -> None:
 def test_slow_bodies_do_not_keep_the_balancer_from_its_answer(
     drip: bool, method: str, running: Running
 ) -> None:
-    """More of them than there are threads; the balancer waits for four seconds."""
+    """There are more of them than threads. None waits for a body that does not come."""
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(connected(running)) for _ in range(12)]
         for client in clients:
@@ -71,43 +79,43 @@ def test_slow_bodies_do_not_keep_the_balancer_from_its_answer(
             for client in clients:
                 with contextlib.suppress(OSError):
                     client.sendall(b"x")
-        start = time.monotonic()
-        requests.get(f"{running.url}/health", timeout=10)
-        assert time.monotonic() - start < 4
-        answer = clients[0].recv(4096)
-    assert answer.startswith(b"HTTP/1.1 405 " if method == "POST" else b"HTTP/1.1 200 OK")
+        requests.get(f"{running.url}/health", timeout=20)
+        # A client that waited until it was cut off would get no response.
+        responses = [client.recv(4096) for client in clients]
+    status = b"HTTP/1.1 405 " if method == "POST" else b"HTTP/1.1 200 OK"
+    assert [response for response in responses if not response.startswith(status)] == []
     assert "Traceback" not in running.log.read_text()
 
 
 @pytest.mark.parametrize("line", [b"GET /now HTTP/1.1", b"GARBAGE"], ids=["served", "refused"])
 def test_clients_that_do_not_hang_up_keep_nobody_waiting(line: bytes, running: Running) -> None:
     with contextlib.ExitStack() as stack:
-        for _ in range(6):
+        # gunicorn would wait for each of them for two seconds, in the main thread.
+        for _ in range(50):
             client = stack.enter_context(connected(running))
             client.sendall(line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
-        time.sleep(0.1)
-        start = time.monotonic()
+            assert client.recv(1)
         assert requests.get(f"{running.url}/now", timeout=20).status_code == 200
-        assert time.monotonic() - start < 4
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_an_answer_comes_in_one_piece_and_is_not_held_back(method: str, running: Running) -> None:
-    """The kernel would let go of what is held after 200 ms by itself."""
-    takes = []
+    """The kernel holds for 200 ms at least. One fast response of 100 shows that it does not."""
     with connected(running) as client:
-        for _ in range(5):
+        for _ in range(100):
             start = time.monotonic()
             client.sendall(f"{method} /now HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             answer = client.recv(4096)
-            takes.append(time.monotonic() - start)
+            seconds = time.monotonic() - start
             assert answer.endswith(b"}\n" if method == "GET" else b"\r\n\r\n")
-    assert min(takes) < 0.15
+            if seconds < 0.15:
+                return
+    pytest.fail("each response was held back")
 
 
 def connected(running: Running) -> socket.socket:
     host, port = running.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=5)
+    return socket.create_connection((host, int(port)), timeout=20)
 
 
 def test_it_is_configured_for_one_small_host_behind_a_balancer() -> None:

@@ -94,8 +94,8 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def monitor(server: Server) -> Monitor:
-    """Asks the server above, in this thread, and does not wait for long."""
-    return Monitor(server.address, ask=partial(sntp.ask, timeout=0.1))
+    """Asks the server above, in this thread."""
+    return Monitor(server.address, ask=partial(sntp.ask, timeout=10))
 
 
 class FakeClock:
@@ -176,15 +176,12 @@ BAD_REPLIES: dict[str, tuple[Callable[[bytes], bytes | None], str]] = {
     "unsynchronised leap": (partial(packet, leap=3, ahead=3), "not synchronised"),
     "wrong mode": (partial(packet, mode=3, ahead=3), "mode 3"),
     "wrong version": (partial(packet, version=2, ahead=3), "version 2"),
-    "somebody else's origin": (partial(packet, origin=stamp(time.time() - 500)), "wrong origin"),
-    "no origin": (partial(packet, origin=bytes(8)), "wrong origin"),
     "sent before it came": (partial(packet, sent=time.time() - 60), "out of order"),
     "negative delay": (partial(packet, sent=time.time() + 86_400), "delay"),
     "large dispersion": (partial(packet, root_dispersion=15), "root distance"),
     "too vague to judge us": (partial(packet, root_dispersion=0.3), "too vague"),
     "set long ago": (partial(packet, set_ago=30 * 86_400), "too long ago"),
     "cut short": (lambda question: packet(question)[:40], "^40 bytes are no NTP packet$"),
-    "silence": (lambda _question: None, "no answer in time"),
 }
 
 
@@ -203,6 +200,27 @@ def test_a_bad_answer_is_named_and_changes_nothing(
     trouble = status.clock["trouble"]
     assert isinstance(trouble, str)
     assert re.search(said, trouble)
+
+
+@pytest.mark.parametrize("origin", [stamp(1.7e9), bytes(8)], ids=["another", "none"])
+def test_a_response_to_another_request_is_named_and_changes_nothing(
+    origin: bytes, server: Server
+) -> None:
+    """The wait goes on after it, until the time-out."""
+    monitor = Monitor(server.address, ask=partial(sntp.ask, timeout=2))
+    server.reply = partial(packet, origin=origin)
+    monitor.poll()
+    trouble = "not an answer to this question (wrong origin)"
+    assert monitor.status().clock["trouble"] == trouble
+    assert monitor.status().clock["offset"] is None
+
+
+def test_silence_is_named_and_changes_nothing(server: Server) -> None:
+    monitor = Monitor(server.address, ask=partial(sntp.ask, timeout=0.1))
+    server.reply = lambda _question: None
+    monitor.poll()
+    assert monitor.status().clock["trouble"] == "no answer in time"
+    assert monitor.status().clock["offset"] is None
 
 
 def test_a_server_that_nobody_knows_is_trouble_and_not_the_end() -> None:
@@ -422,13 +440,13 @@ def test_the_thread_asks_again_and_again_until_it_is_stopped() -> None:
     monitor.poll_interval = lambda: 0.001  # type: ignore[method-assign]
     monitor.start()
     try:
-        assert asked.acquire(timeout=5)
-        assert asked.acquire(timeout=5)
+        assert asked.acquire(timeout=20)
+        assert asked.acquire(timeout=20)
     finally:
         monitor.stop()
         goes_on.release()
     (thread,) = (one for one in threading.enumerate() if one.name == "time-server")
-    thread.join(5)
+    thread.join(20)
     assert not thread.is_alive()
 
 
@@ -436,7 +454,7 @@ def test_the_thread_measures_a_real_server(server: Server) -> None:
     monitor = Monitor(server.address)
     monitor.start()
     try:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while monitor.status().state == "starting" and time.monotonic() < deadline:
             time.sleep(0.01)
         assert monitor.status().state == "synchronised"

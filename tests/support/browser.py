@@ -94,8 +94,18 @@ def shown(page: Page) -> float:
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def off(page: Page) -> float:
-    """Seconds by which the page is ahead of this machine's clock; cut digits, and asking, make it late."""
+def seconds_of_day() -> float:
+    """This machine's time, in seconds since midnight UTC."""
     now = datetime.now(UTC)
-    of_day = (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
-    return (shown(page) - of_day + 43200) % 86400 - 43200
+    return (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
+
+
+def expect_right_time(page: Page) -> None:
+    """Wait until the page's digits change, and until they are this machine's time.
+
+    They may be late by their cut digits, and ahead by the page's bound. A busy machine shows them
+    late for a while, so they are read until they are right.
+    """
+    before = shown(page)
+    until(lambda: shown(page) != before)
+    until(lambda: -0.5 < (shown(page) - seconds_of_day() + 43200) % 86400 - 43200 < 0.3)
