@@ -169,6 +169,8 @@ def test_a_reading_gets_its_verdict(
 ) -> None:
     verdict = judge(Reading(tuple(samples), reference))
     assert (verdict.status, verdict.reason) == (status, reason), verdict.detail
+    # Only these could change with another sample.
+    assert verdict.proven is (reason not in ("undetermined", "own_clock"))
 
 
 @pytest.mark.parametrize(
@@ -313,6 +315,33 @@ def test_the_worst_instance_is_named_and_comes_first() -> None:
     assert found.worst == found.instances[0]
     assert judge(Reading((), NTP)).worst is None
     assert found.detail == "the clock of b is -7.50 s (+-30 ms)"
+
+
+def test_an_instance_has_the_time_and_the_release_of_its_last_sample_and_their_number() -> None:
+    samples = (
+        sample(0.1, 0)._replace(version="old"),
+        sample(0.1, 1, "b")._replace(version="other"),
+        sample(0.1, 2)._replace(version="new"),
+    )
+    verdict = judge(Reading(samples, NTP))
+    (instance,) = (each for each in verdict.instances if each.name == "a")
+    assert instance.stated == pytest.approx(NOON + 2 + RTT / 2 + 0.1)
+    assert (instance.version, instance.samples) == ("new", 2)
+
+
+@pytest.mark.parametrize(
+    ("samples", "detail"),
+    [
+        ((sample(), sample(3600.0, 1)), "the clock of a jumps"),
+        ((sample(3600.0), sample(at=1, stated=NOON + RTT / 2 + 3600.0)), "a states the same time"),
+    ],
+)
+def test_a_jump_or_a_standstill_names_the_likely_cause_of_the_last_error(
+    samples: tuple[Sample, ...], detail: str
+) -> None:
+    found = judge(Reading(samples, NTP)).detail
+    assert found.startswith(detail)
+    assert found.endswith(": looks like a time zone or DST error (+1 h)")
 
 
 def test_a_proven_fault_comes_before_a_worse_suspicion() -> None:
