@@ -54,9 +54,9 @@ TESTS = {
     "deployment/ownership.py": "tests/deployment/test_ownership.py",
     "deployment/settings.py": "tests/deployment",
     "deployment/template.py": "tests/deployment",
+    "local/cloud/balancer_config.py": "tests/local/test_balancer.py tests/local/test_haproxy.py",
     "local/cloud/controller.py": "tests/local/test_controller.py",
-    "local/cloud/rules.py": "tests/local",
-    "local/cloud/hosts.py": "tests/local",
+    "local/cloud/hosts.py": "tests/local/test_controller.py",
 }
 
 
