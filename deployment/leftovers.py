@@ -22,14 +22,6 @@ VPC = "VpcId || Attachments[0].VpcId"
 TAGS = "Tags || TagSet"
 # An item in one of these states needs no removal: it goes by itself.
 ENDED = ("terminated", "shutting-down", "deleted", "deleting", "DELETE_COMPLETE")
-# These have no list of their own here, because each goes with the resource that it belongs to.
-DEPENDENT = (
-    "ec2:network-acl",
-    "ec2:security-group-rule",
-    "elasticloadbalancing:listener",
-    "elasticloadbalancing:listener-rule",
-    "iam:mfa",
-)
 # These ARNs do not contain the type.
 UNTYPED = {"s3": "s3:bucket", "sns": "sns:topic"}
 
@@ -54,8 +46,9 @@ class Findings(NamedTuple):
 class Kind(NamedTuple):
     """A row of leftovers.csv: a type of resource, how boto3 lists it, how the AWS CLI removes it.
 
-    type: "service:type", of its ARN. items: JMESPath, of a page of the response. id, name: keys of
-    an item. remove: a command to which the id is added; "" if it takes more than one command.
+    type: "service:type", of its ARN. operation: boto3's; "" for what goes with another resource.
+    items: JMESPath, of a page of the response. id, name: keys of an item. remove: a command to
+    which the id is added; "" if it takes more than one command.
     """
 
     type: str
@@ -106,7 +99,8 @@ class _Search:
         self._try("tagged resources", self._read_tags)
         self._try("VPCs", self._read_vpcs)
         for kind in self.kinds:
-            self._try(kind.type, partial(self._find, kind))
+            if kind.operation:
+                self._try(kind.type, partial(self._find, kind))
         self._find_others()
         return self.findings
 
@@ -194,7 +188,7 @@ class _Search:
 
         The tagging API goes on returning a resource for a while after its removal.
         """
-        known = {kind.type for kind in self.kinds}.union(DEPENDENT)
+        known = {kind.type for kind in self.kinds}
         for arn, tags in self.tags.items():
             kind = _get_type(arn)
             if kind not in known and (reason := self.deployment.reason("", tags)):

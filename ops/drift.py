@@ -32,14 +32,16 @@ NOTHING = "nothing"
 UNKNOWN = "(output of a stack that is missing)"
 # The program does not deploy this stack: an administrator does, alone.
 DEPLOYED_ALONE = "deployer"
-# Its value is a digest of the other parameters, which are compared, and of the machine image: a
+# The parameter is a digest of the others, which are compared, and of the hosts' machine image. A
 # newer image is no drift.
 RELEASE = "Release"
 DETECTION_TIMEOUT = 300.0  # seconds, for one stack
-NOT_SEEN_LOCALLY = (
+LOCAL_LIMIT = (
     "most changes by hand in the local cloud: its emulator detects few of them "
     "(make reach finds what they open)"
 )
+
+Stacks = Mapping[str, Mapping[str, Any]]  # by name, as the API describes them
 
 
 class Difference(NamedTuple):
@@ -67,63 +69,61 @@ def print_drift(args: argparse.Namespace) -> int:
     overrides = {}
     if args.stack == STACK and settings.exists():
         overrides = json.loads(settings.read_text())
-    findings = find_drift(get_target(args), args.stack, overrides)
+    differences, unchecked = find_drift(get_target(args), args.stack, overrides)
     if args.stack == STACK:
-        findings.unchecked.append(NOT_SEEN_LOCALLY)
-    for stack, where, expected, actual in findings.differences:
-        print(f"{stack} {where}")
-        print(f"    should be  {format_value(expected)}")
-        print(f"    is         {format_value(actual)}")
-    for reason in findings.unchecked:
+        unchecked.append(LOCAL_LIMIT)
+    for stack, where, *values in differences:
+        expected, actual = (
+            value if isinstance(value, str) else json.dumps(value, default=str) for value in values
+        )
+        print(f"{stack} {where}\n    should be  {expected}\n    is         {actual}")
+    for reason in unchecked:
         print(f"not checked: {reason}")
-    number = len(findings.differences)
-    print("1 difference." if number == 1 else f"{number or 'No'} differences.")
-    return 1 if findings.differences else 0
+    print("1 difference." if len(differences) == 1 else f"{len(differences) or 'No'} differences.")
+    return 1 if differences else 0
 
 
-def format_value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def find_drift(where: Target, stack: str, overrides: dict[str, str]) -> Findings:
+def find_drift(target: Target, stack: str, overrides: dict[str, str]) -> Findings:
     """Compare the deployment with this clone.
 
     stack: Pulumi's. overrides: the settings that `make up` was given. Raises UserError if nothing
-    is deployed, TemplateError, and what boto3 raises.
+    is deployed or a template of this clone is no template, and what boto3 raises.
     """
-    cloudformation, deployment = where.client("cloudformation"), Deployment(where.deployment)
+    cloudformation, deployment = target.client("cloudformation"), Deployment(target.deployment)
     stacks = {
         stack["StackName"]: stack
         for stack in deployment.list_stacks(cloudformation)
         if deployment.reason(stack["StackName"], parse_tags(stack.get("Tags")))
     }
     if not stacks:
-        raise UserError(f"nothing of {where.deployment} is deployed in {where.region}")
-    findings = Findings([], [])
+        raise UserError(f"nothing of {target.deployment} is deployed in {target.region}")
+    differences: list[Difference] = []
+    unchecked: list[str] = []
     declared: dict[str, dict[str, Any]] = {}
     try:
-        declared = run_program(where, stacks, stack, overrides)
-    except (
-        Exception
-    ) as error:  # Templates can be compared, whatever keeps the program from running.
-        findings.unchecked.append(f"parameters, and which stacks there should be: {error}")
+        settings = configuration({**overrides, "quotaCheck": "false"}, stack, target.region)
+        recorder = Recorder(target, stacks)
+        run_main(recorder, settings, stack)
+    # The templates can be compared, whatever keeps the program from running.
+    except Exception as error:
+        unchecked.append(f"parameters, and which stacks there should be: {error}")
     else:
-        findings.differences.extend(compare_stacks(where.deployment, stacks, declared))
-    for name, found in stacks.items():
-        if found["StackStatus"] not in STABLE:
-            findings.differences.append(
-                Difference(name, "status", " or ".join(STABLE), found["StackStatus"])
-            )
-        part = get_part(where.deployment, name)
-        template = cloudformation.get_template(StackName=name)["TemplateBody"]
-        findings.differences.extend(compare_templates(name, read(part), Template(template)))
+        declared = recorder.declared
+        differences.extend(compare_stacks(target.deployment, stacks, declared))
+    for name, description in stacks.items():
+        status, part = description["StackStatus"], get_part(target.deployment, name)
+        if status not in STABLE:
+            differences.append(Difference(name, "status", " or ".join(STABLE), status))
+        body = cloudformation.get_template(StackName=name)["TemplateBody"]
+        for path, expected, actual in compare(read(part).content, Template(body).content):
+            differences.append(Difference(name, f"template{path}", expected, actual))
         if part in declared:
-            findings.differences.extend(compare_parameters(found, read(part), declared[part]))
+            differences.extend(compare_parameters(description, read(part), declared[part]))
         try:
-            findings.differences.extend(detect_drift(cloudformation, name))
+            differences.extend(detect_drift(cloudformation, name))
         except (UserError, BotoCoreError, ClientError) as error:
-            findings.unchecked.append(f"{name}: CloudFormation's drift detection: {error}")
-    return findings
+            unchecked.append(f"{name}: CloudFormation's drift detection: {error}")
+    return Findings(differences, unchecked)
 
 
 def get_part(deployment: str, stack: str) -> str:
@@ -132,7 +132,7 @@ def get_part(deployment: str, stack: str) -> str:
 
 
 def compare_stacks(
-    deployment: str, stacks: Mapping[str, Any], declared: Mapping[str, Any]
+    deployment: str, stacks: Stacks, declared: Mapping[str, Any]
 ) -> Iterator[Difference]:
     """Find stacks that are missing, and additional ones."""
     parts = [get_part(deployment, name) for name in stacks]
@@ -145,11 +145,6 @@ def compare_stacks(
     for name, part in zip(stacks, parts, strict=True):
         if part not in declared and part != DEPLOYED_ALONE:
             yield Difference(name, "stack", "not deployed", "deployed")
-
-
-def compare_templates(stack: str, expected: Template, actual: Template) -> Iterator[Difference]:
-    for path, left, right in compare(expected.content, actual.content):
-        yield Difference(stack, f"template{path}", left, right)
 
 
 def compare(expected: Any, actual: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -165,64 +160,52 @@ def compare(expected: Any, actual: Any, path: str = "") -> Iterator[tuple[str, A
 def compare_parameters(
     stack: Mapping[str, Any], template: Template, inputs: Mapping[str, Any]
 ) -> Iterator[Difference]:
-    actual = {
-        parameter["ParameterKey"]: parameter["ParameterValue"]
-        for parameter in stack.get("Parameters", [])
-    }
+    values = {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])}
     for name, declared in template.parameters.items():
         if name == RELEASE or declared["Type"].startswith("AWS::SSM::"):
             continue
         expected = str(inputs.get("parameters", {}).get(name, declared.get("Default")))
-        if expected != actual.get(name, "") and UNKNOWN not in expected:
-            yield Difference(
-                stack["StackName"], f"parameter {name}", expected, actual.get(name, NOTHING)
-            )
-
-
-def run_program(
-    where: Target, stacks: Mapping[str, Any], stack: str, overrides: dict[str, str]
-) -> dict[str, dict[str, Any]]:
-    """Return what the program declares of each stack, by its part. Raises what the program raises."""
-    recorder = Recorder(where, stacks)
-    run_main(
-        recorder, configuration({**overrides, "quotaCheck": "false"}, stack, where.region), stack
-    )
-    return recorder.declared
+        actual = values.get(name, NOTHING)
+        if expected != actual and UNKNOWN not in expected:
+            yield Difference(stack["StackName"], f"parameter {name}", expected, actual)
 
 
 class Recorder(Deployer):
-    """Record the stacks that the program declares, with the outputs of those that are deployed."""
+    """Record the stacks that the program declares, with the outputs of those that are deployed.
 
-    def __init__(self, where: Target, stacks: Mapping[str, Any]) -> None:
-        self.where, self.deployed = where, stacks
+    declared: the inputs of each stack, by its part.
+    """
+
+    def __init__(self, target: Target, stacks: Stacks) -> None:
+        self.target, self.deployed = target, stacks
         super().__init__("")
         self.declared: dict[str, dict[str, Any]] = {}
 
     def client(self, service: str) -> Any:
-        return self.where.client(service)
+        return self.target.client(service)
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ != "aws:cloudformation/stack:Stack":
             return args.name, dict(args.inputs)
-        part = get_part(self.where.deployment, args.inputs["name"])
+        part = get_part(self.target.deployment, args.inputs["name"])
         self.declared[part] = args.inputs
         outputs = dict.fromkeys(read(part).outputs, UNKNOWN)
         for name, stack in self.deployed.items():
-            if get_part(self.where.deployment, name) == part:
+            if get_part(self.target.deployment, name) == part:
                 outputs |= outputs_of(stack)
         return args.name, {**args.inputs, "outputs": outputs}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        if args.token == "aws:index/getRegion:getRegion":  # noqa: S105 - a function's name
-            region = self.where.region
+        if args.token.endswith(":getRegion"):
+            region = self.target.region
             return {"name": region, "region": region, "id": region}, []
         return super().call(args)
 
 
 def detect_drift(cloudformation: Any, stack: str) -> Iterator[Difference]:
-    """Return what CloudFormation's own detection finds.
+    """Find what CloudFormation's own detection finds.
 
-    Raises UserError if the detection fails or takes too long, after what it found until then.
+    Raises UserError if the detection takes too long, or fails; then after what it found.
     """
     detection = cloudformation.detect_stack_drift(StackName=stack)["StackDriftDetectionId"]
     request = {"StackDriftDetectionId": detection}
@@ -240,12 +223,12 @@ def detect_drift(cloudformation: Any, stack: str) -> Iterator[Difference]:
             name = resource["LogicalResourceId"]
             if resource["StackResourceDriftStatus"] == "DELETED":
                 yield Difference(stack, name, "deployed", "deleted")
-            for found in resource.get("PropertyDifferences", []):
-                where = f"{name} {found['PropertyPath'].lstrip('/')}"
-                yield Difference(stack, where, found["ExpectedValue"], found["ActualValue"])
+            for item in resource.get("PropertyDifferences", []):
+                where = f"{name} {item['PropertyPath'].lstrip('/')}"
+                yield Difference(stack, where, item["ExpectedValue"], item["ActualValue"])
         request = {**request, "NextToken": page["NextToken"]} if page.get("NextToken") else {}
     if status["DetectionStatus"] == "DETECTION_FAILED":
-        raise UserError(status.get("DetectionStatusReason", "failed for an unknown reason"))
+        raise UserError(status.get("DetectionStatusReason", "it failed for an unknown reason"))
 
 
 if __name__ == "__main__":

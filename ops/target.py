@@ -50,21 +50,13 @@ def run(
 
     The exit code is 2 for wrong usage, and 3 for an error that keeps the command from a result.
     """
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {module}",
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--stack",
-        default=os.environ.get("STACK") or STACK,
-        help=f"Pulumi's, on AWS unless it is {STACK} (default: $STACK, else {STACK})",
-    )
-    parser.add_argument(
-        "--name",
-        default=os.environ.get("NAME") or DEFAULT,
-        help=f"of the deployment in the local cloud (default: $NAME, else {DEFAULT})",
-    )
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    stack, name = os.environ.get("STACK") or STACK, os.environ.get("NAME") or DEFAULT
+    stack_help = f"Pulumi's, on AWS unless it is {STACK} (default: $STACK, else {STACK})"
+    parser.add_argument("--stack", default=stack, help=stack_help)
+    name_help = f"of the deployment in the local cloud (default: $NAME, else {DEFAULT})"
+    parser.add_argument("--name", default=name, help=name_help)
     args = parser.parse_args(argv)
     try:
         return command(args)

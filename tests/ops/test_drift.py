@@ -84,8 +84,7 @@ ARTIFACTS = TEMPLATES["artifacts"].body
             ARTIFACTS.replace("BlockPublicAcls: true", "BlockPublicAcls: false"),
             [
                 (
-                    "template/Resources/Bucket/Properties/PublicAccessBlockConfiguration"
-                    "/BlockPublicAcls",
+                    "/Resources/Bucket/Properties/PublicAccessBlockConfiguration/BlockPublicAcls",
                     True,
                     False,
                 )
@@ -93,13 +92,13 @@ ARTIFACTS = TEMPLATES["artifacts"].body
         ),
         (
             ARTIFACTS + "  More:\n    Value: x\n",
-            [("template/Outputs/More", NOTHING, {"Value": "x"})],
+            [("/Outputs/More", NOTHING, {"Value": "x"})],
         ),
         (
             ARTIFACTS.replace("Outputs:", "Outlets:"),
             [
-                ("template/Outputs", TEMPLATES["artifacts"].content["Outputs"], NOTHING),
-                ("template/Outlets", NOTHING, TEMPLATES["artifacts"].content["Outputs"]),
+                ("/Outputs", TEMPLATES["artifacts"].content["Outputs"], NOTHING),
+                ("/Outlets", NOTHING, TEMPLATES["artifacts"].content["Outputs"]),
             ],
         ),
     ],
@@ -108,8 +107,8 @@ ARTIFACTS = TEMPLATES["artifacts"].body
 def test_each_difference_of_a_template_is_found(
     text: str, expected: list[tuple[str, Any, Any]]
 ) -> None:
-    found = drift.compare_templates("s", TEMPLATES["artifacts"], Template(text))
-    assert sorted(tuple(difference)[1:] for difference in found) == sorted(expected)
+    found = drift.compare(TEMPLATES["artifacts"].content, Template(text).content)
+    assert sorted(found) == sorted(expected)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +318,7 @@ def test_what_cannot_be_compared_keeps_nothing_else_from_it(
     def fail(*_: object) -> None:
         raise FileNotFoundError("no Pulumi.prod.yaml")
 
-    monkeypatch.setattr(drift, "run_program", fail)
+    monkeypatch.setattr(drift, "configuration", fail)
     where = Target(PROD, "eu-west-1", Deployed(recorded).client)
     differences, unchecked = drift.find_drift(where, "prod", {})
     assert [tuple(difference) for difference in differences] == [
