@@ -48,32 +48,13 @@ def resolve(content: Any, values: dict[str, str]) -> Any:
     return {key: resolve(item, values) for key, item in content.items()}
 
 
-def configuration(policy: dict[str, Any], zones: Collection[str], api: str) -> str:
-    """Return HAProxy's configuration of the endpoint.
-
-    zones: the addresses to listen on; "" for all. api: host and port of the emulator.
-    """
-    bound = "\n".join(f"    bind {address}{PORT}" for address in sorted(zones))
-    return f"""frontend s3_endpoint
-{bound}
-{_allow(policy)}
-    http-request deny deny_status 403 unless {{ var(txn.allowed) -m bool }}
-    # By any of these, the emulator would serve another operation, bucket or service.
-    http-request deny deny_status 403 if {{ path -m reg ^/[^/]*/?$ }} or {{ query -m len gt 0 }}
-    http-request deny deny_status 403 if {{ req.hdr(X-Amz-Target) -m found }}
-    http-request deny deny_status 403 if {{ req.hdr(Authorization) -m found }} \
-!{{ req.hdr(Authorization) -m sub /s3/aws4_request }}
-    http-request set-header Host {api}
-    default_backend s3
-
-backend s3
-    # The bucket's policy refuses plain HTTP, which is all that the emulator speaks.
-    http-request set-header X-Forwarded-Proto https
-    server api {api}
-"""
+def addresses(zones: Collection[str]) -> str:
+    """Return HAProxy's lines for the addresses to listen on; "" is all of them."""
+    return "\n".join(f"    bind {address}{PORT}" for address in sorted(zones))
 
 
-def _allow(policy: dict[str, Any]) -> str:
+def allow(policy: dict[str, Any]) -> str:
+    """Return HAProxy's line for each resource that the policy allows. Raises ValueError."""
     lines = []
     for statement in policy["Statement"]:
         if statement["Effect"] != "Allow":
