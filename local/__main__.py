@@ -30,6 +30,8 @@ from local.status import check, status
 from local.steps import Busy, get_folder, lock_deployment
 from local.up import start, up
 
+# The share of the machine that each new host gets. 0.2 CPUs are a t3.micro without CPU credits.
+LIMITS = ("HOST_CPUS", "HOST_MEMORY")
 COMMANDS = ("up", "start", "down", "status", "check", "logs", "shell", "reviewer")
 
 
@@ -73,16 +75,6 @@ def parser() -> argparse.ArgumentParser:
         help="up: settings of Pulumi.yaml, with spaces between",
     )
     parser.add_argument(
-        "--host-cpus",
-        default=os.environ.get("HOST_CPUS") or None,
-        help="of each new host (default: $HOST_CPUS, else all); 0.2 is a t3.micro without credits",
-    )
-    parser.add_argument(
-        "--host-memory",
-        default=os.environ.get("HOST_MEMORY") or None,
-        help="of each new host, such as 1g (default: $HOST_MEMORY, else all)",
-    )
-    parser.add_argument(
         "--host", default="", help="logs, shell: a zone, number or id; logs: or a container"
     )
     parser.add_argument("--follow", action="store_true", help="logs: show new lines as they come")
@@ -106,11 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def attempt(args: argparse.Namespace) -> int:
     """Run the command, or print why it failed."""
     folder = get_folder(args.name, ROOT)
-    limits = {}
-    if args.host_cpus:
-        limits["HOST_CPUS"] = args.host_cpus
-    if args.host_memory:
-        limits["HOST_MEMORY"] = args.host_memory
+    limits = {key: os.environ[key] for key in LIMITS if os.environ.get(key)}
     try:
         return run(args, Containers(args.name, args.port, limits), folder)
     except Busy as busy:

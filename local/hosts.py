@@ -12,10 +12,7 @@ from deployment.errors import UserError
 from local.containers import Containers
 
 WELCOME = """{instance} in {zone}: a container with a Docker engine of its own, like an EC2 instance.
-  docker ps                  the service's container, which has no shell
-  docker logs timeservice    the service's log; make logs HOST={instance} adds the boot
-  chronyc tracking           the clock
-  curl http://127.0.0.1/health   the balancer's check
+The service's container has no shell: docker ps, docker logs timeservice. The clock: chronyc tracking.
 """
 
 
@@ -91,12 +88,10 @@ def shell(cloud: Containers, word: str, command: str) -> NoReturn:
             f"{host.instance} does not run ({host.container.status}); "
             f"make logs HOST={host.instance}"
         )
-    arguments = ["docker", "exec", "--interactive"]
-    if command:
-        arguments += [str(host.container.name), "bash", "-c", command]
-    elif sys.stdin.isatty():
+    options = []
+    if not command and sys.stdin.isatty():
         print(WELCOME.format(instance=host.instance, zone=host.zone), flush=True)
-        arguments += ["--tty", str(host.container.name), "bash"]
-    else:
-        arguments += [str(host.container.name), "bash"]
-    os.execvp("docker", arguments)
+        options = ["--tty"]
+    bash = ["bash", "-c", command] if command else ["bash"]
+    name = str(host.container.name)
+    os.execvp("docker", ["docker", "exec", "--interactive", *options, name, *bash])

@@ -8,7 +8,7 @@ import subprocess
 from contextlib import suppress
 from typing import Any
 
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool, LogConfig
 
 from deployment import ROOT
@@ -146,11 +146,8 @@ def create_isolated_network(cloud: Containers, zone: str) -> None:
 
 
 def _create_network(cloud: Containers, zone: str, **options: Any) -> None:
-    name = cloud.network(zone)
-    try:
-        cloud.engine.networks.create(name, driver="bridge", labels={LABEL: cloud.name}, **options)
-    except APIError as error:
-        raise UserError(f"the network {name} cannot be made: {error.explanation}") from None
+    name, labels = cloud.network(zone), {LABEL: cloud.name}
+    cloud.engine.networks.create(name, driver="bridge", labels=labels, **options)
 
 
 def _start(cloud: Containers, role: str, spec: Spec) -> None:
@@ -160,16 +157,6 @@ def _start(cloud: Containers, role: str, spec: Spec) -> None:
     for volume in spec.get("volumes", {}):
         if not volume.startswith("/"):
             _create_volume(cloud, volume)
-    container = _create(cloud, role, spec)
-    try:
-        container.start()
-    except APIError as error:
-        container.remove(force=True, v=True)
-        raise UserError(f"the container {role} does not start: {error.explanation}") from None
-
-
-def _create(cloud: Containers, role: str, spec: Spec) -> Any:
-    """Create the container, and connect it to all of its networks before it starts."""
     (network, aliases), *others = spec["networks"].items()
     address = DEFAULT_API if role == "api" and cloud.name == DEFAULT else None
     endpoint = cloud.engine.api.create_endpoint_config(aliases=aliases, ipv4_address=address)
@@ -189,7 +176,8 @@ def _create(cloud: Containers, role: str, spec: Spec) -> Any:
     )
     for network, aliases in others:
         cloud.engine.networks.get(network).connect(container, aliases=aliases)
-    return container
+    # Only now, so that the container has all of its networks from the start.
+    container.start()
 
 
 def _create_volume(cloud: Containers, name: str) -> None:

@@ -56,7 +56,7 @@ as_root() {
 # one_at_a_time: waits for other scripts of this clone that write to the same files; what this one calls does not wait.
 one_at_a_time() {
     [ -z "${TIMESERVICE_LOCKED:-}" ] || return 0
-    export TIMESERVICE_LOCKED=$CLONE # also for make leftovers, to know whose a process is that outlives its script
+    export TIMESERVICE_LOCKED=1
     exec 9>>"$BUILD/lock"
     flock --nonblock 9 || {
         echo "  waiting for another make in this clone"

@@ -137,10 +137,12 @@ def test_hosts_get_the_share_of_the_machine_that_is_asked_for(
     containers: Containers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HOST_CPUS", raising=False)
+    monkeypatch.setenv("HOST_MEMORY", "")
     assert command.main(["down"]) == 0
     assert containers.limits == {}
     monkeypatch.setenv("HOST_CPUS", "0.2")
-    assert command.main(["down", "--host-memory", "1g"]) == 0
+    monkeypatch.setenv("HOST_MEMORY", "1g")
+    assert command.main(["down"]) == 0
     assert containers.limits == {"HOST_CPUS": "0.2", "HOST_MEMORY": "1g"}
 
 

@@ -255,7 +255,7 @@ def test_a_shell_greets_on_a_terminal_and_says_that_the_service_has_none(
     with pytest.raises(SystemExit):
         hosts.shell(cloud, "a", "")
     assert become == [("docker", "exec", "--interactive", "--tty", f"test-{A}", "bash")]
-    assert "the service's container, which has no shell" in capsys.readouterr().out
+    assert "The service's container has no shell" in capsys.readouterr().out
 
 
 def test_one_command_runs_on_a_host_without_a_word_of_ours(
