@@ -80,10 +80,11 @@ class Server(socketserver.BaseServer):
 
     def wait(self, delay: float, timeout: float = 0.0) -> None:
         """Sleep for a delay and its jitter. timeout: until TCP sends a lost packet again."""
-        timeout = timeout and max(timeout, self.path.out + self.path.back)
-        while timeout and self.is_lost():
-            delay += timeout
-            timeout *= 2
+        if timeout:
+            timeout = max(timeout, self.path.out + self.path.back)
+            while self.is_lost():
+                delay += timeout
+                timeout *= 2
         if self.path.jitter:
             delay += self.chance.expovariate(1 / self.path.jitter)
         time.sleep(delay)
@@ -182,15 +183,15 @@ def run_trial(path: Path, seed: str) -> Trial:
     error = chance.choice([-1, 1]) * chance.choice([*ERRORS, chance.uniform(0, 1.2)])
     own = chance.uniform(-12, 12) * 3600  # the checker's clock minus true time
     fault = chance.choice(["none", "none", "dead", "wrong"])
-    lie, loss = 0.0, path.loss
+    wrong_by, loss = 0.0, path.loss
     # Where packets are lost, the wrong response could be the only one, and no check could know.
     if fault == "wrong" and not path.loss:
-        lie = chance.choice([-1, 1]) * 10 ** chance.uniform(-3, 4)
+        wrong_by = chance.choice([-1, 1]) * 10 ** chance.uniform(-3, 4)
     if fault == "dead":
         loss = 1.0
     with contextlib.ExitStack() as running:
         names = []
-        for shift, lost in ((lie, loss), (0.0, path.loss), (0.0, path.loss)):
+        for shift, lost in ((wrong_by, loss), (0.0, path.loss), (0.0, path.loss)):
             out, back = chance.uniform(0, path.ntp), chance.uniform(0, path.ntp)
             server = NtpServer(Path("", out, back, path.jitter, lost), shift - own, chance)
             names.append(running.enter_context(server.serve()))

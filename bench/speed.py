@@ -84,7 +84,8 @@ def measure() -> bool:
             print(f"| {name}, {size} | {rate:,.0f} | {p50:.1f} | {p99:.1f} ", end="")
             print(f"| {cpu:.0f} | {memory:.0f} | {failures:.0f} |")
             rates[name] = rate
-            failed += failures if name == SERVICE else 0
+            if name == SERVICE:
+                failed += failures
         times, share = rates[SERVICE] / rates[DEVELOPMENT], rates[SERVICE] / rates[FIXED]
         ratios.append(
             f"{size}: {times:.1f} times Flask's server (goal: 4), {share:.0%} of nginx (goal: 25 %)"
