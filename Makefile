@@ -90,7 +90,7 @@ destroy: setup ## remove a deployment from AWS: STACK=prod
 
 ##@ Tests, one kind at a time
 
-lint: setup ## ruff, mypy, cfn-lint, shellcheck, actionlint, zizmor, node
+lint: setup ## ruff, mypy, cfn-lint, shellcheck, check-jsonschema, zizmor, node
 	@scripts/lint.sh
 
 scan: setup ## templates, secrets, and known vulnerabilities
@@ -101,22 +101,19 @@ scan: setup ## templates, secrets, and known vulnerabilities
 PYTEST := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX="$(CURDIR)/build/pycache" \
 	$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5
 unit: setup ## functions, templates, the Pulumi program
-	@scripts/tools.sh
+	@scripts/tools.sh unit
 	@$(PYTEST) --dist worksteal -m 'not integration and not rehearsal'
 
 # A file at a time in each process: the tests of a file share what it deploys.
 integration: setup ## gunicorn, HAProxy, the page in Chromium, permissions, scanners
-	@scripts/tools.sh
-	@scripts/evaluators.sh
-	@scripts/chromium.sh
-	@scripts/scan.sh --install
+	@scripts/tools.sh unit chromium scanners evaluator
 	@$(PYTEST) --dist loadfile -m 'integration and not rehearsal'
 
 # The clones that the rehearsal and the drills deploy take these from here.
 BUILD_ALL := scripts/engine.sh && scripts/cloud.sh && scripts/image.sh && scripts/package.sh
 rehearsal: setup ## deploy, use, release, break and remove it, beside what is up
 	@$(BUILD_ALL)
-	@scripts/chromium.sh
+	@scripts/tools.sh chromium
 	@$(SUDO) $(PYTHON) -m pytest -q -p no:cacheprovider -m rehearsal # no cache that belongs to root
 
 drill: setup ## break it in every way that it must survive; make drill NAME: in one way
@@ -129,7 +126,7 @@ mutation: setup ## count the faults that the tests notice (hours)
 bench: setup ## speed, and the healthcheck's accuracy (10 minutes)
 	@scripts/engine.sh
 	@scripts/image.sh
-	@scripts/tools.sh libluajit-5.1-2 wrk nginx
+	@scripts/tools.sh wrk nginx
 	@$(SUDO) $(PYTHON) -m bench
 
 ##@ Building

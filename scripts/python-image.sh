@@ -19,9 +19,9 @@ base=timeservice-$CLONE-base:$folder
 make_base() {
     # debconf comes with a dependency of Python's and needs perl, which is not there: it would be dead weight.
     # (An extract hook, as nothing is installed, and mmdebstrap runs its customize hooks after that.)
-    # What the packages say of themselves and of their files stays, where scanners of images without dpkg look for it;
-    # and so do their licences, which want to be passed on: scan/shipped.py reads them. What is of this machine (its name,
-    # its resolvers, its mirror) goes.
+    # The packages' metadata and the digests of their files stay, where scanners of images without dpkg look for them
+    # (scripts/sbom.py reads them), and so do their licences. What is of this machine (its name, its resolvers, its mirror)
+    # goes.
     # shellcheck disable=SC2016 # the hooks' argument, not ours
     scripts/debian.sh "$BUILD/base.tar" --variant=extract --include=python3.13 \
         --dpkgopt='path-include=/usr/share/doc/*/copyright' \

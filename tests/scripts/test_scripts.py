@@ -157,10 +157,8 @@ def test_two_scripts_of_a_clone_wait_for_each_other(run: Run, clone: Path, tmp_p
 
 def set_up(clone: Path) -> str:
     """Shell code that marks .venv as current."""
-    (clone / "requirements.txt").touch()
-    return (
-        "mkdir .venv; touch .venv/$(cat requirements.txt scripts/uv.txt | sha256sum | cut -c 1-12)"
-    )
+    (clone / "uv.lock").touch()
+    return "mkdir .venv; touch .venv/$(digest uv.lock scripts/uv.txt)"
 
 
 def test_what_is_set_up_is_used_while_another_make_is_at_work(run: Run, clone: Path) -> None:
@@ -205,7 +203,7 @@ DPKG = 'mkdir -p "$3"; mv "$2" "$3"'
 def test_what_tests_use_of_debian_s_is_unpacked_with_what_it_needs_and_only_once(
     run: Run, clone: Path
 ) -> None:
-    done = run("scripts/tools.sh", **{"apt-get": APT_GET, "dpkg": DPKG})
+    done = run("scripts/tools.sh", "unit", **{"apt-get": APT_GET, "dpkg": DPKG})
     assert done.stdout.startswith("  Debian packages: ")
     archives = {str(path.relative_to(clone)) for path in clone.glob("build/debian/*/*.deb")}
     assert archives == {
@@ -220,25 +218,25 @@ def test_what_tests_use_of_debian_s_is_unpacked_with_what_it_needs_and_only_once
             "systemd",
         )
     }
-    again = run("scripts/tools.sh", **{"apt-get": "exit 1"})
+    again = run("scripts/tools.sh", "unit", **{"apt-get": "exit 1"})
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
 
 def test_systemd_is_not_unpacked_where_the_machine_has_it(run: Run, clone: Path) -> None:
     stubs = {"apt-get": APT_GET, "dpkg": DPKG, "systemd-analyze": "exit 0"}
-    assert run("scripts/tools.sh", **stubs).returncode == 0
+    assert run("scripts/tools.sh", "unit", **stubs).returncode == 0
     assert (clone / "build/debian/cron").exists()
     assert not (clone / "build/debian/systemd").exists()
 
 
 def test_a_package_that_was_unpacked_by_half_is_unpacked_again(run: Run, clone: Path) -> None:
     half = {"apt-get": APT_GET, "dpkg": 'mkdir "$3"; exit 1', "systemd-analyze": "exit 0"}
-    assert run("scripts/tools.sh", **half).returncode == 1
+    assert run("scripts/tools.sh", "unit", **half).returncode == 1
     assert not (clone / "build/debian/cron").exists()
-    assert run("scripts/tools.sh", **half | {"dpkg": DPKG}).returncode == 0
+    assert run("scripts/tools.sh", "unit", **half | {"dpkg": DPKG}).returncode == 0
 
 
 def test_where_no_package_can_be_had_it_names_what_is_missing(run: Run) -> None:
-    done = run("scripts/tools.sh")
+    done = run("scripts/tools.sh", "unit")
     assert done.returncode == 1
     assert "needs a Debian machine" in done.stderr

