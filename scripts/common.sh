@@ -116,10 +116,10 @@ list_needed() {
 # digest FILE...: 12 hex digits of their contents.
 digest() { cat "$@" | sha256sum | cut -c 1-12; }
 
-# sync_packages UV-ARGUMENT...: installs a group of uv.lock, with its hashes checked, and nothing that must be built.
+# sync_packages UV-ARGUMENT...: installs a group of uv.lock, with its hashes checked.
 # The cache stays in the clone, so that nothing is left behind outside.
 sync_packages() {
-    env UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --cache-dir "$CACHE" --locked --no-install-project --no-build --python .venv "$@"
+    env UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --cache-dir "$CACHE" --locked --no-install-project --python .venv "$@"
 }
 
 # install_wheels FOLDER PLATFORM REQUIREMENTS: hash-checked, for Python 3.13 on that platform, whatever runs here.

@@ -24,7 +24,7 @@ make_venv() {
         pip=(env PYTHONPATH="$(echo "$BUILD"/debian/python3-pip-whl/usr/share/python-wheels/pip-*.whl)" .venv/bin/python -m pip)
     fi
     "${pip[@]}" install --no-cache-dir --require-hashes -r scripts/uv.txt
-    sync_packages
+    sync_packages --no-build
     touch "$stamp"
 }
 step "Python packages into .venv" make_venv

@@ -3,6 +3,7 @@
 #   unit       Debian packages of the unit tests (an installed cron would read this machine's jobs)
 #   chromium   Debian's Chromium, without a window, and a font
 #   scanners   checkov, kingfisher and pip-audit, from uv.lock
+#   mutation   cosmic-ray, from uv.lock
 #   evaluator  a library for Node.js that evaluates IAM policies, from tests/cfn/permissions/package-lock.json
 #   NAME       any other Debian package
 set -euo pipefail
@@ -67,13 +68,18 @@ once() {
     touch "$1"
 }
 
-install_scanners() {
-    rm -rf "$BUILD/tools"
-    UV_PROJECT_ENVIRONMENT=$BUILD/tools sync_packages --only-group tools
+# install_group GROUP UV-ARGUMENT...: into a folder of its own, beside .venv.
+install_group() {
+    rm -rf "${BUILD:?}/$1"
+    UV_PROJECT_ENVIRONMENT=$BUILD/$1 sync_packages --only-group "$@"
 }
 
 scanners() {
-    once "$BUILD/tools/$(digest uv.lock)" "checkov, kingfisher, pip-audit, Node.js" install_scanners
+    once "$BUILD/tools/$(digest uv.lock)" "checkov, kingfisher, pip-audit, Node.js" install_group tools --no-build
+}
+
+mutation() {
+    once "$BUILD/mutation/$(digest uv.lock)" "cosmic-ray" install_group mutation
 }
 
 install_evaluator() {
@@ -90,7 +96,7 @@ evaluator() {
 
 for tool in "$@"; do
     case $tool in
-    unit | chromium | scanners | evaluator) "$tool" ;;
+    unit | chromium | scanners | mutation | evaluator) "$tool" ;;
     *) debian_packages "$tool" ;;
     esac
 done
