@@ -209,6 +209,7 @@ def test_a_certificate_is_not_judged_by_a_clock_that_is_wrong(
     dated = Trouble("tls", "the certificate is not yet valid", by_own_clock=True)
     verdict = judge(Reading((), reference, dated))
     assert (verdict.status, verdict.reason, verdict.proven) == (status, reason, True)
+    assert verdict.instances == ()
     assert ("this machine's own clock is -10,800 s (+-10 ms)" in verdict.detail) is (
         status == "Unknown"
     )
@@ -260,6 +261,11 @@ def test_a_clock_is_frozen_if_it_missed_two_steps_and_a_coarse_tick(
     # From several clocks that have no name, it takes no more and no less.
     unnamed = tuple(each._replace(instance="?") for each in samples)
     assert (judge(Reading(unnamed, NTP), limit=9.0).reason == "frozen") is is_frozen
+
+
+def test_a_stamp_that_is_repeated_after_exactly_two_steps_is_no_standstill() -> None:
+    samples = tuple(sample(at=at, rtt=0.25, stated=NOON, resolution=0.125) for at in (0.0, 0.5))
+    assert judge(Reading(samples, NTP)).reason == "ok"
 
 
 def test_several_unnamed_clocks_are_not_frozen_while_any_stamp_differs() -> None:
