@@ -38,7 +38,7 @@ MADE = {"@message", "@timestamp"}
 
 
 def body(minutes: str = "1", limit: str = "1") -> dict[str, Any]:
-    alarms = DeployedTemplate("balancer").value(TEMPLATES["balancer"].outputs["Alarms"]["Value"])
+    alarms = DeployedTemplate("balancer").evaluate(TEMPLATES["balancer"].outputs["Alarms"]["Value"])
     properties = DeployedTemplate(
         "healthcheck",
         LoadBalancer=BALANCER,
@@ -46,7 +46,7 @@ def body(minutes: str = "1", limit: str = "1") -> dict[str, Any]:
         Alarms=alarms,
         EveryMinutes=minutes,
         Limit=limit,
-    ).properties("Dashboard")
+    ).get_properties("Dashboard")
     found: dict[str, Any] = json.loads(properties["DashboardBody"])
     return found
 

@@ -1,4 +1,4 @@
-"""What is left of a deployment is found and told, and removed in order; what is another's is neither."""
+"""What is left of a deployment is found and removed in order; what is another's is neither."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def client(url: str) -> Client:
     return cache(client_of(url))
 
 
-def tags(deployment: str) -> list[dict[str, str]]:
+def make_tags(deployment: str) -> list[dict[str, str]]:
     return [{"Key": "deployment", "Value": deployment}]
 
 
-def strangers(client: Client) -> set[str]:
-    """Make what looks like ours, and is not; returns how it is told apart."""
+def make_strangers(client: Client) -> set[str]:
+    """Make what looks like ours, and is not; return how it differs."""
     ec2, trust = client("ec2"), '{"Statement": []}'
     client("s3").create_bucket(Bucket="timeservice-locally-artifacts-bucket-1a2b")
     client("s3").create_bucket(Bucket="timeservice-local-network-artifacts-bucket-1a2b")
@@ -52,8 +52,10 @@ def strangers(client: Client) -> set[str]:
         RoleName="timeservice-locally-hosts-HostRole-1A", AssumeRolePolicyDocument=trust
     )
     client("iam").create_role(
-        RoleName="timeservice-local-hosts-HostRole-1A", AssumeRolePolicyDocument=trust, Tags=tags("somebody-elses")
-    )  # fmt: skip
+        RoleName="timeservice-local-hosts-HostRole-1A",
+        AssumeRolePolicyDocument=trust,
+        Tags=make_tags("somebody-elses"),
+    )
     client("logs").create_log_group(
         logGroupName="/aws/lambda/timeservice-locally-healthcheck-Function-1A"
     )
@@ -65,11 +67,11 @@ def strangers(client: Client) -> set[str]:
     ):
         client("cloudformation").create_stack(StackName=name, TemplateBody=template)
     vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
-    ec2.create_tags(Resources=[vpc], Tags=tags("timeservice-locally"))
+    ec2.create_tags(Resources=[vpc], Tags=make_tags("timeservice-locally"))
     group = ec2.create_security_group(
         VpcId=vpc, GroupName="timeservice-local-network-X-1A", Description="x"
     )
-    ec2.create_tags(Resources=[group["GroupId"]], Tags=tags("timeservice-locally"))
+    ec2.create_tags(Resources=[group["GroupId"]], Tags=make_tags("timeservice-locally"))
     return {
         vpc,
         group["GroupId"],
@@ -80,7 +82,7 @@ def strangers(client: Client) -> set[str]:
     }
 
 
-def orphans(client: Client) -> set[tuple[str, str]]:
+def make_orphans(client: Client) -> set[tuple[str, str]]:
     """Make what stacks do not know of: by hand, by AWS, or by a release that was cut off; returns kind and id."""
     ec2 = client("ec2")
     (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "tag:deployment", "Values": [OURS.name]}])["Vpcs"]
@@ -93,9 +95,15 @@ def orphans(client: Client) -> set[tuple[str, str]]:
     client("logs").create_log_group(logGroupName=log)
     alarm = f"TargetTracking-{HALF}-HostGroup-1A-AlarmHigh-0a-1b"
     client("cloudwatch").put_metric_alarm(
-        AlarmName=alarm, MetricName="x", Namespace="x", Period=60, EvaluationPeriods=1,
-        Threshold=1, ComparisonOperator="LessThanThreshold", Statistic="Sum",
-    )  # fmt: skip
+        AlarmName=alarm,
+        MetricName="x",
+        Namespace="x",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="LessThanThreshold",
+        Statistic="Sum",
+    )
     queue = client("sqs").create_queue(QueueName="q", tags={"deployment": OURS.name})["QueueUrl"]
     arn = client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])[
         "Attributes"
@@ -109,11 +117,15 @@ def orphans(client: Client) -> set[tuple[str, str]]:
     }
 
 
-def fill(client: Client) -> str:
+def fill_bucket(client: Client) -> str:
     """Put into the deployment's bucket what CloudFormation would not delete; returns its name."""
     s3 = client("s3")
     found = client("cloudformation").describe_stack_resources(StackName=f"{OURS.name}-artifacts")
-    (stack,) = (one for one in found["StackResources"] if one["LogicalResourceId"] == "Bucket")
+    (stack,) = (
+        resource
+        for resource in found["StackResources"]
+        if resource["LogicalResourceId"] == "Bucket"
+    )
     name = str(stack["PhysicalResourceId"])
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     for content in (b"old", b"new"):
@@ -127,14 +139,17 @@ def start_a_release(client: Client) -> None:
     """One that is cut off while its hosts boot."""
     cloudformation = client("cloudformation")
     (old,) = (
-        one
-        for one in cloudformation.describe_stacks()["Stacks"]
-        if f"{OURS.name}-hosts-" in one["StackName"]
+        stack
+        for stack in cloudformation.describe_stacks()["Stacks"]
+        if f"{OURS.name}-hosts-" in stack["StackName"]
     )
     cloudformation.create_stack(
-        StackName=HALF, TemplateBody=TEMPLATES["hosts"].body, Capabilities=["CAPABILITY_IAM"],
-        Parameters=[one for one in old["Parameters"] if one["ParameterKey"] != "ImageId"], Tags=tags(OURS.name),
-    )  # fmt: skip
+        StackName=HALF,
+        TemplateBody=TEMPLATES["hosts"].body,
+        Capabilities=["CAPABILITY_IAM"],
+        Parameters=[item for item in old["Parameters"] if item["ParameterKey"] != "ImageId"],
+        Tags=make_tags(OURS.name),
+    )
     while not cloudformation.describe_stack_resources(StackName=HALF)["StackResources"]:
         pass
 
@@ -142,7 +157,7 @@ def start_a_release(client: Client) -> None:
 def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     client: Client, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    foreign, where = strangers(client), get_local_target(url)
+    foreign, where = make_strangers(client), get_local_target(url)
     deployed = find_leftovers(client, OURS.name)
     assert deployed.refusals == []
     types = Counter(resource.type for resource in deployed.leftovers)
@@ -163,7 +178,7 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     with pytest.raises(empty.RefusalError, match=r"is still deployed .* run pulumi destroy first"):
         empty.empty_bucket(where)
 
-    left, name = orphans(client), fill(client)
+    left, name = make_orphans(client), fill_bucket(client)
     start_a_release(client)
     found = find_leftovers(client, OURS.name).leftovers
     assert left <= {(resource.type, resource.id) for resource in found}
@@ -176,7 +191,7 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     capsys.readouterr()
     hosts_gone: list[list[str]] = []
     with pytest.raises(UserError, match=r"timeservice-local-network cannot be deleted: .*\[Vpc\]"):
-        destroy(client, OURS, lambda: hosts_gone.append(stacks(client)))
+        destroy(client, OURS, lambda: hosts_gone.append(list_stacks(client)))
     found = find_leftovers(client, OURS.name).leftovers
     (way,) = (resource for resource in found if resource.type == "ec2:security-group")
     assert way.remove == f"aws ec2 delete-security-group --group-id {way.id}"
@@ -194,7 +209,7 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
         "network",
         "artifacts",
     ]
-    assert [[one.split("-")[2] for one in names] for names in hosts_gone] == [
+    assert [[name.split("-")[2] for name in names] for names in hosts_gone] == [
         ["artifacts", "network", "balancer"]
     ]
 
@@ -206,21 +221,21 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
         empty.empty_bucket(where) == "Nothing to do: there is no stack timeservice-local-artifacts."
     )
     assert len(client("cloudformation").describe_stacks()["Stacks"]) == 3
-    assert {one["Name"] for one in client("s3").list_buckets()["Buckets"]} == {
+    assert {bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]} == {
         "timeservice-locally-artifacts-bucket-1a2b",
         "timeservice-local-network-artifacts-bucket-1a2b",
     }
 
 
-def stacks(client: Client) -> list[str]:
+def list_stacks(client: Client) -> list[str]:
     found = client("cloudformation").describe_stacks()["Stacks"]
-    return [one["StackName"] for one in found if OURS.owns_stack(one["StackName"])]
+    return [stack["StackName"] for stack in found if OURS.owns_stack(stack["StackName"])]
 
 
 ARTIFACTS = "timeservice-prod-artifacts"
 
 
-def prod(client: Client) -> Target:
+def get_prod(client: Client) -> Target:
     return Target("timeservice-prod", "us-east-1", client)
 
 
@@ -228,17 +243,17 @@ def test_the_bucket_that_is_emptied_is_the_artifacts_stack_s_own(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloudformation, s3, body = client("cloudformation"), client("s3"), TEMPLATES["artifacts"].body
-    cloudformation.create_stack(StackName=ARTIFACTS, TemplateBody=body, Tags=tags("another"))
+    cloudformation.create_stack(StackName=ARTIFACTS, TemplateBody=body, Tags=make_tags("another"))
     with pytest.raises(empty.RefusalError, match="has the tag deployment=another"):
-        empty.empty_bucket(prod(client))
+        empty.empty_bucket(get_prod(client))
     cloudformation.delete_stack(StackName=ARTIFACTS)
-    wait_until_gone(client)
+    wait_while(client, "DELETE_IN_PROGRESS")
     cloudformation.create_stack(
-        StackName=ARTIFACTS, TemplateBody=body, Tags=tags("timeservice-prod")
+        StackName=ARTIFACTS, TemplateBody=body, Tags=make_tags("timeservice-prod")
     )
-    wait_until_gone(client, "CREATE_IN_PROGRESS")
+    wait_while(client, "CREATE_IN_PROGRESS")
     (mine,) = (
-        one["Name"] for one in s3.list_buckets()["Buckets"] if one["Name"].startswith(ARTIFACTS)
+        item["Name"] for item in s3.list_buckets()["Buckets"] if item["Name"].startswith(ARTIFACTS)
     )
     s3.create_bucket(Bucket="timeservice-prod-artifacts-bucket-of-somebody")
     s3.put_object(Bucket="timeservice-prod-artifacts-bucket-of-somebody", Key="x", Body=b"")
@@ -248,21 +263,21 @@ def test_the_bucket_that_is_emptied_is_the_artifacts_stack_s_own(
         s3.put_object(Bucket=mine, Key=f"images/{number % 3}", Body=b"")
     s3.delete_object(Bucket=mine, Key="images/0")
     s3.create_multipart_upload(Bucket=mine, Key="half")
-    assert empty.empty_bucket(prod(client)) == f"{mine}: 7 deleted."
+    assert empty.empty_bucket(get_prod(client)) == f"{mine}: 7 deleted."
     assert bucket.list_objects(s3, mine) == bucket.list_uploads(s3, mine) == []
     assert len(bucket.list_objects(s3, "timeservice-prod-artifacts-bucket-of-somebody")) == 1
 
 
-def wait_until_gone(client: Client, status: str = "DELETE_IN_PROGRESS") -> None:
+def wait_while(client: Client, status: str) -> None:
     while [
-        one
-        for one in client("cloudformation").describe_stacks()["Stacks"]
-        if one["StackStatus"] == status
+        stack
+        for stack in client("cloudformation").describe_stacks()["Stacks"]
+        if stack["StackStatus"] == status
     ]:
         pass
 
 
-def test_what_s3_does_not_delete_is_told() -> None:
+def test_what_s3_does_not_delete_is_reported() -> None:
     class Refusing:
         def get_paginator(self, operation: str) -> Any:
             versions = [{"Key": "k", "VersionId": "v"}]
@@ -276,15 +291,15 @@ def test_what_s3_does_not_delete_is_told() -> None:
         bucket.empty(Refusing(), "b")
 
 
-def test_what_may_not_be_asked_is_told_and_keeps_nothing_else(client: Client) -> None:
+def test_a_list_that_is_refused_is_reported_and_hides_no_other(client: Client) -> None:
     class Refusing:
         def can_paginate(self, operation: str) -> bool:
             raise ClientError({"Error": {"Code": "AccessDenied"}}, operation)
 
-    def without_iam(service: str) -> Any:
+    def connect_without_iam(service: str) -> Any:
         return Refusing() if service == "iam" else client(service)
 
-    found = find_leftovers(without_iam, "timeservice-nothing")
+    found = find_leftovers(connect_without_iam, "timeservice-nothing")
     assert found.leftovers == []
     types = [refusal.partition(": ")[0] for refusal in found.refusals]
     assert types == ["iam:instance-profile", "iam:role", "iam:user", "iam:policy"]
@@ -333,7 +348,7 @@ def test_the_exit_code_says_whether_something_is_left(
         assert word in output.out + output.err
 
 
-def test_aws_that_cannot_be_asked_is_no_answer(
+def test_without_a_response_of_aws_nothing_is_known(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nobody = Target("timeservice-prod", "eu-west-1", client_of("http://127.0.0.1:9"))

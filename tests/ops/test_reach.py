@@ -15,7 +15,7 @@ from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.signals import hosts_signal
 from tests.ops.reach.by_hand import MUTATIONS
 from tests.ops.reach.cloud import EVERYWHERE, Cloud
-from tests.ops.reach.states import STATES, real_host
+from tests.ops.reach.states import STATES, add_a_host_as_on_aws
 
 pytestmark = pytest.mark.integration
 
@@ -93,7 +93,7 @@ def test_a_state_is_judged(untouched: State, mutate: Callable[[State], str]) -> 
 def test_what_aws_tells_and_the_local_cloud_does_not_is_no_door(untouched: State) -> None:
     """Interfaces of the balancer and of a host, and an ACL that lets everyone in but some."""
     state = copy.deepcopy(untouched)
-    real_host(state)
+    add_a_host_as_on_aws(state)
     name = state.balancers[0]["LoadBalancerName"]
     interface = {"NetworkInterfaceId": "eni-2", "Description": f"ELB app/{name}/0123456789abcdef"}
     address = {"Association": {"PublicIp": "198.51.100.2"}}

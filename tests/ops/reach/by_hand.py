@@ -8,60 +8,60 @@ from collections.abc import Callable
 from tests.ops.reach.cloud import EVERYWHERE, EVERYWHERE_6, Cloud
 
 
-def a_rule_for_ssh(cloud: Cloud) -> str:
+def open_ssh(cloud: Cloud) -> str:
     cloud.let_in(cloud.balancer, "tcp", 22, **EVERYWHERE)
     return f"{cloud.balancer} (timeservice-local-network-BalancerSecurityGroup) lets in tcp 22 over IPv4"
 
 
-def a_rule_for_one_address_on_the_internet(cloud: Cloud) -> str:
+def open_a_port_to_an_address_on_the_internet(cloud: Cloud) -> str:
     cloud.let_in(cloud.balancer, "tcp", 22, IpRanges=[{"CidrIp": "203.0.113.7/32"}])
     return "lets in tcp 22 over IPv4"
 
 
-def a_rule_for_half_of_the_internet(cloud: Cloud) -> str:
+def open_a_port_to_half_of_the_internet(cloud: Cloud) -> str:
     cloud.let_in(cloud.balancer, "udp", 53, IpRanges=[{"CidrIp": "128.0.0.0/1"}])
     return "lets in udp 53 over IPv4"
 
 
-def a_rule_for_all_traffic(cloud: Cloud) -> str:
+def open_all_ports(cloud: Cloud) -> str:
     cloud.let_in(cloud.balancer, "-1", -1, **EVERYWHERE)
     return "lets in tcp 0-79, 81-65535, udp all, icmp, other over IPv4"
 
 
-def a_rule_for_ipv6(cloud: Cloud) -> str:
+def open_a_port_over_ipv6(cloud: Cloud) -> str:
     cloud.let_in(cloud.balancer, "tcp", 80, **EVERYWHERE_6)
     return "lets in tcp 80 over IPv6"
 
 
-def a_balancer_with_ipv6(cloud: Cloud) -> str:
+def give_the_balancer_ipv6(cloud: Cloud) -> str:
     change, arn = cloud.elb.set_ip_address_type, cloud.arn()
     change(LoadBalancerArn=arn, IpAddressType="dualstack")
     cloud.undo(change, LoadBalancerArn=arn, IpAddressType="ipv4")
     return "has a public address (IPv6: internet-facing)"
 
 
-def the_service_on_the_hosts_for_everyone(cloud: Cloud) -> str:
+def open_the_service_on_the_hosts(cloud: Cloud) -> str:
     cloud.let_in(cloud.host, "tcp", 80, **EVERYWHERE)
     return f"{cloud.host} (timeservice-local-network-HostSecurityGroup) lets in tcp 80 over IPv4"
 
 
-def a_second_listener(cloud: Cloud) -> str:
+def add_a_listener(cloud: Cloud) -> str:
     cloud.listen(8080)
     return "listens on tcp 8080 over IPv4, which the Internet does not reach"
 
 
-def a_second_listener_and_its_rule(cloud: Cloud) -> str:
+def add_a_listener_and_its_rule(cloud: Cloud) -> str:
     cloud.let_in(cloud.balancer, "tcp", 443, **EVERYWHERE)
     cloud.listen(443)
     return "is reachable: tcp 80, 443 over IPv4"
 
 
-def a_second_balancer(cloud: Cloud) -> str:
+def add_a_balancer(cloud: Cloud) -> str:
     cloud.listen(80, cloud.second_balancer("internet-facing"))
     return "load balancer second is reachable: tcp 80 over IPv4"
 
 
-def no_listener(cloud: Cloud) -> str:
+def delete_the_listener(cloud: Cloud) -> str:
     (listener,) = cloud.elb.describe_listeners(LoadBalancerArn=cloud.arn())["Listeners"]
     cloud.elb.delete_listener(ListenerArn=listener["ListenerArn"])
     kept = {key: listener[key] for key in ("LoadBalancerArn", "Port", "Protocol", "DefaultActions")}
@@ -69,18 +69,18 @@ def no_listener(cloud: Cloud) -> str:
     return "port 80 is not reachable"
 
 
-def a_default_route_of_the_hosts_to_the_internet(cloud: Cloud) -> str:
+def route_hosts_to_the_internet(cloud: Cloud) -> str:
     cloud.route(cloud.private[0], GatewayId=cloud.gateway())
     return f"{cloud.table(cloud.private[0])}, that of hosts, leads 0.0.0.0/0 to {cloud.gateway()}"
 
 
-def a_default_route_of_the_hosts_through_a_nat_gateway(cloud: Cloud) -> str:
+def route_hosts_to_a_nat_gateway(cloud: Cloud) -> str:
     nat = cloud.ec2.create_nat_gateway(SubnetId=cloud.public[0])["NatGateway"]["NatGatewayId"]
     cloud.route(cloud.private[0], NatGatewayId=nat)
     return f", that of hosts, leads 0.0.0.0/0 to {nat}"
 
 
-def a_route_of_the_hosts_to_another_vpc(cloud: Cloud) -> str:
+def route_hosts_to_another_vpc(cloud: Cloud) -> str:
     other = cloud.ec2.create_vpc(CidrBlock="172.16.0.0/16")["Vpc"]["VpcId"]
     peering = cloud.ec2.create_vpc_peering_connection(
         VpcId=cloud.outputs["VpcId"], PeerVpcId=other
@@ -91,67 +91,67 @@ def a_route_of_the_hosts_to_another_vpc(cloud: Cloud) -> str:
     return f", that of hosts, leads 172.16.0.0/16 to {peering}"
 
 
-def a_default_route_of_the_main_route_table(cloud: Cloud) -> str:
+def route_the_main_table_to_the_internet(cloud: Cloud) -> str:
     cloud.route("main", GatewayId=cloud.gateway())
     return f"{cloud.table('main')}, the main one, leads 0.0.0.0/0"
 
 
-def a_host_subnet_without_its_route_table(cloud: Cloud) -> str:
+def take_a_host_subnet_from_its_route_table(cloud: Cloud) -> str:
     table = cloud.table(cloud.private[0])
     (association,) = (
-        one["RouteTableAssociationId"]
-        for each in cloud.ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
-        for one in each["Associations"]
-        if one["SubnetId"] == cloud.private[0]
+        association["RouteTableAssociationId"]
+        for found in cloud.ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
+        for association in found["Associations"]
+        if association["SubnetId"] == cloud.private[0]
     )
     cloud.ec2.disassociate_route_table(AssociationId=association)
     cloud.undo(cloud.ec2.associate_route_table, RouteTableId=table, SubnetId=cloud.private[0])
     return f"in {cloud.private[0]} do not reach S3"
 
 
-def public_addresses_for_what_is_launched(cloud: Cloud) -> str:
+def give_public_addresses_in_a_subnet(cloud: Cloud) -> str:
     change, subnet = cloud.ec2.modify_subnet_attribute, cloud.private[0]
     change(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
     cloud.undo(change, SubnetId=subnet, MapPublicIpOnLaunch={"Value": False})
     return f"{cloud.private[0]} gives public addresses"
 
 
-def hosts_in_the_public_subnets(cloud: Cloud) -> str:
+def put_hosts_into_the_public_subnets(cloud: Cloud) -> str:
     change, group = cloud.client("autoscaling").update_auto_scaling_group, cloud.outputs["Group"]
     change(AutoScalingGroupName=group, VPCZoneIdentifier=",".join(cloud.public))
     cloud.undo(change, AutoScalingGroupName=group, VPCZoneIdentifier=",".join(cloud.private))
     return f"{cloud.table(cloud.public[0])}, that of hosts, leads 0.0.0.0/0"
 
 
-def hosts_with_public_addresses(cloud: Cloud) -> str:
+def give_hosts_public_addresses(cloud: Cloud) -> str:
     interface = {"DeviceIndex": 0, "AssociatePublicIpAddress": True, "Groups": [cloud.host]}
     cloud.second_group(cloud.private, NetworkInterfaces=[interface])
     return "second has a public address (IPv4: the launch template asks for a public address)"
 
 
-def hosts_that_the_internet_reaches(cloud: Cloud) -> str:
+def let_the_internet_reach_hosts(cloud: Cloud) -> str:
     interface = {"DeviceIndex": 0, "AssociatePublicIpAddress": True, "Groups": [cloud.host]}
     cloud.second_group(cloud.public, NetworkInterfaces=[interface])
     cloud.let_in(cloud.host, "tcp", 22, **EVERYWHERE)
     return "hosts of second is reachable: tcp 22 over IPv4"
 
 
-def hosts_that_may_send_anywhere(cloud: Cloud) -> str:
+def let_hosts_send_anywhere(cloud: Cloud) -> str:
     cloud.let_out(**EVERYWHERE)
     return "may send tcp all, udp all, icmp, other to 0.0.0.0/0"
 
 
-def hosts_that_may_send_to_an_address_without_a_route(cloud: Cloud) -> str:
+def let_hosts_send_to_an_address_without_a_route(cloud: Cloud) -> str:
     cloud.let_out(IpRanges=[{"CidrIp": "198.51.100.1/32"}])
     return "may send tcp all, udp all, icmp, other to 198.51.100.1/32"
 
 
-def hosts_that_may_send_to_each_other(cloud: Cloud) -> str:
+def let_hosts_send_to_each_other(cloud: Cloud) -> str:
     cloud.let_out(UserIdGroupPairs=[{"GroupId": cloud.host}])
     return f"may send tcp all, udp all, icmp, other to {cloud.host}"
 
 
-def another_instance(cloud: Cloud) -> str:
+def start_another_instance(cloud: Cloud) -> str:
     made = cloud.ec2.run_instances(
         ImageId="ami-1",
         MinCount=1,
@@ -164,7 +164,7 @@ def another_instance(cloud: Cloud) -> str:
     return f"interface {instance} is reachable: tcp 80 over IPv4"
 
 
-def an_elastic_address(cloud: Cloud) -> str:
+def associate_an_elastic_address(cloud: Cloud) -> str:
     interface = cloud.ec2.create_network_interface(SubnetId=cloud.private[0], Groups=[cloud.host])
     held = {"NetworkInterfaceId": interface["NetworkInterface"]["NetworkInterfaceId"]}
     cloud.undo(cloud.ec2.delete_network_interface, **held)
@@ -175,14 +175,14 @@ def an_elastic_address(cloud: Cloud) -> str:
     return f"address {address['PublicIp']} belongs to something that the API does not name"
 
 
-def a_url_of_the_function(cloud: Cloud) -> str:
+def give_the_function_a_url(cloud: Cloud) -> str:
     name, functions = cloud.outputs["Function"], cloud.client("lambda")
     functions.create_function_url_config(FunctionName=name, AuthType="NONE")
     cloud.undo(functions.delete_function_url_config, FunctionName=name)
     return f"function {name} is reachable: URL, authorization NONE"
 
 
-def a_function_for_everyone(cloud: Cloud) -> str:
+def let_everyone_call_the_function(cloud: Cloud) -> str:
     name, functions = cloud.outputs["Function"], cloud.client("lambda")
     statement = {"FunctionName": name, "StatementId": "all"}
     functions.add_permission(**statement, Action="lambda:InvokeFunction", Principal="*")
@@ -195,7 +195,7 @@ def policy(action: str, resource: str) -> str:
     return json.dumps({"Statement": [{**statement, "Resource": resource}]})
 
 
-def a_topic_for_everyone(cloud: Cloud) -> str:
+def let_everyone_publish_to_the_topic(cloud: Cloud) -> str:
     topics, topic = cloud.client("sns"), {"TopicArn": cloud.outputs["AlertTopic"]}
     before = topics.get_topic_attributes(**topic)["Attributes"]["Policy"]
     change, request = topics.set_topic_attributes, {**topic, "AttributeName": "Policy"}
@@ -204,7 +204,7 @@ def a_topic_for_everyone(cloud: Cloud) -> str:
     return "is reachable: sns:Publish over API"
 
 
-def a_bucket_without_its_block(cloud: Cloud) -> str:
+def unblock_the_bucket(cloud: Cloud) -> str:
     s3, bucket = cloud.client("s3"), {"Bucket": cloud.outputs["ArtifactsBucket"]}
     before = s3.get_public_access_block(**bucket)["PublicAccessBlockConfiguration"]
     s3.delete_public_access_block(**bucket)
@@ -212,8 +212,8 @@ def a_bucket_without_its_block(cloud: Cloud) -> str:
     return f"bucket {bucket['Bucket']} may be made public"
 
 
-def a_public_bucket(cloud: Cloud) -> str:
-    a_bucket_without_its_block(cloud)
+def let_everyone_read_the_bucket(cloud: Cloud) -> str:
+    unblock_the_bucket(cloud)
     s3, name = cloud.client("s3"), cloud.outputs["ArtifactsBucket"]
     before = s3.get_bucket_policy(Bucket=name)["Policy"]
     s3.put_bucket_policy(Bucket=name, Policy=policy("s3:GetObject", f"arn:aws:s3:::{name}/*"))
@@ -222,34 +222,34 @@ def a_public_bucket(cloud: Cloud) -> str:
 
 
 MUTATIONS: list[Callable[[Cloud], str]] = [
-    a_rule_for_ssh,
-    a_rule_for_one_address_on_the_internet,
-    a_rule_for_half_of_the_internet,
-    a_rule_for_all_traffic,
-    a_rule_for_ipv6,
-    a_balancer_with_ipv6,
-    the_service_on_the_hosts_for_everyone,
-    a_second_listener,
-    a_second_listener_and_its_rule,
-    a_second_balancer,
-    no_listener,
-    a_default_route_of_the_hosts_to_the_internet,
-    a_default_route_of_the_hosts_through_a_nat_gateway,
-    a_route_of_the_hosts_to_another_vpc,
-    a_default_route_of_the_main_route_table,
-    a_host_subnet_without_its_route_table,
-    public_addresses_for_what_is_launched,
-    hosts_in_the_public_subnets,
-    hosts_with_public_addresses,
-    hosts_that_the_internet_reaches,
-    hosts_that_may_send_anywhere,
-    hosts_that_may_send_to_an_address_without_a_route,
-    hosts_that_may_send_to_each_other,
-    another_instance,
-    an_elastic_address,
-    a_url_of_the_function,
-    a_function_for_everyone,
-    a_topic_for_everyone,
-    a_bucket_without_its_block,
-    a_public_bucket,
+    open_ssh,
+    open_a_port_to_an_address_on_the_internet,
+    open_a_port_to_half_of_the_internet,
+    open_all_ports,
+    open_a_port_over_ipv6,
+    give_the_balancer_ipv6,
+    open_the_service_on_the_hosts,
+    add_a_listener,
+    add_a_listener_and_its_rule,
+    add_a_balancer,
+    delete_the_listener,
+    route_hosts_to_the_internet,
+    route_hosts_to_a_nat_gateway,
+    route_hosts_to_another_vpc,
+    route_the_main_table_to_the_internet,
+    take_a_host_subnet_from_its_route_table,
+    give_public_addresses_in_a_subnet,
+    put_hosts_into_the_public_subnets,
+    give_hosts_public_addresses,
+    let_the_internet_reach_hosts,
+    let_hosts_send_anywhere,
+    let_hosts_send_to_an_address_without_a_route,
+    let_hosts_send_to_each_other,
+    start_another_instance,
+    associate_an_elastic_address,
+    give_the_function_a_url,
+    let_everyone_call_the_function,
+    let_everyone_publish_to_the_topic,
+    unblock_the_bucket,
+    let_everyone_read_the_bucket,
 ]

@@ -1,4 +1,4 @@
-"""A deployment in an emulator of the AWS API, that is changed by hand and restored."""
+"""Deploy into an emulator of the AWS API; change the deployment by hand, and restore it."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ EVERYWHERE_6 = {"Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
 
 
 class Cloud:
-    """A deployment that somebody changes by hand, and that can be restored: a new one for each change takes longer."""
+    """A deployment that is changed by hand, and restored: a new deployment for each takes longer."""
 
     def __init__(self, emulator: Emulator) -> None:
-        # Clients are made once: making one takes longer than most calls.
+        # To make a client takes longer than most calls.
         self.client = functools.cache(emulator.client)
         self.target = Target("timeservice-local", REGION, self.client)
         emulator.tags = {"deployment": self.target.deployment}
-        self.outputs = self._deployed(emulator)
+        self.outputs = self._deploy(emulator)
         self.later: list[Callable[[], object]] = []
         self.ec2, self.elb = self.client("ec2"), self.client("elbv2")
         self.balancer, self.host = (
-            self.outputs[f"{one}SecurityGroup"] for one in ("Balancer", "Host")
+            self.outputs[f"{owner}SecurityGroup"] for owner in ("Balancer", "Host")
         )
         self.public = self.outputs["PublicSubnets"].split(",")
         self.private = self.outputs["PrivateSubnets"].split(",")
 
-    def _deployed(self, emulator: Emulator) -> dict[str, str]:
-        """The outputs of all stacks, and what else is a parameter of one."""
+    def _deploy(self, emulator: Emulator) -> dict[str, str]:
+        """Return the outputs of all stacks, and the other parameters."""
         lists = self.client("ec2").describe_prefix_lists()["PrefixLists"]
-        (s3,) = (one for one in lists if one["PrefixListName"] == f"com.amazonaws.{REGION}.s3")
+        (s3,) = (item for item in lists if item["PrefixListName"] == f"com.amazonaws.{REGION}.s3")
         known = {"S3PrefixList": s3["PrefixListId"], "Release": "r1", "ImageKey": "images/1.tar.gz"}
         known["PackageKey"] = "healthcheck/1.zip"
         for part in ("artifacts", "network", "balancer", "hosts", "healthcheck"):
@@ -64,23 +64,23 @@ class Cloud:
         self.undo(self.ec2.revoke_security_group_egress, **request)
 
     def table(self, of: str) -> str:
-        """Id of the route table of a subnet, or of the main one."""
+        """Return the id of a subnet's route table, or of the main one."""
         found = self.ec2.describe_route_tables(
             Filters=[{"Name": "vpc-id", "Values": [self.outputs["VpcId"]]}]
         )["RouteTables"]
         return next(
             str(table["RouteTableId"])
             for table in found
-            for one in table["Associations"]
-            if one.get("SubnetId", "main" if one["Main"] else "") == of
+            for item in table["Associations"]
+            if item.get("SubnetId", "main" if item["Main"] else "") == of
         )
 
     def gateway(self) -> str:
         gateways = self.ec2.describe_internet_gateways()["InternetGateways"]
         return next(
-            str(one["InternetGatewayId"])
-            for one in gateways
-            if one["Attachments"][0]["VpcId"] == self.outputs["VpcId"]
+            str(gateway["InternetGatewayId"])
+            for gateway in gateways
+            if gateway["Attachments"][0]["VpcId"] == self.outputs["VpcId"]
         )
 
     def route(self, of: str, **target: str) -> None:

@@ -10,7 +10,7 @@ from ops.reach.state import State
 from tests.ops.reach.cloud import EVERYWHERE, EVERYWHERE_6
 
 
-def ipv6(state: State) -> None:
+def assign_ipv6(state: State) -> None:
     """Addresses, a route for them, and the entry that AWS adds to the default ACL."""
     allow = {"Egress": False, "RuleNumber": 101, "RuleAction": "allow", "Protocol": "-1"}
     state.acls[0]["Entries"].append({**allow, "Ipv6CidrBlock": "::/0"})
@@ -23,69 +23,69 @@ def ipv6(state: State) -> None:
             table["Routes"].append({**route, "Origin": "CreateRoute", "State": "active"})
 
 
-def group(state: State, name: str) -> dict[str, Any]:
-    return next(one for one in state.groups if one["GroupName"].endswith(name))
+def find_group(state: State, name: str) -> dict[str, Any]:
+    return next(group for group in state.groups if group["GroupName"].endswith(name))
 
 
-def balancer_over_ipv6(state: State) -> str:
-    ipv6(state)
+def reach_the_balancer_over_ipv6(state: State) -> str:
+    assign_ipv6(state)
     state.balancers[0]["IpAddressType"] = "dualstack"
-    group(state, "BalancerSecurityGroup")["IpPermissions"][0].update(EVERYWHERE_6)
+    find_group(state, "BalancerSecurityGroup")["IpPermissions"][0].update(EVERYWHERE_6)
     return f"{state.balancers[0]['LoadBalancerName']} is reachable: tcp 80 over IPv6"
 
 
-def host_over_ipv6(state: State) -> str:
-    ipv6(state)
+def reach_hosts_over_ipv6(state: State) -> str:
+    assign_ipv6(state)
     rule = {"IpProtocol": "58", "FromPort": -1, "ToPort": -1, **EVERYWHERE_6}
-    group(state, "HostSecurityGroup")["IpPermissions"].append(rule)
+    find_group(state, "HostSecurityGroup")["IpPermissions"].append(rule)
     state.host_groups[0]["Subnets"] = {
         zone["SubnetId"] for zone in state.balancers[0]["AvailabilityZones"]
     }
     return "is reachable: icmp over IPv6"
 
 
-def egress_only_gateway(state: State) -> str:
+def route_hosts_to_an_egress_only_gateway(state: State) -> str:
     for table in state.route_tables:
         route = {"DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": "eigw-1"}
         table["Routes"].append({**route, "Origin": "CreateRoute"})
     return ", that of hosts, leads ::/0 to eigw-1"
 
 
-def prefix_list_as_a_source(state: State) -> str:
+def open_ports_to_a_prefix_list(state: State) -> str:
     rule = {
         "IpProtocol": "tcp",
         "FromPort": 1,
         "ToPort": 90,
         "PrefixListIds": [{"PrefixListId": "pl-1"}],
     }
-    group(state, "BalancerSecurityGroup")["IpPermissions"].append(rule)
+    find_group(state, "BalancerSecurityGroup")["IpPermissions"].append(rule)
     return "lets in tcp 1-79, 81-90 over IPv4"
 
 
-def main_association_moved(state: State) -> str:
+def make_the_public_table_the_main_one(state: State) -> str:
     for table in state.route_tables:
         public = any(route["DestinationCidrBlock"] == "0.0.0.0/0" for route in table["Routes"])
-        table["Associations"] = [one for one in table["Associations"] if not one["Main"]]
+        table["Associations"] = [item for item in table["Associations"] if not item["Main"]]
         if public:
             table["Associations"].append({"Main": True})
     return ", the main one, leads 0.0.0.0/0"
 
 
-def host_subnets_on_the_main_table_that_leads_out(state: State) -> str:
+def let_host_subnets_fall_to_a_public_main_table(state: State) -> str:
     """None of their own: they fall to the main one. With a public address and a rule, that is all it takes."""
-    main_association_moved(state)
+    make_the_public_table_the_main_one(state)
     for table in state.route_tables:
         hosts = state.host_groups[0]["Subnets"]
         table["Associations"] = [
-            one for one in table["Associations"] if one.get("SubnetId") not in hosts
+            item for item in table["Associations"] if item.get("SubnetId") not in hosts
         ]
     data = state.host_groups[0]["LaunchTemplateData"]
     data["NetworkInterfaces"][0]["AssociatePublicIpAddress"] = True
-    group(state, "HostSecurityGroup")["IpPermissions"][0].update(EVERYWHERE)
+    find_group(state, "HostSecurityGroup")["IpPermissions"][0].update(EVERYWHERE)
     return f"hosts of {state.host_groups[0]['AutoScalingGroupName']} is reachable: tcp 80 over IPv4"
 
 
-def network_balancer_without_a_group(state: State) -> str:
+def add_a_network_balancer_without_a_group(state: State) -> str:
     balancer = copy.deepcopy(state.balancers[0])
     state.balancers.append(balancer)
     balancer.update(LoadBalancerName="second", Type="network", SecurityGroups=[])
@@ -93,7 +93,7 @@ def network_balancer_without_a_group(state: State) -> str:
     return "load balancer second is reachable: tcp 53, udp 53 over IPv4"
 
 
-def interface_of_nobody(state: State) -> str:
+def add_an_interface(state: State) -> str:
     """A NAT gateway's, a function's, a client VPN's ..."""
     interface = {"NetworkInterfaceId": "eni-1", "Description": "Interface for NAT Gateway nat-1"}
     subnet = state.balancers[0]["AvailabilityZones"][0]["SubnetId"]
@@ -101,72 +101,72 @@ def interface_of_nobody(state: State) -> str:
     return f"interface eni-1 in {subnet} is neither the balancer's nor a host's"
 
 
-def elastic_address_of_a_host(state: State) -> str:
-    interface = real_host(state)
+def associate_an_elastic_address_with_a_host(state: State) -> str:
+    interface = add_a_host_as_on_aws(state)
     state.addresses.append({"PublicIp": "198.51.100.1", "NetworkInterfaceId": interface})
     return "interface eni-1 has a public address (IPv4: public address 198.51.100.1)"
 
 
-def real_host(state: State) -> str:
+def add_a_host_as_on_aws(state: State) -> str:
     """A host as AWS tells it; returns the id of its interface."""
     state.host_groups[0]["Instances"] = [{"InstanceId": "i-1"}]
     interface = {"NetworkInterfaceId": "eni-1", "Attachment": {"InstanceId": "i-1"}}
-    groups = [{"GroupId": group(state, "HostSecurityGroup")["GroupId"]}]
+    groups = [{"GroupId": find_group(state, "HostSecurityGroup")["GroupId"]}]
     subnet = min(state.host_groups[0]["Subnets"])
     state.interfaces.append({**interface, "SubnetId": subnet, "Groups": groups})
     return "eni-1"
 
 
-def default_security_group(state: State) -> str:
+def leave_hosts_in_the_default_group(state: State) -> str:
     """What a launch template without groups gives its hosts: they may send anywhere."""
     state.host_groups[0]["LaunchTemplateData"]["NetworkInterfaces"] = []
     return "may send tcp all, udp all, icmp, other to 0.0.0.0/0"
 
 
-def endpoint_to_any_bucket(state: State) -> str:
+def let_the_endpoint_carry_to_any_bucket(state: State) -> str:
     policy = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
     state.endpoints[0]["PolicyDocument"] = {"Statement": [policy]}
     return "carries to any bucket"
 
 
-def bucket_for_everyone_by_acl(state: State) -> str:
+def let_everyone_read_the_bucket_by_acl(state: State) -> str:
     everyone = {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/AllUsers"}
     state.buckets[0]["Grants"].append({"Grantee": everyone, "Permission": "READ"})
     state.buckets[0]["Block"]["IgnorePublicAcls"] = False
     return "is reachable: READ over API"
 
 
-def resource_that_nobody_knows(state: State) -> str:
+def add_a_resource_of_an_unknown_type(state: State) -> str:
     state.types.add("AWS::ApiGatewayV2::Api")
     return "resources of type AWS::ApiGatewayV2::Api"
 
 
-def denied_by_the_acl(state: State) -> str:
+def deny_port_80_by_the_acl(state: State) -> str:
     deny = {"Egress": False, "RuleNumber": 1, "RuleAction": "deny", "Protocol": "6"}
     ports = {"PortRange": {"From": 0, "To": 1023}}
     state.acls[0]["Entries"].append({**deny, **ports, "CidrBlock": "0.0.0.0/0"})
     return "port 80 is not reachable"
 
 
-def detached_gateway(state: State) -> str:
+def detach_the_gateway(state: State) -> str:
     state.internet_gateways.clear()
     return "port 80 is not reachable"
 
 
 STATES: list[Callable[[State], str]] = [
-    balancer_over_ipv6,
-    host_over_ipv6,
-    egress_only_gateway,
-    prefix_list_as_a_source,
-    main_association_moved,
-    host_subnets_on_the_main_table_that_leads_out,
-    network_balancer_without_a_group,
-    interface_of_nobody,
-    elastic_address_of_a_host,
-    default_security_group,
-    endpoint_to_any_bucket,
-    bucket_for_everyone_by_acl,
-    resource_that_nobody_knows,
-    denied_by_the_acl,
-    detached_gateway,
+    reach_the_balancer_over_ipv6,
+    reach_hosts_over_ipv6,
+    route_hosts_to_an_egress_only_gateway,
+    open_ports_to_a_prefix_list,
+    make_the_public_table_the_main_one,
+    let_host_subnets_fall_to_a_public_main_table,
+    add_a_network_balancer_without_a_group,
+    add_an_interface,
+    associate_an_elastic_address_with_a_host,
+    leave_hosts_in_the_default_group,
+    let_the_endpoint_carry_to_any_bucket,
+    let_everyone_read_the_bucket_by_acl,
+    add_a_resource_of_an_unknown_type,
+    deny_port_80_by_the_acl,
+    detach_the_gateway,
 ]
