@@ -43,9 +43,9 @@ def parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("url", nargs="?", help="with or without /now (default: $TIMESERVICE_URL)")
+    add("url", nargs="?", help="the service, with or without /now (default: $TIMESERVICE_URL)")
     add("--limit", type=seconds, default=LIMIT, help="seconds (default: 1.0)")
-    add("--samples", type=samples, default=SAMPLES, help="requests, 2 to 100 (default: 8 at most)")
+    add("--samples", type=samples, default=SAMPLES, help="requests at most, 2 to 100 (default: 8)")
     add("--deadline", type=seconds, default=DEADLINE, help="seconds for everything (default: 10)")
     servers = ", ".join(reference.SERVERS)
     help_ = f"NTP server; repeatable (default: {servers})"

@@ -61,8 +61,8 @@ def measure(servers: Sequence[str], timeout: float = TIMEOUT) -> Reference:
             threading.Thread(target=ask, args=(name,), daemon=True).start()
         # A DNS lookup has no time-out: a thread that hangs in it is left behind.
         bell.wait(start + timeout - steady_time(), len(servers))
-    found = [results.get(name, Server(name, None, "no answer in time")) for name in servers]
-    return combine(refuse_duplicates(found, addresses), start, own)
+    measured = [results.get(name, Server(name, None, "no answer in time")) for name in servers]
+    return combine(refuse_duplicates(measured, addresses), start, own)
 
 
 def refuse_duplicates(servers: Iterable[Server], addresses: Mapping[str, Address]) -> list[Server]:
