@@ -27,13 +27,13 @@ TAG = f"rehearsal-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}-healthche
 MOST_BYTES = 60_000_000
 
 
-class Told(NamedTuple):
+class Outcome(NamedTuple):
     status: int
     output: str
 
 
 def make() -> str:
-    """Make the image; returns what that told."""
+    """Make the image; return what the script prints."""
     done = subprocess.run(
         [ROOT / "scripts" / "check-image.sh", TAG],
         capture_output=True,
@@ -79,10 +79,10 @@ class Runner:
         self.started.append(container)
         return container
 
-    def __call__(self, *arguments: str, **options: Any) -> Told:
+    def __call__(self, *arguments: str, **options: Any) -> Outcome:
         container = self.start(*arguments, **options)
         status = container.wait(timeout=30)["StatusCode"]
-        return Told(status, container.logs().decode())
+        return Outcome(status, container.logs().decode())
 
 
 @pytest.fixture
@@ -99,22 +99,22 @@ def test_its_verdict_is_its_output_and_its_exit_code(
 ) -> None:
     with web(time_service(error)) as service, ntp() as server:
         # By a name: the base must have what it takes to resolve one.
-        told = run(service.url.replace("127.0.0.1", "localhost"), "--ntp", server.name)
-    assert told.status == status, told.output
-    assert told.output.startswith(f"{word} ")
-    assert told.output.count("\n") == 1
+        outcome = run(service.url.replace("127.0.0.1", "localhost"), "--ntp", server.name)
+    assert outcome.status == status, outcome.output
+    assert outcome.output.startswith(f"{word} ")
+    assert outcome.output.count("\n") == 1
 
 
 def test_the_url_may_come_from_its_environment(run: Runner) -> None:
     with web(time_service()) as service, ntp() as server:
-        told = run("--ntp", server.name, environment={"TIMESERVICE_URL": service.url})
-    assert told.output.startswith("OK ")
+        outcome = run("--ntp", server.name, environment={"TIMESERVICE_URL": service.url})
+    assert outcome.output.startswith("OK ")
 
 
 def test_without_a_url_it_says_what_it_needs(run: Runner) -> None:
-    told = run()
-    assert told.status == 3
-    assert "no URL: give it as the argument or set TIMESERVICE_URL" in told.output
+    outcome = run()
+    assert outcome.status == 3
+    assert "no URL: give it as the argument or set TIMESERVICE_URL" in outcome.output
 
 
 def test_it_checks_again_and_again_until_it_is_stopped_and_then_ends_at_once(run: Runner) -> None:
@@ -132,13 +132,13 @@ def test_it_checks_again_and_again_until_it_is_stopped_and_then_ends_at_once(run
 
 def test_https_works_with_the_certificates_that_it_brings(run: Runner) -> None:
     asking = "import requests, ssl; ssl.create_default_context(cafile=requests.certs.where())"
-    assert run("-c", asking, entrypoint="/usr/bin/python3.13") == Told(0, "")
+    assert run("-c", asking, entrypoint="/usr/bin/python3.13") == Outcome(0, "")
 
 
 def test_it_runs_as_nobody_in_particular(run: Runner, image: Image) -> None:
     who = "import os; print(os.getuid(), os.getgid(), *os.getgroups())"
-    told = run("-c", who, entrypoint="/usr/bin/python3.13")
-    assert told == Told(0, "65532 65532 65532\n")
+    outcome = run("-c", who, entrypoint="/usr/bin/python3.13")
+    assert outcome == Outcome(0, "65532 65532 65532\n")
     assert image.attrs["Config"]["User"] == "65532:65532"
 
 

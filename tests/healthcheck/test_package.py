@@ -52,5 +52,5 @@ def test_it_can_be_installed_alone_and_runs(tmp_path: Path) -> None:
     command = venv / "bin" / "healthcheck"
     assert run(command, "--version", cwd=tmp_path).strip() == __version__
     with web(time_service()) as service, ntp() as server:
-        told = run(command, service.url, "--ntp", server.name, cwd=tmp_path)
-    assert told.startswith("OK clock ")
+        output = run(command, service.url, "--ntp", server.name, cwd=tmp_path)
+    assert output.startswith("OK clock ")
