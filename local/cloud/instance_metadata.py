@@ -1,4 +1,4 @@
-"""The instance metadata service of one host: version 2 only, the few paths that user data and the AWS CLI ask for."""
+"""The instance metadata service of one host: version 2, with the paths that user data and the AWS CLI use."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ TOKENS: set[str] = set()
 STARTED = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _metadata(path: str) -> str | None:
+def _find_metadata(path: str) -> str | None:
     zone = os.environ["ZONE"]
     role = json.loads(os.environ["ROLE"])
     name = role.pop("Role")
     credentials = "/latest/meta-data/iam/security-credentials"
-    told = {"Code": "Success", "Type": "AWS-HMAC", "LastUpdated": STARTED, **role}
+    document = {"Code": "Success", "Type": "AWS-HMAC", "LastUpdated": STARTED, **role}
     return {
         "/latest/meta-data/instance-id": os.environ["INSTANCE_ID"],
         "/latest/meta-data/placement/availability-zone": zone,
         "/latest/meta-data/placement/region": zone[:-1],
         credentials + "/": name,
-        f"{credentials}/{name}": json.dumps(told),
+        f"{credentials}/{name}": json.dumps(document),
     }.get(path)
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         if self.path != "/latest/api/token":
-            return self._answer(404, "")
+            return self._respond(404, "")
         token = secrets.token_urlsafe()
         TOKENS.add(token)
-        return self._answer(200, token)
+        return self._respond(200, token)
 
     def do_GET(self) -> None:
         if self.headers.get("X-aws-ec2-metadata-token") not in TOKENS:
-            return self._answer(401, "Unauthorized")
-        text = _metadata(self.path)
-        return self._answer(404, "Not Found") if text is None else self._answer(200, text)
+            return self._respond(401, "Unauthorized")
+        text = _find_metadata(self.path)
+        return self._respond(404, "Not Found") if text is None else self._respond(200, text)
 
-    def _answer(self, status: int, text: str) -> None:
+    def _respond(self, status: int, text: str) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
-        # The AWS SDKs read the token's lifetime from the answer.
+        # The AWS SDKs read the token's lifetime from the response.
         self.send_header("X-aws-ec2-metadata-token-ttl-seconds", "21600")
         self.end_headers()
         self.wfile.write(text.encode())
@@ -55,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    # Not http.server's own class: that looks its name up in the DNS first, and a host has none to ask.
+    # http.server's own class would look its name up in the DNS first, and a host has no DNS.
     ThreadingTCPServer(
         ("169.254.169.254", int(os.environ["METADATA_PORT"])), Handler
     ).serve_forever()

@@ -70,18 +70,18 @@ class Haproxy:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.said: list[str] = []
-        self.answer = "Success=1\n--\n"
+        self.commands: list[str] = []
+        self.response = "Success=1\n--\n"
         self.rows = {  # of the slots that are not free: address, and status and sessions of its two servers
             "host1": ("172.30.0.4", "UP,2", "no check,1"),
             "host2": ("172.29.0.4", "DOWN 1/2,0", "no check,0"),
             "host3": ("172.29.0.5", "DOWN,0", "DRAIN,0"),
         }
 
-    def ask(self, path: Path, text: str) -> str:
-        self.said.append(text)
+    def respond(self, path: Path, text: str) -> str:
+        self.commands.append(text)
         if text == "reload":
-            return self.answer
+            return self.response
         if text == "show stat":
             free = ("0.0.0.0", "MAINT,0", "MAINT,0")  # noqa: S104 - what HAProxy says
             rows = ["# pxname,svname,addr,status,scur", "targets,BACKEND,,UP,3"]
@@ -102,7 +102,7 @@ def haproxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Haproxy:
         "MASTER": "m.sock",
     }.items():
         monkeypatch.setattr(balancer, name, tmp_path / file)
-    monkeypatch.setattr(balancer, "_request", haproxy.ask)
+    monkeypatch.setattr(balancer, "_request", haproxy.respond)
     return haproxy
 
 
@@ -111,7 +111,7 @@ def test_haproxy_gets_its_first_configuration_before_it_starts(
 ) -> None:
     assert balancer.apply(aws) is False
     assert (haproxy.folder / "haproxy.cfg").read_text() == configuration(aws)
-    assert haproxy.said == []
+    assert haproxy.commands == []
 
 
 def test_a_change_is_loaded_once_and_every_host_keeps_its_place(
@@ -119,13 +119,13 @@ def test_a_change_is_loaded_once_and_every_host_keeps_its_place(
 ) -> None:
     balancer.MASTER.touch()
     assert balancer.apply(aws) is balancer.apply(aws) is True
-    assert haproxy.said.count("reload") == 1
+    assert haproxy.commands.count("reload") == 1
     written = (haproxy.folder / "haproxy.cfg").read_text()
     assert "server host1 172.30.0.4:80 check\n" in written  # it serves, and goes on
     assert "server host2 0.0.0.0:80 check disabled" in written
     assert "server host2-open 172.29.0.4:80 backup\n" in written
     assert "172.29.0.5" not in written  # it leaves
-    placed = [text for text in haproxy.said if text.startswith("set server")]
+    placed = [text for text in haproxy.commands if text.startswith("set server")]
     assert placed[0].startswith("set server targets/host2 addr 172.29.0.4;")
     assert "health down" in placed[0]
     assert not any("host3" in text for text in placed)
@@ -137,10 +137,10 @@ def test_a_change_waits_for_the_requests_of_a_host_that_leaves(
     balancer.MASTER.touch()
     haproxy.rows["host3"] = ("172.29.0.5", "DOWN,1", "DRAIN,0")
     assert balancer.apply(aws) is True
-    assert "reload" not in haproxy.said
+    assert "reload" not in haproxy.commands
     haproxy.rows["host3"] = ("172.29.0.5", "DOWN,0", "DRAIN,0")
     assert balancer.apply(aws) is True
-    assert "reload" in haproxy.said
+    assert "reload" in haproxy.commands
 
 
 def test_a_server_is_what_its_checks_say_and_what_both_of_its_lines_count(haproxy: Haproxy) -> None:
@@ -156,11 +156,11 @@ def test_a_configuration_that_haproxy_refuses_is_told_and_tried_again(
     aws: Balancing, haproxy: Haproxy
 ) -> None:
     balancer.MASTER.touch()
-    haproxy.answer = "Success=0\n--\n[ALERT] unknown keyword"
+    haproxy.response = "Success=0\n--\n[ALERT] unknown keyword"
     for _ in range(2):
         with pytest.raises(RuntimeError, match="unknown keyword"):
             balancer.apply(aws)
-    assert haproxy.said.count("reload") == 2
+    assert haproxy.commands.count("reload") == 2
 
 
 def test_rules_come_before_the_default_which_answers_by_itself(aws: Balancing) -> None:

@@ -65,17 +65,17 @@ class Containers(RealContainers):
 
 @pytest.fixture
 def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
-    found = Containers()
+    cloud = Containers()
 
     def make(name: str, port: int | None, limits: dict[str, str]) -> Containers:
-        found.name, found.port, found.limits = name, port or 8080, limits
-        return found
+        cloud.name, cloud.port, cloud.limits = name, port or 8080, limits
+        return cloud
 
     monkeypatch.setattr(command, "Containers", make)
     monkeypatch.setattr(command, "ROOT", tmp_path)
     monkeypatch.delenv("NAME", raising=False)
     monkeypatch.delenv("PORT", raising=False)
-    return found
+    return cloud
 
 
 def test_a_second_run_at_the_same_time_is_refused(
@@ -100,7 +100,7 @@ def test_a_second_run_at_the_same_time_is_refused(
 def test_the_deployer_deploys_unless_there_is_a_user_to_make_or_to_remove(
     monkeypatch: pytest.MonkeyPatch, wanted: str, present: list[str], root: bool
 ) -> None:
-    monkeypatch.setattr(up, "list_stacks", lambda _: [{"StackName": one} for one in present])
+    monkeypatch.setattr(up, "list_stacks", lambda _: [{"StackName": name} for name in present])
     who = Identity(Credentials("key", "secret", "token"), "boundary")
     settings: Any = SimpleNamespace(reviewer=wanted)
     assert (up.choose_credentials("http://nowhere", settings, who) == ACCOUNT_ROOT) is root
@@ -113,13 +113,13 @@ def host(group: str, state: str) -> dict[str, str]:
 def test_up_waits_for_as_many_hosts_as_there_should_be_and_no_other(
     containers: Containers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At first the third is missing, then one of the release before is still there."""
+    """At first the third is missing, then a host of the release before still exists."""
     healthy = host("new", "healthy")
-    seen = [[healthy] * 2, [healthy] * 3 + [host("old", "draining")], [healthy] * 3]
-    monkeypatch.setattr(containers, "hosts", lambda: seen.pop(0), raising=False)
+    reports = [[healthy] * 2, [healthy] * 3 + [host("old", "draining")], [healthy] * 3]
+    monkeypatch.setattr(containers, "hosts", lambda: reports.pop(0), raising=False)
     monkeypatch.setattr(steps.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
     up.wait_for_hosts(containers, "new", 3)
-    assert seen == []
+    assert reports == []
 
 
 def test_up_says_how_many_hosts_it_missed(
@@ -163,9 +163,9 @@ def test_a_busy_port_is_refused_with_the_way_out(
         taken.listen()
         port = taken.getsockname()[1]
         assert command.main(["up", "--port", str(port)]) == 1
-    told = capsys.readouterr().err
-    assert f"port {port} cannot be used (Address already in use)" in told
-    assert "make up PORT=" in told
+    message = capsys.readouterr().err
+    assert f"port {port} cannot be used (Address already in use)" in message
+    assert "make up PORT=" in message
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ def test_logs_of_a_cloud_that_is_not_up_are_an_error_for_people(
 ) -> None:
     monkeypatch.setattr(containers, "all", list, raising=False)
     assert command.main(["logs", *follow]) == 1
-    said = "the local cloud 'timeservice' is not up (no api, no balancer); `make up` starts or repairs it"
-    assert capsys.readouterr() == ("", f"\nerror: {said}\n")
+    message = "the local cloud 'timeservice' is not up (no api, no balancer); `make up` starts or repairs it"
+    assert capsys.readouterr() == ("", f"\nerror: {message}\n")
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_down_says_when_there_is_nothing_to_do(
 
 
 @pytest.mark.parametrize(
-    ("answers", "refusal", "told"),
+    ("answers", "refusal", "line"),
     [
         (False, None, "not deleted through the API: the local AWS API does not answer"),
         (
@@ -304,7 +304,7 @@ def test_down_deletes_through_the_api_what_it_can_and_the_containers_in_any_case
     containers: Containers,
     answers: bool,
     refusal: Exception | None,
-    told: str,
+    line: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -320,7 +320,7 @@ def test_down_deletes_through_the_api_what_it_can_and_the_containers_in_any_case
     containers.left = ["container x"]
     assert command.main(["down"]) == 0
     out = capsys.readouterr().out
-    assert told in out
+    assert line in out
     assert ("logs:log-group l" in out) is (answers and refusal is None)
     assert containers.removed == 1
 
@@ -468,11 +468,11 @@ def test_status_tells_the_error_of_a_host_s_clock(answer: str, words: str) -> No
 def test_a_step_line_ends_with_its_time_and_outcome_or_with_failed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with step("one") as line:
+    with step("first") as line:
         line.outcome = "created"
-    with pytest.raises(UserError), step("two"):
+    with pytest.raises(UserError), step("second"):
         raise UserError
-    one, two = capsys.readouterr().out.splitlines()
-    assert one.startswith("  one ")
-    assert one.endswith(" s  created")
-    assert two.endswith("failed")
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("  first ")
+    assert first.endswith(" s  created")
+    assert second.endswith("failed")

@@ -15,10 +15,10 @@ from local.containers import LABEL, Containers
 
 
 class Engine:
-    """One whose containers may go while they are listed, as a real one's do."""
+    """An engine whose containers may go during the listing, as in a real engine."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.named: dict[str, dict[str, str]] = {}
         self.containers = SimpleNamespace(list=self._list, get=self._get)
 
@@ -26,7 +26,7 @@ class Engine:
         return True
 
     def _list(self, **options: Any) -> list[Any]:
-        self.asked.append(options)
+        self.requests.append(options)
         if not options.get("ignore_removed"):
             raise docker.errors.NotFound("it has gone")
         return []
@@ -46,7 +46,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 def test_a_container_that_goes_while_they_are_listed_is_no_error(engine: Engine) -> None:
     assert Containers("test").all() == []
-    assert engine.asked[0]["filters"] == {"label": "timeservice.deployment=test"}
+    assert engine.requests[0]["filters"] == {"label": "timeservice.deployment=test"}
 
 
 def test_only_the_controller_is_started_anew_for_another_share_of_the_machine(
@@ -83,7 +83,7 @@ def test_a_name_that_is_taken_is_refused_with_the_way_out(engine: Engine) -> Non
 
 
 def test_a_volume_of_that_name_that_is_another_s_is_not_used(engine: Engine) -> None:
-    """The engine gives the one that is there, when it is asked for a new one."""
+    """The engine returns the present volume when a new one of that name is created."""
     volumes = {"mine": {LABEL: "test"}, "another's": {LABEL: "tests"}, "nobody's": None}
     create = lambda name, labels: SimpleNamespace(attrs={"Labels": volumes[name]})  # noqa: E731
     engine.volumes = SimpleNamespace(create=create)  # type: ignore[attr-defined]

@@ -33,7 +33,7 @@ class Host(ThreadingHTTPServer):
         self.address = address
         self.healthy = False
         self.status = 200  # of all but checks
-        self.asked: list[Any] = []  # headers
+        self.requests: list[Any] = []  # headers
         self.cuts = False  # each connection, instead of an answer
         self.hold: threading.Event | None = None  # until when answers wait
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}).start()
@@ -49,7 +49,7 @@ class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         check = self.path == "/health"
         if not check:
-            self.server.asked.append(self.headers)
+            self.server.requests.append(self.headers)
             if self.server.hold:
                 self.server.hold.wait(PATIENCE)
             if self.server.cuts:
@@ -69,15 +69,15 @@ class Answer(BaseHTTPRequestHandler):
 def hosts() -> Iterator[list[Host]]:
     """Two, on the same port."""
     with ExitStack() as stack:
-        found: list[Host] = []
-        while not found:
+        hosts: list[Host] = []
+        while not hosts:
             first = Host(ADDRESSES[0], 0)
             with suppress(OSError):
-                found = [first, Host(ADDRESSES[1], first.server_port)]
-            for one in found or [first]:
-                stack.callback(one.server_close)
-                stack.callback(one.shutdown)
-        yield found
+                hosts = [first, Host(ADDRESSES[1], first.server_port)]
+            for host in hosts or [first]:
+                stack.callback(host.server_close)
+                stack.callback(host.shutdown)
+        yield hosts
 
 
 @pytest.fixture
@@ -91,18 +91,18 @@ def haproxy(
 def test_requests_go_to_the_healthy_and_to_all_when_none_is(
     haproxy: Haproxy, hosts: list[Host]
 ) -> None:
-    one, other = hosts
+    first, second = hosts
     haproxy.start()
-    haproxy.check(one, other)
+    haproxy.check(first, second)
     assert haproxy.answers() == set(ADDRESSES)
-    one.healthy = True
-    until(lambda: haproxy.server(one).healthy)
-    assert haproxy.answers() == {one.address}
-    one.healthy, other.healthy = False, True
-    until(lambda: haproxy.server(one).unhealthy and haproxy.server(other).healthy)
-    assert haproxy.answers() == {other.address}
-    other.healthy = False
-    until(lambda: haproxy.server(other).unhealthy)
+    first.healthy = True
+    until(lambda: haproxy.server(first).healthy)
+    assert haproxy.answers() == {first.address}
+    first.healthy, second.healthy = False, True
+    until(lambda: haproxy.server(first).unhealthy and haproxy.server(second).healthy)
+    assert haproxy.answers() == {second.address}
+    second.healthy = False
+    until(lambda: haproxy.server(second).unhealthy)
     assert haproxy.answers() == set(ADDRESSES)
 
 
@@ -121,7 +121,7 @@ def test_a_request_that_a_host_drops_is_not_asked_again_of_another(
     haproxy.check(*hosts)
     statuses = sorted(haproxy.get().status_code for _ in range(4))
     assert statuses == [200, 200, 502, 502]
-    assert [len(host.asked) for host in hosts] == [2, 2]
+    assert [len(host.requests) for host in hosts] == [2, 2]
 
 
 def test_a_host_that_refuses_is_a_502(haproxy: Haproxy) -> None:
@@ -209,7 +209,7 @@ def test_headers_reach_the_host_as_from_an_alb(haproxy: Haproxy, hosts: list[Hos
     for sent, received in HEADERS:
         assert haproxy.get(headers=sent).status_code == 200
         for name, pattern in received.items():
-            (value,) = hosts[0].asked[-1].get_all(name, [None])
+            (value,) = hosts[0].requests[-1].get_all(name, [None])
             assert value is None if pattern is None else re.fullmatch(pattern, value), (sent, value)
 
 
@@ -241,7 +241,7 @@ def test_a_host_that_leaves_finishes_what_it_has_and_gets_nothing_new(
     answers: list[requests.Response] = []
     client = threading.Thread(target=lambda: answers.append(haproxy.get()))
     client.start()
-    until(lambda: leaving.asked)
+    until(lambda: leaving.requests)
     balancer.register(staying.address)
     balancer.drain(haproxy.server(leaving))
     assert haproxy.server(leaving).draining

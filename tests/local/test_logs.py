@@ -221,10 +221,10 @@ def test_a_host_that_is_not_meant_clearly_is_refused_with_those_that_there_are(
 ) -> None:
     with pytest.raises(UserError) as refused:
         hosts.find_host(cloud, word, "shell")
-    told = str(refused.value).splitlines()
-    assert told[0].startswith(wrong)
-    assert [line.split()[:3] for line in told[2:4]] == [["1", "a", A], ["2", "b", B]]
-    assert told[4] == f"Such as: make shell HOST={A}"
+    lines = str(refused.value).splitlines()
+    assert lines[0].startswith(wrong)
+    assert [line.split()[:3] for line in lines[2:4]] == [["1", "a", A], ["2", "b", B]]
+    assert lines[4] == f"Such as: make shell HOST={A}"
 
 
 def test_without_hosts_it_says_so() -> None:
@@ -235,14 +235,14 @@ def test_without_hosts_it_says_so() -> None:
 @pytest.fixture
 def become(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """What the process turned into, instead of turning into it."""
-    found: list[tuple[str, ...]] = []
+    commands: list[tuple[str, ...]] = []
 
     def exec_(_: str, command: list[str]) -> None:
-        found.append(tuple(command))
+        commands.append(tuple(command))
         raise SystemExit
 
     monkeypatch.setattr(hosts.os, "execvp", exec_)  # type: ignore[attr-defined]
-    return found
+    return commands
 
 
 def test_a_shell_greets_on_a_terminal_and_says_that_the_service_has_none(

@@ -62,19 +62,19 @@ class Cloud:
         del self.stacks[StackName]
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:
-        for one in self.stacks.values():
-            if StackName in (one["StackName"], one["StackId"]):
-                return {"Stacks": [self.told(one)]}
+        for stack in self.stacks.values():
+            if StackName in (stack["StackName"], stack["StackId"]):
+                return {"Stacks": [self.describe(stack)]}
         raise refusal("ValidationError", f"Stack with id {StackName} does not exist")
 
     def get_paginator(self, operation: str) -> Any:
         """A stack a page."""
         assert operation == "describe_stacks"
-        pages = [{"Stacks": [self.told(one)]} for one in self.stacks.values()]
+        pages = [{"Stacks": [self.describe(stack)]} for stack in self.stacks.values()]
         return SimpleNamespace(paginate=lambda: pages)
 
     @staticmethod
-    def told(stack: dict[str, Any]) -> dict[str, Any]:
+    def describe(stack: dict[str, Any]) -> dict[str, Any]:
         part = stack["StackName"].split("-")[2]
         outputs = [{"OutputKey": key, "OutputValue": key} for key in TEMPLATES[part].outputs]
         return {**stack, "Outputs": outputs}
@@ -149,16 +149,16 @@ def run(
 ) -> Callable[..., tuple[dict[str, Any], int]]:
     """Runs the program; `image`: digest of the service's sources."""
 
-    told: dict[str, Any] = {}
+    previous: dict[str, Any] = {}
 
     def run(image: str = "1" * 12, **overrides: str) -> tuple[dict[str, Any], int]:
         digests = {"image": image, "package": "2" * 12}
         monkeypatch.setattr(
             deployment.release, "archive", lambda kind: Archive(tmp_path / kind, digests[kind])
         )
-        exports, changes = program.run("http://nowhere", overrides, told.get("reviewer"))
-        told.clear()
-        told.update(exports)
+        exports, changes = program.run("http://nowhere", overrides, previous.get("reviewer"))
+        previous.clear()
+        previous.update(exports)
         return exports, changes
 
     return run
@@ -235,7 +235,7 @@ def test_a_reviewer_gets_a_password_once(run: Run, cloud: Cloud) -> None:
 
 
 def test_a_password_that_nobody_knows_any_more_is_made_anew(run: Run, cloud: Cloud) -> None:
-    """A run that was cut off has made it, and told it to nobody."""
+    """An interrupted run has made it, and kept it nowhere."""
     run(reviewer="user")
     before = dict(cloud.passwords)
     exports, _ = program.run("http://nowhere", {"reviewer": "user"}, None)

@@ -1,4 +1,4 @@
-"""The program, deployed into an AWS API without hosts: what it makes is there to be asked about, and to be changed."""
+"""The program deployed into an AWS API without hosts, for questions about it and for changes."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def api(folder: Path) -> Iterator[str]:
 @contextmanager
 def archives(folder: Path) -> Iterator[None]:
     """Stand-ins for what make image and make package make."""
-    found = {
+    archives = {
         kind: Archive(folder / kind, digit * 12)
         for kind, digit in (("image", "1"), ("package", "2"))
     }
-    for one in found.values():
-        one.path.write_bytes(b"of no use")
-    with mock.patch.object(deployment.release, "archive", found.__getitem__):
+    for archive in archives.values():
+        archive.path.write_bytes(b"of no use")
+    with mock.patch.object(deployment.release, "archive", archives.__getitem__):
         yield

@@ -57,7 +57,9 @@ class Engine(Mocks):
         given = set(args.inputs.get("parameters", {}))
         if unknown := given - set(template.parameters):
             raise AssertionError(f"{args.name} declares no parameter {sorted(unknown)}")
-        required = {key for key, one in template.parameters.items() if "Default" not in one}
+        required = {
+            key for key, parameter in template.parameters.items() if "Default" not in parameter
+        }
         if missing := required - given:
             raise AssertionError(f"{args.name} needs {sorted(missing)}")
         return {key: f"{part(args.name)}.{key}" for key in template.outputs}
@@ -80,8 +82,10 @@ class Engine(Mocks):
         monitor = _Recorder(self)
         set_mocks(self, project=PROJECT["name"], stack="test", preview=preview, monitor=monitor)
         defaults = {
-            key: str(one["default"]).lower() if isinstance(one["default"], bool) else one["default"]
-            for key, one in PROJECT["config"].items()
+            key: str(setting["default"]).lower()
+            if isinstance(setting["default"], bool)
+            else setting["default"]
+            for key, setting in PROJECT["config"].items()
         }
         set_all_config(
             {
@@ -95,10 +99,12 @@ class Engine(Mocks):
             root = get_root_resource()
             assert root is not None
             outputs = root.outputs  # type: ignore[attr-defined]
-            outputs.clear()  # the root is one for all runs in a process
+            # The root is the same object in all runs of a process.
+            outputs.clear()
             runpy.run_path(str(ROOT / "__main__.py"))
             secret = {
-                name: pulumi.Output.from_input(one).is_secret() for name, one in outputs.items()
+                name: pulumi.Output.from_input(output).is_secret()
+                for name, output in outputs.items()
             }
             return pulumi.Output.all(exports=outputs, secret=secret).apply(self._keep)
 
@@ -115,7 +121,7 @@ class Engine(Mocks):
 
 
 class _Recorder(MockMonitor):
-    """Keeps each registration as it goes over the wire: resource options are nowhere else to be seen."""
+    """Keep each registration as it goes over the wire, because that alone has the resource options."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)

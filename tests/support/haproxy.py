@@ -29,7 +29,7 @@ def until(condition: Callable[[], Any]) -> None:
 
 
 class Target(Protocol):
-    """A host: what a test has to know of one."""
+    """A host: what a test has to know of it."""
 
     @property
     def address(self) -> str: ...
@@ -130,10 +130,10 @@ def prepared(monkeypatch: pytest.MonkeyPatch, folder: Path, port: int) -> Iterat
         monkeypatch.setattr(balancer, name, folder / getattr(balancer, name).name)
     monkeypatch.setattr(balancer_config, "RUN", folder)
     monkeypatch.setattr(balancer_config, "ENDPOINT", "http://127.0.0.1:1")
-    with socket.socket() as one, socket.socket() as other:
+    with socket.socket() as first, socket.socket() as second:
         for where, name, free in (
-            (balancer_config, "LISTENER", one),
-            (endpoint, "PORT", other),
+            (balancer_config, "LISTENER", first),
+            (endpoint, "PORT", second),
         ):
             free.bind(("127.0.0.1", 0))
             monkeypatch.setattr(where, name, f"127.0.0.1:{free.getsockname()[1]}")
