@@ -257,7 +257,7 @@ def test_the_bucket_that_is_emptied_is_the_artifacts_stack_s_own(
     )
     s3.create_bucket(Bucket="timeservice-prod-artifacts-bucket-of-somebody")
     s3.put_object(Bucket="timeservice-prod-artifacts-bucket-of-somebody", Key="x", Body=b"")
-    monkeypatch.setattr(bucket, "AT_ONCE", 2)
+    monkeypatch.setattr(bucket, "BATCH", 2)
     s3.put_bucket_versioning(Bucket=mine, VersioningConfiguration={"Status": "Enabled"})
     for number in range(5):
         s3.put_object(Bucket=mine, Key=f"images/{number % 3}", Body=b"")
