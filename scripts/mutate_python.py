@@ -47,7 +47,7 @@ TESTS = {
     "healthcheck/reference.py": "tests/healthcheck/test_reference.py",
     "healthcheck/periodic.py": "tests/healthcheck/test_periodic.py",
     "healthcheck/samples.py": "tests/healthcheck/test_check.py tests/healthcheck/test_hostile.py",
-    "healthcheck/check.py": "tests/healthcheck/test_retry.py tests/healthcheck/test_check.py",
+    "healthcheck/check.py": "tests/healthcheck/test_retry.py tests/healthcheck/test_hostile.py",
     "service/clock.py": "tests/service/test_clock.py",
     "service/timeserver.py": "tests/service/test_timeserver.py",
     "deployment/release.py": "tests/deployment/test_release.py",

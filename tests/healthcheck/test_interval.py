@@ -40,11 +40,12 @@ def test_distances_from_zero(interval: Interval, least: float, most: float) -> N
     assert (interval.least, interval.most) == (least, most)
 
 
-def test_middle_half_width_difference_and_widening() -> None:
+def test_middle_half_width_difference_widening_and_shift() -> None:
     interval = Interval(1, 4)
     assert (interval.middle, interval.half_width) == (2.5, 1.5)
     assert interval.minus(Interval(-1, 2)) == Interval(-1, 5)
     assert interval.widen(0.5) == Interval(0.5, 4.5)
+    assert interval.shift(0.5) == Interval(1.5, 4.5)
 
 
 @pytest.mark.parametrize(

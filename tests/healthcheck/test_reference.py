@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -233,8 +234,9 @@ def test_a_lookup_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> 
             return real("127.0.0.1", *args, **options)
 
         monkeypatch.setattr(socket, "getaddrinfo", hang)
-        start = time.perf_counter()
+        start, before = time.perf_counter(), set(threading.enumerate())
         measured = measure(["slow.test", server.name], timeout=0.2)
+        assert all(thread.daemon for thread in set(threading.enumerate()) - before)
     assert time.perf_counter() - start < 0.5
     assert measured.kind == "single"
     assert measured.servers[0].trouble == "no answer in time"

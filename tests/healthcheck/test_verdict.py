@@ -291,7 +291,7 @@ def test_several_unnamed_clocks_are_not_frozen_while_any_stamp_differs() -> None
 def test_a_clock_jumps_if_it_moves_faster_than_it_can_be_slewed(
     seconds: float, move: float, reason: str
 ) -> None:
-    samples = (sample(), sample(move, at=seconds))
+    samples = (sample(at=100.0), sample(move, at=100.0 + seconds))
     assert judge(Reading(samples, NTP)).reason == reason
     # Several unnamed clocks may differ by any amount.
     unnamed = tuple(each._replace(instance="?") for each in samples)
@@ -300,8 +300,9 @@ def test_a_clock_jumps_if_it_moves_faster_than_it_can_be_slewed(
 
 @pytest.mark.parametrize("at", [-10.0, 10.0])
 def test_drift_widens_the_error_at_both_ends_before_the_reference_and_after(at: float) -> None:
-    (instance,) = judge(Reading((sample(at=at),), NTP)).instances
-    drift = 50e-6 * abs(at + RTT)
+    reference = NTP._replace(at=5.0)
+    (instance,) = judge(Reading((sample(at=at),), reference)).instances
+    drift = 50e-6 * abs(at + RTT - 5.0)
     assert instance.error.low == pytest.approx(-RTT / 2 - 0.010 - drift, abs=1e-5)
     assert instance.error.high == pytest.approx(RTT / 2 + 0.010 + drift, abs=1e-5)
 
