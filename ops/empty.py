@@ -14,11 +14,12 @@ import sys
 from collections.abc import Sequence
 
 from deployment.bucket import NotEmptyError, empty, find_bucket
+from deployment.errors import UserError
 from deployment.ownership import Deployment, parse_tags
 from ops.target import Target, get_target, run
 
 
-class RefusalError(Exception):
+class RefusalError(UserError):
     """Report why the bucket is not emptied, and what to do."""
 
 
