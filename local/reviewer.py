@@ -64,7 +64,7 @@ class Logins:
         return password, True
 
     def delete_undeclared(self, path: str) -> None:
-        """Delete the passwords of users with that path, because IAM deletes no user that has one."""
+        """Delete the passwords of users with that path, so that IAM can delete the users."""
         for user in self.iam.list_users(PathPrefix=path)["Users"]:
             name = user["UserName"]
             if name not in self.declared and self._exists(name):

@@ -1,4 +1,4 @@
-"""CloudFormation stacks: create, update, wait for, delete. Each function raises what boto3 raises."""
+"""Create, update, wait for and delete CloudFormation stacks. All raise what boto3 raises."""
 
 from __future__ import annotations
 

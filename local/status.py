@@ -26,9 +26,8 @@ def status(cloud: Containers) -> int:
         unknown = "(going)" if host["state"] == "draining" else "(coming)"
         release = releases.get(host["group"], unknown)
         clock = format_clock(request_now(cloud, host["address"]))
-        print(
-            f"host   {host['instance']}  {host['zone']}  release {release}  {host['state']:<9}  {clock}"
-        )
+        where = f"{host['instance']}  {host['zone']}"
+        print(f"host   {where}  release {release}  {host['state']:<9}  {clock}")
     print(f"url    http://127.0.0.1:{cloud.port}/now")
     return 0
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# cloud.sh TAG DEPLOYMENT: makes the image of the local cloud's containers (MiniStack, controller, HAProxy, chrony, hosts).
-# cloud.sh: makes only what all of those images are based on.
+# cloud.sh TAG DEPLOYMENT: make the image of the local cloud's containers, MiniStack to hosts.
+# cloud.sh: make only the base of all such images.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"

@@ -110,7 +110,7 @@ def _list_statistics() -> list[dict[str, str]]:
 
 
 def register(address: str) -> None:
-    """Give a free slot to a host. The host starts unhealthy, and serves after some passed checks."""
+    """Give a free slot to a host, which is unhealthy until it has passed some checks."""
     taken = {server.slot for server in list_servers().values()}
     _place(next(slot for slot in SLOTS if slot not in taken), address)
 

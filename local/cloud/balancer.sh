@@ -1,7 +1,7 @@
 #!/bin/bash
-# HAProxy in the master-worker form that reloads without dropping a connection; the controller writes its configuration.
+# HAProxy as a master with workers, which reloads without dropping a connection.
 set -euo pipefail
-# Of an earlier run: where it listened, and what it was told.
+# Remove sockets and configuration of an earlier run. The controller writes a new configuration.
 rm -f /run/balancer/*.sock /run/balancer/*.cfg
 until [ -e /run/balancer/haproxy.cfg ]; do sleep 0.2; done
 exec haproxy -W -S /run/balancer/master.sock -f /run/balancer/haproxy.cfg

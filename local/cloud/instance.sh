@@ -1,30 +1,31 @@
 #!/bin/bash
-# An EC2 instance, as far as its user data can tell: link-local services, a running chronyd, then the user data, unchanged.
-# Environment: TIME_SERVER (address of the time container), HOP_LIMIT, and what instance_metadata.py reads.
+# An EC2 instance for its user data: link-local services and chronyd, then the unchanged user data.
+# Environment: TIME_SERVER (address of the time container), HOP_LIMIT, USER_DATA, and what
+# instance_metadata.py reads.
 set -euo pipefail
 export METADATA_PORT=1080
 
-# Docker in this container needs a cgroup tree of its own: on cgroup v2 no process may stay in the root of it
-# before controllers can be handed down (the same step as in the official docker:dind image).
+# Docker in this container needs a cgroup tree of its own. On cgroup v2, controllers are handed down
+# only from a root without processes. The official docker:dind image does the same.
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
     mkdir -p /sys/fs/cgroup/init
     xargs -rn1 </sys/fs/cgroup/cgroup.procs >/sys/fs/cgroup/init/cgroup.procs || true
     sed -e 's/ / +/g' -e 's/^/+/' </sys/fs/cgroup/cgroup.controllers >/sys/fs/cgroup/cgroup.subtree_control
 fi
 
-# The private subnets' route table has no default route; some versions of Docker give an internal network one. What is
-# link-local is there without any.
+# The private subnets' route table has no default route, but some versions of Docker give an
+# internal network one. Link-local addresses need no route on AWS.
 ip route del default 2>/dev/null || true
 ip route add 169.254.0.0/16 dev eth0
 
-# Link-local on EC2: the metadata service is in this container, the time server is the time container. (Its address is
-# translated, not routed: Docker's internal networks drop what is not of their own subnet.)
+# The metadata service is in this container, and the time server is the time container. The address
+# of the time server is translated, because Docker's internal networks drop foreign addresses.
 ip address add 169.254.169.254/32 dev lo
 for chain in OUTPUT PREROUTING; do
     iptables -t nat -A "$chain" -d 169.254.169.123 -p udp --dport 123 -j DNAT --to-destination "$TIME_SERVER"
 done
-# The metadata service listens beside port 80, which belongs to the service, and is found on it. A bridged container is
-# one hop further away than this host: a hop limit of 1 keeps the service's answers from it.
+# The metadata service listens beside port 80, which belongs to the service, and is found on it. A
+# bridged container is one hop further away: a hop limit of 1 keeps the responses from it.
 metadata=(-d 169.254.169.254 -p tcp --dport 80 -j DNAT --to-destination "169.254.169.254:$METADATA_PORT")
 iptables -t nat -A OUTPUT "${metadata[@]}"
 if [ "$HOP_LIMIT" = 1 ]; then
@@ -34,7 +35,7 @@ else
 fi
 python3 /opt/local/cloud/instance_metadata.py &
 
-# The clock belongs to the machine that all of this runs on: chronyd measures (-x), and does not set it.
+# The clock belongs to this machine: chronyd measures it and does not set it (-x).
 mkdir -p /run/chrony
 cat >/etc/chrony/chrony.conf <<CONF
 server 169.254.169.123 prefer iburst minpoll 4 maxpoll 4

@@ -1,4 +1,4 @@
-"""The instance metadata service of one host: version 2, with the paths that user data and the AWS CLI use."""
+"""The metadata service of a host: version 2, with the paths that user data and the CLI use."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Amazon Time Sync's place: chrony, which serves this machine's clock and does not touch it (-x).
+# The Amazon Time Sync Service: chrony, which serves this machine's clock without setting it (-x).
 set -euo pipefail
 mkdir -p /run/chrony
 cat >/etc/chrony/chrony.conf <<CONF
