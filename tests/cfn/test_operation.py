@@ -145,6 +145,52 @@ def test_every_alarm_tells_somebody_and_decides_what_silence_means() -> None:
     }
 
 
+SCHEDULE_SECONDS = {"Fn::FindInMap": ["Schedules", {"Ref": "EveryMinutes"}, "Seconds"]}
+ALARM_RULES = {
+    # name: (metric, statistic, period in s, periods, comparison, threshold)
+    "balancer.HealthyHostsTooFewAlarm": (
+        *("HealthyHostCount", "Maximum", 60, 5),
+        *("LessThanThreshold", {"Ref": "MinHosts"}),
+    ),
+    "balancer.UnhealthyHostsAlarm": (
+        *("UnHealthyHostCount", "Minimum", 60, 25, "GreaterThanThreshold", 0),
+    ),
+    "balancer.TargetErrorsAlarm": (
+        *("HTTPCode_Target_5XX_Count", "Sum", 60, 2, "GreaterThanThreshold", 0),
+    ),
+    "balancer.BalancerErrorsAlarm": (
+        *("HTTPCode_ELB_5XX_Count", "Sum", 60, 2, "GreaterThanThreshold", 0),
+    ),
+    "healthcheck.Alarm": (*("Healthy", "Minimum", SCHEDULE_SECONDS, 2, "LessThanThreshold", 1),),
+}
+
+
+def test_each_alarm_fires_by_its_rule() -> None:
+    rules = {
+        name: (
+            alarm["MetricName"],
+            alarm["Statistic"],
+            alarm["Period"],
+            alarm["EvaluationPeriods"],
+            alarm["ComparisonOperator"],
+            alarm["Threshold"],
+        )
+        for name, alarm in of_type("CloudWatch::Alarm").items()
+    }
+    assert rules == ALARM_RULES
+
+
+def test_alarms_are_mailed_if_there_is_an_address() -> None:
+    assert RESOURCES["balancer.AlertSubscription"]["Condition"] == "HasAlertEmail"
+    assert the("SNS::Subscription") == {
+        "TopicArn": {"Ref": "AlertTopic"},
+        "Protocol": "email",
+        "Endpoint": {"Ref": "AlertEmail"},
+    }
+    has_address = TEMPLATES["balancer"].content["Conditions"]["HasAlertEmail"]
+    assert has_address == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlertEmail"}, ""]}]}
+
+
 def test_too_few_hosts_is_fewer_than_there_should_be() -> None:
     alarm = of_type("CloudWatch::Alarm")["balancer.HealthyHostsTooFewAlarm"]
     assert alarm["ComparisonOperator"] == "LessThanThreshold"
@@ -198,23 +244,29 @@ def test_a_month_of_checks_is_free_even_if_each_took_all_its_time() -> None:
         assert f"| {what} | {told} | {free:,} |" in document
 
 
-def test_the_alarm_allows_one_failed_check_and_no_silence() -> None:
-    alarm = of_type("CloudWatch::Alarm")["healthcheck.Alarm"]
-    assert (alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == (
-        "Healthy",
-        "Minimum",
-        1,
-    )
-    assert alarm["EvaluationPeriods"] == 2
-    assert alarm["Period"] == {"Fn::FindInMap": ["Schedules", {"Ref": "EveryMinutes"}, "Seconds"]}
-
-
 def test_the_function_is_run_by_its_own_rule_and_not_again() -> None:
+    rule, permission = the("Events::Rule"), the("Lambda::Permission")
     rate = {"Fn::FindInMap": ["Schedules", {"Ref": "EveryMinutes"}, "Rate"]}
-    assert the("Events::Rule")["ScheduleExpression"] == rate
+    assert (rule["ScheduleExpression"], rule["State"]) == (rate, "ENABLED")
     assert TEMPLATES["healthcheck"].default("EveryMinutes") == "1"
-    assert the("Lambda::Permission")["SourceArn"] == {"Fn::GetAtt": "Schedule.Arn"}
-    assert the("Lambda::EventInvokeConfig")["MaximumRetryAttempts"] == 0
+    once = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    (target,) = rule["Targets"]
+    assert (target["Arn"], target["RetryPolicy"]) == ({"Fn::GetAtt": "Function.Arn"}, once)
+    assert the("Lambda::EventInvokeConfig").items() >= once.items()
+    assert permission["Principal"] == "events.amazonaws.com"
+    assert permission["SourceArn"] == {"Fn::GetAtt": "Schedule.Arn"}
+
+
+def test_the_function_has_the_settings_of_its_check() -> None:
+    function = the("Lambda::Function")
+    assert (function["Timeout"], function["MemorySize"]) == (30, 256)
+    assert function["Environment"]["Variables"] == {
+        "TIMESERVICE_URL": {"Ref": "Url"},
+        "METRIC_NAMESPACE": "timeservice",
+        "DEPLOYMENT": {"Ref": "AWS::StackName"},
+        "HEALTHCHECK_LIMIT": {"Ref": "Limit"},
+        "HEALTHCHECK_NTP": {"Ref": "NtpServers"},
+    }
 
 
 def test_each_schedule_s_alarm_counts_as_its_rule_does() -> None:

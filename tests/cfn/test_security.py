@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.support.templates import (
     RESOURCES,
     TEMPLATES,
@@ -135,7 +137,11 @@ def ref(value: Any) -> str:
 
 def test_the_metadata_service_takes_tokens_only_and_is_one_hop_away() -> None:
     options = launch_template()["MetadataOptions"]
-    assert (options["HttpTokens"], options["HttpPutResponseHopLimit"]) == ("required", 1)
+    assert options == {
+        "HttpEndpoint": "enabled",
+        "HttpTokens": "required",
+        "HttpPutResponseHopLimit": 1,
+    }
 
 
 def test_nobody_logs_in() -> None:
@@ -224,10 +230,49 @@ def test_a_reviewer_has_one_policy_which_is_its_boundary_too_and_no_credentials_
     assert not of_type("IAM::AccessKey")
 
 
-def test_a_reviewer_s_role_is_assumed_from_one_account_with_the_agreed_word() -> None:
-    (trust,) = reviewer_role()["AssumeRolePolicyDocument"]["Statement"]
+def test_a_reviewer_s_role_is_assumed_from_one_account_with_the_external_id_for_an_hour() -> None:
+    role = reviewer_role()
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"AWS": {"Ref": "TrustedAccount"}}
     assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": {"Ref": "ExternalId"}}}
+    assert role["MaxSessionDuration"] == 3600
+
+
+def test_a_reviewer_is_a_user_or_a_role_and_never_both() -> None:
+    conditions = TEMPLATES["reviewer"].content["Conditions"]
+    for kind in ("user", "role"):
+        condition = f"Is{kind.capitalize()}"
+        assert conditions[condition] == {"Fn::Equals": [{"Ref": "Kind"}, kind]}
+        assert RESOURCES[f"reviewer.{kind.capitalize()}"]["Condition"] == condition
+
+
+def test_a_role_without_an_account_or_an_external_id_is_refused() -> None:
+    rule = TEMPLATES["reviewer"].content["Rules"]["RoleIsTrustedToSomebody"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Kind"}, "role"]}
+    assert [assertion["Assert"] for assertion in rule["Assertions"]] == [
+        {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
+        for parameter in ("TrustedAccount", "ExternalId")
+    ]
+
+
+@pytest.mark.parametrize("character", "*?")
+@pytest.mark.parametrize(
+    "parameter",
+    ["Deployment", "Release", "ArtifactsBucket", "LogGroup", "Function", "Dashboard"],
+)
+def test_no_parameter_is_a_wildcard_in_the_reviewer_s_policy(
+    parameter: str, character: str
+) -> None:
+    assert TEMPLATES["reviewer"].find_fault(parameter, f"name{character}")
+
+
+def test_roles_have_the_boundary_that_is_given() -> None:
+    for name in ("hosts.HostRole", "healthcheck.FunctionRole"):
+        part = name.split(".")[0]
+        given = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]}
+        assert of_type("IAM::Role")[name]["PermissionsBoundary"] == given
+        condition = TEMPLATES[part].content["Conditions"]["HasBoundary"]
+        assert condition == {"Fn::Not": [{"Fn::Equals": [{"Ref": "PermissionsBoundary"}, ""]}]}
 
 
 def test_what_a_reviewer_reads_of_stacks_holds_no_secret() -> None:
@@ -250,9 +295,29 @@ def reviewer_role() -> dict[str, Any]:
 
 
 def test_only_alarms_of_this_account_publish_alerts() -> None:
-    (one,) = (one for name, one in statements() if name == "balancer.AlertTopicPolicy")
-    assert one["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-    assert one["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    (statement,) = (each for name, each in statements() if name == "balancer.AlertTopicPolicy")
+    alarms = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*"
+    assert statement == {
+        "Sid": "AlarmsPublish",
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": {"Ref": "AlertTopic"},
+        "Condition": {
+            "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+            "ArnLike": {"aws:SourceArn": {"Fn::Sub": alarms}},
+        },
+    }
+
+
+def test_an_interrupted_upload_is_removed_after_a_day() -> None:
+    assert the("S3::Bucket")["LifecycleConfiguration"]["Rules"] == [
+        {
+            "Id": "abort-incomplete-uploads",
+            "Status": "Enabled",
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+        }
+    ]
 
 
 def test_the_bucket_is_private_and_encrypted() -> None:
