@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import random
+import threading
 
 import pytest
 
@@ -96,6 +97,22 @@ def test_a_reference_that_raises_is_a_defect_of_ours() -> None:
     assert "no such server" in result.verdict.detail
     assert not result.verdict.proven
     assert result.phases["reference"] < 1
+
+
+def test_a_reference_that_hangs_is_left_behind_at_the_deadline() -> None:
+    released, before = threading.Event(), set(threading.enumerate())
+
+    def hang(patience: float) -> Reference:
+        released.wait()
+        return exact_reference(patience)
+
+    with web(time_service()) as server:
+        result = check(server.url, ask_reference=hang, deadline=0.3)
+        left = {thread for thread in threading.enumerate() if "_ask" in thread.name} - before
+    assert (result.verdict.status, result.verdict.reason) == ("Failed", "timeout")
+    assert result.reading.reference.kind == "local"
+    assert [thread.daemon for thread in left] == [True]
+    released.set()
 
 
 def test_a_frozen_clock_is_asked_no_more_once_it_is_proven_frozen() -> None:
