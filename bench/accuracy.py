@@ -66,61 +66,43 @@ FIRST_RETRANSMISSION, RETRANSMISSION = 1.0, 0.2
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Server(socketserver.BaseServer):
-    """A server at the end of a path. shift: its clock minus this machine's, in seconds."""
+class Handler(socketserver.BaseRequestHandler):
+    """A request that takes its path. server: has a path, a clock's shift in seconds, and a chance."""
 
-    handler: type[socketserver.BaseRequestHandler]
-
-    def __init__(self, path: Path, shift: float, chance: random.Random) -> None:
-        super().__init__(("127.0.0.1", 0), self.handler)
-        self.path, self.shift, self.chance = path, shift, chance
+    server: Any
 
     def is_lost(self) -> bool:
-        return self.chance.random() < self.path.loss
+        return bool(self.server.chance.random() < self.server.path.loss)
 
     def wait(self, delay: float, timeout: float = 0.0) -> None:
         """Sleep for a delay and its jitter. timeout: until TCP sends a lost packet again."""
+        path = self.server.path
         if timeout:
-            timeout = max(timeout, self.path.out + self.path.back)
+            timeout = max(timeout, path.out + path.back)
             while self.is_lost():
                 delay += timeout
                 timeout *= 2
-        if self.path.jitter:
-            delay += self.chance.expovariate(1 / self.path.jitter)
+        if path.jitter:
+            delay += self.server.chance.expovariate(1 / path.jitter)
         time.sleep(delay)
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Ignore that the checker is gone."""
 
-    @contextlib.contextmanager
-    def serve(self) -> Iterator[str]:
-        """Run while the context lasts, and give the address."""
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-        try:
-            address: Any = self.server_address
-            yield f"127.0.0.1:{address[1]}"
-        finally:
-            self.shutdown()
-            self.server_close()
-
-
-class WebHandler(http.server.BaseHTTPRequestHandler):
+class WebHandler(Handler, http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # so that headers and body leave together
-    server: WebServer
 
     def setup(self) -> None:
         """Wait for the handshake, which the kernel has completed at once."""
         super().setup()
-        self.server.wait(self.server.path.out, FIRST_RETRANSMISSION)
-        self.server.wait(self.server.path.back, FIRST_RETRANSMISSION)
+        self.wait(self.server.path.out, FIRST_RETRANSMISSION)
+        self.wait(self.server.path.back, FIRST_RETRANSMISSION)
 
     def do_GET(self) -> None:
-        self.server.wait(self.server.path.out, RETRANSMISSION)
+        self.wait(self.server.path.out, RETRANSMISSION)
         microseconds = time.time_ns() // 1_000
         now = EPOCH + timedelta(microseconds=microseconds, seconds=self.server.shift)
         body = json.dumps({"now": now.isoformat(timespec="microseconds"), "instance": "i-1"})
-        self.server.wait(self.server.path.back, RETRANSMISSION)
+        self.wait(self.server.path.back, RETRANSMISSION)
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -130,32 +112,41 @@ class WebHandler(http.server.BaseHTTPRequestHandler):
         """Log nothing."""
 
 
-class WebServer(Server, http.server.ThreadingHTTPServer):
-    handler = WebHandler
-
-
-class NtpHandler(socketserver.BaseRequestHandler):
-    server: NtpServer
-
+class NtpHandler(Handler):
     def handle(self) -> None:
         request, connection = self.request
-        if self.server.is_lost() or self.server.is_lost():
+        if self.is_lost() or self.is_lost():
             return
-        self.server.wait(self.server.path.out)
+        self.wait(self.server.path.out)
         now = ntplib.system_to_ntp_time(time.time() + self.server.shift)
         packet = ntplib.NTPPacket(version=4, mode=4, tx_timestamp=now)
         packet.stratum, packet.precision = 2, -20
         packet.root_delay = packet.root_dispersion = 0.0005  # as of a good clock nearby
         packet.recv_timestamp, packet.ref_timestamp = now, now - 60
         data = packet.to_data()
-        self.server.wait(self.server.path.back)
+        self.wait(self.server.path.back)
         # The client's transmit timestamp comes back as the origin, bit for bit.
         connection.sendto(data[:24] + request[40:48] + data[32:], self.client_address)
 
 
-class NtpServer(Server, socketserver.ThreadingUDPServer):
-    handler = NtpHandler
-    daemon_threads = True
+@contextlib.contextmanager
+def serve(handler: type[Handler], path: Path, shift: float, chance: random.Random) -> Iterator[str]:
+    """Run a server while the context lasts, and give its address."""
+    kind = (
+        socketserver.ThreadingUDPServer
+        if handler is NtpHandler
+        else http.server.ThreadingHTTPServer
+    )
+    server: Any = kind(("127.0.0.1", 0), handler)
+    server.path, server.shift, server.chance = path, shift, chance
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # the checker may be gone
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 class Trial(NamedTuple):
@@ -165,7 +156,6 @@ class Trial(NamedTuple):
     bound: float | None
     is_inside: bool
     outcome: str
-    seconds: float
 
 
 def measure() -> bool:
@@ -193,19 +183,18 @@ def run_trial(path: Path, seed: str) -> Trial:
         names = []
         for shift, lost in ((wrong_by, loss), (0.0, path.loss), (0.0, path.loss)):
             out, back = chance.uniform(0, path.ntp), chance.uniform(0, path.ntp)
-            server = NtpServer(Path("", out, back, path.jitter, lost), shift - own, chance)
-            names.append(running.enter_context(server.serve()))
-        address = running.enter_context(WebServer(path, error - own, chance).serve())
+            way = Path("", out, back, path.jitter, lost)
+            names.append(running.enter_context(serve(NtpHandler, way, shift - own, chance)))
+        address = running.enter_context(serve(WebHandler, path, error - own, chance))
         result = check(
             f"http://{address}", ask_reference=lambda timeout: reference.measure(names, timeout)
         )
     outcome = judge_verdict(result.verdict, error, may_be_unknown=bool(path.loss))
-    seconds = result.phases["total"]
     if result.verdict.status == "Unknown" or not result.verdict.worst:
-        return Trial(path, None, False, outcome, seconds)
+        return Trial(path, None, False, outcome)
     claim = result.verdict.worst.error
     is_inside = claim.low - FLOAT <= error <= claim.high + FLOAT
-    return Trial(path, claim.half_width * 1e3, is_inside, outcome, seconds)
+    return Trial(path, claim.half_width * 1e3, is_inside, outcome)
 
 
 def judge_verdict(verdict: Verdict, error: float, *, may_be_unknown: bool) -> str:
@@ -225,7 +214,7 @@ def judge_verdict(verdict: Verdict, error: float, *, may_be_unknown: bool) -> st
 def report(trials: Sequence[Trial]) -> bool:
     """Print a row for each path; return whether every claim and every verdict is right."""
     print("\n| path, ms | trials | truth inside | wrong | undetermined | unknown |", end="")
-    print(" median bound, ms | worst less RTT/2, ms | median s |\n|---" + "|--:" * 8 + "|")
+    print(" median bound, ms | worst less RTT/2, ms |\n|---" + "|--:" * 7 + "|")
     claims = inside = wrong = 0
     for path in PATHS:
         mine = [trial for trial in trials if trial.path == path]
@@ -234,10 +223,9 @@ def report(trials: Sequence[Trial]) -> bool:
         outcomes = [trial.outcome for trial in mine]
         counts = [outcomes.count(outcome) for outcome in ("wrong", "undetermined", "unknown")]
         worst = max(bounds) - (path.out + path.back) / 2 * 1e3
-        seconds = median(trial.seconds for trial in mine)
         print(
             f"| {path.name} | {len(mine)} | {right} of {len(bounds)} | {counts[0]} | {counts[1]} "
-            f"| {counts[2]} | {median(bounds):.1f} | {worst:.1f} | {seconds:.2f} |"
+            f"| {counts[2]} | {median(bounds):.1f} | {worst:.1f} |"
         )
         claims, inside, wrong = claims + len(bounds), inside + right, wrong + counts[0]
     print(f"\nTruth inside the bound: {inside:,} of {claims:,}. Wrong verdicts: {wrong}.")

@@ -13,7 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import docker
 from docker.models.containers import Container
@@ -51,46 +51,26 @@ end
 SERVICE, DEVELOPMENT, FIXED = "the service", "Flask's development server", "nginx, fixed"
 
 
-class Load(NamedTuple):
-    """A server under load. p50, p99: ms. cpu: µs for a request. memory: MiB after the load.
-
-    failed: responses without success, and broken connections.
-    """
-
-    rate: float
-    p50: float
-    p99: float
-    cpu: float
-    memory: float
-    failed: float
-
-
 def measure() -> bool:
-    """Print a row for each size and server; return whether the service failed no request."""
-    print("\n| | requests/s | p50 ms | p99 ms | CPU µs/request | MiB | failed |", end="")
-    print("\n|---" + "|--:" * 6 + "|")
+    """Print a table for each size; return whether the service failed no request."""
     failed = 0.0
-    ratios = []
     for size, cpus in SIZES.items():
         with start_servers(cpus) as servers:
             # In turns, so that the machine's other load meets all of them.
-            rounds = [
-                [put_under_load(server) for server in servers.values()] for _ in range(ROUNDS)
-            ]
+            rounds = [[get_figures(server) for server in servers.values()] for _ in range(ROUNDS)]
+        print(f"\n| {size} | requests/s | p50 ms | p99 ms | CPU µs/request | MiB | failed |")
+        print("|---" + "|--:" * 6 + "|")
         rates = {}
-        for name, *loads in zip(servers, *rounds, strict=True):
-            rate, p50, p99, cpu, memory, _ = map(median, zip(*loads, strict=True))
-            failures = sum(load.failed for load in loads)
-            print(f"| {name}, {size} | {rate:,.0f} | {p50:.1f} | {p99:.1f} ", end="")
-            print(f"| {cpu:.0f} | {memory:.0f} | {failures:.0f} |")
+        for name, *figures in zip(servers, *rounds, strict=True):
+            columns = list(zip(*figures, strict=True))
+            rate, p50, p99, cpu, memory = map(median, columns[:-1])
+            print(f"| {name} | {rate:,.0f} | {p50:.1f} | {p99:.1f} ", end="")
+            print(f"| {cpu:.0f} | {memory:.0f} | {sum(columns[-1]):.0f} |")
             rates[name] = rate
             if name == SERVICE:
-                failed += failures
+                failed += sum(columns[-1])
         times, share = rates[SERVICE] / rates[DEVELOPMENT], rates[SERVICE] / rates[FIXED]
-        ratios.append(
-            f"{size}: {times:.1f} times Flask's server (goal: 4), {share:.0%} of nginx (goal: 25 %)"
-        )
-    print("", *ratios, sep="\n")
+        print(f"\n{times:.1f} times Flask's server (goal: 4), {share:.0%} of nginx (goal: 25 %)")
     return failed == 0
 
 
@@ -141,8 +121,8 @@ def get_body(server: Container) -> bytes:
     raise UserError(f"a server does not respond: {server.logs(tail=5).decode(errors='replace')}")
 
 
-def put_under_load(server: Container) -> Load:
-    """Send requests for some seconds. Raises UserError."""
+def get_figures(server: Container) -> tuple[float, ...]:
+    """Put a server under load. Return its figures in the order of the table. Raises UserError."""
     url = get_url(server)
     run_wrk(url, WARM_UP)
     # one_shot: the engine gives the figures of now, without a second sample.
@@ -152,7 +132,7 @@ def put_under_load(server: Container) -> Load:
     used = [stats["cpu_stats"]["cpu_usage"]["total_usage"] for stats in (before, after)]
     cpu = (used[1] - used[0]) / 1e3 / requests
     memory = after["memory_stats"]["usage"] - after["memory_stats"]["stats"].get("inactive_file", 0)
-    return Load(requests / seconds, p50, p99, cpu, memory / 2**20, failed)
+    return requests / seconds, p50, p99, cpu, memory / 2**20, failed
 
 
 def run_wrk(url: str, seconds: int) -> list[float]:
