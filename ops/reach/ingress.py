@@ -129,15 +129,16 @@ def _list_hosts(state: State) -> Iterator[Node]:
         interfaces = data.get("NetworkInterfaces", [])
         groups = [item for interface in interfaces for item in interface.get("Groups", [])]
         groups = groups or data.get("SecurityGroupIds") or default
+        flags = [interface.get("AssociatePublicIpAddress") for interface in interfaces]
+        ipv6 = [item.get("Ipv6AddressCount") or item.get("Ipv6Addresses") for item in interfaces]
         for subnet in sorted(group["Subnets"]):
             addresses = _get_subnet_addresses(state, subnet)
-            for interface in interfaces:
-                if interface.get("AssociatePublicIpAddress"):
-                    addresses["IPv4"] = "the launch template asks for a public address"
-                elif "AssociatePublicIpAddress" in interface:
-                    addresses.pop("IPv4", None)
-                if interface.get("Ipv6AddressCount") or interface.get("Ipv6Addresses"):
-                    addresses["IPv6"] = "the launch template asks for an IPv6 address"
+            if True in flags:
+                addresses["IPv4"] = "the launch template asks for a public address"
+            elif False in flags:
+                addresses.pop("IPv4", None)
+            if any(ipv6):
+                addresses["IPv6"] = "the launch template asks for an IPv6 address"
             name = f"hosts of {group['AutoScalingGroupName']}"
             yield Node(name, subnet, groups, addresses, is_host=True)
 
@@ -154,10 +155,11 @@ def _get_subnet_addresses(state: State, subnet: str) -> dict[str, str]:
 
 
 def _list_interfaces(state: State) -> Iterator[Node]:
-    """Return all other interfaces; a load balancer's listeners already show what its take."""
+    """Return the other interfaces, except load balancers': their listeners are on the balancers."""
     balancers = [balancer["LoadBalancerName"] for balancer in state.balancers]
     elastic = {item.get("NetworkInterfaceId"): item["PublicIp"] for item in state.addresses}
-    hosts = [host["InstanceId"] for group in state.host_groups for host in group["Instances"]]
+    groups_of_hosts = [group.get("Instances", []) for group in state.host_groups]
+    hosts = [host["InstanceId"] for group in groups_of_hosts for host in group]
     for interface in state.interfaces:
         if any(name in interface.get("Description", "") for name in balancers):
             continue
