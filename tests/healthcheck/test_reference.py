@@ -95,6 +95,7 @@ def test_a_silent_server_costs_its_timeout_and_no_more() -> None:
         start = time.perf_counter()
         measured = measure_servers(server, timeout=0.2)
     assert measured.kind == "local"
+    assert not measured.servers[0].denied
     assert 0.15 < time.perf_counter() - start < 0.5
 
 

@@ -143,6 +143,12 @@ def test_the_reference_gets_half_of_the_deadline_and_no_more_than_a_second_and_a
     assert given == [patience]
 
 
+def test_the_phases_of_a_check_end_before_it_does() -> None:
+    phases = check_server(slow_clock(0.1)).phases
+    assert 0.1 <= phases["first_answer"] <= phases["total"] < 5
+    assert 0 <= phases["reference"] <= phases["total"]
+
+
 def test_an_unclear_clock_gets_eight_samples_within_ten_seconds() -> None:
     assert len(check_server(time_service(1.0)).reading.samples) == 8
     defaults = inspect.signature(check).parameters

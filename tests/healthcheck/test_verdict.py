@@ -215,6 +215,11 @@ def test_a_certificate_is_not_judged_by_a_clock_that_is_wrong(
     )
 
 
+def test_other_trouble_than_a_certificate_s_is_not_blamed_on_our_own_clock() -> None:
+    verdict = judge(Reading((), against(own_error=-10_800.0), REFUSED))
+    assert (verdict.status, verdict.reason) == ("Failed", "refused")
+
+
 def test_a_sample_that_ends_before_it_begins_counts_for_nothing() -> None:
     backwards = sample()._replace(arrived=-3600.0)
     assert judge(Reading((backwards,), NTP)).status == "Unknown"
@@ -374,6 +379,8 @@ def test_only_an_unclear_verdict_wants_more_samples(error: float, proven: bool) 
         (-51300.0, ""),
         (900.0, "looks like a time zone or DST error (+0.25 h)"),
         (909.9, "looks like a time zone or DST error (+0.25 h)"),
+        (910.0, ""),
+        (-890.0, ""),
         (910.1, ""),
         (-890.1, "looks like a time zone or DST error (-0.25 h)"),
         (-889.9, ""),
@@ -385,6 +392,8 @@ def test_only_an_unclear_verdict_wants_more_samples(error: float, proven: bool) 
         (-NOON * 0.999, "looks like seconds read as milliseconds"),
         (-NOON * 0.99901, "looks like seconds read as milliseconds"),
         (-NOON * 0.99902, ""),
+        (-NOON * (1 - 0.0010095), "looks like seconds read as milliseconds"),
+        (-NOON * (1 - 0.0010105), ""),
         (-NOON, ""),
     ],
 )
