@@ -1,9 +1,6 @@
 #!/usr/bin/env bash
 # check-image.sh [TAG]: makes the healthcheck's image in this machine's Docker engine, unless it is there and current.
-set -euo pipefail
-# shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
-cd "$ROOT"
 one_at_a_time
 
 version=$(.venv/bin/python -c 'import healthcheck; print(healthcheck.__version__)')

@@ -1,10 +1,7 @@
 #!/usr/bin/env bash
 # cloud.sh TAG DEPLOYMENT: make the image of the local cloud's containers, MiniStack to hosts.
 # cloud.sh: make only the base of all such images.
-set -euo pipefail
-# shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
-cd "$ROOT"
 one_at_a_time
 tag=${1:-} label=timeservice.deployment=${2:-}
 context=$BUILD/cloud

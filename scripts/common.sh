@@ -1,11 +1,13 @@
 # shellcheck shell=bash
-# Sourced by the other scripts. Colours nothing, hides nothing: a line when a step starts and its time when it ends.
+# Sourced by the other scripts, which then run in the clone's folder, and end at the first command that fails.
+set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$ROOT/build
 # shellcheck disable=SC2034 # for those who source this
 CLONE=$(printf %s "$ROOT" | sha256sum | cut -c 1-8) # marks what belongs to this clone in a Docker engine
 CACHE=$BUILD/cache-$(id -u)                         # of packages; in the clone, so that nothing is left behind outside
 mkdir -p "$BUILD"
+cd "$ROOT"
 
 # Ctrl-C ends the script, also where the command that is running takes it for something else.
 trap 'echo; exit 130' INT TERM

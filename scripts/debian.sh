@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
 # debian.sh FILE.tar MMDEBSTRAP-ARGUMENT...: makes a Debian root file system, checked against Debian's archive keys.
 # The mirror is the one that this machine's apt uses.
-set -euo pipefail
-# shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 target=$1
 shift

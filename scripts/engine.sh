@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
 # engine.sh [--installed]: makes sure that a Docker engine answers. Uses the one that is there, else starts the one that is
 # installed, else installs Debian's docker.io (not with --installed: exits with 3). Says what to do where it may not.
-set -euo pipefail
-# shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
 
 answers() { as_docker docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }

@@ -1,10 +1,7 @@
 #!/usr/bin/env bash
 # Makes build/image.tar.gz, the archive of the service's image that the hosts load, and build/sbom.json, its bill of
 # materials, unless they are current.
-set -euo pipefail
-# shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
-cd "$ROOT"
 one_at_a_time
 
 digest=$(.venv/bin/python -m deployment.release image)

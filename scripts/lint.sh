@@ -1,9 +1,6 @@
 #!/usr/bin/env bash
 # Finds what can be found without running anything.
-set -euo pipefail
-# shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
-cd "$ROOT"
 PATH=$ROOT/.venv/bin:$PATH
 
 step "ruff: lint" ruff check .
@@ -11,7 +8,7 @@ step "ruff: format" ruff format --check .
 step "mypy: types" mypy .
 step "cfn-lint: templates" cfn-lint
 mapfile -t shells < <(grep -lE '^#!.*\b(ba)?sh$' -r scripts local/cloud .ci)
-step "shellcheck: shell" shellcheck --external-sources scripts/common.sh "${shells[@]}"
+step "shellcheck: shell" shellcheck --external-sources --source-path=SCRIPTDIR scripts/common.sh "${shells[@]}"
 step "node: the page's script" .venv/lib/python3*/site-packages/playwright/driver/node --check service/page/page.js
 step "check-jsonschema: GitHub workflows" check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 step "zizmor: weaknesses of the GitHub workflows" zizmor --offline --quiet .github

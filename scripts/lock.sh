@@ -1,9 +1,6 @@
 #!/usr/bin/env bash
 # Renews uv.lock from pyproject.toml, and what is derived from it: the wheels of each thing that is shipped, and uv itself.
-set -euo pipefail
-# shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
-cd "$ROOT"
 
 export_lock() {
     .venv/bin/uv export --quiet --frozen --no-header --no-annotate --no-emit-project "${@:2}" -o "$1"

@@ -1,10 +1,7 @@
 #!/usr/bin/env bash
 # mutation.sh [--sample N] [MODULE ...]: counts the faults that the tests notice, in the core modules and, without an
 # argument, in the templates. It takes hours.
-set -euo pipefail
-# shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
-cd "$ROOT"
 
 scripts/tools.sh mutation
 nice "$BUILD/mutation/bin/python" scripts/mutate_python.py "$@"

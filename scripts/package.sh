@@ -1,10 +1,7 @@
 #!/usr/bin/env bash
 # Makes build/healthcheck.zip, the Lambda's package, unless it is current: our code and hash-checked wheels, the same
 # bytes for the same sources.
-set -euo pipefail
-# shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
-cd "$ROOT"
 one_at_a_time
 
 digest=$(.venv/bin/python -m deployment.release package)

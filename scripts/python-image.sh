@@ -3,10 +3,7 @@
 #
 # The base holds Debian's Python and what it links to: no shell, no package manager, nothing to log in with. It is
 # made from signed Debian packages, so neither a registry nor an image by somebody else has to be trusted.
-set -euo pipefail
-# shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
-cd "$ROOT"
 one_at_a_time
 
 folder=$1 tag=$2

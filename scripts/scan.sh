@@ -1,26 +1,18 @@
 #!/usr/bin/env bash
 # scan.sh [templates|secrets|packages]...: searches for known weaknesses; without arguments, in all three.
-# The scanners see neither this user's home folder nor any settings. Only pip-audit uses the network.
-set -euo pipefail
-# shellcheck source=scripts/common.sh
+# The scanners see neither this user's home folder nor its settings. Only pip-audit uses the network.
 source "$(dirname "$0")/common.sh"
-cd "$ROOT"
 scripts/tools.sh scanners
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# scan COMMAND...: runs it in an empty folder, with its output in $work/report; sets $status.
+# scan FOLDER COMMAND...: runs it there, with its output in $work/report; sets $status.
 scan() {
-    local name proxies=()
-    for name in HTTP_PROXY HTTPS_PROXY NO_PROXY https_proxy no_proxy REQUESTS_CA_BUNDLE SSL_CERT_FILE; do
-        [ -z "${!name:-}" ] || proxies+=("$name=${!name}")
-    done
     status=0
-    (cd "${folder:-$work}" && env -i PATH=/usr/bin:/bin HOME="$work" SKIP_PACKAGE_UPDATE_CHECK=true \
-        KF_RULE_CACHE_DIR="$BUILD/tools/rules" "${proxies[@]}" "$BUILD/tools/bin/$1" "${@:2}") >"$work/report" 2>&1 || status=$?
+    (cd "$1" && HOME=$work SKIP_PACKAGE_UPDATE_CHECK=true KF_RULE_CACHE_DIR=$BUILD/tools/rules "$BUILD/tools/bin/$2" "${@:3}") \
+        >"$work/report" 2>&1 || status=$?
 }
 
-# refuse TEXT: shows the report, and fails.
 refuse() {
     cat "$work/report" >&2
     die "$1"
@@ -28,7 +20,7 @@ refuse() {
 
 # A template accepts a finding in its resource's Metadata, with the reason.
 templates() {
-    scan checkov --directory "$ROOT/cfn" --framework cloudformation --skip-download --compact --quiet
+    scan "$work" checkov --directory "$ROOT/cfn" --framework cloudformation --skip-download --compact --quiet
     grep -q '^Passed checks: [1-9]' "$work/report" || refuse "checkov has judged no template (exit code $status)"
     ! grep -q 'Parsing errors' "$work/report" || refuse "checkov cannot read a template"
     [ "$status" = 0 ] || refuse "checkov: correct the template, or accept it in the resource's Metadata with a reason"
@@ -37,33 +29,33 @@ templates() {
 
 # What is or could be committed, and each commit. No comment and no list hides a secret.
 secrets() {
-    local git=(git -c core.excludesFile=/dev/null -c safe.directory=*) history=() note="HISTORY NOT CHECKED: this is an exported tree"
+    local git=(git -c core.excludesFile=/dev/null -c safe.directory=*) history=() commits
+    commits="HISTORY NOT CHECKED: this is an exported tree"
     mkdir "$work/tree"
     "${git[@]}" --git-dir="$work/git" --work-tree=. init --quiet
     "${git[@]}" --git-dir="$work/git" --work-tree=. ls-files -z --others --exclude-standard |
         tar --null --files-from=- --create | tar --extract --directory="$work/tree"
     if [ -e .git ]; then
         history=("$("${git[@]}" rev-parse --path-format=absolute --git-common-dir)")
-        note="$("${git[@]}" rev-list --all --count) commits"
-        [ "$("${git[@]}" rev-parse --is-shallow-repository)" = false ] || note="HISTORY NOT CHECKED beyond $note: this is a shallow clone"
+        commits="$("${git[@]}" rev-list --all --count) commits"
+        [ "$("${git[@]}" rev-parse --is-shallow-repository)" = false ] ||
+            commits="HISTORY NOT CHECKED beyond $commits: this is a shallow clone"
     fi
     # The password "hush" of "me" is made up: a test shows that no password of a URL is printed.
-    folder=$work/tree scan kingfisher scan . "${history[@]}" --confidence=low --no-ignore --no-validate --no-update-check --redact --quiet \
+    scan "$work/tree" kingfisher scan . "${history[@]}" --confidence=low --no-ignore --no-validate --no-update-check --redact --quiet \
         --skip-regex '//me:hush@'
-    case $status in
-    0) echo "  secrets: none in $(find "$work/tree" -type f | wc -l) files and their history ($note)" ;;
-    200) refuse "kingfisher: take the secret out of the tree and its history, and revoke it" ;;
-    *) refuse "kingfisher has failed (exit code $status)" ;;
-    esac
+    [ "$status" != 200 ] || refuse "kingfisher: take the secret out of the tree and its history, and revoke it"
+    [ "$status" = 0 ] || refuse "kingfisher has failed (exit code $status)"
+    echo "  secrets: none in $(find "$work/tree" -type f | wc -l) files and their history ($commits)"
 }
 
 packages() {
     local group
-    for group in dev tools; do
+    for group in dev tools mutation; do
         .venv/bin/uv export --quiet --frozen --no-header --no-annotate --no-emit-project --no-default-groups --group "$group" \
             -o "$work/$group.txt" >/dev/null
-        scan pip-audit --vulnerability-service=osv --osv-url="${OSV_URL:-https://api.osv.dev/v1/query}" --progress-spinner=off \
-            --disable-pip --requirement="$work/$group.txt"
+        scan "$work" pip-audit --vulnerability-service=osv --osv-url="${OSV_URL:-https://api.osv.dev/v1/query}" \
+            --progress-spinner=off --disable-pip --requirement="$work/$group.txt"
         if grep '^requests\.exceptions\.' "$work/report" >"$work/why"; then
             echo "  packages: VULNERABILITIES NOT CHECKED: the database does not answer: $(tail -n 1 "$work/why")"
             return

@@ -1,9 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv with everything that the Makefile's targets need, hash-checked. Does nothing while .venv is current.
-set -euo pipefail
-# shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
-cd "$ROOT"
 
 stamp=.venv/$(digest uv.lock scripts/uv.txt)
 [ ! -e "$stamp" ] || exit 0

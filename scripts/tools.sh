@@ -6,10 +6,7 @@
 #   mutation   cosmic-ray, from uv.lock
 #   evaluator  a library for Node.js that evaluates IAM policies, from tests/cfn/permissions/package-lock.json
 #   NAME       any other Debian package
-set -euo pipefail
-# shellcheck source=scripts/common.sh
 source "$(dirname "$0")/common.sh"
-cd "$ROOT"
 
 unpack_all() {
     local package
