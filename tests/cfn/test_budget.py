@@ -101,7 +101,7 @@ def test_a_value_that_the_api_does_not_know_would_be_found(
     for key in path[:-1]:
         place = place[key]
     place[path[-1]] = value
-    assert [one.endswith(f": {value}") for one in misfits(create, made)] == [True]
+    assert [misfit.endswith(f": {value}") for misfit in misfits(create, made)] == [True]
 
 
 def test_it_sees_use_that_credits_pay_for() -> None:
@@ -124,9 +124,9 @@ def test_it_tells_by_mail_what_is_to_come_and_what_was_spent() -> None:
     told = budget()["NotificationsWithSubscribers"]
     assert len(told) <= 5
     thresholds = {}
-    for one in told:
-        assert one["Subscribers"] == [{"SubscriptionType": "EMAIL", "Address": EMAIL}]
-        about = one["Notification"]
+    for entry in told:
+        assert entry["Subscribers"] == [{"SubscriptionType": "EMAIL", "Address": EMAIL}]
+        about = entry["Notification"]
         assert (about["ComparisonOperator"], about["ThresholdType"]) == (
             "GREATER_THAN",
             "PERCENTAGE",

@@ -52,7 +52,7 @@ def body(minutes: str = "1", limit: str = "1") -> dict[str, Any]:
 
 
 def widgets(kind: str) -> list[dict[str, Any]]:
-    return [one["properties"] for one in body()["widgets"] if one["type"] == kind]
+    return [widget["properties"] for widget in body()["widgets"] if widget["type"] == kind]
 
 
 def metrics() -> list[tuple[str, str, dict[str, str]]]:
@@ -60,8 +60,8 @@ def metrics() -> list[tuple[str, str, dict[str, str]]]:
     found = []
     for widget in widgets("metric"):
         before: list[str] = []
-        for one in widget["metrics"]:
-            words = [word for word in one if isinstance(word, str)]
+        for metric in widget["metrics"]:
+            words = [word for word in metric if isinstance(word, str)]
             if not words:
                 continue  # an expression
             if words[0] == "...":
@@ -77,7 +77,7 @@ def metrics() -> list[tuple[str, str, dict[str, str]]]:
 
 
 def queries() -> dict[str, str]:
-    return {one["title"]: one["query"] for one in widgets("log")}
+    return {widget["title"]: widget["query"] for widget in widgets("log")}
 
 
 def test_there_is_one_dashboard_for_all() -> None:
@@ -87,9 +87,9 @@ def test_there_is_one_dashboard_for_all() -> None:
 def test_widgets_fill_the_grid_and_cover_none_of_each_other() -> None:
     covered = [
         (column, row)
-        for one in body()["widgets"]
-        for column in range(one["x"], one["x"] + one["width"])
-        for row in range(one["y"], one["y"] + one["height"])
+        for widget in body()["widgets"]
+        for column in range(widget["x"], widget["x"] + widget["width"])
+        for row in range(widget["y"], widget["y"] + widget["height"])
     ]
     rows = max(row for _, row in covered) + 1
     assert sorted(covered) == sorted(itertools.product(range(24), range(rows)))
@@ -118,31 +118,31 @@ def test_the_metrics_are_published_by_the_balancer_or_by_the_healthcheck() -> No
 
 
 def test_what_alarms_look_at_is_drawn_or_is_the_verdict_itself() -> None:
-    watched = {one["MetricName"] for one in of_type("CloudWatch::Alarm").values()}
+    watched = {alarm["MetricName"] for alarm in of_type("CloudWatch::Alarm").values()}
     assert watched - {name for _, name, _ in metrics()} == {"Healthy"}
 
 
 @pytest.mark.parametrize("title", ["Requests and errors", "Latency (s)", "Hosts"])
 def test_it_answers_the_first_questions(title: str) -> None:
-    assert [one for one in widgets("metric") if one["title"] == title]
+    assert [widget for widget in widgets("metric") if widget["title"] == title]
 
 
 def test_latency_is_told_as_median_and_as_the_worst_in_a_hundred() -> None:
-    (latency,) = (one for one in widgets("metric") if one["title"].startswith("Latency"))
-    assert [one[-1]["stat"] for one in latency["metrics"]] == ["p50", "p99"]
+    (latency,) = (widget for widget in widgets("metric") if widget["title"].startswith("Latency"))
+    assert [metric[-1]["stat"] for metric in latency["metrics"]] == ["p50", "p99"]
 
 
 @pytest.mark.parametrize("minutes", ["1", "5", "15"])
 def test_the_offset_is_drawn_with_its_bound_and_the_limit(minutes: str) -> None:
     (clock,) = (
-        one["properties"]
-        for one in body(minutes, limit="0.5")["widgets"]
-        if "ClockOffset" in json.dumps(one)
+        widget["properties"]
+        for widget in body(minutes, limit="0.5")["widgets"]
+        if "ClockOffset" in json.dumps(widget)
     )
     assert clock["period"] == 60 * int(minutes)
-    drawn = {one[0]["expression"] for one in clock["metrics"] if isinstance(one[0], dict)}
+    drawn = {metric[0]["expression"] for metric in clock["metrics"] if isinstance(metric[0], dict)}
     assert drawn == {"offset + bound", "offset - bound"}
-    assert [one["value"] for one in clock["annotations"]["horizontal"]] == [0.5, -0.5]
+    assert [line["value"] for line in clock["annotations"]["horizontal"]] == [0.5, -0.5]
 
 
 @pytest.mark.parametrize("title", queries())
@@ -183,8 +183,10 @@ def test_a_query_reads_the_functions_own_log_and_names_fields_that_are_in_it(tit
 def test_a_record_says_the_release_of_each_host_if_the_host_does(
     told: dict[str, str], release: str
 ) -> None:
-    with web(lambda request: request.answer({"now": rfc3339(), "instance": "i-1"} | told)) as one:
-        result = check(one.url, ask_reference=lambda patience: reference.own_clock("chosen"))
+    with web(
+        lambda request: request.answer({"now": rfc3339(), "instance": "i-1"} | told)
+    ) as service:
+        result = check(service.url, ask_reference=lambda patience: reference.own_clock("chosen"))
     record = json.loads(json_form.render(result))
     jsonschema.validate(record, SCHEMA)
     assert [(each["instance"], each["version"]) for each in record["instances"]] == [
@@ -196,9 +198,11 @@ def test_the_reviewer_may_open_it_and_run_its_queries() -> None:
     statements = RESOURCES["reviewer.Access"]["Properties"]["PolicyDocument"]["Statement"]
     allowed = {
         action
-        for one in statements
-        if one.get("Effect") == "Allow"
-        for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
+        for statement in statements
+        if statement.get("Effect") == "Allow"
+        for action in (
+            [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        )
     }
     assert allowed >= {
         *("cloudwatch:GetDashboard", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"),

@@ -91,10 +91,10 @@ def test_a_slow_boot_is_survived_and_its_end_awaited() -> None:
     assert group["HealthCheckGracePeriod"] >= int(condition["Timeout"])
     script = launch_template()["UserData"]["Fn::Base64"]["Fn::Sub"]
     waits = [
-        int(one)
-        for one in re.findall(r"waitsync (\d+)|SECONDS \+ (\d+)", script)
-        for one in one
-        if one
+        int(seconds)
+        for groups in re.findall(r"waitsync (\d+)|SECONDS \+ (\d+)", script)
+        for seconds in groups
+        if seconds
     ]
     assert len(waits) == 2
     assert int(condition["Timeout"]) > 900 + sum(waits)
@@ -206,14 +206,14 @@ def test_the_check_writes_the_metric_that_its_alarm_reads() -> None:
     alarm = of_type("CloudWatch::Alarm")["healthcheck.Alarm"]
     variables = the("Lambda::Function")["Environment"]["Variables"]
     (allowed,) = (
-        one
-        for name, one in statements()
-        if (name, one["Action"]) == ("healthcheck.FunctionRole", "cloudwatch:PutMetricData")
+        statement
+        for name, statement in statements()
+        if (name, statement["Action"]) == ("healthcheck.FunctionRole", "cloudwatch:PutMetricData")
     )
     (bound,) = (
-        one
-        for name, one in statements()
-        if (name, one["Action"]) == ("deployer.Boundary", "cloudwatch:PutMetricData")
+        statement
+        for name, statement in statements()
+        if (name, statement["Action"]) == ("deployer.Boundary", "cloudwatch:PutMetricData")
     )
     assert bound["Condition"] == allowed["Condition"]
     assert (
@@ -271,11 +271,12 @@ def test_the_function_has_the_settings_of_its_check() -> None:
 
 def test_each_schedule_s_alarm_counts_as_its_rule_does() -> None:
     assert set(SCHEDULES) == {
-        str(one) for one in TEMPLATES["healthcheck"].parameters["EveryMinutes"]["AllowedValues"]
+        str(minutes)
+        for minutes in TEMPLATES["healthcheck"].parameters["EveryMinutes"]["AllowedValues"]
     }
-    for minutes, one in SCHEDULES.items():
+    for minutes, schedule in SCHEDULES.items():
         unit = "minute" if minutes == "1" else "minutes"
-        assert one == {"Rate": f"rate({minutes} {unit})", "Seconds": 60 * int(minutes)}
+        assert schedule == {"Rate": f"rate({minutes} {unit})", "Seconds": 60 * int(minutes)}
 
 
 def test_the_function_s_handler_exists() -> None:
@@ -307,5 +308,5 @@ def test_each_runbook_has_its_alarm() -> None:
 
 
 def test_every_log_ends_some_day_and_belongs_to_its_stack() -> None:
-    assert all(one["RetentionInDays"] <= 30 for one in of_type("Logs::LogGroup").values())
+    assert all(group["RetentionInDays"] <= 30 for group in of_type("Logs::LogGroup").values())
     assert the("Lambda::Function")["LoggingConfig"] == {"LogGroup": {"Ref": "LogGroup"}}

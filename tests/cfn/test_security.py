@@ -19,8 +19,8 @@ from tests.support.templates import (
 
 def test_only_port_80_is_listened_on() -> None:
     assert [
-        (one["Port"], one["Protocol"])
-        for one in of_type("ElasticLoadBalancingV2::Listener").values()
+        (listener["Port"], listener["Protocol"])
+        for listener in of_type("ElasticLoadBalancingV2::Listener").values()
     ] == [(80, "HTTP")]
 
 
@@ -72,30 +72,33 @@ def the_group(name: str) -> dict[str, Any]:
 
 def subnets(output: str) -> list[str]:
     """Logical ids of the subnets in an output of the network template."""
-    return [ref(one) for one in TEMPLATES["network"].outputs[output]["Value"]["Fn::Join"][1]]
+    return [ref(subnet) for subnet in TEMPLATES["network"].outputs[output]["Value"]["Fn::Join"][1]]
 
 
 def routes(subnet: str) -> list[dict[str, Any]]:
     (table,) = (
-        ref(one["RouteTableId"])
-        for one in of_type("EC2::SubnetRouteTableAssociation").values()
-        if ref(one["SubnetId"]) == subnet
+        ref(association["RouteTableId"])
+        for association in of_type("EC2::SubnetRouteTableAssociation").values()
+        if ref(association["SubnetId"]) == subnet
     )
-    return [one for one in of_type("EC2::Route").values() if ref(one["RouteTableId"]) == table]
+    return [
+        route for route in of_type("EC2::Route").values() if ref(route["RouteTableId"]) == table
+    ]
 
 
 def test_hosts_have_no_way_to_or_from_the_internet() -> None:
     types = {resource["Type"] for resource in RESOURCES.values()}
     assert types.isdisjoint(
-        f"AWS::EC2::{one}" for one in ("NatGateway", "EIP", "Instance", "EgressOnlyInternetGateway")
+        f"AWS::EC2::{kind}"
+        for kind in ("NatGateway", "EIP", "Instance", "EgressOnlyInternetGateway")
     )
     for subnet in subnets("PrivateSubnets"):
         assert routes(subnet) == [], subnet
     for subnet in subnets("PublicSubnets"):
         (route,) = routes(subnet)
         assert route["DestinationCidrBlock"] == "0.0.0.0/0"
-    for name, one in of_type("EC2::Subnet").items():
-        assert one["MapPublicIpOnLaunch"] is False, name
+    for name, declared in of_type("EC2::Subnet").items():
+        assert declared["MapPublicIpOnLaunch"] is False, name
     for interface in launch_template()["NetworkInterfaces"]:
         assert interface["AssociatePublicIpAddress"] is False
 
@@ -116,9 +119,14 @@ def test_the_s3_endpoint_carries_exactly_three_buckets() -> None:
     endpoint = the("EC2::VPCEndpoint")
     assert endpoint["VpcEndpointType"] == "Gateway"
     allowed = {
-        (one["Action"], one["Resource"]["Fn::Sub"].removeprefix("arn:${AWS::Partition}:s3:::"))
-        for one in endpoint["PolicyDocument"]["Statement"]
-        if one["Effect"] == "Allow" and "Condition" not in one and one["Principal"] == "*"
+        (
+            statement["Action"],
+            statement["Resource"]["Fn::Sub"].removeprefix("arn:${AWS::Partition}:s3:::"),
+        )
+        for statement in endpoint["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+        and "Condition" not in statement
+        and statement["Principal"] == "*"
     }
     assert len(endpoint["PolicyDocument"]["Statement"]) == 3
     assert allowed == {
@@ -161,20 +169,24 @@ def test_the_balancer_refuses_malformed_requests() -> None:
 
 
 def test_no_policy_allows_a_wildcard_action_but_for_cloudformation_to_look() -> None:
-    for name, one in statements():
-        actions = one["Action"] if isinstance(one["Action"], list) else [one["Action"]]
-        wild = [action for action in actions if "*" in action and one["Effect"] == "Allow"]
+    for name, statement in statements():
+        actions = (
+            statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        )
+        wild = [action for action in actions if "*" in action and statement["Effect"] == "Allow"]
         if wild:
             assert all(action.endswith(":Describe*") for action in wild), name
-            via = one["Condition"]["ForAnyValue:StringEquals"]
+            via = statement["Condition"]["ForAnyValue:StringEquals"]
             assert via == {"aws:CalledVia": "cloudformation.amazonaws.com"}, name
 
 
 def test_all_resources_are_allowed_only_under_a_condition() -> None:
     wide = [
-        (name, one["Action"])
-        for name, one in statements()
-        if one["Effect"] == "Allow" and one["Resource"] == "*" and "Condition" not in one
+        (name, statement["Action"])
+        for name, statement in statements()
+        if statement["Effect"] == "Allow"
+        and statement["Resource"] == "*"
+        and "Condition" not in statement
     ]
     assert wide == [
         ("reviewer.Access", "iam:GetAccountPasswordPolicy")
@@ -182,8 +194,8 @@ def test_all_resources_are_allowed_only_under_a_condition() -> None:
 
 
 def test_a_host_may_read_one_object_and_nothing_else() -> None:
-    allowed = [one for name, one in statements() if name == "hosts.HostRole"]
-    assert [(one["Action"], one["Resource"]) for one in allowed] == [
+    allowed = [statement for name, statement in statements() if name == "hosts.HostRole"]
+    assert [(statement["Action"], statement["Resource"]) for statement in allowed] == [
         ("s3:GetObject", {"Fn::Sub": "arn:${AWS::Partition}:s3:::${ArtifactsBucket}/${ImageKey}"})
     ]
     assert allowed[0]["Condition"] == {
@@ -193,7 +205,9 @@ def test_a_host_may_read_one_object_and_nothing_else() -> None:
 
 def test_the_function_may_write_its_log_and_its_metrics_and_nothing_else() -> None:
     allowed = {
-        str(one["Action"]): one for name, one in statements() if name == "healthcheck.FunctionRole"
+        str(statement["Action"]): statement
+        for name, statement in statements()
+        if name == "healthcheck.FunctionRole"
     }
     assert set(allowed) == {
         "['logs:CreateLogStream', 'logs:PutLogEvents']",
@@ -279,12 +293,12 @@ def test_what_a_reviewer_reads_of_stacks_holds_no_secret() -> None:
     """Parameters and outputs; a signed URL is a secret, and so is whatever CloudFormation itself would hide."""
     handles = {
         name.split(".")[1]
-        for name, one in RESOURCES.items()
-        if one["Type"].endswith("WaitConditionHandle")
+        for name, resource in RESOURCES.items()
+        if resource["Type"].endswith("WaitConditionHandle")
     }
     assert handles
     for part, template in TEMPLATES.items():
-        assert not any("NoEcho" in one for one in template.parameters.values()), part
+        assert not any("NoEcho" in parameter for parameter in template.parameters.values()), part
         told = str(template.outputs)
         assert not any(name in told for name in handles), part
         assert "resolve:" not in template.body, part
@@ -331,7 +345,11 @@ def test_the_bucket_is_private_and_encrypted() -> None:
 
 def test_the_bucket_denies_nothing_but_plain_http() -> None:
     """A deny by VPC endpoint would lock out the deployer."""
-    (one,) = the("S3::BucketPolicy")["PolicyDocument"]["Statement"]
-    assert (one["Effect"], one["Principal"], one["Action"]) == ("Deny", "*", "s3:*")
-    assert one["Resource"] == [{"Fn::GetAtt": "Bucket.Arn"}, {"Fn::Sub": "${Bucket.Arn}/*"}]
-    assert one["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    (statement,) = the("S3::BucketPolicy")["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == (
+        "Deny",
+        "*",
+        "s3:*",
+    )
+    assert statement["Resource"] == [{"Fn::GetAtt": "Bucket.Arn"}, {"Fn::Sub": "${Bucket.Arn}/*"}]
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}

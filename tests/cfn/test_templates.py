@@ -40,18 +40,22 @@ def test_the_description_begins_with_the_name_of_the_part(part: str) -> None:
 @each_template
 def test_parameters_and_outputs_are_described(part: str) -> None:
     template = TEMPLATES[part]
-    for key, one in (template.parameters | template.outputs).items():
-        assert len(one["Description"]) > 15, key
+    for key, declared in (template.parameters | template.outputs).items():
+        assert len(declared["Description"]) > 15, key
 
 
 @each_template
 def test_every_parameter_is_constrained_and_its_default_is_allowed(part: str) -> None:
-    for key, one in TEMPLATES[part].parameters.items():
-        kinds = {"AllowedValues", "AllowedPattern", "MinValue", "MinLength"} & set(one)
-        assert kinds or "AWS::" in one["Type"], key
-        assert "AllowedValues" in one or "AWS::" in one["Type"] or one["ConstraintDescription"], key
-        if "Default" in one:
-            assert TEMPLATES[part].find_fault(key, str(one["Default"])) is None, key
+    for key, parameter in TEMPLATES[part].parameters.items():
+        kinds = {"AllowedValues", "AllowedPattern", "MinValue", "MinLength"} & set(parameter)
+        assert kinds or "AWS::" in parameter["Type"], key
+        assert (
+            "AllowedValues" in parameter
+            or "AWS::" in parameter["Type"]
+            or parameter["ConstraintDescription"]
+        ), key
+        if "Default" in parameter:
+            assert TEMPLATES[part].find_fault(key, str(parameter["Default"])) is None, key
 
 
 @pytest.mark.parametrize(
@@ -72,7 +76,7 @@ def test_the_console_form_shows_every_parameter_once(part: str) -> None:
 @each_template
 def test_no_output_is_exported(part: str) -> None:
     """An export in use can be neither changed nor removed: it would tie stacks together."""
-    assert not any("Export" in one for one in TEMPLATES[part].outputs.values())
+    assert not any("Export" in output for output in TEMPLATES[part].outputs.values())
 
 
 @each_template

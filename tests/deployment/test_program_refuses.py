@@ -20,8 +20,8 @@ pytestmark = pytest.mark.usefixtures("archives")
 def test_every_setting_is_declared_described_and_has_an_allowed_default() -> None:
     declared = PROJECT["config"]
     assert set(declared) == {*FEEDS, "quotaCheck", "protect"}
-    for key, one in declared.items():
-        assert one["description"].endswith("."), key
+    for key, setting in declared.items():
+        assert setting["description"].endswith("."), key
     for key, (part, parameter) in FEEDS.items():
         default = str(declared[key]["default"])
         allowed = read(part).find_fault(parameter, default) is None

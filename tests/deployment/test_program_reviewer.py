@@ -84,7 +84,7 @@ def test_a_user_is_told_where_to_sign_in_and_what_to_open() -> None:
     console = "https://eu-west-1.console.aws.amazon.com"
     start = f"{console}/cloudformation/home?region=eu-west-1#/stacks/stackinfo?stackId="
     stacks = [page.removeprefix(start) for page in told["pages"] if page.startswith(start)]
-    assert [one.split("-")[0] for one in stacks] == [
+    assert [stack.split("-")[0] for stack in stacks] == [
         *("artifacts", "network", "balancer", "hosts", "healthcheck", "reviewer")
     ]
     start = f"{console}/cloudwatch/home?region=eu-west-1#dashboards/dashboard/"

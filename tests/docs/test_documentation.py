@@ -56,7 +56,7 @@ def words(pattern: str) -> list[tuple[str, str]]:
 def anchors(file: Path) -> set[str]:
     """As GitHub makes them from headings."""
     headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,9 @@ def test_each_module_runs_and_has_these_options(document: str, call: str) -> Non
 def shown(tool: str) -> list[tuple[str, str]]:
     """(document, command) for each command of a tool, in blocks, in $(...) and between backticks."""
     within = words(rf"`({tool} [a-z][^`]*)`") + words(rf"\$\(({tool} [a-z][^)]*)\)")
-    return within + [(one.file, one.text) for one in every() if one.text.startswith(f"{tool} ")]
+    return within + [
+        (command.file, command.text) for command in every() if command.text.startswith(f"{tool} ")
+    ]
 
 
 @pytest.mark.parametrize(("document", "command"), shown("pulumi"))
@@ -142,10 +144,10 @@ def test_each_command_of_the_aws_cli_s_is_well_formed(document: str, command: st
     shape = model.operation_model(operations[verb]).input_shape
     members = {f"--{xform_name(name, '-')}" for name in (shape.members if shape else {})}
     options = {word.partition("=")[0] for word in rest if word.startswith("--")}
-    assert {re.sub("^--no-", "--", one) for one in options} <= members | PSEUDO
+    assert {re.sub("^--no-", "--", option) for option in options} <= members | PSEUDO
 
 
-@pytest.mark.parametrize("command", every(), ids=lambda one: one.id)
+@pytest.mark.parametrize("command", every(), ids=lambda command: command.id)
 def test_each_command_is_run_by_a_test_or_says_that_it_needs_aws(command: Command) -> None:
     done = subprocess.run(
         ["bash", "-n"],

@@ -45,7 +45,7 @@ def test_a_workflow_takes_actions_by_commit_and_says_of_which_version(path: Path
     uses = re.findall(r"uses: (.*)", path.read_text())
     assert uses
     assert [
-        one for one in uses if not re.match(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)
+        action for action in uses if not re.match(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
     ] == []
 
 
@@ -56,7 +56,7 @@ def test_a_workflow_has_no_permission_but_each_job_s_own_and_keeps_no_token(path
     for job in content["jobs"].values():
         assert job["permissions"].pop("contents") == "read"
         assert set(job["permissions"]) <= {"id-token"}  # which AWS takes for credentials
-        (checkout,) = [one for one in job["steps"] if "actions/checkout" in one.get("uses", "")]
+        (checkout,) = [step for step in job["steps"] if "actions/checkout" in step.get("uses", "")]
         assert checkout["with"]["persist-credentials"] is False
 
 
@@ -71,7 +71,7 @@ def test_what_the_guide_for_contributors_names_is_there() -> None:
     paths = re.findall(r"`((?:[\w.-]+/)[\w./-]*|\w+\.(?:py|md|yaml))`", text)
     assert len(paths) > 15
     examples = {"cfn/NAME.yaml"}
-    assert [one for one in paths if one not in examples and not (ROOT / one).exists()] == []
+    assert [path for path in paths if path not in examples and not (ROOT / path).exists()] == []
 
 
 def test_the_local_cloud_is_smaller_than_what_it_rehearses() -> None:

@@ -51,15 +51,15 @@ def tree() -> list[Path]:
     """All files, without what is built and what git keeps."""
     ours = [path for path in ROOT.iterdir() if path.name not in {".git", ".venv", "build"}]
     return sorted(
-        one
+        file
         for path in ours
-        for one in (path.rglob("*") if path.is_dir() else [path])
-        if one.is_file()
+        for file in (path.rglob("*") if path.is_dir() else [path])
+        if file.is_file()
     )
 
 
 def files(*patterns: str) -> list[Path]:
-    return [path for path in tree() if any(fnmatch(path.name, one) for one in patterns)]
+    return [path for path in tree() if any(fnmatch(path.name, pattern) for pattern in patterns)]
 
 
 def pins(lock: Path) -> list[re.Match[str] | None]:
@@ -148,8 +148,8 @@ def test_the_only_packages_of_another_kind_are_npms_that_tests_use_and_they_are_
     assert {f"node_modules/{name}" for name in asked} <= packages.keys()
     loose = [
         name
-        for name, one in packages.items()
-        if name and not one.get("integrity", "").startswith("sha512-")
+        for name, package in packages.items()
+        if name and not package.get("integrity", "").startswith("sha512-")
     ]
     assert loose == []
     installs = re.findall(
@@ -198,7 +198,9 @@ def test_no_scanner_of_templates_has_settings_that_hold_for_all() -> None:
     }
     for part, template in TEMPLATES.items():
         assert set(template.content.get("Metadata", {})) <= {"AWS::CloudFormation::Interface"}, part
-    assert "cfn-lint" not in {key for one in RESOURCES.values() for key in one.get("Metadata", {})}
+    assert "cfn-lint" not in {
+        key for resource in RESOURCES.values() for key in resource.get("Metadata", {})
+    }
 
 
 def test_a_finding_is_accepted_beside_its_resource_with_a_reason_in_a_sentence() -> None:

@@ -64,7 +64,9 @@ EXAMPLES = list(examples(document()))
 
 
 @pytest.mark.parametrize(
-    ("value", "schema"), [one[1:] for one in EXAMPLES], ids=[one[0] for one in EXAMPLES]
+    ("value", "schema"),
+    [example[1:] for example in EXAMPLES],
+    ids=[example[0] for example in EXAMPLES],
 )
 def test_an_example_is_what_its_schema_says(value: Any, schema: Any) -> None:
     Draft202012Validator(schema, format_checker=FormatChecker()).validate(value)

@@ -445,7 +445,9 @@ def test_the_thread_asks_again_and_again_until_it_is_stopped() -> None:
     finally:
         monitor.stop()
         goes_on.release()
-    (thread,) = (one for one in threading.enumerate() if one.name == "time-server")
+    (thread,) = (
+        candidate for candidate in threading.enumerate() if candidate.name == "time-server"
+    )
     thread.join(20)
     assert not thread.is_alive()
 

@@ -50,7 +50,7 @@ def commands(file: Path) -> list[Command]:
 
 
 def every() -> list[Command]:
-    return [one for file in documents() for one in commands(file)]
+    return [command for file in documents() for command in commands(file)]
 
 
 def _split(block: str) -> list[tuple[str, list[str]]]:

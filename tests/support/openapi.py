@@ -40,7 +40,7 @@ def operations(said: Any, app: Any = None) -> dict[str, Any]:
     schema = schemathesis.openapi.from_dict(said)
     schema.app = app
     found: Any = schema.get_all_operations()
-    return {one.ok().label: one.ok() for one in found}
+    return {operation.ok().label: operation.ok() for operation in found}
 
 
 def kinds(operation: Any) -> list[GenerationMode]:

@@ -37,7 +37,7 @@ def statements() -> list[tuple[str, dict[str, Any]]]:
         if isinstance(value, dict):
             for key, inner in value.items():
                 if key == "PolicyDocument":
-                    found.extend((name, _if_at_all(one)) for one in inner["Statement"])
+                    found.extend((name, _if_at_all(statement)) for statement in inner["Statement"])
                 elif key != "AssumeRolePolicyDocument":
                     walk(name, inner)
         elif isinstance(value, list):
@@ -63,4 +63,4 @@ def launch_template() -> dict[str, Any]:
 def attributes(of: dict[str, Any]) -> dict[str, str]:
     """The attributes of a load balancer or target group, by key."""
     (found,) = (value for key, value in of.items() if key.endswith("Attributes"))
-    return {one["Key"]: one["Value"] for one in found}
+    return {pair["Key"]: pair["Value"] for pair in found}

@@ -39,8 +39,8 @@ class TwoHosts:
             for _ in zones
         ]
         self.hosts = [
-            _service(one, zone, monitor)
-            for one, (zone, monitor) in enumerate(zip(zones, self.monitors, strict=True))
+            _service(index, zone, monitor)
+            for index, (zone, monitor) in enumerate(zip(zones, self.monitors, strict=True))
         ]
         self.heal()
 
@@ -55,7 +55,7 @@ class TwoHosts:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         self.paths.append(environ["PATH_INFO"])
-        there = [one for one in range(len(self.hosts)) if one not in self.lost]
+        there = [index for index in range(len(self.hosts)) if index not in self.lost]
         turn = self.chance.choice(there) if self.chance else there[next(self.turns) % len(there)]
         if self.silent or turn in self.dying:
             return Response(status=HTTPStatus.BAD_GATEWAY)(environ, start_response)
@@ -69,8 +69,8 @@ class TwoHosts:
         return answer(environ, start_response)
 
 
-def _service(one: int, zone: str, monitor: Monitor) -> WSGIApplication:
-    names = {"INSTANCE": f"i-{one}", "ZONE": zone, "VERSION": "0a1b2c3d4e5f"}
+def _service(index: int, zone: str, monitor: Monitor) -> WSGIApplication:
+    names = {"INSTANCE": f"i-{index}", "ZONE": zone, "VERSION": "0a1b2c3d4e5f"}
     with patch.dict(os.environ, {f"TIMESERVICE_{name}": value for name, value in names.items()}):
         return create_app(monitor)
 

@@ -93,7 +93,7 @@ class Emulator:
                 break
             time.sleep(0.02)
         assert found["StackStatus"] == "CREATE_COMPLETE", found.get("StackStatusReason")
-        return {one["OutputKey"]: one["OutputValue"] for one in found["Outputs"]}
+        return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
 
     def identity(self, arn: str) -> Identity:
         """A user or a role as it was made, with all of its policies and its boundary."""
@@ -108,10 +108,10 @@ class Emulator:
             arn,
             [
                 *(
-                    getattr(iam, f"get_{kind}_policy")(**named, PolicyName=one)["PolicyDocument"]
-                    for one in inline
+                    getattr(iam, f"get_{kind}_policy")(**named, PolicyName=name)["PolicyDocument"]
+                    for name in inline
                 ),
-                *(self._document(one["PolicyArn"]) for one in attached),
+                *(self._document(policy["PolicyArn"]) for policy in attached),
             ],
             boundary and self._document(boundary["PermissionsBoundaryArn"]),
         )

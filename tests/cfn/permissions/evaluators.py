@@ -47,7 +47,7 @@ class Action(NamedTuple):
 
 
 def ministack(identity: Identity, questions: Sequence[Question]) -> list[bool]:
-    policies = [parse_policy_document(dict(one)) for one in identity.policies]
+    policies = [parse_policy_document(dict(document)) for document in identity.policies]
     limits = [] if identity.boundary is None else [[parse_policy_document(dict(identity.boundary))]]
 
     def allowed(question: Question) -> bool:
@@ -62,7 +62,7 @@ def ministack(identity: Identity, questions: Sequence[Question]) -> list[bool]:
         )
         return bool(evaluate(context, policies, *limits).decision == "Allow")
 
-    return [allowed(one) for one in questions]
+    return [allowed(question) for question in questions]
 
 
 def iam_simulate(identity: Identity, questions: Sequence[Question]) -> list[bool]:
@@ -74,8 +74,8 @@ def iam_simulate(identity: Identity, questions: Sequence[Question]) -> list[bool
     }
     verdicts = _node(identity=asked, questions=questions)
     wrong = [
-        f"{one.action} {one.resource}: {verdict}"
-        for one, verdict in zip(questions, verdicts, strict=True)
+        f"{question.action} {question.resource}: {verdict}"
+        for question, verdict in zip(questions, verdicts, strict=True)
         if verdict.startswith("error")
     ]
     assert not wrong, "\n".join(wrong)
@@ -89,7 +89,7 @@ EVALUATORS: dict[str, Evaluator] = {"MiniStack": ministack, "iam-simulate": iam_
 @functools.cache
 def actions(*services: str) -> dict[str, Action]:
     """Every action of these services, as the Service Authorization Reference lists them."""
-    return {name: Action(**one) for name, one in _node(services=services).items()}
+    return {name: Action(**fields) for name, fields in _node(services=services).items()}
 
 
 def _node(**request: Any) -> Any:

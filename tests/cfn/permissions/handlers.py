@@ -127,12 +127,17 @@ def named(type_: str) -> set[str]:
     content = schema(type_)
     handlers = {**content.get("handlers", {})}
     handlers.pop("list", None)
-    found = {one for handler in handlers.values() for one in handler["permissions"]}
+    found = {action for handler in handlers.values() for action in handler["permissions"]}
     return found | set(content.get("tagging", {}).get("permissions", []))
 
 
 def unused(type_: str) -> set[str]:
-    return {one for one in named(type_) for each in UNUSED.get(type_, {}) if fnmatchcase(one, each)}
+    return {
+        action
+        for action in named(type_)
+        for each in UNUSED.get(type_, {})
+        if fnmatchcase(action, each)
+    }
 
 
 def needed(type_: str) -> set[str]:

@@ -79,8 +79,8 @@ def _deployer(emulator: Emulator, policies: str) -> Identity:
     trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     made = iam.create_role(RoleName="deployer", AssumeRolePolicyDocument=document)["Role"]
-    for one in policies.split(","):
-        iam.attach_role_policy(RoleName="deployer", PolicyArn=one)
+    for policy in policies.split(","):
+        iam.attach_role_policy(RoleName="deployer", PolicyArn=policy)
     return emulator.identity(made["Arn"])
 
 
@@ -102,7 +102,7 @@ def table(name: str, boundary: str) -> list[tuple[bool, Question]]:
 
 
 def _question(row: Mapping[str, str], boundary: str) -> Question:
-    pairs = [one.split("=", 1) for one in row["context"].split(";") if one]
+    pairs = [pair.split("=", 1) for pair in row["context"].split(";") if pair]
     given = {key: boundary if value == "BOUNDARY" else value for key, value in pairs}
     usual = {"aws:RequestedRegion": REGION, "aws:ResourceAccount": ACCOUNT}
     resource = row["resource"] if row["resource"] == "*" else f"arn:aws:{row['resource']}"

@@ -45,7 +45,7 @@ LOOKED_UP = {
 
 
 def _regional(service: str, *resources: str) -> list[str]:
-    return [f"arn:aws:{service}:{REGION}:{ACCOUNT}:{one}" for one in resources]
+    return [f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}" for resource in resources]
 
 
 HOSTS, HEALTHCHECK = f"{DEPLOYMENT}-hosts-{RELEASE}", f"{DEPLOYMENT}-healthcheck"
@@ -93,7 +93,7 @@ SERVICE_LINKED = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role"
 def questions(boundary: str) -> list[Question]:
     found = []
     for action in sorted(PROGRAM):
-        found += [Question(action, one, _usual()) for one in _resources(action)]
+        found += [Question(action, resource, _usual()) for resource in _resources(action)]
     handlers = set().union(*map(needed, templates_types())) | LOOKED_UP
     for action in sorted(_named(handlers)):
         found += _for_cloudformation(action, boundary)
@@ -102,10 +102,14 @@ def questions(boundary: str) -> list[Question]:
 
 def _named(permissions: set[str]) -> set[str]:
     """Each action of those that a schema gives as a pattern, but for those on things that we have not."""
-    every = actions(*{one.split(":")[0] for one in permissions})
-    found = {one for one in permissions if "*" not in one}
+    every = actions(*{action.split(":")[0] for action in permissions})
+    found = {action for action in permissions if "*" not in action}
     for pattern in permissions - found:
-        found |= {one for one in every if fnmatchcase(one, pattern) and not every[one].resources}
+        found |= {
+            action
+            for action in every
+            if fnmatchcase(action, pattern) and not every[action].resources
+        }
     return found
 
 
@@ -113,8 +117,10 @@ def _for_cloudformation(action: str, boundary: str) -> list[Question]:
     context = _usual() | {"aws:CalledVia": "cloudformation.amazonaws.com"}
     if action == "iam:CreateServiceLinkedRole":
         return [
-            Question(action, f"{SERVICE_LINKED}/{one}/x", context | {"iam:AWSServiceName": one})
-            for one in ("autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com")
+            Question(
+                action, f"{SERVICE_LINKED}/{service}/x", context | {"iam:AWSServiceName": service}
+            )
+            for service in ("autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com")
         ]
     context |= {"iam:PermissionsBoundary": boundary, "ec2:InstanceType": "t3.micro"}
     found = []
@@ -148,9 +154,9 @@ def _resources(action: str) -> list[str]:
     # What AWS lists for GetMetricData is a new kind of metrics, none of ours.
     if not forms or action == "cloudwatch:GetMetricData":
         return ["*"]
-    found = [one for one in RESOURCES if any(_is_of(one, form) for form in forms)]
+    found = [arn for arn in RESOURCES if any(_is_of(arn, form) for form in forms)]
     if action != "ec2:RunInstances":
-        found = [one for one in found if not re.search(":image/|:network-interface/", one)]
+        found = [arn for arn in found if not re.search(":image/|:network-interface/", arn)]
     assert found, f"{action} is about none of the things in RESOURCES"
     return found
 

@@ -29,11 +29,11 @@ def _signal(emulator: Emulator, status: str, over: threading.Event) -> None:
     cloudformation = emulator.client("cloudformation")
     while not over.wait(0.05):
         for stack in cloudformation.describe_stacks()["Stacks"]:
-            for one in cloudformation.describe_stack_resources(StackName=stack["StackId"])[
+            for resource in cloudformation.describe_stack_resources(StackName=stack["StackId"])[
                 "StackResources"
             ]:
-                url = str(one.get("PhysicalResourceId"))
-                if one["LogicalResourceId"] == "WaitHandle" and url.startswith("http"):
+                url = str(resource.get("PhysicalResourceId"))
+                if resource["LogicalResourceId"] == "WaitHandle" and url.startswith("http"):
                     for host in ("i-1", "i-2"):
                         told = {
                             "Status": status,

@@ -24,7 +24,11 @@ POLICIES = {
     for name, resource in TEMPLATES["deployer"].resources.items()
     if name != "Boundary"
 }
-STATEMENTS = [(policy, one["Sid"]) for policy, statements in POLICIES.items() for one in statements]
+STATEMENTS = [
+    (policy, statement["Sid"])
+    for policy, statements in POLICIES.items()
+    for statement in statements
+]
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +53,11 @@ def test_without_any_one_of_its_statements_something_is_denied(
 ) -> None:
     deployer = made[0]["deployer"]
     less = [
-        {**one, "Statement": [each for each in one["Statement"] if each["Sid"] != sid]}
-        if {each["Sid"] for each in one["Statement"]} == {each["Sid"] for each in POLICIES[policy]}
-        else one
-        for one in deployer.policies
+        {**document, "Statement": [each for each in document["Statement"] if each["Sid"] != sid]}
+        if {each["Sid"] for each in document["Statement"]}
+        == {each["Sid"] for each in POLICIES[policy]}
+        else document
+        for document in deployer.policies
     ]
     assert less != deployer.policies
     assert not all(ministack(deployer._replace(policies=less), asked))
@@ -61,7 +66,9 @@ def test_without_any_one_of_its_statements_something_is_denied(
 def test_no_action_is_allowed_that_nobody_needs() -> None:
     wanted = set(PROGRAM).union(LOOKED_UP, *map(needed, templates_types()))
     allowed = {action for _, action in _actions()}
-    assert {one for one in allowed if not any(fnmatchcase(each, one) for each in wanted)} == set()
+    assert {
+        action for action in allowed if not any(fnmatchcase(each, action) for each in wanted)
+    } == set()
 
 
 def test_what_is_left_out_is_something_that_a_handler_names() -> None:
@@ -69,7 +76,7 @@ def test_what_is_left_out_is_something_that_a_handler_names() -> None:
         (kind, pattern)
         for kind, patterns in UNUSED.items()
         for pattern in patterns
-        if not any(fnmatchcase(one, pattern) for one in named(kind))
+        if not any(fnmatchcase(action, pattern) for action in named(kind))
     }
     assert stale == set()
     assert set(UNUSED) <= templates_types()
@@ -77,10 +84,10 @@ def test_what_is_left_out_is_something_that_a_handler_names() -> None:
 
 def test_all_but_the_program_s_own_calls_are_cloudformation_s() -> None:
     by_hand = {
-        one["Sid"]
+        statement["Sid"]
         for policy, statements in POLICIES.items()
-        for one in statements
-        if policy != "Program" and "ForAnyValue:StringEquals" not in one["Condition"]
+        for statement in statements
+        if policy != "Program" and "ForAnyValue:StringEquals" not in statement["Condition"]
     }
     # These are limited by whom a role is for.
     assert by_hand == {"PassRoles", "ServiceLinkedRoles"}
@@ -88,20 +95,27 @@ def test_all_but_the_program_s_own_calls_are_cloudformation_s() -> None:
 
 def test_no_statement_says_no_resource_or_no_region_and_no_tag() -> None:
     for policy, statements in POLICIES.items():
-        for one in statements:
-            if one["Resource"] == "*":
-                assert "aws:RequestedRegion" in one["Condition"]["StringEquals"], (policy, one)
+        for statement in statements:
+            if statement["Resource"] == "*":
+                assert "aws:RequestedRegion" in statement["Condition"]["StringEquals"], (
+                    policy,
+                    statement,
+                )
 
 
 def test_each_policy_is_within_what_iam_takes(made: Made) -> None:
     """6,144 characters without white space; a deployment's name has 31 at most, the test's has 16."""
-    for one in made[0]["deployer"].policies:
-        text = re.sub(r"\s", "", json.dumps(one)).replace("timeservice-demo", "t" * 31)
+    for document in made[0]["deployer"].policies:
+        text = re.sub(r"\s", "", json.dumps(document)).replace("timeservice-demo", "t" * 31)
         assert len(text.replace("us-east-1", "ap-southeast-1")) <= 6144
 
 
 def _actions() -> Iterator[tuple[dict[str, Any], str]]:
     for statements in POLICIES.values():
-        for one in statements:
-            for action in [one["Action"]] if isinstance(one["Action"], str) else one["Action"]:
-                yield one, action
+        for statement in statements:
+            for action in (
+                [statement["Action"]]
+                if isinstance(statement["Action"], str)
+                else statement["Action"]
+            ):
+                yield statement, action

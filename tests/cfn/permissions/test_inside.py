@@ -52,7 +52,9 @@ def test_whatever_its_policies_come_to_say_the_boundary_holds(
     }  # fmt: skip
     # It is the boundary that says no (and to a key of KMS's, the policy of the key).
     without = EVALUATORS[evaluator](grown._replace(boundary=None), questions)
-    denied = {one.action for one, answer in zip(questions, without, strict=True) if not answer}
+    denied = {
+        question.action for question, answer in zip(questions, without, strict=True) if not answer
+    }
     assert denied <= {"kms:Decrypt"}
 
 

@@ -44,11 +44,13 @@ def with_statement(identity: Identity, statement: dict[str, Any]) -> Identity:
 def access(identity: Identity) -> dict[str, dict[str, Any]]:
     """A copy of its one policy: Sid -> statement."""
     (policy,) = identity.policies
-    return {one["Sid"]: copy.deepcopy(one) for one in policy["Statement"]}
+    return {statement["Sid"]: copy.deepcopy(statement) for statement in policy["Statement"]}
 
 
 def test_no_question_is_asked_twice() -> None:
-    asked = {(one.action, one.resource, *one.context.items()) for one in QUESTIONS}
+    asked = {
+        (question.action, question.resource, *question.context.items()) for question in QUESTIONS
+    }
     assert len(asked) == len(TABLE) > 300
 
 
@@ -75,13 +77,15 @@ def test_what_must_never_be_is_denied_and_not_only_not_allowed(
     """As if somebody else's policy gave everything: no boundary, and all allowed."""
     given_all = with_statement(reviewers["user"], EVERYTHING)._replace(boundary=None)
     answers = EVALUATORS[evaluator](given_all, QUESTIONS)
-    denied = {one.action for one, answer in zip(QUESTIONS, answers, strict=True) if not answer}
-    assert denied == {one.action for who, one in TABLE if who == "never"}
+    denied = {
+        question.action for question, answer in zip(QUESTIONS, answers, strict=True) if not answer
+    }
+    assert denied == {question.action for who, question in TABLE if who == "never"}
 
 
 def test_nothing_is_allowed_but_what_the_table_allows(reviewers: Reviewers) -> None:
     """Of all that these services know: on our own resources, and on any."""
-    ours = [one.resource for who, one in TABLE if who in ("both", "user")]
+    ours = [question.resource for who, question in TABLE if who in ("both", "user")]
     questions = [
         Question(action, resource, {"aws:RequestedRegion": "us-east-1"})
         for action in actions(*SERVICES)
@@ -89,8 +93,10 @@ def test_nothing_is_allowed_but_what_the_table_allows(reviewers: Reviewers) -> N
         if resource == "*" or resource.split(":")[2] == action.split(":")[0]
     ]
     answers = ministack(reviewers["user"], questions)
-    allowed = {one.action for one, answer in zip(questions, answers, strict=True) if answer}
-    assert allowed == {one.action for who, one in TABLE if who in ("both", "user")}
+    allowed = {
+        question.action for question, answer in zip(questions, answers, strict=True) if answer
+    }
+    assert allowed == {question.action for who, question in TABLE if who in ("both", "user")}
 
 
 def test_nothing_that_writes_is_allowed_but_for_the_own_password_and_second_factor(
@@ -101,8 +107,10 @@ def test_nothing_that_writes_is_allowed_but_for_the_own_password_and_second_fact
     writing = [name for name, action in known.items() if action.level not in ("List", "Read")]
     assert len(writing) > 1000
     context = {"aws:RequestedRegion": "us-east-1"}
-    answers = iam_simulate(reviewers["user"], [Question(one, context=context) for one in writing])
-    assert {one for one, answer in zip(writing, answers, strict=True) if answer} == {
+    answers = iam_simulate(
+        reviewers["user"], [Question(action, context=context) for action in writing]
+    )
+    assert {action for action, answer in zip(writing, answers, strict=True) if answer} == {
         "iam:ChangePassword",
         "iam:CreateVirtualMFADevice",
         "iam:EnableMFADevice",
@@ -120,22 +128,24 @@ def test_what_is_allowed_is_named_exists_and_is_limited_as_far_as_aws_can(
         named = listed(statement["Action"])
         assert set(named) <= set(known), sid
         if statement["Resource"] == "*":
-            could = {one for one in named if known[one].resources}
+            could = {action for action in named if known[action].resources}
             assert could <= KNOW_NO_RESOURCES, sid
             assert "Condition" in statement or named == ["iam:GetAccountPasswordPolicy"], sid
         else:
-            assert "*" not in [one.split(":", 5)[5] for one in listed(statement["Resource"])], sid
+            assert "*" not in [
+                resource.split(":", 5)[5] for resource in listed(statement["Resource"])
+            ], sid
 
 
 def test_what_is_denied_exists(reviewers: Reviewers) -> None:
     """A denial of what does not exist protects nothing."""
     denied = {
-        one
+        action
         for statement in access(reviewers["user"]).values()
         if statement["Effect"] == "Deny"
-        for one in listed(statement["Action"])
+        for action in listed(statement["Action"])
     }
-    known = actions(*{one.split(":")[0] for one in denied})
+    known = actions(*{action.split(":")[0] for action in denied})
     for pattern in denied:
         assert fnmatch.filter(known, pattern), pattern
 
@@ -207,7 +217,7 @@ def test_the_table_notices_a_policy_that_says_more_or_less(
     policy = {"Version": "2012-10-17", "Statement": list(statements.values())}
     changed = reviewers["user"]._replace(policies=[policy], boundary=policy)
     found = surprises(ministack(changed, QUESTIONS), "user")
-    assert [one for one in found if re.search(surprise, one)], found
+    assert [text for text in found if re.search(surprise, text)], found
 
 
 def test_the_table_notices_when_there_is_no_boundary(reviewers: Reviewers) -> None:

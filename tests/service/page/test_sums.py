@@ -75,7 +75,7 @@ def test_the_time_is_within_the_bound_however_long_each_way_takes(page: Page) ->
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "both"),
+    ("first", "other", "both"),
     [
         ((0, 10), (5, 20), (5, 10, 0)),
         ((0, 10), (2, 4), (2, 4, 0)),
@@ -83,9 +83,9 @@ def test_the_time_is_within_the_bound_however_long_each_way_takes(page: Page) ->
     ],
 )
 def test_what_two_hosts_say_is_put_together(
-    one: tuple[int, int], other: tuple[int, int], both: tuple[int, int, int], page: Page
+    first: tuple[int, int], other: tuple[int, int], both: tuple[int, int, int], page: Page
 ) -> None:
-    intervals = [{"lo": lo, "hi": hi, "at": 0} for lo, hi in (one, other)]
+    intervals = [{"lo": lo, "hi": hi, "at": 0} for lo, hi in (first, other)]
     found = page.evaluate("all => combine(all, 0)", intervals)
     assert (found["lo"], found["hi"], found["gap"]) == both
 
