@@ -128,6 +128,12 @@ def test_a_slow_service_is_still_asked_twice() -> None:
     assert len(result.reading.samples) == 2
 
 
+def test_a_third_sample_that_does_not_fit_before_the_deadline_is_not_taken() -> None:
+    result = check_server(slow_clock(0.6), deadline=1.6, limit=1e-6)
+    assert result.verdict.reason == "undetermined"
+    assert len(result.reading.samples) == 2
+
+
 @pytest.mark.parametrize(("deadline", "patience"), [(10.0, 1.5), (3.0, 1.5), (1.0, 0.5)])
 def test_the_reference_gets_half_of_the_deadline_and_no_more_than_a_second_and_a_half(
     deadline: float, patience: float
