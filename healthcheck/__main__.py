@@ -55,10 +55,7 @@ def choose_reference(args: argparse.Namespace) -> AskReference:
     """Return how true time is measured."""
     if args.reference == "local":
         return lambda patience: reference.own_clock("chosen")
-    servers = args.ntp or reference.SERVERS
-    if args.every is None:
-        return functools.partial(reference.measure, servers)
-    return SparingReference(servers)
+    return SparingReference(args.ntp or reference.SERVERS)
 
 
 def check_periodically(run_check: Callable[[], Result], args: argparse.Namespace) -> Exit:
