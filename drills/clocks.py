@@ -152,7 +152,7 @@ def expect_ok(trial: Trial, check: Done) -> None:
 
 def read_clocks(trial: Trial) -> list[dict[str, Any]]:
     """What /now reports of the clock, in several responses in a row."""
-    return [requests.get(f"{trial.clone.url}/now", timeout=5).json()["clock"] for _ in range(6)]
+    return [requests.get(f"{trial.clone.url}/now", timeout=10).json()["clock"] for _ in range(6)]
 
 
 def clock_states(trial: Trial) -> set[str]:
