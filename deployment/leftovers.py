@@ -114,8 +114,8 @@ class _Search:
         tagging = self.client("resourcegroupstaggingapi").get_paginator("get_resources")
         stacks = [f"{self.deployment.name}-{part}" for part in sorted(parts())]
         # Other deployments' resources are read as well: their tags count more than their names.
-        for wanted in ({"Key": "deployment"}, {"Key": STACK_TAG, "Values": stacks}):
-            for page in tagging.paginate(TagFilters=[wanted]):
+        for tag_filter in ({"Key": "deployment"}, {"Key": STACK_TAG, "Values": stacks}):
+            for page in tagging.paginate(TagFilters=[tag_filter]):
                 for resource in page["ResourceTagMappingList"]:
                     self.tags[resource["ResourceARN"]] = parse_tags(resource["Tags"])
 
@@ -159,8 +159,8 @@ class _Search:
                 return tags
         if kind.service == "elbv2":
             request = {"ResourceArns": [identity]}
-            (found,) = self.client("elbv2").describe_tags(**request)["TagDescriptions"]
-            return parse_tags(found["Tags"])
+            (description,) = self.client("elbv2").describe_tags(**request)["TagDescriptions"]
+            return parse_tags(description["Tags"])
         # IAM returns them only of one resource at a time, so of the project's alone.
         project = self.deployment.name.partition("-")[0]
         if kind.service == "iam" and kind.id != "Arn" and identity.startswith(f"{project}-"):
