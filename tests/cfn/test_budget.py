@@ -79,9 +79,9 @@ def test_it_meets_the_schema_of_its_resource_type() -> None:
 
 
 def test_the_api_behind_it_knows_every_name_and_value(create: Any) -> None:
-    made = request(budget())
-    assert ParamValidator().validate(made, create).generate_report() == ""
-    assert misfits(create, made) == []
+    parameters = request(budget())
+    assert ParamValidator().validate(parameters, create).generate_report() == ""
+    assert misfits(create, parameters) == []
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,12 @@ def test_the_api_behind_it_knows_every_name_and_value(create: Any) -> None:
 def test_a_value_that_the_api_does_not_know_would_be_found(
     create: Any, path: tuple[Any, ...], value: str
 ) -> None:
-    made = request(budget())
-    place = made
+    parameters = request(budget())
+    place = parameters
     for key in path[:-1]:
         place = place[key]
     place[path[-1]] = value
-    assert [misfit.endswith(f": {value}") for misfit in misfits(create, made)] == [True]
+    assert [misfit.endswith(f": {value}") for misfit in misfits(create, parameters)] == [True]
 
 
 def test_it_sees_use_that_credits_pay_for() -> None:
@@ -121,10 +121,10 @@ def test_it_has_no_name_that_its_replacement_would_collide_with() -> None:
 
 
 def test_it_tells_by_mail_what_is_to_come_and_what_was_spent() -> None:
-    told = budget()["NotificationsWithSubscribers"]
-    assert len(told) <= 5
+    mails = budget()["NotificationsWithSubscribers"]
+    assert len(mails) <= 5
     thresholds = {}
-    for entry in told:
+    for entry in mails:
         assert entry["Subscribers"] == [{"SubscriptionType": "EMAIL", "Address": EMAIL}]
         about = entry["Notification"]
         assert (about["ComparisonOperator"], about["ThresholdType"]) == (

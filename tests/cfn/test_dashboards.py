@@ -47,8 +47,8 @@ def body(minutes: str = "1", limit: str = "1") -> dict[str, Any]:
         EveryMinutes=minutes,
         Limit=limit,
     ).get_properties("Dashboard")
-    found: dict[str, Any] = json.loads(properties["DashboardBody"])
-    return found
+    content: dict[str, Any] = json.loads(properties["DashboardBody"])
+    return content
 
 
 def widgets(kind: str) -> list[dict[str, Any]]:
@@ -57,7 +57,7 @@ def widgets(kind: str) -> list[dict[str, Any]]:
 
 def metrics() -> list[tuple[str, str, dict[str, str]]]:
     """Namespace, name and dimensions of all that is drawn, with CloudWatch's short forms (., ...) written out."""
-    found = []
+    rows = []
     for widget in widgets("metric"):
         before: list[str] = []
         for metric in widget["metrics"]:
@@ -72,8 +72,8 @@ def metrics() -> list[tuple[str, str, dict[str, str]]]:
                 if new is not None
             ]
             before = words
-            found.append((words[0], words[1], dict(zip(words[2::2], words[3::2], strict=True))))
-    return found
+            rows.append((words[0], words[1], dict(zip(words[2::2], words[3::2], strict=True))))
+    return rows
 
 
 def queries() -> dict[str, str]:
@@ -151,9 +151,9 @@ def test_a_query_reads_the_functions_own_log_and_names_fields_that_are_in_it(tit
     query = queries()[title]
     source, rest = query.split(" | ", 1)
     assert source == f"SOURCE '{LOG_GROUP}'"
-    made = set(re.findall(r"\b(?:as|into) (\w+)", rest)) | MADE
+    names = set(re.findall(r"\b(?:as|into) (\w+)", rest)) | MADE
     rest = re.sub(r"'[^']*'|/[^/]*/", "", rest)
-    words = set(re.findall(r"[@\w.]+(?![\w(])", rest)) - made
+    words = set(re.findall(r"[@\w.]+(?![\w(])", rest)) - names
     keywords = {
         *(
             "as",
@@ -178,13 +178,13 @@ def test_a_query_reads_the_functions_own_log_and_names_fields_that_are_in_it(tit
 
 
 @pytest.mark.parametrize(
-    ("told", "release"), [({"version": "6a936518f99b"}, "6a936518f99b"), ({}, "?")]
+    ("fields", "release"), [({"version": "6a936518f99b"}, "6a936518f99b"), ({}, "?")]
 )
 def test_a_record_says_the_release_of_each_host_if_the_host_does(
-    told: dict[str, str], release: str
+    fields: dict[str, str], release: str
 ) -> None:
     with web(
-        lambda request: request.answer({"now": rfc3339(), "instance": "i-1"} | told)
+        lambda request: request.answer({"now": rfc3339(), "instance": "i-1"} | fields)
     ) as service:
         result = check(service.url, ask_reference=lambda patience: reference.own_clock("chosen"))
     record = json.loads(json_form.render(result))

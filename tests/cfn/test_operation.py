@@ -240,8 +240,8 @@ def test_a_month_of_checks_is_free_even_if_each_took_all_its_time() -> None:
     document = (ROOT / "docs" / "healthcheck.md").read_text()
     for what, (used, free) in sums.items():
         assert used <= free
-        told = f"{used:,.2f}" if used < 1 else f"{used:,.0f}"
-        assert f"| {what} | {told} | {free:,} |" in document
+        figure = f"{used:,.2f}" if used < 1 else f"{used:,.0f}"
+        assert f"| {what} | {figure} | {free:,} |" in document
 
 
 def test_the_function_is_run_by_its_own_rule_and_not_again() -> None:
@@ -287,18 +287,18 @@ def test_the_function_s_handler_exists() -> None:
 
 def section(title: str) -> str:
     """What docs/operations.md says below that heading, up to the next."""
-    found = re.search(rf"^### {title}\n(.+?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL)
-    assert found, f"docs/operations.md has no section ### {title}"
-    return found[1]
+    match = re.search(rf"^### {title}\n(.+?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL)
+    assert match, f"docs/operations.md has no section ### {title}"
+    return match[1]
 
 
 @pytest.mark.parametrize("name", ALARMS)
 def test_each_alarm_has_its_runbook(name: str) -> None:
-    told = dict(re.findall(r"^\| ([\w ]+) \| (.+) \|$", section(name), re.MULTILINE))
-    assert list(told) == ["means", "who notices", "look at", "do", "ends", "drill"]
+    rows = dict(re.findall(r"^\| ([\w ]+) \| (.+) \|$", section(name), re.MULTILINE))
+    assert list(rows) == ["means", "who notices", "look at", "do", "ends", "drill"]
     played = (ROOT / "docs" / "drills.md").read_text()
     for drill in (
-        [] if told["drill"].startswith("none: ") else re.findall(r"`(.+?)`", told["drill"])
+        [] if rows["drill"].startswith("none: ") else re.findall(r"`(.+?)`", rows["drill"])
     ):
         assert re.search(rf"^\| {drill} \| .*\b{name} rang", played, re.MULTILINE), drill
 

@@ -283,8 +283,10 @@ def test_no_parameter_is_a_wildcard_in_the_reviewer_s_policy(
 def test_roles_have_the_boundary_that_is_given() -> None:
     for name in ("hosts.HostRole", "healthcheck.FunctionRole"):
         part = name.split(".")[0]
-        given = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]}
-        assert of_type("IAM::Role")[name]["PermissionsBoundary"] == given
+        boundary = {
+            "Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]
+        }
+        assert of_type("IAM::Role")[name]["PermissionsBoundary"] == boundary
         condition = TEMPLATES[part].content["Conditions"]["HasBoundary"]
         assert condition == {"Fn::Not": [{"Fn::Equals": [{"Ref": "PermissionsBoundary"}, ""]}]}
 
@@ -299,8 +301,8 @@ def test_what_a_reviewer_reads_of_stacks_holds_no_secret() -> None:
     assert handles
     for part, template in TEMPLATES.items():
         assert not any("NoEcho" in parameter for parameter in template.parameters.values()), part
-        told = str(template.outputs)
-        assert not any(name in told for name in handles), part
+        outputs = str(template.outputs)
+        assert not any(name in outputs for name in handles), part
         assert "resolve:" not in template.body, part
 
 

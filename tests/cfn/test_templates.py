@@ -164,7 +164,7 @@ def choices(
     node: Any, starts: tuple[int, ...] = (), depth: int = 0
 ) -> list[tuple[str, int, int, tuple[int, ...]]]:
     """Each of CHOICES: its key, its first and last line, and the first lines of it and of what it stands in."""
-    found = []
+    places = []
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             first, last = key.start_mark.line, value.end_mark.line
@@ -172,12 +172,12 @@ def choices(
                 (*starts, first) if depth > 2 else ()
             )  # above a resource, it is about all of it
             if key.value in CHOICES and depth > 2:
-                found.append((key.value, first, max(last, first + 1), inside))
-            found += choices(value, inside, depth + 1)
+                places.append((key.value, first, max(last, first + 1), inside))
+            places += choices(value, inside, depth + 1)
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            found += choices(value, (*starts, value.start_mark.line), depth + 1)
-    return found
+            places += choices(value, (*starts, value.start_mark.line), depth + 1)
+    return places
 
 
 def test_nothing_costs_more_than_decided() -> None:

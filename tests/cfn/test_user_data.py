@@ -94,11 +94,11 @@ def boot(tmp_path: Path) -> Booting:
             timeout=30,
             check=False,
         )
-        told = signals.read_text().splitlines() if signals.exists() else []
+        bodies = signals.read_text().splitlines() if signals.exists() else []
         return Boot(
             done.returncode,
             done.stdout + done.stderr,
-            [json.loads(line) for line in told],
+            [json.loads(line) for line in bodies],
             calls.read_text().splitlines(),
         )
 
@@ -235,9 +235,9 @@ def test_a_failure_is_told_once_with_its_step_and_line(
 
 def test_the_line_told_is_the_line_that_failed(boot: Booting) -> None:
     reason = boot(DNF_STATUS="1").signals[0]["Reason"]
-    told = re.search(r"line (\d+): (.+)\)", reason)
-    assert told
-    assert script().splitlines()[int(told[1]) - 1] == told[2] == "dnf install -y -q docker"
+    match = re.search(r"line (\d+): (.+)\)", reason)
+    assert match
+    assert script().splitlines()[int(match[1]) - 1] == match[2] == "dnf install -y -q docker"
 
 
 def test_a_service_that_never_gets_healthy_has_the_last_word(boot: Booting) -> None:

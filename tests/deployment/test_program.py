@@ -32,8 +32,8 @@ def test_outputs_are_wired_into_parameters_of_the_same_meaning() -> None:
     stacks = Engine().run().stacks()
     wired = {
         f"{part}.{key}": value
-        for part, made in stacks.items()
-        for key, value in made.get("parameters", {}).items()
+        for part, stack in stacks.items()
+        for key, value in stack.get("parameters", {}).items()
         if str(value).split(".")[0] in stacks
     }
     assert wired == {
@@ -60,8 +60,8 @@ def test_parameters_meet_the_constraints_that_the_templates_declare() -> None:
     stacks = Engine().run(ALL).stacks()
     own = [
         (part, key, value)
-        for part, made in stacks.items()
-        for key, value in made.get("parameters", {}).items()
+        for part, stack in stacks.items()
+        for key, value in stack.get("parameters", {}).items()
         if str(value).split(".")[0] not in stacks
     ]
     assert {key for _, key, _ in own} >= {"S3PrefixList", "ImageKey", "PackageKey", "Release"}
@@ -72,7 +72,7 @@ def test_parameters_meet_the_constraints_that_the_templates_declare() -> None:
 def test_stacks_are_named_after_project_stack_and_part() -> None:
     engine = Engine().run()
     release = engine.exports["release"]
-    assert {part: made["name"] for part, made in engine.stacks().items()} == {
+    assert {part: stack["name"] for part, stack in engine.stacks().items()} == {
         "artifacts": "timeservice-test-artifacts",
         "network": "timeservice-test-network",
         "balancer": "timeservice-test-balancer",
@@ -82,14 +82,14 @@ def test_stacks_are_named_after_project_stack_and_part() -> None:
 
 
 def test_a_stack_is_made_from_its_template_and_removes_itself_when_it_fails() -> None:
-    for part, made in Engine().run(ALL).stacks().items():
-        assert made["templateBody"] == (ROOT / "cfn" / f"{part}.yaml").read_text(), part
-        assert made["onFailure"] == "DELETE", part
-        assert made["tags"] == {"project": "timeservice", "deployment": "timeservice-test"}, part
+    for part, stack in Engine().run(ALL).stacks().items():
+        assert stack["templateBody"] == (ROOT / "cfn" / f"{part}.yaml").read_text(), part
+        assert stack["onFailure"] == "DELETE", part
+        assert stack["tags"] == {"project": "timeservice", "deployment": "timeservice-test"}, part
 
 
 def test_only_stacks_with_roles_may_make_roles() -> None:
-    allowed = {part for part, made in Engine().run().stacks().items() if made.get("capabilities")}
+    allowed = {part for part, stack in Engine().run().stacks().items() if stack.get("capabilities")}
     assert allowed == {"hosts", "healthcheck"}
 
 
@@ -151,7 +151,7 @@ def test_a_preview_works_while_no_output_is_known() -> None:
 
 def test_what_others_stand_in_is_never_replaced_by_an_update() -> None:
     stacks = Engine().run().stacks()
-    assert [part for part, made in stacks.items() if "policyBody" in made] == ["network"]
+    assert [part for part, stack in stacks.items() if "policyBody" in stack] == ["network"]
     allowed, denied = json.loads(stacks["network"]["policyBody"])["Statement"]
     everyone = {"Principal": "*"}  # CloudFormation refuses a policy without it
     assert allowed == everyone | {"Effect": "Allow", "Action": "Update:*", "Resource": "*"}
@@ -176,8 +176,8 @@ def test_what_others_stand_in_is_never_replaced_by_an_update() -> None:
 
 
 def test_a_budget_tells_whom_alarms_are_mailed_to() -> None:
-    made = Engine().run({"budget": "20", "alertEmail": "ops@example.org"}).stacks()["budget"]
-    assert made["parameters"] == {"Email": "ops@example.org", "LimitInDollars": "20"}
+    budget = Engine().run({"budget": "20", "alertEmail": "ops@example.org"}).stacks()["budget"]
+    assert budget["parameters"] == {"Email": "ops@example.org", "LimitInDollars": "20"}
     assert "budget" not in Engine().run({"alertEmail": "ops@example.org"}).stacks()
 
 

@@ -244,10 +244,10 @@ def test_the_quota_check_knows_every_instance_type_that_is_allowed() -> None:
 def test_an_outdated_archive_is_refused_with_the_command_that_makes_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def outdated(kind: str) -> Archive:
+    def refuse(kind: str) -> Archive:
         raise ArchiveError(f"run `make {kind}`")
 
-    monkeypatch.setattr(deployment.release, "archive", outdated)
+    monkeypatch.setattr(deployment.release, "archive", refuse)
     engine = Engine()
     with pytest.raises(pulumi.RunError, match="run `make image`"):
         engine.run()

@@ -17,8 +17,8 @@ ROLE = {"reviewer": "role", "reviewerAccount": "123456789012", "reviewerExternal
 
 
 def parameters(engine: Engine) -> dict[str, Any]:
-    made: dict[str, Any] = engine.stacks()["reviewer"]["parameters"]
-    return made
+    inputs: dict[str, Any] = engine.stacks()["reviewer"]["parameters"]
+    return inputs
 
 
 def test_nobody_reviews_unless_told_so() -> None:
@@ -32,9 +32,9 @@ def test_nobody_reviews_unless_told_so() -> None:
 def test_it_is_told_what_the_other_stacks_have_made_and_of_the_hosts_only_when_they_stand(
     config: dict[str, str],
 ) -> None:
-    given = parameters(Engine().run(config))
+    inputs = parameters(Engine().run(config))
     assert (
-        given
+        inputs
         == {
             "Kind": config["reviewer"],
             "TrustedAccount": config.get("reviewerAccount", ""),
@@ -48,7 +48,7 @@ def test_it_is_told_what_the_other_stacks_have_made_and_of_the_hosts_only_when_t
         }
     )
     for key in ("Kind", "TrustedAccount", "ExternalId", "Deployment"):
-        assert read("reviewer").find_fault(key, given[key]) is None, key
+        assert read("reviewer").find_fault(key, inputs[key]) is None, key
 
 
 @pytest.mark.parametrize("config", [USER, ROLE], ids=str)
@@ -79,25 +79,25 @@ def test_a_user_s_password_goes_before_its_user() -> None:
 
 
 def test_a_user_is_told_where_to_sign_in_and_what_to_open() -> None:
-    told = Engine().run(USER).exports["reviewer"]
-    assert (told["url"], told["user"]) == ("reviewer.SignInUrl", "reviewer.Name")
+    output = Engine().run(USER).exports["reviewer"]
+    assert (output["url"], output["user"]) == ("reviewer.SignInUrl", "reviewer.Name")
     console = "https://eu-west-1.console.aws.amazon.com"
     start = f"{console}/cloudformation/home?region=eu-west-1#/stacks/stackinfo?stackId="
-    stacks = [page.removeprefix(start) for page in told["pages"] if page.startswith(start)]
+    stacks = [page.removeprefix(start) for page in output["pages"] if page.startswith(start)]
     assert [stack.split("-")[0] for stack in stacks] == [
         *("artifacts", "network", "balancer", "hosts", "healthcheck", "reviewer")
     ]
     start = f"{console}/cloudwatch/home?region=eu-west-1#dashboards/dashboard/"
-    assert f"{start}healthcheck.Dashboard" in told["pages"]
+    assert f"{start}healthcheck.Dashboard" in output["pages"]
 
 
 def test_a_role_has_no_password_and_no_secret() -> None:
     engine = Engine().run(ROLE)
     assert "reviewer-login" not in engine.made
     assert engine.secrets == set()
-    told = engine.exports["reviewer"]
-    assert (told["role"], told["externalId"]) == ("reviewer.Arn", "review-1")
-    assert told["command"].endswith("--external-id review-1 --role-arn reviewer.Arn")
+    output = engine.exports["reviewer"]
+    assert (output["role"], output["externalId"]) == ("reviewer.Arn", "review-1")
+    assert output["command"].endswith("--external-id review-1 --role-arn reviewer.Arn")
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,9 @@ def make(kind: str, root: Path) -> None:
 
 @pytest.mark.parametrize("kind", ARCHIVES)
 def test_an_archive_of_the_present_sources_is_taken(kind: str, root: Path) -> None:
-    found = archive(kind, root)
-    assert found.path == root / "build" / ARCHIVES[kind][1]
-    assert found.digest == source_digest(kind, root)
+    present = archive(kind, root)
+    assert present.path == root / "build" / ARCHIVES[kind][1]
+    assert present.digest == source_digest(kind, root)
 
 
 def test_a_digest_fits_into_names_and_keys(root: Path) -> None:

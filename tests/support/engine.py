@@ -54,13 +54,13 @@ class Engine(Mocks):
 
     def _outputs(self, args: MockResourceArgs) -> dict[str, str]:
         template = TEMPLATES[part(args.name)]
-        given = set(args.inputs.get("parameters", {}))
-        if unknown := given - set(template.parameters):
+        names = set(args.inputs.get("parameters", {}))
+        if unknown := names - set(template.parameters):
             raise AssertionError(f"{args.name} declares no parameter {sorted(unknown)}")
         required = {
             key for key, parameter in template.parameters.items() if "Default" not in parameter
         }
-        if missing := required - given:
+        if missing := required - names:
             raise AssertionError(f"{args.name} needs {sorted(missing)}")
         return {key: f"{part(args.name)}.{key}" for key in template.outputs}
 
@@ -111,13 +111,13 @@ class Engine(Mocks):
         program()
         return self
 
-    def _keep(self, made: dict[str, Any]) -> None:
-        self.exports = made["exports"]
-        self.secrets = {name for name, secret in made["secret"].items() if secret}
+    def _keep(self, resources: dict[str, Any]) -> None:
+        self.exports = resources["exports"]
+        self.secrets = {name for name, secret in resources["secret"].items() if secret}
 
     def stacks(self) -> dict[str, dict[str, Any]]:
         """The stacks that the program declared: part -> inputs, in the order of their declaration."""
-        return {part(name): made for name, made in self.made.items() if "templateBody" in made}
+        return {part(name): resources for name, resources in self.made.items() if "templateBody" in resources}
 
 
 class _Recorder(MockMonitor):

@@ -31,13 +31,13 @@ def the(suffix: str) -> dict[str, Any]:
 
 def statements() -> list[tuple[str, dict[str, Any]]]:
     """Each statement of each policy document, with the resource that it stands in; trust policies left out."""
-    found: list[tuple[str, dict[str, Any]]] = []
+    pairs: list[tuple[str, dict[str, Any]]] = []
 
     def walk(name: str, value: Any) -> None:
         if isinstance(value, dict):
             for key, inner in value.items():
                 if key == "PolicyDocument":
-                    found.extend((name, _if_at_all(statement)) for statement in inner["Statement"])
+                    pairs.extend((name, _if_at_all(statement)) for statement in inner["Statement"])
                 elif key != "AssumeRolePolicyDocument":
                     walk(name, inner)
         elif isinstance(value, list):
@@ -46,13 +46,13 @@ def statements() -> list[tuple[str, dict[str, Any]]]:
 
     for name, resource in RESOURCES.items():
         walk(name, resource)
-    return found
+    return pairs
 
 
 def _if_at_all(statement: dict[str, Any]) -> dict[str, Any]:
     """A statement that stands there under a condition of the template's."""
-    made: dict[str, Any] = statement["Fn::If"][1] if "Fn::If" in statement else statement
-    return made
+    allowed: dict[str, Any] = statement["Fn::If"][1] if "Fn::If" in statement else statement
+    return allowed
 
 
 def launch_template() -> dict[str, Any]:
@@ -62,5 +62,5 @@ def launch_template() -> dict[str, Any]:
 
 def attributes(of: dict[str, Any]) -> dict[str, str]:
     """The attributes of a load balancer or target group, by key."""
-    (found,) = (value for key, value in of.items() if key.endswith("Attributes"))
-    return {pair["Key"]: pair["Value"] for pair in found}
+    (items,) = (value for key, value in of.items() if key.endswith("Attributes"))
+    return {pair["Key"]: pair["Value"] for pair in items}

@@ -22,23 +22,23 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 @pytest.fixture(scope="session")
 def reviewers(emulator: Emulator) -> dict[str, Identity]:
     """As CloudFormation makes them from the template: kind -> identity."""
-    made = {
+    outputs_by_kind = {
         kind: emulator.deploy(
             f"{DEPLOYMENT}-reviewer-{kind}", "reviewer", Kind=kind, **NAMES, **TRUST
         )
         for kind in ("user", "role")
     }
     # MiniStack's CloudFormation leaves out the boundary of a role, though not that of a user.
-    (policy,) = emulator.client("iam").list_attached_role_policies(RoleName=made["role"]["Name"])[
-        "AttachedPolicies"
-    ]
+    (policy,) = emulator.client("iam").list_attached_role_policies(
+        RoleName=outputs_by_kind["role"]["Name"]
+    )["AttachedPolicies"]
     emulator.client("iam").put_role_permissions_boundary(
-        RoleName=made["role"]["Name"], PermissionsBoundary=policy["PolicyArn"]
+        RoleName=outputs_by_kind["role"]["Name"], PermissionsBoundary=policy["PolicyArn"]
     )
-    return {kind: emulator.identity(outputs["Arn"]) for kind, outputs in made.items()}
+    return {kind: emulator.identity(outputs["Arn"]) for kind, outputs in outputs_by_kind.items()}
 
 
 @pytest.fixture(scope="session")
-def made(emulator: Emulator) -> tuple[dict[str, Identity], str]:
+def grants(emulator: Emulator) -> tuple[dict[str, Identity], str]:
     """Who deploys and who works inside, by the names of their tables; and the ARN of the boundary."""
     return inside.make(emulator)

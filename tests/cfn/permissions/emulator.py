@@ -65,14 +65,14 @@ class Emulator:
 
     def client(self, service: str, credentials: dict[str, str] | None = None) -> Any:
         """credentials: as IAM or STS return them; None: the account's root."""
-        given = credentials or {"AccessKeyId": "test", "SecretAccessKey": "test"}
+        keys = credentials or {"AccessKeyId": "test", "SecretAccessKey": "test"}
         return boto3.client(
             service,
             endpoint_url=self.url,
             region_name=REGION,
-            aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"],
-            aws_session_token=given.get("SessionToken"),
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys.get("SessionToken"),
         )
 
     def deploy(self, stack: str, part: str, **parameters: str) -> dict[str, str]:
@@ -88,22 +88,22 @@ class Emulator:
             Tags=[{"Key": key, "Value": value} for key, value in self.tags.items()],
         )
         while True:
-            (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-            if not found["StackStatus"].endswith("_IN_PROGRESS"):
+            (description,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+            if not description["StackStatus"].endswith("_IN_PROGRESS"):
                 break
             time.sleep(0.02)
-        assert found["StackStatus"] == "CREATE_COMPLETE", found.get("StackStatusReason")
-        return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+        assert description["StackStatus"] == "CREATE_COMPLETE", description.get("StackStatusReason")
+        return {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
 
     def identity(self, arn: str) -> Identity:
         """A user or a role as it was made, with all of its policies and its boundary."""
         iam = self.client("iam")
         kind, name = arn.split(":")[5].split("/")[0], arn.split("/")[-1]
         named = {f"{kind.capitalize()}Name": name}
-        found = getattr(iam, f"get_{kind}")(**named)[kind.capitalize()]
+        description = getattr(iam, f"get_{kind}")(**named)[kind.capitalize()]
         inline = getattr(iam, f"list_{kind}_policies")(**named)["PolicyNames"]
         attached = getattr(iam, f"list_attached_{kind}_policies")(**named)["AttachedPolicies"]
-        boundary = found.get("PermissionsBoundary")
+        boundary = description.get("PermissionsBoundary")
         return Identity(
             arn,
             [
@@ -119,5 +119,5 @@ class Emulator:
     def _document(self, arn: str) -> Any:
         iam = self.client("iam")
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-        found = iam.get_policy_version(PolicyArn=arn, VersionId=version)
-        return found["PolicyVersion"]["Document"]
+        description = iam.get_policy_version(PolicyArn=arn, VersionId=version)
+        return description["PolicyVersion"]["Document"]

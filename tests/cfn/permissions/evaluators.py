@@ -50,7 +50,7 @@ def ministack(identity: Identity, questions: Sequence[Question]) -> list[bool]:
     policies = [parse_policy_document(dict(document)) for document in identity.policies]
     limits = [] if identity.boundary is None else [[parse_policy_document(dict(identity.boundary))]]
 
-    def allowed(question: Question) -> bool:
+    def is_allowed(question: Question) -> bool:
         context = EvalContext(
             principal_arn=identity.arn,
             principal_type=identity.arn.split(":")[5].split("/")[0].capitalize(),
@@ -62,23 +62,23 @@ def ministack(identity: Identity, questions: Sequence[Question]) -> list[bool]:
         )
         return bool(evaluate(context, policies, *limits).decision == "Allow")
 
-    return [allowed(question) for question in questions]
+    return [is_allowed(question) for question in questions]
 
 
 def iam_simulate(identity: Identity, questions: Sequence[Question]) -> list[bool]:
     """Raises AssertionError with the questions that AWS could not be asked."""
-    asked = {
+    asker = {
         "principal": identity.arn,
         "policies": identity.policies,
         "boundary": identity.boundary,
     }
-    verdicts = _node(identity=asked, questions=questions)
-    wrong = [
+    verdicts = _node(identity=asker, questions=questions)
+    errors = [
         f"{question.action} {question.resource}: {verdict}"
         for question, verdict in zip(questions, verdicts, strict=True)
         if verdict.startswith("error")
     ]
-    assert not wrong, "\n".join(wrong)
+    assert not errors, "\n".join(errors)
     return [verdict == "Allowed" for verdict in verdicts]
 
 

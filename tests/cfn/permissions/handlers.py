@@ -122,23 +122,23 @@ def schema(type_: str) -> dict[str, Any]:
     return content
 
 
-def named(type_: str) -> set[str]:
+def list_permissions(type_: str) -> set[str]:
     """All permissions that the type's handlers name, but for `list`, which no stack calls."""
     content = schema(type_)
     handlers = {**content.get("handlers", {})}
     handlers.pop("list", None)
-    found = {action for handler in handlers.values() for action in handler["permissions"]}
-    return found | set(content.get("tagging", {}).get("permissions", []))
+    permissions = {action for handler in handlers.values() for action in handler["permissions"]}
+    return permissions | set(content.get("tagging", {}).get("permissions", []))
 
 
-def unused(type_: str) -> set[str]:
+def list_unused(type_: str) -> set[str]:
     return {
         action
-        for action in named(type_)
+        for action in list_permissions(type_)
         for each in UNUSED.get(type_, {})
         if fnmatchcase(action, each)
     }
 
 
-def needed(type_: str) -> set[str]:
-    return named(type_) - unused(type_)
+def list_needed(type_: str) -> set[str]:
+    return list_permissions(type_) - list_unused(type_)

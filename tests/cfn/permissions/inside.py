@@ -39,8 +39,8 @@ HEALTHCHECK = {
 
 def make(emulator: Emulator) -> tuple[dict[str, Identity], str]:
     """The three identities, by the names of their tables, and the boundary's ARN."""
-    made = emulator.deploy("deployer", "deployer", Deployment=DEPLOYMENT)
-    boundary = made["Boundary"]
+    outputs = emulator.deploy("deployer", "deployer", Deployment=DEPLOYMENT)
+    boundary = outputs["Boundary"]
     with hosts_signal(emulator):
         hosts = f"{DEPLOYMENT}-hosts-{RELEASE}"
         emulator.deploy(hosts, "hosts", **HOSTS, PermissionsBoundary=boundary)
@@ -48,10 +48,10 @@ def make(emulator: Emulator) -> tuple[dict[str, Identity], str]:
     emulator.client("s3").put_object(Bucket=BUCKET, Key=HEALTHCHECK["PackageKey"], Body=_package())
     healthcheck = f"{DEPLOYMENT}-healthcheck"
     emulator.deploy(healthcheck, "healthcheck", **HEALTHCHECK, PermissionsBoundary=boundary)
-    function = _bounded(emulator, healthcheck, "FunctionRole", boundary)
+    function = _bound_role(emulator, healthcheck, "FunctionRole", boundary)
     return {
-        "deployer": _deployer(emulator, made["Policies"]),
-        "hosts": _bounded(emulator, hosts, "HostRole", boundary),
+        "deployer": _deployer(emulator, outputs["Policies"]),
+        "hosts": _bound_role(emulator, hosts, "HostRole", boundary),
         "function": function._replace(policies=[*map(_with_aws_name, function.policies)]),
     }, boundary
 
@@ -78,18 +78,18 @@ def _deployer(emulator: Emulator, policies: str) -> Identity:
     iam = emulator.client("iam")
     trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    made = iam.create_role(RoleName="deployer", AssumeRolePolicyDocument=document)["Role"]
+    role = iam.create_role(RoleName="deployer", AssumeRolePolicyDocument=document)["Role"]
     for policy in policies.split(","):
         iam.attach_role_policy(RoleName="deployer", PolicyArn=policy)
-    return emulator.identity(made["Arn"])
+    return emulator.identity(role["Arn"])
 
 
-def _bounded(emulator: Emulator, stack: str, logical_id: str, boundary: str) -> Identity:
+def _bound_role(emulator: Emulator, stack: str, logical_id: str, boundary: str) -> Identity:
     """The role of a stack. MiniStack's CloudFormation forgets a role's boundary: it is given here what it asks for."""
-    found = emulator.client("cloudformation").describe_stack_resource(
+    resource = emulator.client("cloudformation").describe_stack_resource(
         StackName=stack, LogicalResourceId=logical_id
     )
-    name = found["StackResourceDetail"]["PhysicalResourceId"]
+    name = resource["StackResourceDetail"]["PhysicalResourceId"]
     iam = emulator.client("iam")
     iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
     return emulator.identity(f"arn:aws:iam::{ACCOUNT}:role/{name}")
@@ -103,11 +103,11 @@ def table(name: str, boundary: str) -> list[tuple[bool, Question]]:
 
 def _question(row: Mapping[str, str], boundary: str) -> Question:
     pairs = [pair.split("=", 1) for pair in row["context"].split(";") if pair]
-    given = {key: boundary if value == "BOUNDARY" else value for key, value in pairs}
+    context = {key: boundary if value == "BOUNDARY" else value for key, value in pairs}
     usual = {"aws:RequestedRegion": REGION, "aws:ResourceAccount": ACCOUNT}
     resource = row["resource"] if row["resource"] == "*" else f"arn:aws:{row['resource']}"
-    return Question(row["action"], resource, usual | given)
+    return Question(row["action"], resource, usual | context)
 
 
-def told(question: Question) -> str:
+def format_question(question: Question) -> str:
     return " ".join([question.action, question.resource, *map(str, question.context.items())])

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from tests.cfn.permissions.emulator import ACCOUNT, REGION
 from tests.cfn.permissions.evaluators import Question, actions
-from tests.cfn.permissions.handlers import needed, templates_types
+from tests.cfn.permissions.handlers import list_needed, templates_types
 from tests.cfn.permissions.inside import BUCKET, DEPLOYMENT, RELEASE
 
 # What is called in the deployer's own name -> by what. stack.go, object.go and service_quota_data_source.go are of the
@@ -91,26 +91,26 @@ SERVICE_LINKED = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role"
 
 
 def questions(boundary: str) -> list[Question]:
-    found = []
+    needs = []
     for action in sorted(PROGRAM):
-        found += [Question(action, resource, _usual()) for resource in _resources(action)]
-    handlers = set().union(*map(needed, templates_types())) | LOOKED_UP
-    for action in sorted(_named(handlers)):
-        found += _for_cloudformation(action, boundary)
-    return found
+        needs += [Question(action, resource, _usual()) for resource in _resources(action)]
+    handlers = set().union(*map(list_needed, templates_types())) | LOOKED_UP
+    for action in sorted(_expand(handlers)):
+        needs += _for_cloudformation(action, boundary)
+    return needs
 
 
-def _named(permissions: set[str]) -> set[str]:
+def _expand(permissions: set[str]) -> set[str]:
     """Each action of those that a schema gives as a pattern, but for those on things that we have not."""
     every = actions(*{action.split(":")[0] for action in permissions})
-    found = {action for action in permissions if "*" not in action}
-    for pattern in permissions - found:
-        found |= {
+    names = {action for action in permissions if "*" not in action}
+    for pattern in permissions - names:
+        names |= {
             action
             for action in every
             if fnmatchcase(action, pattern) and not every[action].resources
         }
-    return found
+    return names
 
 
 def _for_cloudformation(action: str, boundary: str) -> list[Question]:
@@ -123,12 +123,12 @@ def _for_cloudformation(action: str, boundary: str) -> list[Question]:
             for service in ("autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com")
         ]
     context |= {"iam:PermissionsBoundary": boundary, "ec2:InstanceType": "t3.micro"}
-    found = []
+    needs = []
     for resource in _resources(action):
         service = "lambda" if "healthcheck" in resource else "ec2"
         own = {"iam:PassedToService": f"{service}.amazonaws.com"} | _tags(action, resource)
-        found.append(Question(action, resource, context | own))
-    return found
+        needs.append(Question(action, resource, context | own))
+    return needs
 
 
 def _usual() -> dict[str, str]:
@@ -140,8 +140,8 @@ def _tags(action: str, resource: str) -> dict[str, str]:
     if resource == "*":
         return {}
     kind = resource.split(":")[5].split("/")[0]
-    made = action.split(":")[1].removeprefix("Create").lower() == kind.replace("-", "")
-    if made or action in ("ec2:CreateTags", "elasticloadbalancing:AddTags", "ec2:RunInstances"):
+    makes = action.split(":")[1].removeprefix("Create").lower() == kind.replace("-", "")
+    if makes or action in ("ec2:CreateTags", "elasticloadbalancing:AddTags", "ec2:RunInstances"):
         return {}
     if kind == "launch-template":
         return {"aws:ResourceTag/Name": HOSTS}
@@ -154,11 +154,11 @@ def _resources(action: str) -> list[str]:
     # What AWS lists for GetMetricData is a new kind of metrics, none of ours.
     if not forms or action == "cloudwatch:GetMetricData":
         return ["*"]
-    found = [arn for arn in RESOURCES if any(_is_of(arn, form) for form in forms)]
+    matches = [arn for arn in RESOURCES if any(_is_of(arn, form) for form in forms)]
     if action != "ec2:RunInstances":
-        found = [arn for arn in found if not re.search(":image/|:network-interface/", arn)]
-    assert found, f"{action} is about none of the things in RESOURCES"
-    return found
+        matches = [arn for arn in matches if not re.search(":image/|:network-interface/", arn)]
+    assert matches, f"{action} is about none of the things in RESOURCES"
+    return matches
 
 
 def _is_of(resource: str, form: str) -> bool:

@@ -35,10 +35,10 @@ def _signal(emulator: Emulator, status: str, over: threading.Event) -> None:
                 url = str(resource.get("PhysicalResourceId"))
                 if resource["LogicalResourceId"] == "WaitHandle" and url.startswith("http"):
                     for host in ("i-1", "i-2"):
-                        told = {
+                        signal = {
                             "Status": status,
                             "UniqueId": host,
                             "Reason": "no reason",
                             "Data": "",
                         }
-                        requests.put(url, data=json.dumps(told), timeout=5)
+                        requests.put(url, data=json.dumps(signal), timeout=5)

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from tests.cfn.permissions.evaluators import EVALUATORS, Identity, Question, ministack
-from tests.cfn.permissions.handlers import UNUSED, named, needed, templates_types
-from tests.cfn.permissions.inside import told
+from tests.cfn.permissions.handlers import UNUSED, list_needed, list_permissions, templates_types
+from tests.cfn.permissions.inside import format_question
 from tests.cfn.permissions.needs import LOOKED_UP, PROGRAM, questions
 from tests.support.templates import TEMPLATES
 
 pytestmark = pytest.mark.integration
 
-Made = tuple[Mapping[str, Identity], str]
+Grants = tuple[Mapping[str, Identity], str]
 POLICIES = {
     name: resource["Properties"]["PolicyDocument"]["Statement"]
     for name, resource in TEMPLATES["deployer"].resources.items()
@@ -32,26 +32,28 @@ STATEMENTS = [
 
 
 @pytest.fixture(scope="module")
-def asked(made: Made) -> list[Question]:
-    return questions(made[1])
+def needs(grants: Grants) -> list[Question]:
+    return questions(grants[1])
 
 
 @pytest.mark.parametrize("evaluator", EVALUATORS)
 def test_all_that_a_deployment_takes_is_allowed(
-    made: Made, asked: list[Question], evaluator: str
+    grants: Grants, needs: list[Question], evaluator: str
 ) -> None:
-    assert len(asked) > 300
-    answers = EVALUATORS[evaluator](made[0]["deployer"], asked)
+    assert len(needs) > 300
+    answers = EVALUATORS[evaluator](grants[0]["deployer"], needs)
     assert [
-        told(question) for question, answer in zip(asked, answers, strict=True) if not answer
+        format_question(question)
+        for question, answer in zip(needs, answers, strict=True)
+        if not answer
     ] == []
 
 
 @pytest.mark.parametrize(("policy", "sid"), STATEMENTS)
 def test_without_any_one_of_its_statements_something_is_denied(
-    made: Made, asked: list[Question], policy: str, sid: str
+    grants: Grants, needs: list[Question], policy: str, sid: str
 ) -> None:
-    deployer = made[0]["deployer"]
+    deployer = grants[0]["deployer"]
     less = [
         {**document, "Statement": [each for each in document["Statement"] if each["Sid"] != sid]}
         if {each["Sid"] for each in document["Statement"]}
@@ -60,14 +62,16 @@ def test_without_any_one_of_its_statements_something_is_denied(
         for document in deployer.policies
     ]
     assert less != deployer.policies
-    assert not all(ministack(deployer._replace(policies=less), asked))
+    assert not all(ministack(deployer._replace(policies=less), needs))
 
 
 def test_no_action_is_allowed_that_nobody_needs() -> None:
-    wanted = set(PROGRAM).union(LOOKED_UP, *map(needed, templates_types()))
+    needed_actions = set(PROGRAM).union(LOOKED_UP, *map(list_needed, templates_types()))
     allowed = {action for _, action in _actions()}
     assert {
-        action for action in allowed if not any(fnmatchcase(each, action) for each in wanted)
+        action
+        for action in allowed
+        if not any(fnmatchcase(each, action) for each in needed_actions)
     } == set()
 
 
@@ -76,7 +80,7 @@ def test_what_is_left_out_is_something_that_a_handler_names() -> None:
         (kind, pattern)
         for kind, patterns in UNUSED.items()
         for pattern in patterns
-        if not any(fnmatchcase(action, pattern) for action in named(kind))
+        if not any(fnmatchcase(action, pattern) for action in list_permissions(kind))
     }
     assert stale == set()
     assert set(UNUSED) <= templates_types()
@@ -103,9 +107,9 @@ def test_no_statement_says_no_resource_or_no_region_and_no_tag() -> None:
                 )
 
 
-def test_each_policy_is_within_what_iam_takes(made: Made) -> None:
+def test_each_policy_is_within_what_iam_takes(grants: Grants) -> None:
     """6,144 characters without white space; a deployment's name has 31 at most, the test's has 16."""
-    for document in made[0]["deployer"].policies:
+    for document in grants[0]["deployer"].policies:
         text = re.sub(r"\s", "", json.dumps(document)).replace("timeservice-demo", "t" * 31)
         assert len(text.replace("us-east-1", "ap-southeast-1")) <= 6144
 

@@ -9,11 +9,11 @@ import pytest
 
 from tests.cfn.permissions.emulator import ACCOUNT
 from tests.cfn.permissions.evaluators import EVALUATORS, Identity, Question, iam_simulate, ministack
-from tests.cfn.permissions.inside import BUCKET, RELEASE, table, told
+from tests.cfn.permissions.inside import BUCKET, RELEASE, format_question, table
 
 pytestmark = pytest.mark.integration
 
-Made = tuple[Mapping[str, Identity], str]
+Grants = tuple[Mapping[str, Identity], str]
 EVERYTHING = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
@@ -22,13 +22,15 @@ EVERYTHING = {
 
 @pytest.mark.parametrize("evaluator", EVALUATORS)
 @pytest.mark.parametrize(("name", "rows"), [("hosts", 30), ("function", 30), ("deployer", 100)])
-def test_it_may_do_what_its_table_says(made: Made, name: str, rows: int, evaluator: str) -> None:
-    identities, boundary = made
+def test_it_may_do_what_its_table_says(
+    grants: Grants, name: str, rows: int, evaluator: str
+) -> None:
+    identities, boundary = grants
     expected = table(name, boundary)
-    assert len({told(question) for _, question in expected}) == len(expected) > rows
+    assert len({format_question(question) for _, question in expected}) == len(expected) > rows
     answers = EVALUATORS[evaluator](identities[name], [question for _, question in expected])
     assert [
-        f"{'allowed' if answer else 'denied'}: {told(question)}"
+        f"{'allowed' if answer else 'denied'}: {format_question(question)}"
         for (allowed, question), answer in zip(expected, answers, strict=True)
         if answer != allowed
     ] == []
@@ -37,10 +39,10 @@ def test_it_may_do_what_its_table_says(made: Made, name: str, rows: int, evaluat
 @pytest.mark.parametrize("evaluator", EVALUATORS)
 @pytest.mark.parametrize("name", ["hosts", "function"])
 def test_whatever_its_policies_come_to_say_the_boundary_holds(
-    made: Made, name: str, evaluator: str
+    grants: Grants, name: str, evaluator: str
 ) -> None:
     """As a deployer could write them: of what the tables deny, it keeps another object of the bucket, and no more."""
-    identities, boundary = made
+    identities, boundary = grants
     grown = identities[name]._replace(policies=[EVERYTHING])
     questions = [question for _, question in table(name, boundary)]
     answers = EVALUATORS[evaluator](grown, questions)
@@ -58,12 +60,12 @@ def test_whatever_its_policies_come_to_say_the_boundary_holds(
     assert denied <= {"kms:Decrypt"}
 
 
-def test_a_bucket_of_the_same_name_in_another_account_is_not_read(made: Made) -> None:
+def test_a_bucket_of_the_same_name_in_another_account_is_not_read(grants: Grants) -> None:
     """Of iam-simulate alone: MiniStack takes a bucket for the account's that asks."""
     key = f"arn:aws:s3:::{BUCKET}/images/{RELEASE}.tar.gz"
     for account, expected in ((ACCOUNT, True), ("111122223333", False)):
         question = Question("s3:GetObject", key, {"aws:ResourceAccount": account})
-        assert iam_simulate(made[0]["hosts"], [question]) == [expected]
+        assert iam_simulate(grants[0]["hosts"], [question]) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -85,8 +87,10 @@ def test_a_bucket_of_the_same_name_in_another_account_is_not_read(made: Made) ->
         ("deployer", "us-east-1", "*"),
     ],
 )
-def test_a_policy_that_allows_more_is_noticed(made: Made, name: str, text: str, wider: str) -> None:
-    identities, boundary = made
+def test_a_policy_that_allows_more_is_noticed(
+    grants: Grants, name: str, text: str, wider: str
+) -> None:
+    identities, boundary = grants
     content = json.dumps(identities[name].policies)
     assert text in content
     content = content.replace(text, wider).replace('"StringEquals"', '"StringLike"')

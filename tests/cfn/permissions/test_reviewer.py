@@ -48,10 +48,10 @@ def access(identity: Identity) -> dict[str, dict[str, Any]]:
 
 
 def test_no_question_is_asked_twice() -> None:
-    asked = {
+    keys = {
         (question.action, question.resource, *question.context.items()) for question in QUESTIONS
     }
-    assert len(asked) == len(TABLE) > 300
+    assert len(keys) == len(TABLE) > 300
 
 
 @pytest.mark.parametrize("kind", ["user", "role"])
@@ -103,8 +103,8 @@ def test_nothing_that_writes_is_allowed_but_for_the_own_password_and_second_fact
     reviewers: Reviewers,
 ) -> None:
     """The other evaluator takes `*` for: on any resource that there could be."""
-    known = actions(*SERVICES)
-    writing = [name for name, action in known.items() if action.level not in ("List", "Read")]
+    catalogue = actions(*SERVICES)
+    writing = [name for name, action in catalogue.items() if action.level not in ("List", "Read")]
     assert len(writing) > 1000
     context = {"aws:RequestedRegion": "us-east-1"}
     answers = iam_simulate(
@@ -121,19 +121,19 @@ def test_nothing_that_writes_is_allowed_but_for_the_own_password_and_second_fact
 def test_what_is_allowed_is_named_exists_and_is_limited_as_far_as_aws_can(
     reviewers: Reviewers,
 ) -> None:
-    known = actions(*SERVICES)
+    catalogue = actions(*SERVICES)
     for sid, statement in access(reviewers["user"]).items():
         if statement["Effect"] == "Deny":
             continue
-        named = listed(statement["Action"])
-        assert set(named) <= set(known), sid
+        named = as_list(statement["Action"])
+        assert set(named) <= set(catalogue), sid
         if statement["Resource"] == "*":
-            could = {action for action in named if known[action].resources}
+            could = {action for action in named if catalogue[action].resources}
             assert could <= KNOW_NO_RESOURCES, sid
             assert "Condition" in statement or named == ["iam:GetAccountPasswordPolicy"], sid
         else:
             assert "*" not in [
-                resource.split(":", 5)[5] for resource in listed(statement["Resource"])
+                resource.split(":", 5)[5] for resource in as_list(statement["Resource"])
             ], sid
 
 
@@ -143,11 +143,11 @@ def test_what_is_denied_exists(reviewers: Reviewers) -> None:
         action
         for statement in access(reviewers["user"]).values()
         if statement["Effect"] == "Deny"
-        for action in listed(statement["Action"])
+        for action in as_list(statement["Action"])
     }
-    known = actions(*{action.split(":")[0] for action in denied})
+    catalogue = actions(*{action.split(":")[0] for action in denied})
     for pattern in denied:
-        assert fnmatch.filter(known, pattern), pattern
+        assert fnmatch.filter(catalogue, pattern), pattern
 
 
 def test_its_one_policy_is_its_boundary_and_short_enough(reviewers: Reviewers) -> None:
@@ -216,8 +216,8 @@ def test_the_table_notices_a_policy_that_says_more_or_less(
     change(statements)
     policy = {"Version": "2012-10-17", "Statement": list(statements.values())}
     changed = reviewers["user"]._replace(policies=[policy], boundary=policy)
-    found = surprises(ministack(changed, QUESTIONS), "user")
-    assert [text for text in found if re.search(surprise, text)], found
+    differences = surprises(ministack(changed, QUESTIONS), "user")
+    assert [text for text in differences if re.search(surprise, text)], differences
 
 
 def test_the_table_notices_when_there_is_no_boundary(reviewers: Reviewers) -> None:
@@ -225,5 +225,5 @@ def test_the_table_notices_when_there_is_no_boundary(reviewers: Reviewers) -> No
     assert len(surprises(ministack(promoted, QUESTIONS), "user")) > 50
 
 
-def listed(value: str | list[str]) -> list[str]:
+def as_list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value

@@ -61,7 +61,7 @@ CALLS: list[tuple[bool, str, str, dict[str, Any]]] = [
 
 
 @pytest.fixture(scope="session")
-def deployed(emulator: Emulator) -> None:
+def deployment(emulator: Emulator) -> None:
     """What there is to see, and the like of others."""
     for stack in (ARTIFACTS["StackName"], OTHERS):
         emulator.deploy(stack, "artifacts")
@@ -86,23 +86,23 @@ def credentials(emulator: Emulator, identity: Identity, external_id: str) -> dic
 
 
 @pytest.mark.parametrize("kind", ["user", "role"])
-@pytest.mark.usefixtures("deployed")
+@pytest.mark.usefixtures("deployment")
 def test_calls_are_answered_or_refused(
     emulator: Emulator, reviewers: dict[str, Identity], kind: str
 ) -> None:
     key = credentials(emulator, reviewers[kind], TRUST["ExternalId"])
     names = {"USER": reviewers["user"].arn.split("/")[-1], "ROLE": reviewers["role"].arn}
-    wrong = []
+    errors = []
     for allowed, service, operation, arguments in CALLS:
-        given = {name: names.get(str(value), value) for name, value in arguments.items()}
+        request = {name: names.get(str(value), value) for name, value in arguments.items()}
         answer = "an answer"
         try:
-            getattr(emulator.client(service, key), operation)(**given)
+            getattr(emulator.client(service, key), operation)(**request)
         except ClientError as refused:
             answer = refused.response["Error"]["Code"]
         if answer not in ("an answer", *REFUSED) or (answer not in REFUSED) != allowed:
-            wrong.append(f"{service} {operation} {given}: {answer}")
-    assert wrong == []
+            errors.append(f"{service} {operation} {request}: {answer}")
+    assert errors == []
 
 
 def test_the_role_is_not_assumed_without_the_external_id(
