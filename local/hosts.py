@@ -11,7 +11,7 @@ from docker.models.containers import Container
 from deployment.errors import UserError
 from local.containers import Containers
 
-WELCOME = """{instance} in {zone}: a container with a Docker engine of its own, like an EC2 instance.
+WELCOME = """{instance} in {zone}: a container with its own Docker engine, like an EC2 instance.
 The service's container has no shell: docker ps, docker logs timeservice.
 The clock: chronyc tracking.
 """

@@ -1,4 +1,4 @@
-"""HAProxy's configuration says what the AWS API says: rules, checks, times, and the S3 endpoint's policy."""
+"""HAProxy's configuration has the rules, checks, times and endpoint policy of the AWS API."""
 
 from __future__ import annotations
 

@@ -85,7 +85,10 @@ def test_a_name_that_is_taken_is_refused_with_the_way_out(engine: Engine) -> Non
 def test_a_volume_of_that_name_that_is_another_s_is_not_used(engine: Engine) -> None:
     """The engine returns the present volume when a new one of that name is created."""
     volumes = {"mine": {LABEL: "test"}, "another's": {LABEL: "tests"}, "nobody's": None}
-    create = lambda name, labels: SimpleNamespace(attrs={"Labels": volumes[name]})  # noqa: E731
+
+    def create(name: str, labels: dict[str, str]) -> Any:
+        return SimpleNamespace(attrs={"Labels": volumes[name]})
+
     engine.volumes = SimpleNamespace(create=create)  # type: ignore[attr-defined]
     cloud = Containers("test", 8080)
     launch._create_volume(cloud, "mine")

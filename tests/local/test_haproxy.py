@@ -1,4 +1,4 @@
-"""The local balancer does to requests what an ALB does: HAProxy itself, with hosts of ours on loopback."""
+"""HAProxy itself treats requests as an ALB does, with hosts of the tests on loopback."""
 
 from __future__ import annotations
 
@@ -198,9 +198,12 @@ HEADERS: list[tuple[dict[str, str], dict[str, str | None]]] = [  # sent; receive
         {"X-Amzn-Trace-Id": f"Self={TRACE};Root=1-2-3;App=4"},
     ),
     ({"X-Amzn-Trace-Id": "Self=5;Root=1-2-3"}, {"X-Amzn-Trace-Id": f"Self={TRACE};Root=1-2-3"}),
-    ({"Content_Length": "7", "X.Y": "8", "X-1": "9"}, {"Content_Length": None, "X.Y": None, "X-1": "9"}),
+    (
+        {"Content_Length": "7", "X.Y": "8", "X-1": "9"},
+        {"Content_Length": None, "X.Y": None, "X-1": "9"},
+    ),
     ({"X-Large": "x" * 40_000}, {"X-Large": "x{40000}"}),
-]  # fmt: skip
+]
 
 
 def test_headers_reach_the_host_as_from_an_alb(haproxy: Haproxy, hosts: list[Host]) -> None:

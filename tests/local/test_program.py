@@ -1,4 +1,4 @@
-"""The in-process run of the program: what it does with stacks, objects, look-ups and failures, and what it says."""
+"""The program in this process: stacks, objects, look-ups, failures, and its messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.templates import TEMPLATES
 
 
 class Cloud:
-    """CloudFormation, S3, SSM, EC2 and IAM as far as the program uses them; one object is a client of each."""
+    """CloudFormation, S3, SSM, EC2 and IAM as far as the program uses them."""
 
     def __init__(self) -> None:
         self.stacks: dict[str, dict[str, Any]] = {}

@@ -104,19 +104,36 @@ print(*sorted(variable.split("=")[0] for variable in open("/proc/1/environ").rea
 """
 
 PROBES = [
-    Probe("user and group", "import os; print(os.getresuid(), os.getresgid(), os.getgroups())",
-          "(65532, 65532, 65532) (65532, 65532, 65532) [65532]", "(0, 0, 0) (0, 0, 0)"),
+    Probe(
+        "user and group",
+        "import os; print(os.getresuid(), os.getresgid(), os.getgroups())",
+        "(65532, 65532, 65532) (65532, 65532, 65532) [65532]",
+        "(0, 0, 0) (0, 0, 0)",
+    ),
     *(
-        Probe(f"{who}'s capabilities", STATUS.format(who=who, names=("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")),
-              "\n".join(f"Cap{kind} {'0' * 16}" for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")), "")
+        Probe(
+            f"{who}'s capabilities",
+            STATUS.format(who=who, names=("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")),
+            "\n".join(f"Cap{kind} {'0' * 16}" for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")),
+            "",
+        )
         for who in ("1", "self")
     ),
     *(
-        Probe(f"{who}'s privileges and system calls", STATUS.format(who=who, names=("NoNewPrivs", "Seccomp")),
-              "NoNewPrivs 1\nSeccomp 2", "NoNewPrivs 0\nSeccomp 0")
+        Probe(
+            f"{who}'s privileges and system calls",
+            STATUS.format(who=who, names=("NoNewPrivs", "Seccomp")),
+            "NoNewPrivs 1\nSeccomp 2",
+            "NoNewPrivs 0\nSeccomp 0",
+        )
         for who in ("1", "self")
     ),
-    Probe("becoming root", ATTEMPT.format(what="__import__('os').setuid(0)"), "Operation not permitted", "done"),
+    Probe(
+        "becoming root",
+        ATTEMPT.format(what="__import__('os').setuid(0)"),
+        "Operation not permitted",
+        "done",
+    ),
     Probe("a namespace of one's own", UNSHARE, "-1 1", "0 0"),
     Probe("places to write", WRITABLE, SHM, "\n/app\n"),
     Probe("the kernel's settings", KERNEL, "", "/proc/sys/kernel/core_pattern"),
@@ -126,10 +143,14 @@ PROBES = [
     Probe("the engine's socket", SOCKETS, "", "/run/docker.sock"),
     Probe("programs", PROGRAMS, "pdb3.13 pydoc3.13 pygettext3.13 python3.13", "program"),
     Probe("what listens", LISTENING, "tcp 8080\ntcp 8080", "tcp 7"),
-    Probe("names of the environment", ENVIRONMENT,
-          "HOME HOSTNAME PATH PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONTZPATH PYTHONUNBUFFERED TIMESERVICE_INSTANCE "
-          "TIMESERVICE_TIME_SERVER TIMESERVICE_VERSION TIMESERVICE_ZONE", "AWS_SECRET_ACCESS_KEY"),
-]  # fmt: skip
+    Probe(
+        "names of the environment",
+        ENVIRONMENT,
+        "HOME HOSTNAME PATH PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONTZPATH PYTHONUNBUFFERED TIMESERVICE_INSTANCE "
+        "TIMESERVICE_TIME_SERVER TIMESERVICE_VERSION TIMESERVICE_ZONE",
+        "AWS_SECRET_ACCESS_KEY",
+    ),
+]
 
 # What the loose container does: it has all that the probes look for.
 LOOSE = """
@@ -141,9 +162,14 @@ for name, mode in {"setuid": 0o4755, "program": 0o755}.items():
 time.sleep(900)
 """
 LOOSE_OPTIONS = (
-    "--user=0", "--cap-add=ALL", "--security-opt=seccomp=unconfined", "--security-opt=systempaths=unconfined",
-    "--tmpfs=/dev/shm:exec,suid", "--volume=/var/run/docker.sock:/run/docker.sock", "--env=AWS_SECRET_ACCESS_KEY=none",
-)  # fmt: skip
+    "--user=0",
+    "--cap-add=ALL",
+    "--security-opt=seccomp=unconfined",
+    "--security-opt=systempaths=unconfined",
+    "--tmpfs=/dev/shm:exec,suid",
+    "--volume=/var/run/docker.sock:/run/docker.sock",
+    "--env=AWS_SECRET_ACCESS_KEY=none",
+)
 
 # Which of these (host, port) accept a connection, and which of these names have an address; all at once, as those that
 # do not take their time.

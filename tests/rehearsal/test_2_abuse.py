@@ -34,8 +34,10 @@ def state(host: Container) -> tuple[str, str]:
 
 def failed_checks(engine: docker.DockerClient) -> dict[str, str]:
     """How many health checks of each server have failed, as HAProxy counts them."""
-    ask = ("import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/balancer/admin.sock'); "
-           "s.sendall(b'show stat\\n'); print(b''.join(iter(lambda: s.recv(65536), b'')).decode())")  # fmt: skip
+    ask = (
+        "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/balancer/admin.sock'); "
+        "s.sendall(b'show stat\\n'); print(b''.join(iter(lambda: s.recv(65536), b'')).decode())"
+    )
     status, table = run(engine.containers.get(f"{NAME}-balancer"), "python3", "-c", ask)
     assert status == 0, table
     rows = csv.DictReader(io.StringIO(table.removeprefix("# ")))

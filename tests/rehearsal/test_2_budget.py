@@ -22,12 +22,12 @@ def test_the_api_makes_the_budget_of_the_template(engine: docker.DockerClient) -
         found = api.describe_budget(**which)["Budget"]
         assert float(found["BudgetLimit"]["Amount"]) == 20
         assert found["CostTypes"]["IncludeCredit"] is False
-        told = api.describe_notifications_for_budget(**which)["Notifications"]
-        assert {notification["NotificationType"] for notification in told} == {
+        notifications = api.describe_notifications_for_budget(**which)["Notifications"]
+        assert {notification["NotificationType"] for notification in notifications} == {
             "ACTUAL",
             "FORECASTED",
         }
-        for notification in told:
+        for notification in notifications:
             key = ("NotificationType", "ComparisonOperator", "Threshold", "ThresholdType")
             whom = api.describe_subscribers_for_notification(
                 **which, Notification={name: notification[name] for name in key}

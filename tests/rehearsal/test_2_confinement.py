@@ -30,7 +30,7 @@ from tests.rehearsal.probes import (
     REACHED,
     SMALL_HOGS,
     Probe,
-)  # fmt: skip
+)
 
 pytestmark = pytest.mark.rehearsal
 
@@ -141,8 +141,11 @@ def test_no_secret_is_in_the_image_or_in_what_it_is_started_with(host: Container
     assert SECRET.findall("AWS_SECRET_ACCESS_KEY=x")
     assert json.loads(config)["Env"] == [
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "PYTHONPATH=/app/site-packages:/app", "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1", "PYTHONTZPATH=",
-    ]  # fmt: skip
+        "PYTHONPATH=/app/site-packages:/app",
+        "PYTHONUNBUFFERED=1",
+        "PYTHONDONTWRITEBYTECODE=1",
+        "PYTHONTZPATH=",
+    ]
 
 
 def test_it_reaches_the_time_server_and_no_metadata_no_network_no_name(
