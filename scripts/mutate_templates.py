@@ -2,9 +2,9 @@
 
     python scripts/mutate_templates.py [--sample N]
 
-A mutation removes a value, changes it, or drops one line of a script. The tests run in a temporary copy
-of the clone. Descriptions, comments and metadata are no properties. The mutations that no test notices
-are printed, and make the exit code 1.
+A mutation removes a value, changes it, or drops one line of a script. The tests run in a temporary
+copy of the clone. Descriptions, comments and metadata are no properties. The mutations that no test
+notices are printed, and make the exit code 1.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from deployment.template import read_all  # noqa: E402 - found by the line above
 
 SKIPPED = re.compile("AWSTemplateFormatVersion|Metadata|.*Description")
 OPPOSITES = {"Allow": "Deny", "Deny": "Allow", "Minimum": "Maximum", "Maximum": "Minimum"}
-# The fastest tests run first. A mutated template has no comments, so the test of comments is left out.
+# The fastest tests run first. A mutated template has no comments, so the test of comments is left
+# out.
 RUNS = (
     ["tests/cfn/test_properties.py"],
     ["tests/cfn", "tests/deployment", "--ignore=tests/cfn/permissions", "-k", "not says_why"],

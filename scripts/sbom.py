@@ -1,7 +1,7 @@
 """Print the bill of materials of an image, in CycloneDX's JSON: sbom.py IMAGE.tar.gz NAME VERSION.
 
-It lists the Debian packages and the wheels of which the image holds the metadata. The same image gives
-the same bytes.
+It lists the Debian packages and the wheels of which the image holds the metadata. The same image
+gives the same bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-# Where scripts/python-image.sh leaves the metadata of Debian packages, and where wheels have theirs.
+# Where scripts/python-image.sh leaves the metadata of Debian packages, and where wheels have
+# theirs.
 METADATA = re.compile(
     r"(\./)?(var/lib/dpkg/status\.d/[^/]+(?<!\.md5sums)|app/site-packages/[^/]+\.dist-info/METADATA)"
 )

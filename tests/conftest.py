@@ -30,7 +30,8 @@ def engine() -> Iterator[DockerClient]:
 
 @pytest.fixture
 def archives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
-    """Archives for the program, each with its kind as content. Returns their digests, to be changed."""
+    """Archives for the program, each with its kind as content. Returns their digests, to be
+    changed."""
     digests = {"image": "1" * 12, "package": "2" * 12}
     for kind in digests:
         (tmp_path / kind).write_text(kind)
@@ -41,7 +42,7 @@ def archives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """What was compiled in temporary folders is of no use to the next run, whose folders have other names."""
+    """Delete what was compiled in temporary folders: those of the next run have other names."""
     if sys.pycache_prefix and not hasattr(config, "workerinput"):
         temporary = Path(sys.pycache_prefix, *Path(tempfile.gettempdir()).parts[1:])
         for folder in temporary.glob("pytest-of-*"):

@@ -1,5 +1,7 @@
-"""What the documentation says is there: links, targets, settings, options; and each command is one that a test runs, or
-that needs an account on AWS and is at least well-formed."""
+"""The documents name links, targets, settings and options that exist.
+
+Each command in them is run by a test, or needs an account on AWS and is at least well-formed.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,20 @@ from drills.runner import DRILLS
 from local.program import settings
 from ops.cost import get_month, list_lines
 from tests.service.abuse.wire import ROWS
-from tests.support.documented import ROOT, Command, documents, every, shape
-from tests.support.documented_runs import elsewhere
+from tests.support.documented import (
+    ROOT,
+    Command,
+    list_all_commands,
+    list_documents,
+    remove_figures,
+)
+from tests.support.documented_runs import find_other_test
 
-TEXTS = {str(file.relative_to(ROOT)): file.read_text() for file in documents()}
+TEXTS = {str(file.relative_to(ROOT)): file.read_text() for file in list_documents()}
 MAKEFILE = (ROOT / "Makefile").read_text()
 SETTINGS = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-# Verb of the pulumi CLI -> options that we use (https://www.pulumi.com/docs/iac/cli/commands/); it is not on PyPI.
+# Verb of the pulumi CLI -> options that we use (https://www.pulumi.com/docs/iac/cli/commands/); it
+# is not on PyPI.
 PULUMI = {
     "login": {"--local"},
     "preview": set(),
@@ -46,9 +55,9 @@ PSEUDO = {"--region", "--query", "--output", "--profile", "--max-items"}  # of e
 
 
 def words(pattern: str) -> list[tuple[str, str]]:
-    """(document, what the pattern's group found), for each document."""
+    """Return each match of the pattern's group, with its document."""
     return sorted(
-        {(name, found) for name, text in TEXTS.items() for found in re.findall(pattern, text)}
+        {(name, match) for name, text in TEXTS.items() for match in re.findall(pattern, text)}
     )
 
 
@@ -56,7 +65,7 @@ def words(pattern: str) -> list[tuple[str, str]]:
 def anchors(file: Path) -> set[str]:
     """As GitHub makes them from headings."""
     headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
 @pytest.mark.parametrize(
@@ -114,15 +123,14 @@ def test_each_module_runs_and_has_these_options(document: str, call: str) -> Non
         assert option.partition("=")[0] in help_of(module)
 
 
-def shown(tool: str) -> list[tuple[str, str]]:
-    """(document, command) for each command of a tool, in blocks, in $(...) and between backticks."""
+def list_calls(tool: str) -> list[tuple[str, str]]:
+    """Return each command of a tool with its document: in blocks, in $(...), in backticks."""
     within = words(rf"`({tool} [a-z][^`]*)`") + words(rf"\$\(({tool} [a-z][^)]*)\)")
-    return within + [
-        (command.file, command.text) for command in every() if command.text.startswith(f"{tool} ")
-    ]
+    blocks = [command for command in list_all_commands() if command.text.startswith(f"{tool} ")]
+    return within + [(command.file, command.text) for command in blocks]
 
 
-@pytest.mark.parametrize(("document", "command"), shown("pulumi"))
+@pytest.mark.parametrize(("document", "command"), list_calls("pulumi"))
 def test_each_command_of_pulumi_s_is_well_formed(document: str, command: str) -> None:
     for call in re.split(r" && ", command):
         _, *rest = shlex.split(call)
@@ -132,7 +140,7 @@ def test_each_command_of_pulumi_s_is_well_formed(document: str, command: str) ->
         assert options <= PULUMI[verbs[0]]
 
 
-@pytest.mark.parametrize(("document", "command"), shown("aws"))
+@pytest.mark.parametrize(("document", "command"), list_calls("aws"))
 def test_each_command_of_the_aws_cli_s_is_well_formed(document: str, command: str) -> None:
     _, service, *rest = shlex.split(command.replace("\\\n", " "))
     verb = rest[0] if rest and not rest[0].startswith("-") else ""
@@ -147,19 +155,22 @@ def test_each_command_of_the_aws_cli_s_is_well_formed(document: str, command: st
     assert {re.sub("^--no-", "--", option) for option in options} <= members | PSEUDO
 
 
-@pytest.mark.parametrize("command", every(), ids=lambda command: command.id)
+@pytest.mark.parametrize("command", list_all_commands(), ids=lambda command: command.id)
 def test_each_command_is_run_by_a_test_or_says_that_it_needs_aws(command: Command) -> None:
     done = subprocess.run(
         ["bash", "-n"],
-        input=command.text, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        input=command.text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     if command.aws:
         assert re.match(
             r"(pulumi |aws |export AWS_|[A-Z]+=\$\((pulumi|aws) |make |\.venv/bin/python -m )",
             command.text,
         )
-    elif where := elsewhere(command):  # all others: tests/rehearsal/test_2_documentation.py
+    elif where := find_other_test(command):  # all others: tests/rehearsal/test_2_documentation.py
         file, call = where
         assert call in (ROOT / file).read_text()
 
@@ -167,8 +178,11 @@ def test_each_command_is_run_by_a_test_or_says_that_it_needs_aws(command: Comman
 def test_no_document_is_left_out() -> None:
     listed = subprocess.run(
         ["git", "ls-files", "*.md"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert set(listed.stdout.split()) <= set(TEXTS)
 
 
@@ -199,7 +213,7 @@ def test_the_readme_is_short() -> None:
 def test_two_outputs_are_alike_when_only_their_figures_differ(
     line: str, same: str, other: str
 ) -> None:
-    assert shape(line) == shape(same) != shape(other)
+    assert remove_figures(line) == remove_figures(same) != remove_figures(other)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The pictures of docs/deployment.md are drawn by hand: their names and figures are the templates'."""
+"""The pictures of docs/deployment.md, drawn by hand, use names and figures of the templates."""
 
 from __future__ import annotations
 

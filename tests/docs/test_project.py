@@ -1,4 +1,4 @@
-"""The project itself: one version, workflows that can do no more than they must, guides that name what there is."""
+"""The project has one version, workflows with few permissions, and guides that name what exists."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def test_the_changelog_has_a_dated_section_for_the_version() -> None:
 
 def test_no_guide_has_another_version_of_the_healthcheck_s_image() -> None:
     guides = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-    told = [
+    versions = [
         tag
         for path in guides
         for tag in re.findall(r"timeservice-healthcheck:(\d[\w.]*)", path.read_text())
     ]
-    assert set(told) == {__version__}
+    assert set(versions) == {__version__}
 
 
 @each_workflow
@@ -45,7 +45,7 @@ def test_a_workflow_takes_actions_by_commit_and_says_of_which_version(path: Path
     uses = re.findall(r"uses: (.*)", path.read_text())
     assert uses
     assert [
-        action for action in uses if not re.match(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+        use for use in uses if not re.match(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)
     ] == []
 
 

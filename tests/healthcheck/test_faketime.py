@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.healthcheck_servers import Request, ntp, time_service, web
-from tests.support.tools import unpacked
+from tests.support.tools import find_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +31,7 @@ def servers() -> Iterator[list[str]]:
 
 def run_command(url: str, *arguments: str, **environment: str) -> tuple[int, list[dict[str, Any]]]:
     """Run the command so; returns its exit code and the verdicts that it prints."""
-    library = unpacked("libfaketime", "usr/lib/*/faketime/libfaketime.so.1")
+    library = find_file("libfaketime", "usr/lib/*/faketime/libfaketime.so.1")
     done = subprocess.run(
         [sys.executable, "-m", "healthcheck", url, "--format", "json", *arguments],
         cwd=ROOT,

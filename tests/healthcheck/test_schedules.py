@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.healthcheck_servers import ntp, time_service, web
-from tests.support.tools import systemd_analyze, unpacked
+from tests.support.tools import systemd_analyze, find_file
 
 ROOT = Path(__file__).parents[2]
 SCHEDULES = ROOT / "healthcheck" / "schedules"
@@ -222,8 +222,8 @@ def remarks_of_cron(crontab: str, root: Path) -> str:
     (root / "etc/passwd").write_text(f"me:x:{os.getuid()}:{os.getgid()}::/:/bin/sh\n")
     (root / "etc/group").write_text(f"crontab:x:{os.getgid()}:\n")
     (root / "job").write_text(crontab)
-    fake = unpacked("libfakechroot", "usr/lib/*/fakechroot/libfakechroot.so")
-    command = unpacked("cron", "usr/bin/crontab")
+    fake = find_file("libfakechroot", "usr/lib/*/fakechroot/libfakechroot.so")
+    command = find_file("cron", "usr/bin/crontab")
     done = run(command, "-n", "/job", LD_PRELOAD=str(fake), FAKECHROOT_BASE=str(root))
     if done.returncode == 0:
         assert "successfully checked" in done.stderr  # and neither installed nor passed over

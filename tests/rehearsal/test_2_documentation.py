@@ -15,15 +15,15 @@ import pytest
 from deployment import ROOT
 from drills.clone import Clone
 from tests.rehearsal.cloud import NAME
-from tests.support.documented import Command, every, shape
-from tests.support.documented_runs import elsewhere, on_a_machine
+from tests.support.documented import Command, list_all_commands, remove_figures
+from tests.support.documented_runs import find_other_test, needs_systemd
 
 pytestmark = pytest.mark.rehearsal
 
 HERE = [
     command
-    for command in every()
-    if not command.aws and not elsewhere(command) and not on_a_machine(command)
+    for command in list_all_commands()
+    if not command.aws and not find_other_test(command) and not needs_systemd(command)
 ]
 GOES_ON = re.compile(r"--every|--follow|FOLLOW=")  # until it is stopped
 # The healthcheck's image, which users have as timeservice-healthcheck:VERSION.
@@ -55,13 +55,15 @@ def start(text: str, clone: Clone) -> subprocess.Popen[str]:
 
 def is_said(documented: list[str], output: str) -> None:
     """Each line, in this order, and nothing else but where `...` stands."""
-    said, anything = [shape(line) for line in output.splitlines() if line.strip()], False
+    said, anything = [remove_figures(line) for line in output.splitlines() if line.strip()], False
     for line in documented:
         if line.strip() == "...":
             anything = True
             continue
-        assert shape(line) in (said if anything else said[:1]), f"{line!r} is not in\n{output}"
-        said, anything = said[said.index(shape(line)) + 1 :], False
+        assert remove_figures(line) in (said if anything else said[:1]), (
+            f"{line!r} is not in\n{output}"
+        )
+        said, anything = said[said.index(remove_figures(line)) + 1 :], False
     assert anything or not documented or not said, f"more than is documented: {said}"
 
 
@@ -124,7 +126,7 @@ def test_the_commands_for_a_machine_with_systemd_and_cron_install_and_remove_wha
     """In a container of Debian's; tests/healthcheck/test_schedules.py has systemd judge the units."""
     (api,) = engine.containers.list(filters={"name": f"{NAME}-api"})
     assert api.image
-    commands = [command.text for command in every() if on_a_machine(command)]
+    commands = [command.text for command in list_all_commands() if needs_systemd(command)]
     removal = [text for text in commands if "disable" in text or "rm -r" in text]
     installing = [text for text in commands if text not in removal]
     output = engine.containers.run(

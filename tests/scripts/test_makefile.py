@@ -67,14 +67,14 @@ def run_recipe(*arguments: str) -> list[str]:
         (["shell", "HOST=2"], ["local", "shell", "--host", "2", "--run", ""]),
         (["cost"], ["ops.cost", "--config", ""]),
         (
-            ["cost", "REGION=eu-west-1", "HOSTS=3", "CONFIG=minHosts=3 maxHosts=3"],
-            ["ops.cost", "--config", "minHosts=3 maxHosts=3", "--region", "eu-west-1", "--hosts", "3"],
+            ["cost", "REGION=eu-west-1", "HOSTS=3", "CONFIG=minHosts=3"],
+            ["ops.cost", "--config", "minHosts=3", "--region", "eu-west-1", "--hosts", "3"],
         ),
         (["drill"], ["drills"]),
         (["drill", "host-dies", "burst"], ["drills", "host-dies", "burst"]),
     ],
     ids=lambda value: " ".join(value),
-)  # fmt: skip
+)
 def test_a_target_passes_its_variables_to_its_program(
     arguments: list[str], program: list[str], python: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""What others make is pinned with its digest, and no checker is told to look away from everything at once."""
+"""Packages are pinned with their digests, and no checker ignores a rule everywhere."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def files(*patterns: str) -> list[Path]:
 
 
 def pins(lock: Path) -> list[re.Match[str] | None]:
-    """One for each package of a lock; None for one that is not pinned."""
+    """Return a match for each package of a file, and None for a package that is not pinned."""
     lines = lock.read_text().replace("\\\n", "").splitlines()
     return [
         PIN.fullmatch(" ".join(line.split()))
@@ -131,7 +131,8 @@ def test_nothing_is_installed_without_its_digest_being_checked() -> None:
     ]
     assert len(installs) >= 2
     assert [line for line in installs if "--require-hashes" not in line] == []
-    # uv sync checks the digests of uv.lock; --locked refuses a lock that pyproject.toml has left behind.
+    # uv sync checks the digests of uv.lock; --locked refuses a lock that pyproject.toml has left
+    # behind.
     syncs = [
         line for text in scripts for line in text.splitlines() if re.search(r"\buv sync ", line)
     ]
@@ -199,7 +200,7 @@ def test_no_scanner_of_templates_has_settings_that_hold_for_all() -> None:
     for part, template in TEMPLATES.items():
         assert set(template.content.get("Metadata", {})) <= {"AWS::CloudFormation::Interface"}, part
     assert "cfn-lint" not in {
-        key for resource in RESOURCES.values() for key in resource.get("Metadata", {})
+        key for body in RESOURCES.values() for key in body.get("Metadata", {})
     }
 
 

@@ -1,4 +1,4 @@
-"""The shell scripts' promises: an engine is used, started or asked for; steps tell; one script of a clone at a time."""
+"""The shell scripts find or start an engine, report each step, and run one at a time in a clone."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone that has nothing but the scripts."""
+    """A clone with the scripts alone."""
     shutil.copytree(ROOT / "scripts", tmp_path / "clone" / "scripts")
     return tmp_path / "clone"
 
 
 @pytest.fixture
 def run(clone: Path, tmp_path: Path) -> Run:
-    """Runs a script on a machine that has TOOLS and the commands given as keyword arguments (name=script)."""
+    """Run a script on a machine that has TOOLS and the commands in the keyword arguments."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for tool in TOOLS:
@@ -147,7 +147,7 @@ def test_two_scripts_of_a_clone_wait_for_each_other(run: Run, clone: Path, tmp_p
     )
     while not began.exists():
         time.sleep(0.01)
-    # What is called by the one that has its turn does not wait for it.
+    # A script that the first one calls does not wait for it.
     done = run(
         *source("one_at_a_time; bash -c 'source scripts/common.sh; one_at_a_time'; echo mine")
     )

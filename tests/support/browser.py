@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.support.tools import DEBIAN, libraries, unpacked
+from tests.support.tools import DEBIAN, libraries, find_file
 
 PATIENCE = 20_000  # ms; twice the time between two rounds of questions
 # The browser's own clock cannot be set alone: this sets what a page may see of it, before any script runs.
@@ -35,7 +35,7 @@ def chromium() -> Iterator[Browser]:
     package, place = "chromium-headless-shell", "usr/lib/chromium/chromium-headless-shell"
     own = shutil.which("google-chrome")  # of CI's machine, whose packages are not Debian's
     if (DEBIAN / package).is_dir() or not own:
-        own = str(unpacked(package, place, "scripts/tools.sh chromium"))
+        own = str(find_file(package, place, "scripts/tools.sh chromium"))
     fonts = str(DEBIAN / "fonts.conf")
     environment = os.environ | {"LD_LIBRARY_PATH": libraries(), "FONTCONFIG_FILE": fonts}
     with sync_playwright() as playwright:

@@ -1,7 +1,8 @@
-"""The commands that the documentation shows, and what it says that they print.
+"""The commands in the documents, with the output that the documents show for them.
 
-A block that begins with ```console has commands after `$ `, and what they print. In ```console aws they need
-an account. What follows two spaces and a `#` is a remark. A line `...` stands for any lines.
+A block that begins with ```console has commands after `$ `, each with its output. The commands of a
+block ```console aws need an account. Two spaces and a `#` begin a remark. A line `...` means any
+lines.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^( *)```console( aws)?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-
-
-# What the healthcheck compares with depends on the machine: most let it ask NTP servers.
-REFERENCE = r"reference: (this machine's clock \(no NTP server answered\)|one NTP server|0 NTP servers)( \(.*\))?$"
-# That have some, beside this clone's own folder.
+# The healthcheck's reference depends on the machine: many block NTP.
+REFERENCE = (
+    r"reference: (this machine's clock \(no NTP server answered\)|one NTP server|0 NTP servers)"
+    r"( \(.*\))?$"
+)
+# The folders with documents, beside the clone's own.
 FOLDERS = (".github", "docs", "local")
 
 
@@ -31,8 +33,8 @@ class Command(NamedTuple):
         return f"{self.file}: {self.text.splitlines()[0]}"
 
 
-def documents() -> list[Path]:
-    """All Markdown of this clone."""
+def list_documents() -> list[Path]:
+    """Return all Markdown files of this clone."""
     files = [
         *ROOT.glob("*.md"),
         *(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.md")),
@@ -40,8 +42,8 @@ def documents() -> list[Path]:
     return sorted(files)
 
 
-def commands(file: Path) -> list[Command]:
-    """In the order in which they stand there."""
+def list_commands(file: Path) -> list[Command]:
+    """Return the commands of a document, in its order."""
     return [
         Command(str(file.relative_to(ROOT)), text, output, bool(aws))
         for indent, aws, block in BLOCK.findall(file.read_text())
@@ -49,30 +51,31 @@ def commands(file: Path) -> list[Command]:
     ]
 
 
-def every() -> list[Command]:
-    return [command for file in documents() for command in commands(file)]
+def list_all_commands() -> list[Command]:
+    return [command for file in list_documents() for command in list_commands(file)]
 
 
 def _split(block: str) -> list[tuple[str, list[str]]]:
-    found: list[tuple[str, list[str]]] = []
-    goes_on = False  # in the next line
+    """Return each command of a block with the lines of its output."""
+    commands: list[tuple[str, list[str]]] = []
+    continues = False
     for line in block.splitlines():
-        written = re.sub(r"\s\s+#.*$|\s+# .*$", "", line)
+        code = re.sub(r"\s\s+#.*$|\s+# .*$", "", line)
         if line.startswith("$ "):
-            found.append((written[2:], []))
-        elif goes_on:
-            text, output = found.pop()
-            found.append((f"{text}\n{written}", output))
+            commands.append((code[2:], []))
+        elif continues:
+            text, output = commands.pop()
+            commands.append((f"{text}\n{code}", output))
         elif line.strip():
-            found[-1][1].append(line)
+            commands[-1][1].append(line)
         else:
             continue
-        goes_on = (line.startswith("$ ") or goes_on) and written.endswith(("\\", "|", "&&"))
-    return found
+        continues = (line.startswith("$ ") or continues) and code.endswith(("\\", "|", "&&"))
+    return commands
 
 
-def shape(line: str) -> str:
-    """What stays the same from one run to the next: numbers and digests do not, nor the reference."""
+def remove_figures(line: str) -> str:
+    """Return the line without what differs between runs: numbers, digests, and the reference."""
     line = re.sub(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{8,}\b", "0", line)
     line = re.sub(r"[+-]?\d+(\.\d+)?", "0", line)
     line = re.sub(REFERENCE, "reference: any", line)

@@ -1,12 +1,13 @@
-"""Who runs the commands that the documentation shows."""
+"""The tests that run the commands of the documents."""
 
 from __future__ import annotations
 
 from tests.support.documented import Command
 
 IN_TEST = "test: lint scan unit integration rehearsal ##"
-# What a command begins with -> (file, what there runs it), where the rehearsal of the documentation does not.
-ELSEWHERE = {
+# The start of a command -> the file and the text in it that runs the command. The rehearsal of the
+# documents runs all other commands.
+OTHER_TESTS = {
     "make test": (".ci/run", "make test"),
     "make lint": ("Makefile", IN_TEST),
     "make unit": ("Makefile", IN_TEST),
@@ -19,14 +20,17 @@ ELSEWHERE = {
     "make check": ("tests/rehearsal/test_1_up.py", "healthcheck([clone.url]) == 0"),
     "pipx run ": ("tests/healthcheck/test_package.py", '"install"'),
 }
-# On a machine with systemd and cron: in a container that has what they call.
-ON_A_MACHINE = ("sudo ", "echo ", "sed ", "journalctl ", "URL=")
+# These run in a container that has systemd and cron.
+SYSTEMD = ("sudo ", "echo ", "sed ", "journalctl ", "URL=")
 
 
-def elsewhere(command: Command) -> tuple[str, str] | None:
-    found = (where for start, where in ELSEWHERE.items() if command.text.startswith(start))
-    return next(found, None)
+def find_other_test(command: Command) -> tuple[str, str] | None:
+    """Return the file and the text in it that runs the command, if the rehearsal does not."""
+    for start, place in OTHER_TESTS.items():
+        if command.text.startswith(start):
+            return place
+    return None
 
 
-def on_a_machine(command: Command) -> bool:
-    return command.text.startswith(ON_A_MACHINE)
+def needs_systemd(command: Command) -> bool:
+    return command.text.startswith(SYSTEMD)

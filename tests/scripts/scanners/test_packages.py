@@ -1,4 +1,4 @@
-"""pip-audit finds a known vulnerability of a pinned package, and the scan names a database that does not response."""
+"""pip-audit finds a known vulnerability of a pinned package, and a silent database is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kingfisher finds a secret in the tree, and in the history after it was deleted; nothing can hide it there."""
+"""kingfisher finds a secret in the tree and in its history, and no comment hides it."""
 
 from __future__ import annotations
 
