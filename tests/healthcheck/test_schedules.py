@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.healthcheck_servers import ntp, time_service, web
-from tests.support.tools import systemd_analyze, find_file
+from tests.support.tools import find_file, systemd_analyze
 
 ROOT = Path(__file__).parents[2]
 SCHEDULES = ROOT / "healthcheck" / "schedules"

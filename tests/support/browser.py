@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.support.tools import DEBIAN, libraries, find_file
+from tests.support.tools import DEBIAN, find_file, libraries
 
 PATIENCE = 20_000  # ms; twice the time between two rounds of questions
 # The browser's own clock cannot be set alone: this sets what a page may see of it, before any script runs.
