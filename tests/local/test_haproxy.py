@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from local.cloud import balancer, balancer_config
-from tests.support.haproxy import PATIENCE, Haproxy, prepared, until
+from tests.support.haproxy import PATIENCE, Haproxy, prepare_haproxy, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -84,7 +84,7 @@ def hosts() -> Iterator[list[Host]]:
 def haproxy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hosts: list[Host]
 ) -> Iterator[Haproxy]:
-    with prepared(monkeypatch, tmp_path, hosts[0].server_port) as haproxy:
+    with prepare_haproxy(monkeypatch, tmp_path, hosts[0].server_port) as haproxy:
         yield haproxy
 
 
@@ -96,13 +96,13 @@ def test_requests_go_to_the_healthy_and_to_all_when_none_is(
     haproxy.check(first, second)
     assert haproxy.answers() == set(ADDRESSES)
     first.healthy = True
-    until(lambda: haproxy.server(first).healthy)
+    wait_until(lambda: haproxy.server(first).healthy)
     assert haproxy.answers() == {first.address}
     first.healthy, second.healthy = False, True
-    until(lambda: haproxy.server(first).unhealthy and haproxy.server(second).healthy)
+    wait_until(lambda: haproxy.server(first).unhealthy and haproxy.server(second).healthy)
     assert haproxy.answers() == {second.address}
     second.healthy = False
-    until(lambda: haproxy.server(second).unhealthy)
+    wait_until(lambda: haproxy.server(second).unhealthy)
     assert haproxy.answers() == set(ADDRESSES)
 
 
@@ -244,7 +244,7 @@ def test_a_host_that_leaves_finishes_what_it_has_and_gets_nothing_new(
     answers: list[requests.Response] = []
     client = threading.Thread(target=lambda: answers.append(haproxy.get()))
     client.start()
-    until(lambda: leaving.requests)
+    wait_until(lambda: leaving.requests)
     balancer.register(staying.address)
     balancer.drain(haproxy.server(leaving))
     assert haproxy.server(leaving).draining
@@ -253,7 +253,7 @@ def test_a_host_that_leaves_finishes_what_it_has_and_gets_nothing_new(
     leaving.hold.set()
     client.join()
     assert answers[0].text == leaving.address
-    until(lambda: haproxy.server(leaving).sessions == 0)
+    wait_until(lambda: haproxy.server(leaving).sessions == 0)
     balancer.release(haproxy.server(leaving))
     assert list(balancer.list_servers()) == [staying.address]
 
@@ -279,7 +279,7 @@ def test_a_new_configuration_leaves_every_host_what_it_is(
     assert haproxy.answers() == {hosts[0].address}
     assert {host.address: haproxy.server(host).slot for host in hosts} == before
     hosts[0].healthy = False
-    until(lambda: haproxy.server(hosts[0]).unhealthy)
+    wait_until(lambda: haproxy.server(hosts[0]).unhealthy)
     assert haproxy.answers() == set(ADDRESSES)
 
 
@@ -295,4 +295,4 @@ def test_a_balancer_that_was_killed_serves_as_soon_as_it_knows_of_hosts(
     for host in hosts:
         balancer.register(host.address)
     assert haproxy.answers() == set(ADDRESSES)
-    until(lambda: all(haproxy.server(host).healthy for host in hosts))
+    wait_until(lambda: all(haproxy.server(host).healthy for host in hosts))

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from drills.clone import Clone
 from tests.rehearsal.cloud import hosts
-from tests.support.browser import chromium, expect_right_time, idle, visit
+from tests.support.browser import chromium, expect_right_time, visit, wait_until_idle
 
 pytestmark = pytest.mark.rehearsal
 
@@ -20,7 +20,7 @@ def test_the_page_ticks_is_right_and_knows_both_hosts(
 ) -> None:
     names = {host.labels["timeservice.instance"] for host in hosts(engine)}
     with chromium() as browser, visit(browser, clone.url, ahead=3) as visitor:
-        idle(visitor.page)
+        wait_until_idle(visitor.page)
         cards = visitor.page.locator(".host")
         expect(cards).to_have_count(2)
         assert set(cards.locator(".instance").all_inner_texts()) == names

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from drills.clone import Clone
 from tests.rehearsal.cloud import hosts
-from tests.support.browser import chromium, expect_right_time, idle, visit
+from tests.support.browser import chromium, expect_right_time, visit, wait_until_idle
 
 pytestmark = pytest.mark.rehearsal
 
@@ -21,7 +21,7 @@ def test_the_page_tells_of_a_host_that_dies_and_of_the_one_that_takes_its_place(
     victim = hosts(engine)[0]
     zone, instance = (victim.labels[f"timeservice.{name}"] for name in ("zone", "instance"))
     with chromium() as browser, visit(browser, clone.url) as visitor:
-        idle(visitor.page)
+        wait_until_idle(visitor.page)
         victim.kill()
         service = visitor.page.locator("#service")
         expect(service).to_contain_text(f"the one in {zone} does not", timeout=HEALED)

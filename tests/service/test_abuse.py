@@ -30,9 +30,9 @@ from tests.service.abuse.wire import (
     send_row,
     send_rows,
 )
-from tests.support.haproxy import Haproxy, prepared
+from tests.support.haproxy import Haproxy, prepare_haproxy
 from tests.support.healthcheck_servers import ntp, serve
-from tests.support.serving import Running, running_service
+from tests.support.serving import Running, run_service
 
 pytestmark = pytest.mark.integration
 
@@ -45,7 +45,7 @@ class Loopback(NamedTuple):
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     log = tmp_path_factory.mktemp("service") / "log"
-    with ntp() as server, running_service(log, server.name) as running:
+    with ntp() as server, run_service(log, server.name) as running:
         yield running
 
 
@@ -54,7 +54,7 @@ def haproxy(tmp_path_factory: pytest.TempPathFactory, service: Running) -> Itera
     folder = tmp_path_factory.mktemp("haproxy")
     with (
         pytest.MonkeyPatch.context() as monkeypatch,
-        prepared(monkeypatch, folder, address(service)[1]) as haproxy,
+        prepare_haproxy(monkeypatch, folder, address(service)[1]) as haproxy,
     ):
         haproxy.start()
         haproxy.check(Loopback())
@@ -126,7 +126,7 @@ def test_heads_that_never_end_are_cut_off_and_keep_nobody_waiting(tmp_path: Path
     hasty = ("--worker-class", "tests.support.hasty.Hasty")
     with (
         ntp() as server,
-        running_service(tmp_path / "log", server.name, *hasty) as running,
+        run_service(tmp_path / "log", server.name, *hasty) as running,
         contextlib.ExitStack() as stack,
     ):
         clients = [stack.enter_context(connect(running)) for _ in HALF]
@@ -152,7 +152,7 @@ def test_answers_that_nobody_reads_are_cut_off(tmp_path: Path) -> None:
     hasty = ("--worker-class", "tests.support.hasty.Hasty")
     with (
         ntp() as server,
-        running_service(tmp_path / "log", server.name, *hasty) as running,
+        run_service(tmp_path / "log", server.name, *hasty) as running,
         socket.socket() as deaf,
     ):
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # else they take megabytes

@@ -20,21 +20,23 @@ ZULU = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 NANOSECONDS = 1_795_428_672_000_001_999  # 2026-11-23T10:11:12.000001Z, and 999 ns
 
 
-class Lie:
+class TimeServer:
     """What the time server answers."""
 
     offset = 0.0
 
 
 @pytest.fixture
-def lie() -> Lie:
-    return Lie()
+def time_server() -> TimeServer:
+    return TimeServer()
 
 
 @pytest.fixture
-def monitor(lie: Lie) -> Monitor:
+def monitor(time_server: TimeServer) -> Monitor:
     """Has not asked yet."""
-    return Monitor("169.254.169.123", ask=lambda _host, _port: sntp.Answer(lie.offset, 0.001))
+    return Monitor(
+        "169.254.169.123", ask=lambda _host, _port: sntp.Answer(time_server.offset, 0.001)
+    )
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def client(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
 
 
 @pytest.fixture
-def frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+def fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: NANOSECONDS)
 
 
@@ -62,7 +64,7 @@ def test_now_tells_the_time_between_request_and_answer(client: FlaskClient) -> N
     assert before <= stated <= after
 
 
-@pytest.mark.usefixtures("frozen")
+@pytest.mark.usefixtures("fixed_clock")
 def test_now_is_json_by_default(client: FlaskClient) -> None:
     answer = client.get("/now")
     assert (answer.status_code, answer.content_type) == (200, "application/json")
@@ -88,7 +90,7 @@ def test_now_is_json_by_default(client: FlaskClient) -> None:
     assert (clock["state"], clock["server"]) == ("synchronised", "169.254.169.123")
 
 
-@pytest.mark.usefixtures("frozen")
+@pytest.mark.usefixtures("fixed_clock")
 def test_epoch_always_has_six_digits(client: FlaskClient) -> None:
     assert '"epoch": 1795428672.000001,' in client.get("/now").text
 
@@ -154,7 +156,7 @@ def test_accept_chooses_and_json_is_what_remains(
     assert (answer.status_code, answer.content_type) == (200, content_type)
 
 
-@pytest.mark.usefixtures("frozen")
+@pytest.mark.usefixtures("fixed_clock")
 @pytest.mark.parametrize(
     ("form", "content_type", "start"),
     [
@@ -172,7 +174,7 @@ def test_the_format_parameter_wins_over_accept(
     assert answer.text.startswith(start)
 
 
-@pytest.mark.usefixtures("frozen")
+@pytest.mark.usefixtures("fixed_clock")
 @pytest.mark.parametrize(
     ("zone", "written"),
     [
@@ -210,7 +212,7 @@ BAD_QUERIES = [
 @pytest.mark.parametrize("query", BAD_QUERIES, ids=lambda query: query[:40])
 def test_a_bad_parameter_is_refused(query: str, client: FlaskClient) -> None:
     answer = client.get(f"/now?{query}")
-    refused_as(answer, 400)
+    check_refusal(answer, 400)
     assert query.split("=")[0] in answer.get_json()["error"]["message"]
 
 
@@ -218,26 +220,26 @@ def test_other_parameters_are_ignored(client: FlaskClient) -> None:
     assert client.get("/now?_=1795428672&format=text&_=2").status_code == 200
 
 
-def has_headers(answer: Any, path: str = "") -> None:
+def check_headers(answer: Any, path: str = "") -> None:
     """Asserts that the answer has those that all have; the page's path has a policy of its own."""
     expected = PAGE_HEADERS if path == "/" else HEADERS
     assert {name: answer.headers.get(name) for name in expected} == expected
 
 
-def refused_as(answer: Any, status: int, path: str = "") -> None:
+def check_refusal(answer: Any, status: int, path: str = "") -> None:
     """Asserts that the answer is an error of that status, in the form that all errors have."""
     assert (answer.status_code, answer.content_type) == (status, "application/json")
     error = answer.get_json()["error"]
     assert error.keys() == {"status", "message"} | ({"id"} if status == 500 else set())
     assert error["status"] == status
     assert error["message"]
-    has_headers(answer, path)
+    check_headers(answer, path)
 
 
 @pytest.mark.parametrize("path", ["/now", "/now?format=text", "/health", "/"])
 def test_every_answer_is_fresh_and_open_and_harmless(path: str, client: FlaskClient) -> None:
     answer = client.get(path)
-    has_headers(answer, path)
+    check_headers(answer, path)
     assert HEADERS["Cache-Control"] == "no-store"
     assert HEADERS["Vary"] == "Accept"
     assert HEADERS["Access-Control-Allow-Origin"] == "*"
@@ -250,7 +252,7 @@ def test_every_answer_is_fresh_and_open_and_harmless(path: str, client: FlaskCli
 def test_head_is_get_without_the_body(path: str, client: FlaskClient) -> None:
     got, head = client.get(path), client.head(path)
     assert (head.status_code, head.content_type, head.data) == (200, got.content_type, b"")
-    has_headers(head, path)
+    check_headers(head, path)
 
 
 @pytest.mark.parametrize("path", ["/now", "/health", "/"])
@@ -267,7 +269,7 @@ def test_another_method_is_refused_with_those_that_are_not(
     path: str, method: str, client: FlaskClient
 ) -> None:
     answer = client.open(path, method=method)
-    refused_as(answer, 405, path)
+    check_refusal(answer, 405, path)
     assert answer.allow.as_set() == {"get", "head", "options"}
 
 
@@ -287,7 +289,7 @@ def test_any_other_path_is_not_found_and_leads_nowhere(path: str, client: FlaskC
     # Past the test client, which would take //evil.example for a host.
     environment = {"PATH_INFO": path, "HTTP_HOST": "evil.example"}
     answer = client.get("/", environ_overrides=environment)
-    refused_as(answer, 404)
+    check_refusal(answer, 404)
     assert "Location" not in answer.headers
 
 
@@ -303,7 +305,7 @@ def test_an_error_of_ours_says_nothing_of_its_cause(
 ) -> None:
     monkeypatch.setattr(monitor, "status", lambda: 1 / 0)
     answer = client.get("/now")
-    refused_as(answer, 500)
+    check_refusal(answer, 500)
     assert "division" not in answer.text
 
 
@@ -329,8 +331,10 @@ def test_health_is_503_before_anything_is_known(monitor: Monitor) -> None:
     }
 
 
-def test_health_is_503_and_says_why_when_the_clock_is_wrong(monitor: Monitor, lie: Lie) -> None:
-    lie.offset = 0.6
+def test_health_is_503_and_says_why_when_the_clock_is_wrong(
+    monitor: Monitor, time_server: TimeServer
+) -> None:
+    time_server.offset = 0.6
     monitor.poll()
     client = create_app(monitor).test_client()
     answer = client.get("/health")
@@ -342,9 +346,9 @@ def test_health_is_503_and_says_why_when_the_clock_is_wrong(monitor: Monitor, li
 
 
 def test_health_is_200_when_the_server_jumps(
-    client: FlaskClient, monitor: Monitor, lie: Lie
+    client: FlaskClient, monitor: Monitor, time_server: TimeServer
 ) -> None:
-    lie.offset = 3.0
+    time_server.offset = 3.0
     monitor.poll()
     answer = client.get("/health")
     assert answer.status_code == 200

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from local.machine import free_port
-from tests.support.serving import CONFIG, ROOT, Running, running_service, start
+from tests.support.serving import CONFIG, ROOT, Running, run_service, start
 
 pytestmark = pytest.mark.integration
 
@@ -34,7 +34,7 @@ def silent_server() -> Iterator[str]:
 def running(
     request: pytest.FixtureRequest, tmp_path: Path, silent_server: str
 ) -> Iterator[Running]:
-    with running_service(tmp_path / "log", silent_server, *request.param) as running:
+    with run_service(tmp_path / "log", silent_server, *request.param) as running:
         yield running
 
 
@@ -69,7 +69,7 @@ def test_slow_bodies_do_not_keep_the_balancer_from_its_answer(
 ) -> None:
     """gunicorn would wait for each body for five seconds: 40 of them in 4 threads take 50 s."""
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(connected(running)) for _ in range(40)]
+        clients = [stack.enter_context(connect(running)) for _ in range(40)]
         for client in clients:
             client.sendall(
                 f"{method} /now HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n".encode()
@@ -90,7 +90,7 @@ def test_clients_that_do_not_hang_up_keep_nobody_waiting(line: bytes, running: R
     with contextlib.ExitStack() as stack:
         # gunicorn would wait for each of them for two seconds, in the main thread.
         for _ in range(50):
-            client = stack.enter_context(connected(running))
+            client = stack.enter_context(connect(running))
             client.sendall(line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert requests.get(f"{running.url}/now", timeout=20).status_code == 200
 
@@ -98,7 +98,7 @@ def test_clients_that_do_not_hang_up_keep_nobody_waiting(line: bytes, running: R
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_an_answer_comes_in_one_piece_and_is_not_held_back(method: str, running: Running) -> None:
     """The kernel holds for 200 ms at least. One fast response of 100 shows that it does not."""
-    with connected(running) as client:
+    with connect(running) as client:
         for _ in range(100):
             start = time.monotonic()
             client.sendall(f"{method} /now HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -110,7 +110,7 @@ def test_an_answer_comes_in_one_piece_and_is_not_held_back(method: str, running:
     pytest.fail("each response was held back")
 
 
-def connected(running: Running) -> socket.socket:
+def connect(running: Running) -> socket.socket:
     host, port = running.url.removeprefix("http://").split(":")
     return socket.create_connection((host, int(port)), timeout=20)
 

@@ -18,7 +18,7 @@ import pytest
 from service.app import create_app
 from service.log import JSONFormatter, RateLimit, log_fields, request_id
 from service.timeserver import Monitor
-from tests.support.serving import ROOT, running_service, start
+from tests.support.serving import ROOT, run_service, start
 
 pytestmark = pytest.mark.integration
 
@@ -183,7 +183,7 @@ def test_what_is_answered_as_it_should_be_leaves_no_line(
 
 
 def test_all_that_gunicorn_says_from_start_to_stop_has_that_form(tmp_path: Path) -> None:
-    with running_service(tmp_path / "log", "127.0.0.1:9") as running:
+    with run_service(tmp_path / "log", "127.0.0.1:9") as running:
         deadline = time.monotonic() + 20
         while "no valid response" not in running.log.read_text() and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -231,7 +231,7 @@ def test_what_nobody_catches_is_a_line_too(then: str) -> None:
 
 
 def test_a_worker_that_is_killed_is_told_and_replaced(tmp_path: Path) -> None:
-    with running_service(tmp_path / "log", "127.0.0.1:9") as running:
+    with run_service(tmp_path / "log", "127.0.0.1:9") as running:
         deadline = time.monotonic() + 20
         booted = re.compile(r"Booting worker with pid: (\d+)")
         while not booted.findall(running.log.read_text()) and time.monotonic() < deadline:

@@ -17,8 +17,8 @@ from service.app import create_app
 from service.clock import Moment
 from service.timeserver import Monitor
 from tests.support.healthcheck_servers import ntp
-from tests.support.openapi import SETTINGS, conforms, document, operations, try_all
-from tests.support.serving import Running, running_service
+from tests.support.openapi import SETTINGS, check_response, document, operations, send_all_cases
+from tests.support.serving import Running, run_service
 
 pytestmark = pytest.mark.integration
 
@@ -95,7 +95,7 @@ def test_the_examples_are_real(app: Any, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_service_does_what_the_document_says(app: Any) -> None:
-    seen = try_all(document(), app)
+    seen = send_all_cases(document(), app)
     assert seen.pop("GET /now") == seen.pop("HEAD /now") == {200, 400}
     assert [*seen.values()] == [{200}] * 7
 
@@ -110,7 +110,7 @@ def test_faults_are_as_documented(path: str) -> None:
         case = asked[f"{method} {path}"].Case()
         answer = case.call()
         assert answer.status_code == 500
-        conforms(case, answer, fails=True)
+        check_response(case, answer, fails=True)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -119,13 +119,13 @@ def test_an_unhealthy_host_is_as_documented(method: str) -> None:
     case = asked[f"{method} /health"].Case()
     answer = case.call()
     assert answer.status_code == 503
-    conforms(case, answer, fails=True)
+    check_response(case, answer, fails=True)
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     log = tmp_path_factory.mktemp("service") / "log"
-    with ntp() as server, running_service(log, server.name) as running:
+    with ntp() as server, run_service(log, server.name) as running:
         yield running
 
 
@@ -142,7 +142,7 @@ def test_what_gunicorn_refuses_is_as_documented(running: Running) -> None:
         ):
             answer = requests.get(f"{running.url}{path}?{query}", headers=headers, timeout=10)
             assert answer.status_code == status
-            conforms(case, answer)
+            check_response(case, answer)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_other_paths_and_methods_are_refused_as_the_text_says(
     Draft202012Validator(refusal).validate(answer.get_json())
 
 
-def liked(kind: str, accept: dict[str, float]) -> tuple[float, int]:
+def quality(kind: str, accept: dict[str, float]) -> tuple[float, int]:
     """How much, by RFC 9110, section 12.5.1, where the most precise name counts; and how precise that is."""
     names = [kind, kind.split("/")[0] + "/*", "*/*"]
     known = ((accept[name], -at) for at, name in enumerate(names) if name in accept)
@@ -175,7 +175,7 @@ def test_accept_chooses_as_the_text_says(app: Any) -> None:
     @settings(SETTINGS, max_examples=200)
     @given(strategies.dictionaries(strategies.sampled_from(RANGES), QUALITIES))
     def choose(accept: dict[str, float]) -> None:
-        text, structured = (liked(kind, accept) for kind in ("text/plain", "application/json"))
+        text, structured = (quality(kind, accept) for kind in ("text/plain", "application/json"))
         wins = text[0] > 0 and text > structured
         header = ", ".join(f"{kind};q={quality}" for kind, quality in accept.items())
         answer = client.get("/now", headers={"Accept": header})

@@ -23,17 +23,17 @@ POLICY = PAGE_HEADERS["Content-Security-Policy"]
 IDENTITY = {"instance": "i-0123456789abcdef0", "zone": "eu-central-1a", "version": "0a1b2c3d4e5f"}
 
 
-def rendered(state: State = "synchronised", identity: dict[str, str] = IDENTITY) -> str:
+def render(state: State = "synchronised", identity: dict[str, str] = IDENTITY) -> str:
     return page.render(NANOSECONDS, Status(state, {}), identity)
 
 
-def between(tag: str, text: str) -> str:
+def element_text(tag: str, text: str) -> str:
     (found,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
     return str(found)
 
 
 def test_it_has_the_time_the_day_and_who_says_so() -> None:
-    text = rendered()
+    text = render()
     for words in ("10:11:12", "Monday, 23 November 2026", *IDENTITY.values()):
         assert words in text
     assert '<time id="now" datetime="2026-11-23T10:11:12Z">' in text
@@ -42,7 +42,7 @@ def test_it_has_the_time_the_day_and_who_says_so() -> None:
 
 @pytest.mark.parametrize("state", get_args(State))
 def test_each_state_of_a_clock_has_its_colour_and_its_words(state: State) -> None:
-    text = rendered(state)
+    text = render(state)
     level = "good" if state == "synchronised" else "bad" if state in UNHEALTHY else "warn"
     words = REASONS[state][0].upper() + REASONS[state][1:]
     assert f'data-level="{level}"' in text
@@ -53,18 +53,20 @@ def test_each_state_of_a_clock_has_its_colour_and_its_words(state: State) -> Non
 
 @pytest.mark.parametrize("name", IDENTITY)
 def test_what_a_host_is_called_is_text(name: str) -> None:
-    text = rendered(identity=IDENTITY | {name: "<script>alert(1)</script>\"'"})
+    text = render(identity=IDENTITY | {name: "<script>alert(1)</script>\"'"})
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;" in text
 
 
 def test_it_is_small() -> None:
-    assert len(rendered().encode()) < 30_000
+    assert len(render().encode()) < 30_000
 
 
 @pytest.mark.parametrize("tag", ["style", "script"])
 def test_the_policy_names_what_is_in_the_page_by_its_digest(tag: str) -> None:
-    digest = base64.b64encode(hashlib.sha256(between(tag, rendered()).encode()).digest()).decode()
+    digest = base64.b64encode(
+        hashlib.sha256(element_text(tag, render()).encode()).digest()
+    ).decode()
     assert f"; {tag}-src 'sha256-{digest}'; " in POLICY
 
 
@@ -82,7 +84,7 @@ def test_the_policy_allows_nothing_else() -> None:
 
 
 def test_nothing_in_it_would_need_more_than_that() -> None:
-    text = rendered()
+    text = render()
     markup = re.sub(r"<(style|script)\b.*?</\1>", "", text, flags=re.DOTALL)
     assert not re.search(r"\s(style|on[a-z]+)=", markup)
     assert set(re.findall(r"https?://[^'\" ]+", text)) == {"http://www.w3.org/2000/svg"}

@@ -109,7 +109,7 @@ class FakeClock:
         return Moment(1.8e9 + self.monotonic + self.set_forward, self.monotonic)
 
 
-def scripted(*script: sntp.Answer | Exception) -> Callable[[str, int], sntp.Answer]:
+def script_responses(*script: sntp.Answer | Exception) -> Callable[[str, int], sntp.Answer]:
     """Something to ask that gives these answers in turn."""
     answers = iter(script)
 
@@ -224,14 +224,14 @@ def test_silence_is_named_and_changes_nothing(server: Server) -> None:
 
 
 def test_a_server_that_nobody_knows_is_trouble_and_not_the_end() -> None:
-    monitor = Monitor("does-not-exist.invalid", ask=scripted(sntp.NoAnswer("no such name")))
+    monitor = Monitor("does-not-exist.invalid", ask=script_responses(sntp.NoAnswer("no such name")))
     monitor.poll()
     assert monitor.status().clock["trouble"] == "no such name"
 
 
 @pytest.mark.parametrize("trouble", [ValueError("surprise"), ValueError()])
 def test_no_surprise_ends_the_watch(trouble: Exception) -> None:
-    monitor = Monitor("server", ask=scripted(trouble, GOOD))
+    monitor = Monitor("server", ask=script_responses(trouble, GOOD))
     monitor.poll()
     assert monitor.status().clock["trouble"] == (str(trouble) or "ValueError")
     monitor.poll()
@@ -244,7 +244,7 @@ def test_a_bad_port_is_refused_at_once() -> None:
 
 
 def test_a_host_is_unhealthy_until_the_first_answer() -> None:
-    monitor = Monitor("server", ask=scripted(sntp.NoAnswer("lost"), GOOD), now=FakeClock())
+    monitor = Monitor("server", ask=script_responses(sntp.NoAnswer("lost"), GOOD), now=FakeClock())
     assert (monitor.status().state, monitor.status().healthy) == ("starting", False)
     monitor.poll()
     assert (monitor.status().state, monitor.status().clock["offset"]) == ("starting", None)
@@ -254,7 +254,7 @@ def test_a_host_is_unhealthy_until_the_first_answer() -> None:
 
 def test_a_host_without_any_answer_serves_after_the_start() -> None:
     now = FakeClock()
-    monitor = Monitor("server", ask=scripted(sntp.NoAnswer("lost")), now=now)
+    monitor = Monitor("server", ask=script_responses(sntp.NoAnswer("lost")), now=now)
     monitor.poll()
     now.monotonic += 10
     assert (monitor.status().state, monitor.status().healthy) == ("server_silent", True)
@@ -262,7 +262,7 @@ def test_a_host_without_any_answer_serves_after_the_start() -> None:
 
 def test_silence_keeps_the_last_answer_and_shows_its_age() -> None:
     now = FakeClock()
-    monitor = Monitor("server", ask=scripted(GOOD, sntp.NoAnswer("lost")), now=now)
+    monitor = Monitor("server", ask=script_responses(GOOD, sntp.NoAnswer("lost")), now=now)
     monitor.poll()
     now.monotonic += 3600
     monitor.poll()
@@ -273,7 +273,7 @@ def test_silence_keeps_the_last_answer_and_shows_its_age() -> None:
 
 def test_a_step_of_our_clock_shows_between_the_polls() -> None:
     now = FakeClock()
-    monitor = Monitor("server", ask=scripted(GOOD), now=now)
+    monitor = Monitor("server", ask=script_responses(GOOD), now=now)
     monitor.poll()
     now.set_forward = 2
     assert (monitor.status().state, monitor.status().healthy) == ("wrong", False)
@@ -315,7 +315,7 @@ def test_a_step_of_five_milliseconds_during_a_request_is_the_most(
 def test_a_response_with_a_bound_above_a_fifth_of_a_second_is_too_vague(
     bound: float, used: bool
 ) -> None:
-    monitor = Monitor("server", ask=scripted(sntp.Answer(0.0, bound)), now=FakeClock())
+    monitor = Monitor("server", ask=script_responses(sntp.Answer(0.0, bound)), now=FakeClock())
     monitor.poll()
     assert (monitor.status().clock["trouble"] is None) is used
 
@@ -356,14 +356,14 @@ def poll_intervals(monitor: Monitor, polls: int) -> list[float]:
 
 
 def test_the_first_questions_are_quick_even_if_they_are_lost() -> None:
-    monitor = Monitor("server", ask=scripted(sntp.NoAnswer("lost"), *[GOOD] * 4))
+    monitor = Monitor("server", ask=script_responses(sntp.NoAnswer("lost"), *[GOOD] * 4))
     assert poll_intervals(monitor, 5) == [1, 1, 1, 16, 16]
 
 
 def test_a_kiss_of_death_is_heeded_and_slowly_forgiven() -> None:
     kiss = sntp.KissOfDeath("kiss of death (RATE)")
     lost = sntp.NoAnswer("lost")
-    monitor = Monitor("server", ask=scripted(GOOD, *[kiss] * 8, lost, *[GOOD] * 8))
+    monitor = Monitor("server", ask=script_responses(GOOD, *[kiss] * 8, lost, *[GOOD] * 8))
     assert poll_intervals(monitor, 9) == [1, 32, 64, 128, 256, 512, 1024, 1024, 1024]
     assert poll_intervals(monitor, 9) == [1024, 512, 256, 128, 64, 32, 16, 16, 16]
 
@@ -371,7 +371,7 @@ def test_a_kiss_of_death_is_heeded_and_slowly_forgiven() -> None:
 def test_a_server_that_never_stops_kissing_is_asked_for_ever_and_forgiven_as_fast() -> None:
     """Its thread must outlive the server's mood: nobody else watches the clock."""
     kiss = sntp.KissOfDeath("kiss of death (DENY)")
-    monitor = Monitor("server", ask=scripted(*[kiss] * 2000, *[GOOD] * 6))
+    monitor = Monitor("server", ask=script_responses(*[kiss] * 2000, *[GOOD] * 6))
     assert set(poll_intervals(monitor, 2000)[6:]) == {1024}
     assert poll_intervals(monitor, 6) == [512, 256, 128, 64, 32, 16]
 
@@ -393,7 +393,7 @@ def test_trouble_is_logged_when_it_begins_and_when_it_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     lost = sntp.NoAnswer("lost")
-    monitor = Monitor("server", ask=scripted(GOOD, lost, lost, GOOD, GOOD))
+    monitor = Monitor("server", ask=script_responses(GOOD, lost, lost, GOOD, GOOD))
     with caplog.at_level(logging.INFO):
         poll_intervals(monitor, 5)
     assert lines(caplog)[1:] == [
@@ -410,7 +410,7 @@ def test_each_state_of_the_clock_is_logged_once_by_whoever_sees_it_first(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     now = FakeClock()
-    monitor = Monitor("server", ask=scripted(GOOD, GOOD), now=now)
+    monitor = Monitor("server", ask=script_responses(GOOD, GOOD), now=now)
     with caplog.at_level(logging.INFO):
         poll_intervals(monitor, 2)
         now.set_forward = 2
@@ -445,9 +445,7 @@ def test_the_thread_asks_again_and_again_until_it_is_stopped() -> None:
     finally:
         monitor.stop()
         goes_on.release()
-    (thread,) = (
-        candidate for candidate in threading.enumerate() if candidate.name == "time-server"
-    )
+    (thread,) = (each for each in threading.enumerate() if each.name == "time-server")
     thread.join(20)
     assert not thread.is_alive()
 

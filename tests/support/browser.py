@@ -15,8 +15,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from tests.support.tools import DEBIAN, find_file, libraries
 
-PATIENCE = 20_000  # ms; twice the time between two rounds of questions
-# The browser's own clock cannot be set alone: this sets what a page may see of it, before any script runs.
+# Milliseconds: twice the time between two rounds of requests.
+PATIENCE = 20_000
+# The clock of one browser cannot be set: this changes what a page sees, before any script runs.
 SET_CLOCK = """ms => {
   const Real = Date;
   window.shift = ms;
@@ -30,10 +31,10 @@ WATCH = "document.addEventListener('securitypolicyviolation', e => console.error
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser. It keeps nothing. What is expected of its pages is waited for."""
+    """Run a browser that stores nothing. Its `expect` waits for PATIENCE."""
     expect.set_options(timeout=PATIENCE)
     package, place = "chromium-headless-shell", "usr/lib/chromium/chromium-headless-shell"
-    own = shutil.which("google-chrome")  # of CI's machine, whose packages are not Debian's
+    own = shutil.which("google-chrome")
     if (DEBIAN / package).is_dir() or not own:
         own = str(find_file(package, place, "scripts/tools.sh chromium"))
     fonts = str(DEBIAN / "fonts.conf")
@@ -45,7 +46,7 @@ def chromium() -> Iterator[Browser]:
 
 
 class Visit(NamedTuple):
-    """trouble: what the console said, and errors of scripts; asked: URLs."""
+    """trouble: lines of the console, and errors of scripts. asked: URLs."""
 
     context: BrowserContext
     page: Page
@@ -55,7 +56,7 @@ class Visit(NamedTuple):
 
 @contextmanager
 def visit(browser: Browser, url: str, ahead: float = 0.0, **options: Any) -> Iterator[Visit]:
-    """A visitor whose clock is `ahead` by seconds, with these options of Playwright's new_context."""
+    """Open the page with a clock that is `ahead` by seconds; options: of Playwright's new_context."""
     context = browser.new_context(**{"timezone_id": "Europe/Berlin", **options})
     try:
         context.add_init_script(f"({SET_CLOCK})({1000 * ahead}); {WATCH}")
@@ -69,27 +70,27 @@ def visit(browser: Browser, url: str, ahead: float = 0.0, **options: Any) -> Ite
         context.close()
 
 
-def words(pattern: str) -> re.Pattern[str]:
-    """Some of the page's spaces do not let a line break."""
+def loose_pattern(pattern: str) -> re.Pattern[str]:
+    """Return the pattern with any space for a space: some of the page's do not break lines."""
     return re.compile(pattern.replace(" ", r"\s"))
 
 
-def until(condition: Callable[[], Any]) -> None:
-    """As the policy of the page forbids what Playwright's own wait_for_function does."""
+def wait_until(condition: Callable[[], Any]) -> None:
+    """Wait for the condition. The page's policy forbids Playwright's wait_for_function."""
     deadline = time.monotonic() + PATIENCE / 1000
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def idle(page: Page) -> None:
-    """Wait until it asks nothing for a while."""
+def wait_until_idle(page: Page) -> None:
+    """Wait until the page sends no request for a while."""
     expect(page.locator("#service")).to_have_text("Both hosts answer")
-    until(lambda: not page.evaluate("busy"))
+    wait_until(lambda: not page.evaluate("busy"))
 
 
-def shown(page: Page) -> float:
-    """The time that the page shows, in seconds since midnight UTC."""
+def displayed_time(page: Page) -> float:
+    """Return the time that the page shows, in seconds since midnight UTC."""
     hours, minutes, seconds = page.locator("#now").inner_text().split(":")
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
@@ -106,6 +107,8 @@ def expect_right_time(page: Page) -> None:
     They may be late by their cut digits, and ahead by the page's bound. A busy machine shows them
     late for a while, so they are read until they are right.
     """
-    before = shown(page)
-    until(lambda: shown(page) != before)
-    until(lambda: -0.5 < (shown(page) - seconds_of_day() + 43200) % 86400 - 43200 < 0.3)
+    before = displayed_time(page)
+    wait_until(lambda: displayed_time(page) != before)
+    wait_until(
+        lambda: -0.5 < (displayed_time(page) - seconds_of_day() + 43200) % 86400 - 43200 < 0.3
+    )

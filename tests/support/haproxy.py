@@ -21,7 +21,7 @@ from tests.support.balancing import balancing
 PATIENCE = 20.0  # seconds; on an idle machine, nothing takes half of one
 
 
-def until(condition: Callable[[], Any]) -> None:
+def wait_until(condition: Callable[[], Any]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, "it takes too long"
@@ -60,7 +60,7 @@ class Haproxy:
 
     def apply(self) -> None:
         """As the controller does: again, while one of HAProxy's processes does not listen yet."""
-        until(self._takes_it)
+        wait_until(self._takes_it)
 
     def _takes_it(self) -> bool:
         assert self.process is not None
@@ -86,7 +86,7 @@ class Haproxy:
         """Register hosts, and wait for the verdict of their checks."""
         for host in hosts:
             balancer.register(host.address)
-        until(lambda: all(self.server(host).healthy is host.healthy for host in hosts))
+        wait_until(lambda: all(self.server(host).healthy is host.healthy for host in hosts))
 
     def server(self, host: Target) -> balancer.Server:
         return balancer.list_servers()[host.address]
@@ -111,7 +111,7 @@ def ask(path: Path, text: str) -> str:
     before = worker() if text == "reload" else ""
     answer = ASK(path, text)
     if text == "reload" and not answer:
-        until(lambda: worker() not in ("", before))
+        wait_until(lambda: worker() not in ("", before))
         answer = "Success=1"
     return answer
 
@@ -124,7 +124,7 @@ def worker() -> str:
 
 
 @contextmanager
-def prepared(monkeypatch: pytest.MonkeyPatch, folder: Path, port: int) -> Iterator[Haproxy]:
+def prepare_haproxy(monkeypatch: pytest.MonkeyPatch, folder: Path, port: int) -> Iterator[Haproxy]:
     """One that is not started yet, for hosts that listen on that port; its files are in the folder."""
     for name in ("CONFIG", "APPLIED", "MASTER", "ADMIN"):
         monkeypatch.setattr(balancer, name, folder / getattr(balancer, name).name)

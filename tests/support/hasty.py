@@ -1,4 +1,4 @@
-"""The service's worker, for tests that do not wait: neither ten seconds, nor until the kernel's buffers are full."""
+"""The service's worker with a short time limit and small buffers, for fast tests."""
 
 from __future__ import annotations
 

@@ -26,15 +26,15 @@ PICTURES: dict[str, dict[str, Any]] = {
 def main(arguments: list[str]) -> int:
     url = arguments[0] if arguments else os.environ.get("TIMESERVICE_URL")
     if not url:
-        return _failed("no URL: say URL=http://..., or set TIMESERVICE_URL")
+        return report_error("no URL: say URL=http://..., or set TIMESERVICE_URL")
     try:
-        pictures(url.removesuffix("/now"))
+        take_pictures(url.removesuffix("/now"))
     except (Error, AssertionError) as trouble:
-        return _failed(f"{url} shows no two hosts that answer: {str(trouble).splitlines()[0]}")
+        return report_error(f"{url} shows no two hosts that answer: {str(trouble).splitlines()[0]}")
     return 0
 
 
-def pictures(url: str) -> None:
+def take_pictures(url: str) -> None:
     with chromium() as browser:
         for name, options in PICTURES.items():
             with visit(browser, url, **options) as visitor:
@@ -46,7 +46,7 @@ def pictures(url: str) -> None:
             print(f"docs/{name}: {(DOCS / name).stat().st_size // 1000} KB")
 
 
-def _failed(why: str) -> int:
+def report_error(why: str) -> int:
     print(f"error: {why}", file=sys.stderr)
     return 1
 

@@ -39,8 +39,8 @@ def start(log: IO[bytes], server: str, *arguments: str) -> subprocess.Popen[byte
     )
 
 
-def listening(process: subprocess.Popen[bytes], log: Path) -> str:
-    """The URL that gunicorn says it listens on, once it does."""
+def wait_for_url(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Wait until gunicorn listens, and return its URL."""
     deadline = time.monotonic() + 20
     while process.poll() is None and time.monotonic() < deadline:
         if found := re.search(r"Listening at: (http://127\.0\.0\.1:\d+)", log.read_text()):
@@ -50,12 +50,12 @@ def listening(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 @contextmanager
-def running_service(log: Path, server: str, *arguments: str) -> Iterator[Running]:
-    """One that asks that time server; arguments are gunicorn's."""
+def run_service(log: Path, server: str, *arguments: str) -> Iterator[Running]:
+    """Run the service with that time server, and with these arguments of gunicorn."""
     with log.open("wb") as file:
         process = start(file, server, *arguments)
         try:
-            yield Running(process, listening(process, log), log)
+            yield Running(process, wait_for_url(process, log), log)
         finally:
             process.kill()
             process.wait()

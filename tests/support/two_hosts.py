@@ -1,4 +1,4 @@
-"""The service twice, or more often, in this process, behind what hands requests to each in turn, as a balancer does."""
+"""Several hosts of the service in this process, behind a balancer that sends requests in turn."""
 
 from __future__ import annotations
 
@@ -27,9 +27,13 @@ ZONES = ("us-east-1a", "us-east-1b")
 
 
 class TwoHosts:
-    """A WSGI application. lost: hosts that the balancer has noticed to be dead; dying: that it has not; silent: nobody
-    answers; shift: seconds by which the first one's clock is wrong without knowing; chance: decides whose turn it is,
-    as it seems when others ask as well; said: the answer to /now, instead."""
+    """A WSGI application.
+
+    lost: dead hosts that the balancer has noticed. dying: dead hosts that it has not noticed.
+    silent: no host responds. shift: seconds by which the first host's clock is wrong without
+    knowing. chance: chooses the host at random, as with other clients. said: a response to /now
+    that replaces the hosts'.
+    """
 
     def __init__(self, zones: Sequence[str] = ZONES) -> None:
         self.url = ""
@@ -39,8 +43,8 @@ class TwoHosts:
             for _ in zones
         ]
         self.hosts = [
-            _service(index, zone, monitor)
-            for index, (zone, monitor) in enumerate(zip(zones, self.monitors, strict=True))
+            create_host(number, zone, monitor)
+            for number, (zone, monitor) in enumerate(zip(zones, self.monitors, strict=True))
         ]
         self.heal()
 
@@ -51,11 +55,12 @@ class TwoHosts:
         self.shift = 0.0
         self.chance: random.Random | None = None
         self.said: str | None = None
-        self.paths: list[str] = []  # asked for since
+        # Of the requests since.
+        self.paths: list[str] = []
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         self.paths.append(environ["PATH_INFO"])
-        there = [index for index in range(len(self.hosts)) if index not in self.lost]
+        there = [number for number in range(len(self.hosts)) if number not in self.lost]
         turn = self.chance.choice(there) if self.chance else there[next(self.turns) % len(there)]
         if self.silent or turn in self.dying:
             return Response(status=HTTPStatus.BAD_GATEWAY)(environ, start_response)
@@ -69,20 +74,20 @@ class TwoHosts:
         return answer(environ, start_response)
 
 
-def _service(index: int, zone: str, monitor: Monitor) -> WSGIApplication:
-    names = {"INSTANCE": f"i-{index}", "ZONE": zone, "VERSION": "0a1b2c3d4e5f"}
+def create_host(number: int, zone: str, monitor: Monitor) -> WSGIApplication:
+    names = {"INSTANCE": f"i-{number}", "ZONE": zone, "VERSION": "0a1b2c3d4e5f"}
     with patch.dict(os.environ, {f"TIMESERVICE_{name}": value for name, value in names.items()}):
         return create_app(monitor)
 
 
 class Quiet(WSGIRequestHandler):
     def log(self, *_: object) -> None:
-        """A line for each request is no news."""
+        """Print no line for a request."""
 
 
 @contextmanager
 def two_hosts(zones: Sequence[str] = ZONES) -> Iterator[TwoHosts]:
-    """They listen on a free port. A host for each of these zones."""
+    """Serve a host for each of these zones, on a free port."""
     hosts = TwoHosts(zones)
     for monitor in hosts.monitors:
         monitor.poll()

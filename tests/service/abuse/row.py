@@ -28,7 +28,7 @@ class Row(NamedTuple):
 def request(line: str, *headers: str, body: str = "", host: str = HOST) -> bytes:
     """As it stands, each character a byte."""
     lines = [line, *([host] if host else []), *headers]
-    return ("".join(f"{line}\r\n" for line in lines) + "\r\n" + body).encode("latin-1")
+    return ("".join(f"{text}\r\n" for text in lines) + "\r\n" + body).encode("latin-1")
 
 
 def get(target: str, *headers: str, body: str = "", host: str = HOST) -> bytes:

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import expect_right_time, idle, shown, until, visit, words
+from tests.support.browser import (
+    displayed_time,
+    expect_right_time,
+    loose_pattern,
+    visit,
+    wait_until,
+    wait_until_idle,
+)
 from tests.support.two_hosts import ZONES, TwoHosts, two_hosts
 
 pytestmark = pytest.mark.integration
@@ -44,7 +51,7 @@ def rounds(page: Page, number: int) -> set[str]:
 
 
 def test_a_host_whose_turn_chance_delays_is_not_missing(page: Page, hosts: TwoHosts) -> None:
-    idle(page)
+    wait_until_idle(page)
     hosts.chance = random.Random(SEED)
     assert rounds(page, 100) == {"Both hosts answer"}
     assert len(hosts.paths) < 100 * 5
@@ -54,7 +61,7 @@ def test_of_many_hosts_none_is_missing_until_it_is_lost(browser: Browser) -> Non
     with two_hosts(6 * ZONES) as hosts, visit(browser, hosts.url) as visitor:
         hosts.chance = random.Random(SEED)
         service = visitor.page.locator("#service")
-        expect(service).to_have_text(words(r"\d+ hosts answer"))
+        expect(service).to_have_text(loose_pattern(r"\d+ hosts answer"))
         rounds(visitor.page, 20)
         assert rounds(visitor.page, 30) == {"12 hosts answer"}
         hosts.paths.clear()
@@ -91,7 +98,7 @@ RIGHT: dict[str, Any] = {
 def test_an_answer_that_cannot_be_read_is_a_failure_and_the_time_goes_on(
     said: str, page: Page, hosts: TwoHosts
 ) -> None:
-    idle(page)
+    wait_until_idle(page)
     hosts.said = said
     page.evaluate("askAround(2)")
     expect(page.locator("#service")).to_contain_text("No answer (its answer cannot be read)")
@@ -104,15 +111,15 @@ def test_an_error_of_its_own_does_not_stop_it(browser: Browser, hosts: TwoHosts)
     """It tells the console, and goes on when it can."""
     with visit(browser, hosts.url) as visitor:
         page = visitor.page
-        idle(page)
+        wait_until_idle(page)
         hosts.shift = 2.0
         with page.expect_event("pageerror"):
             page.evaluate("right = combine; combine = () => { throw new Error('broken') }; 0")
         page.evaluate("askAround(2).catch(() => 0)")
         assert not page.evaluate("busy")
         page.evaluate("combine = right; 0")
-        before = shown(page)
-        until(lambda: shown(page) != before)
+        before = displayed_time(page)
+        wait_until(lambda: displayed_time(page) != before)
         expect(page.locator("#service")).to_have_text("The hosts contradict each other")
 
 
@@ -150,5 +157,5 @@ def test_a_host_that_contradicts_itself_is_told(page: Page, hosts: TwoHosts) -> 
     hosts.shift = 2.0
     page.evaluate("askAround(2)")
     expect(page.locator(".host").first).to_contain_text(
-        words(r"contradict each other by (1\.9\d|2\.0\d) s or more")
+        loose_pattern(r"contradict each other by (1\.9\d|2\.0\d) s or more")
     )

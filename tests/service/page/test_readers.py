@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import idle, shown, until, visit
+from tests.support.browser import displayed_time, visit, wait_until, wait_until_idle
 from tests.support.two_hosts import TwoHosts
 
 pytestmark = pytest.mark.integration
@@ -26,7 +26,7 @@ def test_it_fits_and_everybody_can_read_it(
 ) -> None:
     viewport: Any = {"width": width, "height": 800}
     with visit(browser, hosts.url, ahead=3, color_scheme=theme, viewport=viewport) as visitor:
-        idle(visitor.page)
+        wait_until_idle(visitor.page)
         hosts.lost.add(1)
         visitor.page.evaluate("askAround(2)")
         expect(visitor.page.locator("#service")).to_contain_text("does not")
@@ -60,20 +60,21 @@ def test_a_keyboard_reaches_the_links_and_shows_where_it_is(page: Page) -> None:
         page.keyboard.press("Tab")
         focused = page.locator(":focus")
         expect(focused).to_have_attribute("href", address)
-        assert focused.evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
+        assert focused.evaluate("link => getComputedStyle(link).outlineStyle") == "solid"
 
 
 def test_a_screen_reader_hears_of_changes_and_not_of_each_second(page: Page) -> None:
-    idle(page)
-    page.evaluate("""heard = []; new MutationObserver(all => all.forEach(one => {
-        const region = one.target.parentElement?.closest('[role=status]') ?? one.target.closest?.('[role=status]');
-        if (region && one.type !== 'attributes') heard.push(region.textContent) }))
+    wait_until_idle(page)
+    page.evaluate("""heard = []; new MutationObserver(all => all.forEach(change => {
+        const region = change.target.parentElement?.closest('[role=status]')
+            ?? change.target.closest?.('[role=status]');
+        if (region && change.type !== 'attributes') heard.push(region.textContent) }))
         .observe(document, {subtree: true, childList: true, characterData: true})""")
-    before = shown(page)
-    until(lambda: 2.5 < (shown(page) - before) % 86400 < 43200)
+    before = displayed_time(page)
+    wait_until(lambda: 2.5 < (displayed_time(page) - before) % 86400 < 43200)
     assert page.evaluate("heard") == []
     page.evaluate("shift = -4000")
-    until(lambda: page.evaluate("heard.length"))
+    wait_until(lambda: page.evaluate("heard.length"))
     assert page.evaluate("heard[0]").startswith("Your clock is 4.00\xa0s slow")
     assert (
         page.evaluate("document.querySelector('#now').closest('[role=status], [aria-live]')")
@@ -113,4 +114,4 @@ def test_the_policy_forbids_what_the_page_does_not_do(
     with visit(browser, hosts.url) as visitor:
         visitor.page.evaluate(f"setTimeout(() => {{ {attack} }})")
         # Each call lets Playwright hear the console.
-        until(lambda: visitor.page.title() and any("CSP" in line for line in visitor.trouble))
+        wait_until(lambda: visitor.page.title() and any("CSP" in line for line in visitor.trouble))

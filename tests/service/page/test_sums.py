@@ -75,7 +75,7 @@ def test_the_time_is_within_the_bound_however_long_each_way_takes(page: Page) ->
 
 
 @pytest.mark.parametrize(
-    ("first", "other", "both"),
+    ("first", "second", "combined"),
     [
         ((0, 10), (5, 20), (5, 10, 0)),
         ((0, 10), (2, 4), (2, 4, 0)),
@@ -83,11 +83,11 @@ def test_the_time_is_within_the_bound_however_long_each_way_takes(page: Page) ->
     ],
 )
 def test_what_two_hosts_say_is_put_together(
-    first: tuple[int, int], other: tuple[int, int], both: tuple[int, int, int], page: Page
+    first: tuple[int, int], second: tuple[int, int], combined: tuple[int, int, int], page: Page
 ) -> None:
-    intervals = [{"lo": lo, "hi": hi, "at": 0} for lo, hi in (first, other)]
+    intervals = [{"lo": lo, "hi": hi, "at": 0} for lo, hi in (first, second)]
     found = page.evaluate("all => combine(all, 0)", intervals)
-    assert (found["lo"], found["hi"], found["gap"]) == both
+    assert (found["lo"], found["hi"], found["gap"]) == combined
 
 
 def test_what_is_known_widens_with_time(page: Page) -> None:
