@@ -112,7 +112,7 @@ def test_each_stack_has_a_time_limit_for_each_operation() -> None:
 
 def test_archives_are_uploaded_under_their_digest_and_only_once() -> None:
     engine = Engine().run()
-    image, package = engine.made[f"image-{'1' * 12}"], engine.made[f"package-{'2' * 12}"]
+    image, package = engine.resources[f"image-{'1' * 12}"], engine.resources[f"package-{'2' * 12}"]
     assert (image["bucket"], image["key"]) == ("artifacts.Bucket", f"images/{'1' * 12}.tar.gz")
     assert (package["bucket"], package["key"]) == (
         "artifacts.Bucket",

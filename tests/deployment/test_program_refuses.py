@@ -64,7 +64,7 @@ def test_a_wrong_setting_is_refused_before_anything_is_made(
     assert text.startswith(f"the setting {key} is {value!r}: must be ")
     assert allowed in text
     assert text.endswith(f". Run: pulumi config set {key} VALUE")
-    assert engine.made == {}
+    assert engine.resources == {}
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_settings_that_depend_on_each_other_are_refused_with_all_that_must_be_se
     commands = [f"pulumi config set {key} {value}" for key, value in together.items()]
     assert str(refused.value).startswith(f"the setting {complaint}")
     assert str(refused.value).endswith(f". Run: {' && '.join(commands)}")
-    assert engine.made == {}
+    assert engine.resources == {}
     if not {"ACCOUNT", "WORD", "ADDRESS"} & set(together.values()):
         assert "hosts" in Engine(quota=40).run(config | together).stacks()
 
@@ -163,7 +163,7 @@ def test_a_misspelt_setting_is_refused(key: str, remedy: str) -> None:
     assert str(refused.value) == (
         f"there is no setting {key!r}; {remedy} Run: pulumi config rm {key}"
     )
-    assert engine.made == {}
+    assert engine.resources == {}
 
 
 def test_settings_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_a_name_too_long_for_the_reviewer_s_policy_is_refused_with_a_reviewer_al
         pulumi.RunError, match="is no name for a deployment with a reviewer: must be"
     ):
         engine.run({"reviewer": "user"})
-    assert engine.made == {}
+    assert engine.resources == {}
     monkeypatch.setattr(deployment.settings, "name", lambda: "timeservice-" + "x" * 48)
     assert "reviewer" in Engine().run({"reviewer": "user"}).stacks()
 
@@ -202,7 +202,7 @@ def test_a_quota_too_small_for_a_release_is_refused_with_the_remedies() -> None:
     assert "needs 8 vCPUs" in str(refused.value)
     assert "aws service-quotas request-service-quota-increase" in str(refused.value)
     assert "set quotaCheck to false" in str(refused.value)
-    assert engine.made == {}
+    assert engine.resources == {}
 
 
 def test_the_quota_check_can_be_left_out() -> None:
@@ -226,7 +226,7 @@ def test_the_quota_must_hold_the_old_hosts_at_their_most_and_the_new_ones_at_the
         engine.run(config)
     assert "needs 18 vCPUs for some minutes (6 old and 3 new hosts)" in str(refused.value)
     assert "A first deployment needs 6 alone" in str(refused.value)
-    assert engine.made == {}
+    assert engine.resources == {}
 
 
 def test_a_quota_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +251,7 @@ def test_an_outdated_archive_is_refused_with_the_command_that_makes_it(
     engine = Engine()
     with pytest.raises(pulumi.RunError, match="run `make image`"):
         engine.run()
-    assert engine.made == {}
+    assert engine.resources == {}
 
 
 def test_a_file_that_is_no_template_is_refused_before_anything_is_made(
@@ -264,4 +264,4 @@ def test_a_file_that_is_no_template_is_refused_before_anything_is_made(
     engine = Engine()
     with pytest.raises(pulumi.RunError, match=r"cfn/network\.yaml cannot be used"):
         engine.run()
-    assert engine.made == {}
+    assert engine.resources == {}

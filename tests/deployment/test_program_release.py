@@ -75,8 +75,8 @@ def test_a_change_of_the_hosts_template_alone_makes_a_new_release(
 
 def test_a_new_release_is_a_resource_of_its_own(archives: dict[str, str]) -> None:
     """So that the old one stays in the state until the end, and going back to it finds it there."""
-    before = set(Engine().run().made)
+    before = set(Engine().run().resources)
     archives["image"] = "3" * 12
-    after = set(Engine().run().made)
+    after = set(Engine().run().resources)
     assert {name.split("-")[0] for name in before - after} == {"image", "hosts"}
     assert {name.split("-")[0] for name in after - before} == {"image", "hosts"}

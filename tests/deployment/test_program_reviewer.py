@@ -25,7 +25,7 @@ def test_nobody_reviews_unless_told_so() -> None:
     engine = Engine().run()
     assert "reviewer" not in engine.stacks()
     assert "reviewer" not in engine.exports
-    assert "reviewer-login" not in engine.made
+    assert "reviewer-login" not in engine.resources
 
 
 @pytest.mark.parametrize("config", [USER, ROLE], ids=str)
@@ -64,7 +64,7 @@ def test_another_kind_is_another_stack() -> None:
 
 def test_a_user_s_password_is_a_secret_to_be_changed_and_stands_in_no_stack() -> None:
     engine = Engine().run(USER)
-    login = engine.made["reviewer-login"]
+    login = engine.resources["reviewer-login"]
     assert login == {"user": "reviewer.Name", "passwordResetRequired": True}
     assert list(engine.requests["reviewer-login"].additionalSecretOutputs) == ["password"]
     assert engine.exports["reviewer"]["password"] == PASSWORD
@@ -93,7 +93,7 @@ def test_a_user_is_told_where_to_sign_in_and_what_to_open() -> None:
 
 def test_a_role_has_no_password_and_no_secret() -> None:
     engine = Engine().run(ROLE)
-    assert "reviewer-login" not in engine.made
+    assert "reviewer-login" not in engine.resources
     assert engine.secrets == set()
     output = engine.exports["reviewer"]
     assert (output["role"], output["externalId"]) == ("reviewer.Arn", "review-1")
@@ -121,4 +121,4 @@ def test_a_reviewer_that_could_not_be_is_refused_before_anything_is_made(
     with pytest.raises(pulumi.RunError) as refused:
         engine.run(config)
     assert complaint in str(refused.value)
-    assert engine.made == {}
+    assert engine.resources == {}

@@ -30,13 +30,13 @@ PASSWORD = "made by IAM"  # noqa: S105 - nobody's
 
 
 class Engine(Mocks):
-    """What the program made (`made`: resource name -> inputs), looked up and exported."""
+    """What the program made (`resources`: name -> inputs), looked up and exported."""
 
     def __init__(self, quota: float | None = 32, machine_image: str = "ami-1") -> None:
         self.quota = quota  # vCPUs; None: the account may not ask
         self.machine_image = machine_image
         self.preview = False
-        self.made: dict[str, dict[str, Any]] = {}
+        self.resources: dict[str, dict[str, Any]] = {}
         self.requests: dict[str, Any] = {}  # resource name -> what the SDK sent, options and all
         self.exports: dict[str, Any] = {}
         self.secrets: set[str] = (
@@ -44,7 +44,7 @@ class Engine(Mocks):
         )  # names of the exports that Pulumi encrypts and does not print
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        self.made[args.name] = args.inputs
+        self.resources[args.name] = args.inputs
         outputs = dict(args.inputs)
         if args.typ == STACK:
             outputs["outputs"] = UNKNOWN if self.preview else self._outputs(args)
@@ -111,13 +111,17 @@ class Engine(Mocks):
         program()
         return self
 
-    def _keep(self, resources: dict[str, Any]) -> None:
-        self.exports = resources["exports"]
-        self.secrets = {name for name, secret in resources["secret"].items() if secret}
+    def _keep(self, outputs: dict[str, Any]) -> None:
+        self.exports = outputs["exports"]
+        self.secrets = {name for name, secret in outputs["secret"].items() if secret}
 
     def stacks(self) -> dict[str, dict[str, Any]]:
-        """The stacks that the program declared: part -> inputs, in the order of their declaration."""
-        return {part(name): resources for name, resources in self.made.items() if "templateBody" in resources}
+        """Return the inputs of each stack that the program declares, by part and in its order."""
+        return {
+            part(name): inputs
+            for name, inputs in self.resources.items()
+            if "templateBody" in inputs
+        }
 
 
 class _Recorder(MockMonitor):
