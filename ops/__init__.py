@@ -1,5 +1,5 @@
-"""Questions about a deployment, each a command (`python -m ops.NAME --help`) with a target of make.
+"""Operate a deployment, here or on AWS: each module is a command (`python -m ops.NAME --help`).
 
-Of what is deployed, here or on AWS: `reach` (what the Internet reaches), `drift` (what differs from this clone),
-`leftovers` (what is left), `empty` (a part of make destroy). Of the templates alone: `cost`.
+`reach` computes what the Internet reaches, `drift` compares with this clone, `leftovers` lists what
+is left, and `empty` is a part of make destroy. `cost` needs the templates alone.
 """

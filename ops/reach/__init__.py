@@ -1,1 +1,1 @@
-"""What the Internet reaches of a deployment, and what its hosts reach: computed from its state, by AWS's rules."""
+"""Compute what the Internet reaches of a deployment, and what its hosts reach."""

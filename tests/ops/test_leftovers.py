@@ -187,7 +187,7 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     assert full.state == "holds 6 object versions and unfinished uploads"
     assert not [resource for resource in found if any(word in resource.id for word in foreign)]
 
-    # What is in the way keeps its stack, and is told; with it out of the way, what is left goes as well.
+    # A resource by hand keeps its stack from being deleted, and is listed. Without it, all goes.
     capsys.readouterr()
     hosts_gone: list[list[str]] = []
     with pytest.raises(UserError, match=r"timeservice-local-network cannot be deleted: .*\[Vpc\]"):
