@@ -10,8 +10,6 @@ import pulumi_aws as aws
 
 from deployment.settings import Settings
 
-Pages = list[pulumi.Input[str]]
-
 
 def access(
     settings: Settings,
@@ -26,7 +24,16 @@ def access(
     """
     pages = _list_pages(stacks, dashboard)
     if settings.reviewer == "role":
-        return _role(reviewer.outputs["Arn"], settings.reviewer_external_id, pages)
+        role, external_id = reviewer.outputs["Arn"], settings.reviewer_external_id
+        command = f"aws sts assume-role --role-session-name review --external-id {external_id}"
+        return pulumi.Output.from_input(
+            {
+                "role": role,
+                "externalId": external_id,
+                "command": pulumi.Output.concat(command, " --role-arn ", role),
+                "pages": pages,
+            }
+        )
     # The password is made here, so that no template, parameter or event has it. The SDK marks it as
     # a secret: the state has it encrypted. The login depends on the stack, so the engine deletes it
     # before the stack; IAM deletes no user who has a login.
@@ -43,19 +50,9 @@ def access(
     )
 
 
-def _role(role: pulumi.Output[str], external_id: str, pages: Pages) -> pulumi.Output[Any]:
-    command = f"aws sts assume-role --role-session-name review --external-id {external_id}"
-    return pulumi.Output.from_input(
-        {
-            "role": role,
-            "externalId": external_id,
-            "command": pulumi.Output.concat(command, " --role-arn ", role),
-            "pages": pages,
-        }
-    )
-
-
-def _list_pages(stacks: Sequence[aws.cloudformation.Stack], dashboard: pulumi.Output[str]) -> Pages:
+def _list_pages(
+    stacks: Sequence[aws.cloudformation.Stack], dashboard: pulumi.Output[str]
+) -> list[pulumi.Input[str]]:
     region = aws.get_region().region
     console = f"https://{region}.console.aws.amazon.com"
     ec2 = f"{console}/ec2/home?region={region}#"

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment.bucket import NotEmptyError, empty, find_bucket
+from deployment.bucket import empty, find_bucket
 from deployment.errors import UserError
 from deployment.leftovers import find_leftovers
 from deployment.ownership import Deployment
@@ -54,7 +54,7 @@ def delete_stacks(cloud: Containers) -> None:
         with step("what the AWS API has left") as line:
             leftovers = find_leftovers(client_of(endpoint), DEPLOYMENT).leftovers
             line.outcome = ", ".join(f"{item.type} {item.id}" for item in leftovers) or "nothing"
-    except (UserError, NotEmptyError, BotoCoreError, ClientError) as error:
+    except (UserError, BotoCoreError, ClientError) as error:
         print(f"  not deleted through the API: {error}")
 
 
@@ -75,7 +75,7 @@ def destroy(
 
     wait_for_hosts: returns when the hosts have gone, because AWS waits for them too before it
     deletes their group. The balancer that drains them must still be there.
-    Raises UserError for a stack that stays, NotEmptyError, and what boto3 raises.
+    Raises UserError for a stack or an object that stays, and what boto3 raises.
     """
     cloudformation, waiting = client("cloudformation"), True
     # IAM deletes a user only after its password.
