@@ -73,7 +73,9 @@ def get_target(args: argparse.Namespace) -> Target:
     if args.stack == STACK:
         return get_local_target(Containers(args.name).endpoint(), deployment)
     session = boto3.Session()
-    region = _get_configured_region(args.stack) or session.region_name
+    # boto3 reads AWS_DEFAULT_REGION alone; Pulumi and the AWS CLI read AWS_REGION too.
+    region = os.environ.get("AWS_REGION") or session.region_name
+    region = _get_configured_region(args.stack) or region
     if not region:
         raise UserError(
             "no Region is configured: export AWS_REGION=..., or pulumi config set aws:region ..."

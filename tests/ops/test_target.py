@@ -1,4 +1,4 @@
-"""Which deployment a question is about, and in which Region."""
+"""Which deployment a command is about, and in which Region."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ def test_the_region_is_pulumi_s_and_then_this_machine_s(
         target.get_target(PROD)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     assert target.get_target(PROD).region == "us-west-2"
+    monkeypatch.setenv("AWS_REGION", "us-west-1")
+    assert target.get_target(PROD).region == "us-west-1"
     (root / "Pulumi.prod.yaml").write_text("config:\n  aws:region: eu-west-1\n")
     found = target.get_target(PROD)
     assert (found.deployment, found.region) == ("timeservice-prod", "eu-west-1")
