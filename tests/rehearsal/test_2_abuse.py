@@ -1,4 +1,4 @@
-"""What nobody should send is sent to the deployment, through its balancer, and the hosts do not notice."""
+"""Malformed and hostile requests, sent to the deployment through its balancer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nobody should send, and what comes back: from the service alone, and through HAProxy as the local balancer."""
+"""Malformed and hostile requests, to the service alone and through HAProxy as the local balancer."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
-"""What nobody should send to the service, and what comes back: from the service alone, and through a balancer.
+"""A row of the table of abuse: a request, and its outcomes without and with a balancer.
 
-An outcome is the statuses of all answers on the connection, in their order; "closed" when it ends without one, and
-"open" when nothing comes within a second, as the server waits for the rest. `|` stands between those that are right:
-through a balancer, where HAProxy (the local one) and an ALB, as far as it is documented, may differ, or HAProxy 2.6 and
-3.0. An ALB has been tried with none of this. Its documentation knows of two 5xx that anybody can get from it: 501 for a
-Transfer-Encoding that it does not know, and 505 for a version of HTTP; what says so here is never sent on to a host.
-A second status where there is but one request, or a 200 through the balancer for /health, is smuggling.
+An outcome is the statuses of all responses on the connection, in their order. It is "closed" when
+the connection ends without a response, and "open" when none comes within a second, because the
+server waits for the rest. `|` separates outcomes that are right: HAProxy 2.6, HAProxy 3.0 and an
+ALB may differ. No row was sent to an ALB; its outcomes follow its documentation. An ALB has two
+5xx that anyone can get: 501 for an unknown Transfer-Encoding, and 505 for a version of HTTP. What
+gets one of these never reaches a host. A second status for one request, or a 200 for /health
+through the balancer, is smuggling.
 """
 
 from __future__ import annotations
