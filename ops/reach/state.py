@@ -71,17 +71,14 @@ def read_state(target: Target) -> State:
     subnets = target.list_all("ec2", "describe_subnets", **request)
     inside = {subnet["SubnetId"] for subnet in subnets}
     support = ec2.describe_vpc_attribute(VpcId=vpcs[0], Attribute="enableDnsSupport")
-    gateways = target.list_all("ec2", "describe_internet_gateways")
+    attached = [{"Name": "attachment.vpc-id", "Values": vpcs}]
+    gateways = target.list_all("ec2", "describe_internet_gateways", Filters=attached)
     addresses = ec2.describe_addresses()["Addresses"]
     return State(
         resolver=support["EnableDnsSupport"]["Value"],
         subnets=subnets,
         route_tables=target.list_all("ec2", "describe_route_tables", **request),
-        internet_gateways={
-            gateway["InternetGatewayId"]
-            for gateway in gateways
-            if any(attachment["VpcId"] in vpcs for attachment in gateway["Attachments"])
-        },
+        internet_gateways={gateway["InternetGatewayId"] for gateway in gateways},
         acls=target.list_all("ec2", "describe_network_acls", **request),
         groups=target.list_all("ec2", "describe_security_groups", **request),
         interfaces=_list_interfaces(target, vpcs[0]),
