@@ -1,13 +1,16 @@
-# make up       deploy the whole service on this machine: hosts, balancer, time server, AWS API
-# make test     run every check, from lint to the rehearsal of the deployment
-# `make help` lists the other targets. Variables: PORT= takes another port, NAME= makes a second deployment beside the
-# first, CONFIG= sets configuration values of Pulumi.yaml: make up CONFIG="instanceType=t3.small cpuCredits=unlimited".
-# HOST_CPUS=0.2 and HOST_MEMORY=1g make each host as slow as a t3.micro without CPU credits.
+# make up     deploy the whole service on this machine: hosts, balancer, time server, AWS API
+# make test   run every check, from lint to the rehearsal of the deployment
+# make help   list the other targets
+#
+# PORT= takes another port, NAME= makes a second deployment beside the first, and CONFIG= sets values
+# of Pulumi.yaml: make up CONFIG="instanceType=t3.small cpuCredits=unlimited". HOST_CPUS=0.2 and
+# HOST_MEMORY=1g make each host as slow as a t3.micro without CPU credits.
 
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
-# sudo, where Docker's socket is closed to this user. Evaluated in each recipe, because `make up` may install Docker first.
-# The environment carries proxies and certificates along. No compiled file belongs to root.
+# sudo, where Docker's socket is closed to this user. Evaluated in each recipe, because `make up`
+# may install Docker first. The environment carries proxies and certificates along. No compiled file
+# belongs to root.
 SUDO = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id -u)" = 0 ] || \
 	echo sudo -E env PYTHONDONTWRITEBYTECODE=1)
 # A deployment on AWS needs no Docker.
@@ -50,7 +53,7 @@ shell: setup ## a shell on a host: make shell HOST=a; COMMAND="docker ps" runs o
 check: setup ## run the healthcheck against the local deployment
 	@$(SUDO) $(PYTHON) -m local check
 
-test: lint scan unit integration rehearsal ## everything, from lint to the rehearsal of the deployment
+test: lint scan unit integration rehearsal ## everything, from lint to the rehearsal
 
 down: setup ## remove the deployment from this machine
 	@source scripts/common.sh; one_at_a_time # deletes the temporary files of scripts that were killed
@@ -80,8 +83,8 @@ drift: setup ## compare what is deployed with this clone, here or STACK=prod
 leftovers: setup ## list what is left of a deployment, here or STACK=prod; fails if anything is
 	@$(LOCAL_SUDO) $(PYTHON) -m ops.leftovers
 
-# Pulumi deletes the bucket's stack last. That fails while the bucket holds objects that Pulumi does not know. Everything
-# else is deleted by then, so nothing misses them.
+# Pulumi deletes the bucket's stack last. That fails while the bucket holds objects that Pulumi does
+# not know. Everything else is deleted by then, so nothing misses them.
 destroy: setup ## remove a deployment from AWS: STACK=prod
 	@test -n "$$STACK" || { echo "error: name the stack: make destroy STACK=prod" >&2; exit 1; }
 	@command -v pulumi >/dev/null || { echo "error: this needs the pulumi CLI" >&2; exit 1; }
@@ -96,8 +99,8 @@ lint: setup ## ruff, mypy, cfn-lint, shellcheck, check-jsonschema, zizmor, node
 scan: setup ## templates, secrets, and known vulnerabilities
 	@scripts/scan.sh
 
-# One process more than there are cores, because many tests wait. Each keeps what it compiles, whatever the environment
-# sets: it would compile everything anew.
+# One process more than there are cores, because many tests wait. Each keeps what it compiles,
+# whatever the environment sets: it would compile everything anew.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX="$(CURDIR)/build/pycache" \
 	$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5
 unit: setup ## functions, templates, the Pulumi program

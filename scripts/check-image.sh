@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# check-image.sh [TAG]: makes the healthcheck's image in this machine's Docker engine, unless it is there and current.
+# check-image.sh [TAG]: makes the healthcheck's image in this machine's Docker engine, unless it is
+# there and current.
 source "$(dirname "$0")/common.sh"
 one_at_a_time
 
@@ -12,7 +13,8 @@ of_image() { as_docker docker image inspect --format "$1" "$tag" 2>/dev/null || 
 
 [ "$(of_image '{{index .Config.Labels "timeservice.sources"}}')" = "$digest" ] && exit
 before=$(of_image '{{.Id}}')
-# timeservice.build marks what an interrupted build leaves for make down to remove. This image is to stay.
+# timeservice.build marks what an interrupted build leaves for make down to remove. This image is to
+# stay.
 scripts/python-image.sh healthcheck "$tag" --label timeservice.build= --label timeservice.sources="$digest" \
     --label org.opencontainers.image.version="$version"
 # Nameless by now; a container that still runs keeps it.

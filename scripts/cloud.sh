@@ -12,8 +12,8 @@ make_base() {
         --include=docker.io,docker-cli,haproxy,chrony,curl,iproute2,iptables,python3,awscli,ca-certificates,tini
 }
 
-# One image for every part: what a container is, its command says. Imported as a whole, which takes half of the time of a
-# build in layers.
+# One image for every part: what a container is, its command says. Imported as a whole, which takes
+# half of the time of a build in layers.
 make_image() {
     local root=$context/root
     rm -rf "$context"
@@ -26,7 +26,8 @@ make_image() {
     cp "$BUILD/cloud-base.tar" "$context/image.tar"
     tar --append --file "$context/image.tar" --owner 0 --group 0 -C "$root" \
         opt/{site-packages,local,deployment} usr/local/bin/{dnf,systemctl} # what the base has not
-    # Our packages are not on PYTHONPATH for all: Debian's AWS CLI would find them instead of its own.
+    # Our packages are not on PYTHONPATH for all: Debian's AWS CLI would find them instead of its
+    # own.
     as_docker docker import --change "LABEL $label" --change 'ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1' \
         --change 'ENTRYPOINT ["/usr/bin/tini", "-g", "--"]' "$context/image.tar" "$tag"
     rm -rf "$context"

@@ -1,11 +1,14 @@
 # shellcheck shell=bash
-# Sourced by the other scripts, which then run in the clone's folder, and end at the first command that fails.
+# Sourced by the other scripts, which then run in the clone's folder, and end at the first command
+# that fails.
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$ROOT/build
-# shellcheck disable=SC2034 # for those who source this
-CLONE=$(printf %s "$ROOT" | sha256sum | cut -c 1-8) # marks what belongs to this clone in a Docker engine
-CACHE=$BUILD/cache-$(id -u)                         # of packages; in the clone, so that nothing is left behind outside
+# It marks what belongs to this clone in a Docker engine.
+# shellcheck disable=SC2034 # other scripts use it
+CLONE=$(printf %s "$ROOT" | sha256sum | cut -c 1-8)
+# Of packages; in the clone, so that nothing is left behind outside.
+CACHE=$BUILD/cache-$(id -u)
 mkdir -p "$BUILD"
 cd "$ROOT"
 
@@ -18,7 +21,8 @@ die() {
     exit 1
 }
 
-# step TEXT COMMAND...: runs the command with its output kept in build/log; shows the end of it when it fails.
+# step TEXT COMMAND...: runs the command with its output kept in build/log; shows the end of it when
+# it fails.
 step() {
     local text=$1 start=${EPOCHREALTIME//[.,]/} status before hint=
     touch "$BUILD/log"
@@ -55,7 +59,8 @@ as_root() {
     fi
 }
 
-# one_at_a_time: waits for other scripts of this clone that write to the same files; what this one calls does not wait.
+# one_at_a_time: waits for other scripts of this clone that write to the same files; what this one
+# calls does not wait.
 one_at_a_time() {
     [ -z "${TIMESERVICE_LOCKED:-}" ] || return 0
     export TIMESERVICE_LOCKED=1
@@ -88,8 +93,9 @@ as_docker() {
     fi
 }
 
-# unpack_deb PACKAGE: unpacks a Debian package into build/debian instead of installing it, so that nothing of it
-# stays on the machine when the clone is deleted. Its folder is there only if it is whole.
+# unpack_deb PACKAGE: unpacks a Debian package into build/debian instead of installing it, so that
+# nothing of it stays on the machine when the clone is deleted. Its folder is there only if it is
+# whole.
 unpack_deb() {
     local folder=$BUILD/debian/$1
     [ -d "$folder" ] && return
@@ -124,7 +130,8 @@ sync_packages() {
     env UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --cache-dir "$CACHE" --locked --no-install-project --python .venv "$@"
 }
 
-# install_wheels FOLDER PLATFORM REQUIREMENTS: hash-checked, for Python 3.13 on that platform, whatever runs here.
+# install_wheels FOLDER PLATFORM REQUIREMENTS: hash-checked, for Python 3.13 on that platform,
+# whatever runs here.
 install_wheels() {
     "$ROOT/.venv/bin/uv" pip install --cache-dir "$CACHE" --target "$1" --require-hashes --only-binary :all: \
         --python-version 3.13 --python-platform "x86_64-$2" -r "$3"
@@ -138,7 +145,8 @@ our_npm() {
         --cache "$CACHE/npm" --ignore-scripts --no-audit --no-fund
 }
 
-# build_image DOCKER-BUILD-ARGUMENT...: without a network, and with the classic builder, which leaves no cache in the engine.
+# build_image DOCKER-BUILD-ARGUMENT...: without a network, and with the classic builder, which
+# leaves no cache in the engine.
 build_image() {
     as_docker env DOCKER_BUILDKIT=0 docker build --network none --force-rm "$@"
 }

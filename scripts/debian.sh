@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# debian.sh FILE.tar MMDEBSTRAP-ARGUMENT...: makes a Debian root file system, checked against Debian's archive keys.
-# The mirror is the one that this machine's apt uses.
+# debian.sh FILE.tar MMDEBSTRAP-ARGUMENT...: makes a Debian root file system, checked against
+# Debian's archive keys. The mirror is the one that this machine's apt uses.
 source "$(dirname "$0")/common.sh"
 target=$1
 shift
@@ -10,7 +10,8 @@ unpack_deb mmdebstrap
 tool=$BUILD/debian/mmdebstrap/usr
 # shellcheck disable=SC2016 # apt's placeholder, not ours
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -m1 -E '/debian/?$' || true)
-# Its mounts are its own: they end with it, even if it is killed. (Where that is not allowed, mounts are not either.)
+# Its mounts are its own: they end with it, even if it is killed. (Where that is not allowed, mounts
+# are not either.)
 own_mounts=(unshare --mount)
 as_root "${own_mounts[@]}" true 2>/dev/null || own_mounts=()
 as_root "${own_mounts[@]}" env TMPDIR="${TMPDIR:-$BUILD}" PATH="$tool/bin:$PATH" "$tool/bin/mmdebstrap" --hook-dir="$tool/share/mmdebstrap/hooks/merged-usr" \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# engine.sh [--installed]: makes sure that a Docker engine answers. Uses the one that is there, else starts the one that is
-# installed, else installs Debian's docker.io (not with --installed: exits with 3). Says what to do where it may not.
+# engine.sh [--installed]: uses the Docker engine that answers, else starts the installed one, else
+# installs Debian's docker.io. With --installed, exits with 3 instead of installing.
 source "$(dirname "$0")/common.sh"
 
 answers() { as_docker docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
@@ -22,8 +22,8 @@ install_engine() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends docker.io ${client:+"$client"} iptables
 }
 
-# An engine that was killed leaves its pid file; if that number belongs to another process by now, a new engine
-# would refuse to start.
+# An engine that was killed leaves its pid file; if that number belongs to another process by now, a
+# new engine would refuse to start.
 remove_stale_pid() {
     local file pid
     for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
@@ -40,10 +40,9 @@ start_engine() {
         as_root systemctl start docker
     else
         remove_stale_pid
-        # Its own session: an engine must survive the Ctrl-C that ends a make.
-        # Without its proxy for published ports: that ends for good when its files run out, which some 3,000 connections
-        # can do where a process may have 20,000; the kernel's address translation knows no such limit.
-        # Without what is said to scripts alone, as it outlives them.
+        # The engine has a session of its own, to survive the Ctrl-C that ends a make. Its proxy for
+        # published ports is off: about 3,000 connections use up its files, and it ends. The kernel's
+        # address translation has no such limit.
         as_root env -u TIMESERVICE_LOCKED -u TMPDIR setsid dockerd --userland-proxy=false >"$BUILD/dockerd.log" 2>&1 </dev/null 9>&- &
     fi
     wait_for_answer

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes build/image.tar.gz, the archive of the service's image that the hosts load, and build/sbom.json, its bill of
-# materials, unless they are current.
+# Makes build/image.tar.gz, the archive of the service's image that the hosts load, and
+# build/sbom.json, its bill of materials, unless they are current.
 source "$(dirname "$0")/common.sh"
 one_at_a_time
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Renews uv.lock from pyproject.toml, and what is derived from it: the wheels of each thing that is shipped, and uv itself.
+# Renews uv.lock from pyproject.toml, and what is derived from it: the wheels of each thing that is
+# shipped, and uv itself.
 source "$(dirname "$0")/common.sh"
 
 export_lock() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# mutation.sh [--sample N] [MODULE ...]: counts the faults that the tests notice, in the core modules and, without an
-# argument, in the templates. It takes hours.
+# mutation.sh [--sample N] [MODULE ...]: counts the faults that the tests notice, in the core
+# modules and, without an argument, in the templates. It takes hours.
 source "$(dirname "$0")/common.sh"
 
 scripts/tools.sh mutation

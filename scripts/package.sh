@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes build/healthcheck.zip, the Lambda's package, unless it is current: our code and hash-checked wheels, the same
-# bytes for the same sources.
+# Makes build/healthcheck.zip, the Lambda's package, unless it is current: our code and hash-checked
+# wheels, the same bytes for the same sources.
 source "$(dirname "$0")/common.sh"
 one_at_a_time
 
@@ -15,7 +15,8 @@ make_package() {
     cp sntp.py "$folder"
     cp healthcheck/*.py "$folder/healthcheck"
     cp healthcheck/formats/*.py "$folder/healthcheck/formats"
-    # The commands in bin hold the path of this folder, and the RECORDs their digests: other bytes in each clone.
+    # The commands in bin hold the path of this folder, and the RECORDs their digests: other bytes
+    # in each clone.
     rm -rf "${folder:?}/bin" "$folder/.lock" "$folder"/*.dist-info/RECORD
     .venv/bin/python - "$folder" build/healthcheck.zip <<'PYTHON'
 import sys, zipfile

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# python-image.sh FOLDER TAG DOCKER-BUILD-ARGUMENT...: builds the image of that folder's code, by its Dockerfile.
+# python-image.sh FOLDER TAG DOCKER-BUILD-ARGUMENT...: builds the image of that folder's code, by
+# its Dockerfile.
 #
-# The base holds Debian's Python and what it links to: no shell, no package manager, nothing to log in with. It is
-# made from signed Debian packages, so neither a registry nor an image by somebody else has to be trusted.
+# The base holds Debian's Python and what it links to: no shell, no package manager, nothing to log
+# in with. It is made from signed Debian packages, so neither a registry nor an image by somebody
+# else has to be trusted.
 source "$(dirname "$0")/common.sh"
 one_at_a_time
 
@@ -14,12 +16,11 @@ context=$BUILD/context
 base=timeservice-$CLONE-base:$folder
 
 make_base() {
-    # debconf comes with a dependency of Python's and needs perl, which is not there: it would be dead weight.
-    # (An extract hook, as nothing is installed, and mmdebstrap runs its customize hooks after that.)
-    # The packages' metadata and the digests of their files stay, where scanners of images without dpkg look for them
-    # (scripts/sbom.py reads them), and so do their licences. What is of this machine (its name, its resolvers, its mirror)
-    # goes.
-    # shellcheck disable=SC2016 # the hooks' argument, not ours
+    # debconf comes with a dependency of Python and needs perl, which is not there. mmdebstrap runs
+    # extract hooks alone, because nothing is installed. The packages' metadata, the digests of their
+    # files and their licences stay where scanners of images without dpkg look for them
+    # (scripts/sbom.py). The name, the resolvers and the mirror of this machine go.
+    # shellcheck disable=SC2016 # $1 is the hooks' argument
     scripts/debian.sh "$BUILD/base.tar" --variant=extract --include=python3.13 \
         --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --extract-hook='cd "$1" && rm -rf usr/bin/debconf* usr/sbin/dpkg-* usr/share/debconf usr/share/perl5 var/lib/dpkg var/lib/apt' \

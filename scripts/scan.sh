@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# scan.sh [templates|secrets|packages]...: searches for known weaknesses; without arguments, in all three.
-# The scanners see neither this user's home folder nor its settings. Only pip-audit uses the network.
+# scan.sh [templates|secrets|packages]...: searches for known weaknesses; without arguments, in all
+# three. The scanners see neither this user's home folder nor its settings. Only pip-audit uses the
+# network.
 source "$(dirname "$0")/common.sh"
 scripts/tools.sh scanners
 work=$(mktemp -d)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv with everything that the Makefile's targets need, hash-checked. Does nothing while .venv is current.
+# Makes .venv with everything that the Makefile's targets need, hash-checked. Does nothing while
+# .venv is current.
 source "$(dirname "$0")/common.sh"
 
 stamp=.venv/$(digest uv.lock scripts/uv.txt)
@@ -12,7 +13,8 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
 
 make_venv() {
     rm -rf .venv
-    # Debian's python3 comes without ensurepip. Then pip is taken from Debian's package, without installing that.
+    # Debian's python3 comes without ensurepip. Then pip is taken from Debian's package, without
+    # installing that.
     if python3 -m venv .venv; then
         pip=(.venv/bin/python -m pip)
     else

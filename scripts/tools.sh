@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# tools.sh TOOL...: fetches what tests, scans and benches use, into build. Nothing is installed on this machine.
+# tools.sh TOOL...: fetches what tests, scans and benches use, into build. Nothing is installed on
+# this machine.
 #   unit       Debian packages of the unit tests (an installed cron would read this machine's jobs)
 #   chromium   Debian's Chromium, without a window, and a font
 #   scanners   checkov, kingfisher and pip-audit, from uv.lock
 #   mutation   cosmic-ray, from uv.lock
-#   evaluator  a library for Node.js that evaluates IAM policies, from tests/cfn/permissions/package-lock.json
+#   evaluator  a library for Node.js that evaluates IAM policies (tests/cfn/permissions)
 #   NAME       any other Debian package
 source "$(dirname "$0")/common.sh"
 
@@ -56,7 +57,8 @@ chromium() {
 XML
 }
 
-# once STAMP TEXT COMMAND...: a step whose result stays, until the content of what it is made from changes.
+# once STAMP TEXT COMMAND...: a step whose result stays, until the content of what it is made from
+# changes.
 once() {
     [ ! -e "$1" ] || return 0
     one_at_a_time
