@@ -229,6 +229,18 @@ def test_a_host_that_was_replaced_is_noticed() -> None:
     assert not replaced.holds
 
 
+def test_hosts_are_those_that_run_and_new_ones_those_launched_since_the_beginning() -> None:
+    def host(instance: str, status: str) -> SimpleNamespace:
+        return SimpleNamespace(status=status, labels={"timeservice.instance": instance})
+
+    machines = [host("old", "running"), host("other", "exited"), host("new", "running")]
+    drill = trial_of()
+    cloud: Any = SimpleNamespace(machines=lambda: machines)
+    drill.cloud = cloud
+    assert [trial.instance_of(found) for found in drill.hosts()] == ["old", "new"]
+    assert [trial.instance_of(found) for found in drill.new_hosts()] == ["new"]
+
+
 def run(monkeypatch: pytest.MonkeyPatch, *requests: Request, error: bool = False) -> Outcome:
     """Run a drill with these requests, on no deployment."""
     monkeypatch.setattr(runner, "restore", lambda trial: None)
