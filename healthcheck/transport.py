@@ -75,6 +75,9 @@ class CuttableAdapter(HTTPAdapter):
     def cut(self) -> None:
         """End reading and writing on all connections, now and later."""
         self._is_cut = True
+        self._shut_down()
+
+    def _shut_down(self) -> None:
         for connection in self._sockets:
             # It fails on a connection that is closed already.
             with contextlib.suppress(OSError):
@@ -82,6 +85,8 @@ class CuttableAdapter(HTTPAdapter):
 
     def close(self) -> None:
         super().close()
+        # A response that is part of a reference cycle would keep its connection open.
+        self._shut_down()
         for connection in self._sockets:
             connection.close()
 

@@ -183,6 +183,17 @@ def test_two_requests_over_one_connection_are_enough_for_a_right_clock() -> None
     assert len(set(ports)) == 1
 
 
+def test_the_connection_ends_with_the_check() -> None:
+    """The server's thread for a connection ends when that is closed."""
+    before = set(threading.enumerate())
+    with web(time_service()) as server:
+        check(server.url, ask_reference=exact_reference)
+        left = [thread for thread in threading.enumerate() if "process_request" in thread.name]
+        for thread in set(left) - before:
+            thread.join(5.0)
+            assert not thread.is_alive()
+
+
 def test_an_unclear_clock_gets_all_its_samples_and_no_more() -> None:
     with web(time_service(1.0)) as server:
         result = check(server.url, ask_reference=exact_reference, samples=5)
