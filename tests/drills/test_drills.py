@@ -258,6 +258,27 @@ def run(monkeypatch: pytest.MonkeyPatch, *requests: Request, error: bool = False
     return runner.run_drill(Drill("a-drill", "it breaks", act), clone)
 
 
+def test_hosts_and_alarms_are_recorded_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    alarm = {"AlarmName": "timeservice-local-balancer-BalancerErrorsAlarm-1A", "StateValue": "OK"}
+    cloudwatch = SimpleNamespace(describe_alarms=lambda: {"MetricAlarms": [alarm]})
+    monkeypatch.setattr(Trial, "aws", lambda trial, service: cloudwatch)
+    actions = {}
+
+    def repeat(action: Any, period: float) -> Any:
+        actions[period] = action
+        return nullcontext()
+
+    monkeypatch.setattr(runner, "repeat", repeat)
+    drill = trial_of(old="healthy")
+    with runner.record(drill):
+        actions[0.5]()
+        actions[5.0]()
+        alarm["StateValue"] = "ALARM"
+        actions[5.0]()
+    assert [look.states for look in drill.looks] == [{"old": "healthy"}] * 2
+    assert drill.alarms == ["BalancerErrors rang"]
+
+
 def test_a_drill_records_the_hosts_and_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(monkeypatch, Request(1.0, 0.1, 200))
     assert result.broken == []
