@@ -1,7 +1,7 @@
-"""The budget is what AWS takes, and tells in time. (MiniStack's CloudFormation does not know the type.)
+"""AWS accepts the budget, and its mails come in time. (MiniStack lacks the resource type.)
 
-AWS's own words for it: the schema of the resource type that cfn-lint brings, and the model of the API behind it that
-botocore brings, which says what each name and value may be. tests/rehearsal/test_2_budget.py makes one by that API.
+The references are the schema of the resource type, which cfn-lint has, and botocore's model of the
+API, with the allowed names and values. tests/rehearsal/test_2_budget.py makes a budget by that API.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def resolve(value: Any, parameters: dict[str, Any]) -> Any:
 
 
 def request(properties: dict[str, Any]) -> dict[str, Any]:
-    """The request that the resource type makes of its properties: amounts are texts, and the name is made up."""
+    """Return the request that CloudFormation makes of the properties. It makes up the name."""
     limit = properties["Budget"]["BudgetLimit"]
     amount = {"BudgetLimit": {**limit, "Amount": str(limit["Amount"])}}
     return {
@@ -51,7 +51,7 @@ def request(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def misfits(shape: Any, value: Any, where: str = "") -> list[str]:
-    """Texts that are none of those that the API's model lists, which botocore's own validation lets pass."""
+    """Return values that the API's model does not list. botocore's validation accepts them."""
     if shape.type_name == "structure":
         return [
             misfit
@@ -112,7 +112,7 @@ def test_it_sees_use_that_credits_pay_for() -> None:
 
 
 def test_it_is_of_the_whole_account() -> None:
-    """A filter by a tag that nobody has activated matches nothing, and the budget would be silent for ever."""
+    """A filter by a tag that nobody has activated matches nothing: no mail would ever come."""
     assert not {"CostFilters", "FilterExpression"} & set(budget()["Budget"])
 
 
@@ -133,7 +133,7 @@ def test_it_tells_by_mail_what_is_to_come_and_what_was_spent() -> None:
         )
         thresholds[about["NotificationType"]] = about["Threshold"]
     assert set(thresholds) == {"ACTUAL", "FORECASTED"}
-    assert thresholds["ACTUAL"] < 100, "told when it is too late"
+    assert thresholds["ACTUAL"] < 100, "the mail would come too late"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The dashboard: what CloudWatch draws is what is really published, logged and declared, and has room."""
+"""The dashboard draws what is published, logged and declared, and its widgets have room."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "healthcheck" / "schema.json").
 ARN = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:"
 BALANCER, GROUP = "app/t-balancer/0123456789abcdef", "targetgroup/t-hosts/0123456789abcdef"
 LOG_GROUP, STACK = "t-healthcheck-LogGroup-1", "t-healthcheck"
-# Those of an application balancer that say something about these hosts (CloudWatch's own list, by its dimensions).
+# Metrics of an application balancer about these hosts, by dimensions, from CloudWatch's list.
 BALANCER_METRICS = {
     ("LoadBalancer",): {
         *("ActiveConnectionCount", "HTTPCode_ELB_5XX_Count", "HTTPCode_Target_5XX_Count"),
@@ -56,7 +56,7 @@ def widgets(kind: str) -> list[dict[str, Any]]:
 
 
 def metrics() -> list[tuple[str, str, dict[str, str]]]:
-    """Namespace, name and dimensions of all that is drawn, with CloudWatch's short forms (., ...) written out."""
+    """Return namespace, name and dimensions of each metric, with short forms (., ...) written out."""
     rows = []
     for widget in widgets("metric"):
         before: list[str] = []
@@ -147,7 +147,7 @@ def test_the_offset_is_drawn_with_its_bound_and_the_limit(minutes: str) -> None:
 
 @pytest.mark.parametrize("title", queries())
 def test_a_query_reads_the_functions_own_log_and_names_fields_that_are_in_it(title: str) -> None:
-    """SOURCE, then fields of the record or of one of its instances; after `as`, and in quotes, they are its own."""
+    """Names are fields of the record or its instances, except after `as` and in quotes."""
     query = queries()[title]
     source, rest = query.split(" | ", 1)
     assert source == f"SOURCE '{LOG_GROUP}'"

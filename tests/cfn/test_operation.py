@@ -286,7 +286,7 @@ def test_the_function_s_handler_exists() -> None:
 
 
 def section(title: str) -> str:
-    """What docs/operations.md says below that heading, up to the next."""
+    """Return the section of docs/operations.md with that heading."""
     match = re.search(rf"^### {title}\n(.+?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL)
     assert match, f"docs/operations.md has no section ### {title}"
     return match[1]

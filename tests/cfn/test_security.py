@@ -231,9 +231,7 @@ def test_roles_have_no_policies_from_elsewhere_and_serve_one_service() -> None:
         ), name
 
 
-def test_a_reviewer_has_one_policy_which_is_its_boundary_too_and_no_credentials_in_the_template() -> (
-    None
-):
+def test_a_reviewer_has_one_policy_that_is_its_boundary_and_no_credentials() -> None:
     for identity in (the("IAM::User"), reviewer_role()):
         assert (
             identity["ManagedPolicyArns"]
@@ -292,7 +290,7 @@ def test_roles_have_the_boundary_that_is_given() -> None:
 
 
 def test_what_a_reviewer_reads_of_stacks_holds_no_secret() -> None:
-    """Parameters and outputs; a signed URL is a secret, and so is whatever CloudFormation itself would hide."""
+    """A signed URL is a secret, and so is what CloudFormation itself hides."""
     handles = {
         name.split(".")[1]
         for name, resource in RESOURCES.items()

@@ -142,7 +142,7 @@ CHOICES = [
 
 @each_template
 def test_every_choice_of_security_cost_or_time_says_why_beside_it(part: str) -> None:
-    """A comment on the line, within the value, or above the property or one that it stands in."""
+    """The comment is on the line, within the value, or above the property or one around it."""
     lines = TEMPLATES[part].body.splitlines()
     silent = [
         f"{key} (line {first + 1})"
@@ -163,7 +163,7 @@ def within(lines: list[str]) -> list[str]:
 def choices(
     node: Any, starts: tuple[int, ...] = (), depth: int = 0
 ) -> list[tuple[str, int, int, tuple[int, ...]]]:
-    """Each of CHOICES: its key, its first and last line, and the first lines of it and of what it stands in."""
+    """Return each of CHOICES: key, first and last line, first lines of it and of all around it."""
     places = []
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -185,7 +185,7 @@ def test_nothing_costs_more_than_decided() -> None:
     assert data["CreditSpecification"] == {"CpuCredits": {"Ref": "CpuCredits"}}
     assert TEMPLATES["hosts"].default("CpuCredits") == "standard"
     assert data["Monitoring"] == {"Enabled": False}
-    # Ten are free. A scaling policy makes two of its own, and during a release there are two policies.
+    # Ten are free. A scaling policy makes two more, and during a release there are two policies.
     policies = of_type("AutoScaling::ScalingPolicy")
     assert len(of_type("CloudWatch::Alarm")) + 2 * 2 * len(policies) <= 10
     assert len(of_type("CloudWatch::Dashboard")) <= 3  # free

@@ -1,4 +1,4 @@
-"""The hosts' user data, taken from the template: run for real, with stand-ins for the commands that it calls."""
+"""The hosts' user data runs for real, with fakes of the commands that it calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VALUES = {
     "WaitHandle": "https://signals.example/handle?X-Amz-Signature=a%2Fb&X-Amz-Expires=86399",
 }
 
-# Each stand-in writes its own name and arguments to $CALLS, and then does what is needed of it.
+# Each fake writes its name and arguments to $CALLS, and then does what the script needs.
 COMMANDS = {
     "curl": """
         case "$*" in
@@ -68,7 +68,7 @@ def script() -> str:
 
 @pytest.fixture
 def boot(tmp_path: Path) -> Booting:
-    """Runs the user data; keyword arguments are what the stand-ins are to do."""
+    """Run the user data. Keyword arguments set what the fakes do."""
     for name, body in COMMANDS.items():
         command = tmp_path / "bin" / name
         command.parent.mkdir(exist_ok=True)
@@ -77,7 +77,7 @@ def boot(tmp_path: Path) -> Booting:
 
     def run(**environment: str) -> Boot:
         calls, signals = tmp_path / "calls", tmp_path / "signals"
-        # The one wait that has no command to stand in for is cut short.
+        # The only wait without a command is shortened.
         text = script().replace("SECONDS + 300", "SECONDS + 1")
         done = subprocess.run(
             ["/bin/bash", "-c", text],
@@ -196,7 +196,7 @@ def test_the_shell_stops_at_the_first_error() -> None:
 
 
 def test_no_metadata_is_asked_for_without_a_token(boot: Booting) -> None:
-    """A command substitution goes on after an error, unless it has the trap of the script (set -E)."""
+    """Without set -E, a command substitution goes on after an error."""
     done = boot(PUT_STATUS="22")
     assert done.signals[0]["Status"] == "FAILURE"
     assert not any("meta-data" in call for call in done.calls)

@@ -1,4 +1,4 @@
-"""What a deployment owns, by name and by tag; one of the names here is another's, however much it looks alike."""
+"""A deployment owns its stacks and their resources, and nothing of a similar name."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_names_that_cloudformation_makes(name: str, owned: bool) -> None:
             f"the group timeservice-prod-hosts-{RELEASE}-HostGroup-1A launched it",
         ),
         ("timeservice-prod-artifacts", {}, "its name is made from a stack's"),
-        # A name that is ours, and a tag that says whose it is.
+        # The name is ours, and the tag names another owner.
         ("timeservice-prod-artifacts", {"deployment": "somebody-elses"}, ""),
         ("timeservice-prod-artifacts", {"aws:cloudformation:stack-name": "another"}, ""),
     ],

@@ -24,7 +24,7 @@ def test_every_template_is_deployed_in_order_of_dependence() -> None:
         "hosts",
         "healthcheck",
     ]
-    administrators = {"deployer"}  # makes it: what the deployer may do is not the deployer's to say
+    administrators = {"deployer"}  # an administrator makes the deployer's permissions
     assert set(TEMPLATES) - administrators == set(Engine().run(ALL).stacks())
 
 
@@ -149,7 +149,7 @@ def test_a_preview_works_while_no_output_is_known() -> None:
     assert set(Engine().run(ALL, preview=True).stacks()) == set(TEMPLATES) - {"deployer"}
 
 
-def test_what_others_stand_in_is_never_replaced_by_an_update() -> None:
+def test_an_update_never_replaces_the_vpc_subnets_and_security_groups() -> None:
     stacks = Engine().run().stacks()
     assert [part for part, stack in stacks.items() if "policyBody" in stack] == ["network"]
     allowed, denied = json.loads(stacks["network"]["policyBody"])["Statement"]
@@ -175,7 +175,7 @@ def test_what_others_stand_in_is_never_replaced_by_an_update() -> None:
         assert kept or not standing, name
 
 
-def test_a_budget_tells_whom_alarms_are_mailed_to() -> None:
+def test_a_budget_mails_the_address_of_the_alarms() -> None:
     budget = Engine().run({"budget": "20", "alertEmail": "ops@example.org"}).stacks()["budget"]
     assert budget["parameters"] == {"Email": "ops@example.org", "LimitInDollars": "20"}
     assert "budget" not in Engine().run({"alertEmail": "ops@example.org"}).stacks()

@@ -1,4 +1,4 @@
-"""The program refuses what could not work before anything is made; a setting that can reaches its template."""
+"""The program refuses bad inputs before anything is made; good settings reach their templates."""
 
 from __future__ import annotations
 

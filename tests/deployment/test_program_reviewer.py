@@ -1,4 +1,4 @@
-"""The reviewer's part of the program: off by default, wired to what may be seen, and its password kept secret."""
+"""The reviewer is off by default, sees the other stacks, and has a secret password."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def parameters(engine: Engine) -> dict[str, Any]:
     return inputs
 
 
-def test_nobody_reviews_unless_told_so() -> None:
+def test_there_is_no_reviewer_by_default() -> None:
     engine = Engine().run()
     assert "reviewer" not in engine.stacks()
     assert "reviewer" not in engine.exports
@@ -29,24 +29,21 @@ def test_nobody_reviews_unless_told_so() -> None:
 
 
 @pytest.mark.parametrize("config", [USER, ROLE], ids=str)
-def test_it_is_told_what_the_other_stacks_have_made_and_of_the_hosts_only_when_they_stand(
+def test_its_stack_gets_outputs_of_the_others_and_the_release_when_its_hosts_serve(
     config: dict[str, str],
 ) -> None:
     inputs = parameters(Engine().run(config))
-    assert (
-        inputs
-        == {
-            "Kind": config["reviewer"],
-            "TrustedAccount": config.get("reviewerAccount", ""),
-            "ExternalId": config.get("reviewerExternalId", ""),
-            "Deployment": "timeservice-test",
-            "Release": "hosts.Release",  # not what the release will be, but the output of a stack that stands
-            "ArtifactsBucket": "artifacts.Bucket",
-            "LogGroup": "healthcheck.LogGroup",
-            "Function": "healthcheck.Function",
-            "Dashboard": "healthcheck.Dashboard",
-        }
-    )
+    assert inputs == {
+        "Kind": config["reviewer"],
+        "TrustedAccount": config.get("reviewerAccount", ""),
+        "ExternalId": config.get("reviewerExternalId", ""),
+        "Deployment": "timeservice-test",
+        "Release": "hosts.Release",  # the output of the finished stack, not the name beforehand
+        "ArtifactsBucket": "artifacts.Bucket",
+        "LogGroup": "healthcheck.LogGroup",
+        "Function": "healthcheck.Function",
+        "Dashboard": "healthcheck.Dashboard",
+    }
     for key in ("Kind", "TrustedAccount", "ExternalId", "Deployment"):
         assert read("reviewer").find_fault(key, inputs[key]) is None, key
 
@@ -62,7 +59,7 @@ def test_another_kind_is_another_stack() -> None:
     assert names == {"timeservice-test-reviewer-user", "timeservice-test-reviewer-role"}
 
 
-def test_a_user_s_password_is_a_secret_to_be_changed_and_stands_in_no_stack() -> None:
+def test_a_user_s_password_is_a_secret_to_be_changed_and_is_in_no_stack() -> None:
     engine = Engine().run(USER)
     login = engine.resources["reviewer-login"]
     assert login == {"user": "reviewer.Name", "passwordResetRequired": True}
@@ -78,7 +75,7 @@ def test_a_user_s_password_goes_before_its_user() -> None:
     assert [urn.split("::")[-1] for urn in urns] == ["reviewer-user"]
 
 
-def test_a_user_is_told_where_to_sign_in_and_what_to_open() -> None:
+def test_a_user_gets_the_page_to_sign_in_and_pages_to_open() -> None:
     output = Engine().run(USER).exports["reviewer"]
     assert (output["url"], output["user"]) == ("reviewer.SignInUrl", "reviewer.Name")
     console = "https://eu-west-1.console.aws.amazon.com"

@@ -1,7 +1,7 @@
-"""A stand-in for the Pulumi engine and AWS: runs `__main__.py` and keeps what it declares.
+"""A fake of the Pulumi engine and AWS: run `__main__.py` and keep what it declares.
 
-Each stack answers with exactly the outputs that its template declares, and refuses parameters that the template
-does not declare, or lacks: so a wrong name on either side of the wiring is an error here.
+Each stack has exactly the outputs that its template declares. Unknown and missing parameters are errors,
+so a wrong name on either side of the wiring is an error.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def the(suffix: str) -> dict[str, Any]:
 
 
 def statements() -> list[tuple[str, dict[str, Any]]]:
-    """Each statement of each policy document, with the resource that it stands in; trust policies left out."""
+    """Return each statement of each policy with its resource, but for trust policies."""
     pairs: list[tuple[str, dict[str, Any]]] = []
 
     def walk(name: str, value: Any) -> None:
@@ -50,7 +50,7 @@ def statements() -> list[tuple[str, dict[str, Any]]]:
 
 
 def _if_at_all(statement: dict[str, Any]) -> dict[str, Any]:
-    """A statement that stands there under a condition of the template's."""
+    """Return the statement inside of a condition of the template."""
     allowed: dict[str, Any] = statement["Fn::If"][1] if "Fn::If" in statement else statement
     return allowed
 

@@ -40,5 +40,5 @@ def reviewers(emulator: Emulator) -> dict[str, Identity]:
 
 @pytest.fixture(scope="session")
 def grants(emulator: Emulator) -> tuple[dict[str, Identity], str]:
-    """Who deploys and who works inside, by the names of their tables; and the ARN of the boundary."""
+    """Return the identities by the names of their tables, and the ARN of the boundary."""
     return inside.make(emulator)

@@ -1,7 +1,7 @@
 """May an identity do this? Asked of two evaluators of IAM policies that know nothing of each other.
 
-MiniStack's is the one that the local cloud enforces. Cloud Copilot's iam-simulate also knows the actions that there
-are, the resources that go with each and its context keys: it refuses a question that AWS could not be asked.
+The local cloud enforces MiniStack's. Cloud Copilot's iam-simulate also has AWS's list of actions, with
+their resources and context keys: it refuses a question that makes no sense to AWS.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Policy = Mapping[str, Any]
 
 
 class Question(NamedTuple):
-    """One request. resource: an ARN; `*` for an action that knows no resources. context: keys of conditions."""
+    """A request. resource: an ARN, or `*` for an action without resources. context: condition keys."""
 
     action: str
     resource: str = "*"
@@ -32,7 +32,7 @@ class Question(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """A user or role (not a session): its ARN, all policies that apply to it, and its permissions boundary."""
+    """A user or role (not a session): its ARN, its policies, and its permissions boundary."""
 
     arn: str
     policies: Sequence[Policy]
@@ -40,7 +40,7 @@ class Identity(NamedTuple):
 
 
 class Action(NamedTuple):
-    """level: List, Read, Tagging, Write or Permissions management. resources: ARNs that it can be limited to."""
+    """level: List, Read, Tagging, Write or Permissions management. resources: possible ARNs."""
 
     level: str
     resources: list[str]

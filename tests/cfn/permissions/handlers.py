@@ -106,7 +106,7 @@ UNUSED: dict[str, dict[str, str]] = {
 
 
 def templates_types() -> set[str]:
-    """The resource types that the deployer's stacks are made of; the reviewer's is an administrator's."""
+    """Return the resource types of the deployer's stacks. An administrator makes the reviewer's."""
     return {
         resource["Type"]
         for part in (*PARTS, "budget")

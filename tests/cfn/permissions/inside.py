@@ -1,4 +1,4 @@
-"""The identities that make the deployment and work in it, as an emulator has made them from the templates."""
+"""The identities that deploy and that run, made by an emulator from the templates."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _deployer(emulator: Emulator, policies: str) -> Identity:
 
 
 def _bound_role(emulator: Emulator, stack: str, logical_id: str, boundary: str) -> Identity:
-    """The role of a stack. MiniStack's CloudFormation forgets a role's boundary: it is given here what it asks for."""
+    """Return the role of a stack, with its boundary, which MiniStack's CloudFormation ignores."""
     resource = emulator.client("cloudformation").describe_stack_resource(
         StackName=stack, LogicalResourceId=logical_id
     )
@@ -96,7 +96,7 @@ def _bound_role(emulator: Emulator, stack: str, logical_id: str, boundary: str) 
 
 
 def table(name: str, boundary: str) -> list[tuple[bool, Question]]:
-    """NAME.csv: whether it is allowed, and the question; BOUNDARY in it stands for that one's ARN."""
+    """Return the rows of NAME.csv: whether the request is allowed, and the request."""
     with (Path(__file__).parent / f"{name}.csv").open() as file:
         return [(row["allowed"] == "yes", _question(row, boundary)) for row in csv.DictReader(file)]
 

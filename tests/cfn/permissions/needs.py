@@ -1,4 +1,4 @@
-"""All that a deployment takes, as questions: what the program calls, and what CloudFormation calls for it."""
+"""All requests of a deployment: those of the program, and those of CloudFormation for it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.cfn.permissions.evaluators import Question, actions
 from tests.cfn.permissions.handlers import list_needed, templates_types
 from tests.cfn.permissions.inside import BUCKET, DEPLOYMENT, RELEASE
 
-# What is called in the deployer's own name -> by what. stack.go, object.go and service_quota_data_source.go are of the
-# Terraform provider that Pulumi's is made from; what CloudFormation asks for itself stands in its user guide.
+# The program's actions, and their callers. stack.go, object.go and service_quota_data_source.go are
+# files of the Terraform provider that Pulumi's is made from. The user guide of CloudFormation has the rest.
 PROGRAM = {
     "cloudformation:CreateStack": "stack.go",
     "cloudformation:DeleteStack": "stack.go",
@@ -34,7 +34,7 @@ PROGRAM = {
     "ssm:GetParameter": "aws.ssm.get_parameter",
     "ssm:GetParameters": "CloudFormation, for a parameter of type AWS::SSM::Parameter::Value",
 }
-# CloudFormation looks zones up for Fn::GetAZs, and whatever a parameter's type says that it is.
+# CloudFormation looks up zones for Fn::GetAZs, and parameters of an AWS type.
 LOOKED_UP = {
     "ec2:DescribeAccountAttributes",
     "ec2:DescribeAvailabilityZones",
@@ -101,7 +101,7 @@ def questions(boundary: str) -> list[Question]:
 
 
 def _expand(permissions: set[str]) -> set[str]:
-    """Each action of those that a schema gives as a pattern, but for those on things that we have not."""
+    """Return the actions of all patterns, but for those on resources that there are none of."""
     every = actions(*{action.split(":")[0] for action in permissions})
     names = {action for action in permissions if "*" not in action}
     for pattern in permissions - names:

@@ -1,6 +1,6 @@
 """The reviewer that tests are about, and what is expected of it.
 
-In reviewer.csv, `both`, `user` or `role` may; `nobody` may; or `never`: it is denied, however much else is allowed.
+In reviewer.csv, `both`, `user`, `role` or `nobody` may; `never`: denied whatever else is allowed.
 """
 
 from __future__ import annotations

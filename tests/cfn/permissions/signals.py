@@ -1,4 +1,4 @@
-"""In the place of hosts, for deployments that have none: the signals that their wait condition waits for."""
+"""Send the signals that a wait condition needs, for deployments without hosts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cfn.permissions.emulator import Emulator
 
 @contextmanager
 def hosts_signal(emulator: Emulator, status: str = "SUCCESS") -> Iterator[None]:
-    """From two hosts to each wait condition's handle, as soon as there is one. status: SUCCESS or FAILURE."""
+    """Send the signals of two hosts to each handle. status: SUCCESS or FAILURE."""
     over = threading.Event()
     signaller = threading.Thread(target=_signal, args=(emulator, status, over))
     signaller.start()

@@ -108,7 +108,7 @@ def test_no_statement_says_no_resource_or_no_region_and_no_tag() -> None:
 
 
 def test_each_policy_is_within_what_iam_takes(grants: Grants) -> None:
-    """6,144 characters without white space; a deployment's name has 31 at most, the test's has 16."""
+    """A policy has up to 6,144 characters, and a deployment's name 31 (the test's has 16)."""
     for document in grants[0]["deployer"].policies:
         text = re.sub(r"\s", "", json.dumps(document)).replace("timeservice-demo", "t" * 31)
         assert len(text.replace("us-east-1", "ap-southeast-1")) <= 6144

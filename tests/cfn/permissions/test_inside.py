@@ -1,4 +1,4 @@
-"""Least privilege inside: hosts.csv, function.csv and deployer.csv before two evaluators, and what no table can say."""
+"""Least privilege: two evaluators agree with hosts.csv, function.csv and deployer.csv."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_it_may_do_what_its_table_says(
 def test_whatever_its_policies_come_to_say_the_boundary_holds(
     grants: Grants, name: str, evaluator: str
 ) -> None:
-    """As a deployer could write them: of what the tables deny, it keeps another object of the bucket, and no more."""
+    """With a policy that allows everything, only another object of the bucket is gained."""
     identities, boundary = grants
     grown = identities[name]._replace(policies=[EVERYTHING])
     questions = [question for _, question in table(name, boundary)]
@@ -52,7 +52,7 @@ def test_whatever_its_policies_come_to_say_the_boundary_holds(
     assert allowed <= {
         "s3:GetObject", "logs:CreateLogStream", "logs:PutLogEvents", "cloudwatch:PutMetricData"
     }  # fmt: skip
-    # It is the boundary that says no (and to a key of KMS's, the policy of the key).
+    # The boundary denies it (for a key of KMS, the policy of the key).
     without = EVALUATORS[evaluator](grown._replace(boundary=None), questions)
     denied = {
         question.action for question, answer in zip(questions, without, strict=True) if not answer

@@ -1,4 +1,4 @@
-"""The reviewer sees this deployment and changes nothing: reviewer.csv before two evaluators, and what it leaves out."""
+"""The reviewer sees this deployment and changes nothing: two evaluators agree with reviewer.csv."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.integration
 
 Reviewers = dict[str, Identity]
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-# That AWS lists a resource for them is about new kinds of metrics; those that services publish have none.
+# AWS lists a resource for these, but metrics that services publish have none.
 KNOW_NO_RESOURCES = {"cloudwatch:GetMetricData", "cloudwatch:ListMetrics"}
 # What the deployment is made of, and what would lead to more.
 SERVICES = (
