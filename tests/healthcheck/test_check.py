@@ -9,14 +9,16 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
+import requests
 
 from healthcheck import check as checking
 from healthcheck import samples
 from healthcheck.check import check
-from healthcheck.reading import Reference
+from healthcheck.clock import steady_time
+from healthcheck.reading import Reference, Trouble
 from healthcheck.reference import measure, own_clock
 from tests.support.healthcheck_runs import (
     CHUNKED,
@@ -183,6 +185,62 @@ def test_two_requests_over_one_connection_are_enough_for_a_right_clock() -> None
     assert len(set(ports)) == 1
 
 
+@pytest.mark.parametrize(("length", "reason"), [(65_536, "ok"), (65_537, "body")])
+def test_a_response_of_64_kib_is_the_longest(length: int, reason: str) -> None:
+    def behave(request: Request) -> None:
+        body = json.dumps({"now": rfc3339(), "instance": "i-1"}).encode()
+        request.answer(body.ljust(length))
+
+    verdict = check_server(behave).verdict
+    assert verdict.reason == reason
+    assert verdict.reason == "ok" or verdict.detail == "the response is longer than 64 KiB"
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [("n" * 63, "n" * 63), ("n" * 64, "n" * 64), ("n" * 65, "n" * 51 + "~")],
+    ids=["63", "64", "65"],
+)
+def test_a_name_of_64_characters_is_the_longest(name: str, printed: str) -> None:
+    worst = check_server(time_service(instance=name)).verdict.worst
+    assert worst is not None
+    assert worst.name.startswith(printed)
+    assert len(worst.name) == min(len(name), 64)
+
+
+def test_details_repeat_no_more_than_the_start_of_a_response() -> None:
+    assert check_server(respond(b"x" * 99)).verdict.detail.endswith(f": '{'x' * 60}'")
+    age = check_server(respond({}, Age="7" * 30)).verdict.detail
+    assert age.endswith(f"(Age: '{'7' * 20}')")
+
+
+def test_after_the_deadline_nothing_is_requested() -> None:
+    with web(time_service()) as server:
+        late = samples.Service(server.url, deadline=steady_time() - 0.1)
+        with late, pytest.raises(Trouble, match="no complete response in time") as refused:
+            late.sample()
+    assert (refused.value.reason, server.requests) == ("timeout", [])
+
+
+def test_a_connection_gets_three_seconds_and_each_read_the_time_that_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    timeouts: list[tuple[float, float]] = []
+    real = requests.Session.get
+
+    def get(session: requests.Session, url: str, **options: Any) -> requests.Response:
+        timeouts.append(options["timeout"])
+        return real(session, url, **options)
+
+    monkeypatch.setattr(requests.Session, "get", get)
+    check_server(time_service(), deadline=8.0)
+    check_server(time_service(), deadline=2.0)
+    long, short = timeouts[0], timeouts[-1]
+    assert long[0] == 3.0
+    assert 3.0 < long[1] <= 8.0
+    assert short[0] == short[1] <= 2.0
+
+
 def test_the_connection_ends_with_the_check() -> None:
     """The server's thread for a connection ends when that is closed."""
     before = set(threading.enumerate())
@@ -221,10 +279,10 @@ def test_a_kept_connection_may_end_at_any_moment(end: int | None) -> None:
 
 
 def test_an_answer_is_not_asked_for_again_but_a_connection_is() -> None:
-    for behaviour, requests in [(respond({}, 500), 1), (hang_up, 2)]:
+    for behaviour, count in [(respond({}, 500), 1), (hang_up, 2)]:
         with web(behaviour) as server:
             check(server.url, ask_reference=exact_reference)
-        assert len(server.requests) == requests
+        assert len(server.requests) == count
 
 
 def test_the_offset_found_is_the_servers_and_inside_its_bound() -> None:

@@ -80,6 +80,25 @@ def test_a_refusal_repeats_only_plain_characters_and_not_many() -> None:
     assert len(str(refused.value)) < 200
 
 
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("x" * 70, f"'{'x' * 60}' is not an RFC 3339 timestamp"),
+        ("2026-11-22T10:11:12" + " " * 70, "'2026-11-22T10:11:12" + " " * 41 + "' names no"),
+        ("2026-13-22T10:11:12Z" + " " * 70, "'2026-13-22T10:11:12Z" + " " * 40 + "': "),
+    ],
+)
+def test_a_refusal_repeats_sixty_characters(text: str, complaint: str) -> None:
+    with pytest.raises(BadTimestamp) as refused:
+        parse(text)
+    assert str(refused.value).startswith(complaint)
+
+
+@pytest.mark.parametrize("seconds", [1e12, 1e18, 1e300, -1e12, -1e18, -1e300])
+def test_where_the_calendar_ends_a_stamp_is_a_number(seconds: float) -> None:
+    assert format_utc(seconds) == f"{seconds:.3f} s since 1970"
+
+
 def test_our_own_stamps_are_utc_with_milliseconds() -> None:
     assert format_utc(T + 0.25) == "2026-11-22T10:11:12.250Z"
     assert format_utc(T) == "2026-11-22T10:11:12.000Z"
