@@ -67,7 +67,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Handler(socketserver.BaseRequestHandler):
-    """A request that takes its path. server: has a path, a clock's shift in seconds, and a chance."""
+    """A request that takes its path. server: its path, its clock's shift in seconds, its chance."""
 
     server: Any
 

@@ -49,7 +49,8 @@ class Status(NamedTuple):
 def moment() -> Moment:
     """Return the readings of our two clocks now.
 
-    The closest of three pairs is taken: an interruption between two readings would look like a step.
+    The closest of three pairs is taken: an interruption between two readings would look like a
+    step.
     """
 
     def read_pair() -> tuple[float, Moment]:
@@ -84,7 +85,7 @@ class Monitor:
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        """Ask from now on, in the background. Call it after a fork, which threads do not survive."""
+        """Ask in the background from now on. Call it after a fork, which no thread survives."""
         threading.Thread(target=self._run, name="time-server", daemon=True).start()
 
     def stop(self) -> None:

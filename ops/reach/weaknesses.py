@@ -134,7 +134,8 @@ def _check_subnets(state: State) -> Iterator[str]:
     for subnet in state.subnets:
         for flag in ("MapPublicIpOnLaunch", "AssignIpv6AddressOnCreation"):
             if subnet.get(flag):
-                yield f"subnet {subnet['SubnetId']} gives public addresses to new interfaces ({flag})"
+                name = subnet["SubnetId"]
+                yield f"subnet {name} gives public addresses to new interfaces ({flag})"
 
 
 def _check_resources(state: State) -> Iterator[str]:

@@ -14,8 +14,12 @@ Parameters:
   Count: {Type: Number, MinValue: 1, MaxValue: 9, ConstraintDescription: Must be a digit but 0.}
   Any: {Type: Number}
   Choice: {Type: String, AllowedValues: [small, large]}
-  Text: {Type: String, MinLength: 3, MaxLength: 5, ConstraintDescription: Must be 3 to 5 characters.}
-  Id: {Type: String, AllowedPattern: "id-[0-9]+", ConstraintDescription: "Must be an id, such as id-7."}
+  Text:
+    {Type: String, MinLength: 3, MaxLength: 5, ConstraintDescription: Must be 3 to 5 characters.}
+  Id:
+    Type: String
+    AllowedPattern: "id-[0-9]+"
+    ConstraintDescription: "Must be an id, such as id-7."
   Free: {Type: String}
 Resources:
   Bucket:

@@ -230,7 +230,10 @@ def test_logs_of_a_cloud_that_is_not_up_are_an_error_for_people(
 ) -> None:
     monkeypatch.setattr(containers, "all", list, raising=False)
     assert command.main(["logs", *follow]) == 1
-    message = "the local cloud 'timeservice' is not up (no api, no balancer); `make up` starts or repairs it"
+    message = (
+        "the local cloud 'timeservice' is not up (no api, no balancer); "
+        "`make up` starts or repairs it"
+    )
     assert capsys.readouterr() == ("", f"\nerror: {message}\n")
 
 

@@ -142,7 +142,8 @@ def test_logs_of_what_is_not_up_say_what_starts_it() -> None:
     ("text", "shown"),
     [
         (
-            '{"time": "2026-11-28T09:00:00Z", "level": "info", "message": "is right", "offset": 0.001, '
+            '{"time": "2026-11-28T09:00:00Z", "level": "info", '
+            '"message": "is right", "offset": 0.001, '
             '"server": null, "reason": "two words", "state": "on time"}',
             'INFO is right offset=0.001 server=null reason="two words" state="on time"',
         ),

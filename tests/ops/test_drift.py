@@ -1,4 +1,5 @@
-"""A stack that differs from this clone is found: its template, its parameters, or a resource changed by hand."""
+"""A stack that differs from this clone is found: its template, its parameters, or a resource
+changed by hand."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def test_a_deployment_as_it_was_made_has_no_drift_until_a_stack_is_changed_or_de
     cloudformation, logs = where.client("cloudformation"), where.client("logs")
     assert drift.find_drift(where, "local", REVIEWER) == Findings([], [])
 
-    # By hand: a log's retention, which CloudFormation's own detection sees; a parameter; a template.
+    # By hand: a log's retention, which CloudFormation's own detection sees; a parameter; a
+    # template.
     (log_group,) = (
         resource["PhysicalResourceId"]
         for resource in cloudformation.describe_stack_resources(

@@ -19,8 +19,8 @@ from drills.clone import Clone
 from drills.load import Request
 from local.project import DEPLOYMENT
 
-# One for each clone: a rehearsal in another one, or a deployment that is up, is not disturbed, and what a rehearsal of
-# this one has left behind is found.
+# One for each clone: a rehearsal in another one, or a deployment that is up, is not disturbed, and
+# what a rehearsal of this one has left behind is found.
 NAME = f"rehearsal-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
 LABEL: Any = {"label": f"timeservice.deployment={NAME}"}
 

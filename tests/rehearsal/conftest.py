@@ -1,4 +1,5 @@
-"""One deployment for all rehearsals: the files are played in the order of their names, from up to down."""
+"""One deployment for all rehearsals: the files are played in the order of their names, from up to
+down."""
 
 from __future__ import annotations
 

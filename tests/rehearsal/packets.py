@@ -1,7 +1,7 @@
-"""Sends packets, and answers them: run inside of containers as well, so it needs nothing but Python.
+"""Send packets, and answer them. It runs inside containers too, so it needs Python alone.
 
 python3 packets.py probe '[["tcp", "192.0.2.1", 80], ...]'    prints what came back of each, as JSON
-python3 packets.py scan ADDRESS                               prints the TCP ports that accept, as JSON
+python3 packets.py scan ADDRESS                               prints the open TCP ports, as JSON
 python3 packets.py serve ADDRESS ...                          is the Internet, until it is killed
 """
 
@@ -24,7 +24,7 @@ ADDRESS = "192.0.2.53"  # of every name that it is asked for
 
 
 def probe(kind: str, address: str, port: int) -> str:
-    """answered, refused (somebody is there), nothing (not within PATIENCE), or no way (no route, no name)."""
+    """Return answered, refused, nothing (not within PATIENCE), or no way (no route, no name)."""
     try:
         if kind == "name":
             found = socket.getaddrinfo(address, None, socket.AF_INET)
@@ -63,7 +63,7 @@ def _question() -> bytes:
 
 
 def scan(address: str) -> list[int]:
-    """The TCP ports, of all that there are, that accept a connection. Somebody must be there who refuses the others."""
+    """Return the TCP ports that accept a connection. A host must refuse the others."""
     found = []
     for port in range(1, 65536):
         with socket.socket() as sending:
@@ -75,7 +75,7 @@ def scan(address: str) -> list[int]:
 
 
 def serve(addresses: list[str]) -> None:
-    """Accept on each port of TCP, and answer on each of UDP: with what came in, and on port 53 as a DNS server."""
+    """Accept on each TCP port, and echo on each UDP port; port 53 answers as a DNS server."""
     for address in addresses:
         for port in TCP:
             listening = _bound("tcp", address, port)
@@ -94,7 +94,8 @@ def _bound(kind: str, address: str, port: int) -> socket.socket:
     while True:
         try:
             made.bind((address, port))
-        except OSError as refused:  # an address of IPv6 is looked for among neighbours first, for a second or two
+        # An IPv6 address is looked for among neighbours first, for a second or two.
+        except OSError as refused:
             if refused.errno != errno.EADDRNOTAVAIL or time.monotonic() > deadline:
                 raise
             time.sleep(0.1)

@@ -1,7 +1,9 @@
-"""The program as the deployer: it passes with cfn/deployer.yaml's policies, and fails without each thing that it calls.
+"""The program as the deployer: it passes with cfn/deployer.yaml's policies, and fails without each
+thing that it calls.
 
-Against an emulator of their own, without hosts, so that each deployment takes a second. What CloudFormation calls in
-the deployer's name no emulator checks: tests/cfn/permissions/test_deployer.py holds that against AWS's own lists.
+Against an emulator of their own, without hosts, so that each deployment takes a second. What
+CloudFormation calls in the deployer's name no emulator checks:
+tests/cfn/permissions/test_deployer.py holds that against AWS's own lists.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ def deployer(emulator: Emulator) -> Identity:
 def deploy(
     emulator: Emulator, deployer: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Run:
-    """Runs the program; `image`: the digest of the service's sources, another for another release."""
+    """Run the program; `image` is the digest of the service's sources, and makes the release."""
     with zipfile.ZipFile(tmp_path / "package", "w") as package:
         package.writestr("healthcheck/handler.py", "def handler(event, context): return 'OK'\n")
     (tmp_path / "image").write_bytes(b"an image")

@@ -1,4 +1,4 @@
-"""What is changed in the deployment by hand, or in this clone alone, is found until it is undone."""
+"""A change of the deployment by hand, or of this clone alone, is found until it is undone."""
 
 from __future__ import annotations
 

@@ -118,7 +118,8 @@ def test_a_host_s_credentials_are_of_no_use_elsewhere(
 
 
 def test_plain_http_is_refused_by_the_bucket(engine: docker.DockerClient) -> None:
-    """The endpoint's stand-in tells the API that what passes it came over TLS; by another way it did not."""
+    """The endpoint's stand-in tells the API that what passes it came over TLS; by another way it
+    did not."""
     bucket, image, _ = artifacts(engine)
     s3 = api.client(endpoint(engine), "s3", role_of(engine))
     assert s3.head_object(Bucket=bucket, Key=image)
@@ -145,7 +146,8 @@ def test_the_candidateacts_in_its_role_and_writes_its_metrics(engine: docker.Doc
 
 @pytest.fixture(scope="module")
 def as_function(engine: docker.DockerClient) -> Iterator[api.Credentials]:
-    """Of a role that may do what the function's may, and that a test may take: Lambda's own cannot be had."""
+    """Of a role that may do what the function's may, and that a test may take: Lambda's own cannot
+    be had."""
     iam, name = aws(engine, "iam"), "as-function"
     (function,) = aws(engine, "lambda").list_functions()["Functions"]
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}

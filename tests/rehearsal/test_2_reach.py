@@ -1,8 +1,10 @@
-"""From outside, port 80 and nothing else; from a host, S3 and nothing else: by packets, and as `make reach` says.
+"""From outside, port 80 and nothing else; from a host, S3 and nothing else: by packets, and as
+`make reach` says.
 
-The Internet is here: the network NAME-internet, on which the healthcheck's function asks for the load balancer's public
-name, and this machine, which reaches it by the port that Docker publishes. To hosts it is this machine as well: what
-leaves a container goes over it, so a host that had a route would reach a server that listens here.
+The Internet is here: the network NAME-internet, on which the healthcheck's function asks for the
+load balancer's public name, and this machine, which reaches it by the port that Docker publishes.
+To hosts it is this machine as well: what leaves a container goes over it, so a host that had a
+route would reach a server that listens here.
 """
 
 from __future__ import annotations
@@ -140,7 +142,8 @@ def test_exactly_one_port_is_published_and_to_this_machine_only(
 def test_a_scan_of_all_ports_finds_what_the_api_says_is_reachable(
     clone: Clone, engine: docker.DockerClient, start: Start
 ) -> None:
-    """Of the load balancer's public address, from the Internet; and of its container, from this machine."""
+    """Of the load balancer's public address, from the Internet; and of its container, from this
+    machine."""
     done = clone.make("reach")
     assert done.status == 0
     computed = re.findall(r"^  load balancer \S+ +IPv4 +tcp (.+)$", done.output, re.MULTILINE)
@@ -155,9 +158,11 @@ def test_a_scan_of_all_ports_finds_what_the_api_says_is_reachable(
 def test_a_host_is_reached_by_the_balancer_alone(
     engine: docker.DockerClient, outsider: Container, start: Start
 ) -> None:
-    """Not from the Internet, not from another network of this machine, and not from the host of the other zone.
+    """Not from the Internet, not from another network of this machine, and not from the host of the
+    other zone.
 
-    An answer has to be the host's: somebody else's router may answer for an address that nobody has here.
+    An answer has to be the host's: somebody else's router may answer for an address that nobody has
+    here.
     """
     visitor = start(network=f"{NAME}-internet")
     balancer = engine.containers.get(f"{NAME}-balancer")
@@ -199,7 +204,8 @@ def test_no_packet_of_a_host_leaves_its_zone_over_ipv6(
 def test_no_name_outside_of_the_deployment_resolves_in_a_zone(
     engine: docker.DockerClient, internet: Internet, outsider: Container, start: Start
 ) -> None:
-    """Docker's own resolver could pass a question on. (Amazon's does: a host on AWS resolves every public name.)"""
+    """Docker's own resolver could pass a question on. (Amazon's does: a host on AWS resolves every
+    public name.)"""
     asked = ("name", NAMESERVER, 0)
     assert probes(outsider, [asked]) == {f"name {NAMESERVER} 0": "answered"}
     host = hosts(engine)[0]
@@ -217,7 +223,8 @@ PARTS = ("api", "balancer", "controller", "time")
 def test_a_host_finds_the_s3_endpoint_the_balancer_and_the_time_in_its_zone(
     engine: docker.DockerClient,
 ) -> None:
-    """Of all ports. The balancer's port 80 is a difference to AWS: a host's security group lets nothing out to it."""
+    """Of all ports. The balancer's port 80 is a difference to AWS: a host's security group lets
+    nothing out to it."""
     host = hosts(engine)[0]
     zone = host.labels["timeservice.zone"]
     assert packet(host, "scan", address(engine.containers.get(f"{NAME}-balancer"), zone)) == [
@@ -229,7 +236,8 @@ def test_a_host_finds_the_s3_endpoint_the_balancer_and_the_time_in_its_zone(
 
 
 def test_a_host_finds_nobody_else(engine: docker.DockerClient) -> None:
-    """Not this machine, whose address the first one of the zone would be; not the other host; no other part."""
+    """Not this machine, whose address the first one of the zone would be; not the other host; no
+    other part."""
     parts = [engine.containers.get(f"{NAME}-{part}") for part in PARTS]
     first, other = hosts(engine)
     for host, another in ((first, other), (other, first)):
@@ -247,7 +255,7 @@ def test_a_host_finds_nobody_else(engine: docker.DockerClient) -> None:
 
 @pytest.fixture(scope="module")
 def objects(engine: docker.DockerClient) -> Iterator[dict[str, str]]:
-    """Of the deployment's bucket; and of somebody else's, which everybody may read who gets there."""
+    """The deployment's bucket, and another account's, which everybody may read who gets there."""
     s3, theirs = aws(engine, "s3"), "somebody-elses"
     (bucket,) = (
         listed["Name"] for listed in s3.list_buckets()["Buckets"] if "-artifacts-" in listed["Name"]

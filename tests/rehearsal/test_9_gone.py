@@ -131,7 +131,7 @@ def test_a_down_that_is_killed_is_finished_by_the_next(
     check_that_nothing_is_left(clone, engine)
 
 
-def test_what_is_killed_while_it_makes_an_image_from_debian_packages_leaves_no_trace_outside_of_the_clone(
+def test_a_build_of_an_image_that_is_killed_leaves_no_trace_outside_of_the_clone(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
     """The last: what it was to make would be missing from now on."""

@@ -1,4 +1,4 @@
-"""CloudFormation's functions, evaluated in a template whose resources have plausible ids and ARNs."""
+"""CloudFormation's functions, evaluated with plausible ids and ARNs of the resources."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class DeployedTemplate:
         }
 
     def evaluate(self, content: Any) -> Any:
-        """Return the content with each function replaced by its value; a KeyError is an unknown one."""
+        """Return the content with each function replaced by its value; a KeyError is an unknown
+        one."""
         if isinstance(content, list):
             return [self.evaluate(item) for item in content]
         if not isinstance(content, dict):

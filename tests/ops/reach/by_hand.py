@@ -1,4 +1,4 @@
-"""Changes by hand, each through the API: a function returns words that the check must complain in."""
+"""Changes by hand through the API; each returns words that the check must complain in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from tests.ops.reach.cloud import EVERYWHERE, EVERYWHERE_6, Cloud
 
 def open_ssh(cloud: Cloud) -> str:
     cloud.let_in(cloud.balancer, "tcp", 22, **EVERYWHERE)
-    return f"{cloud.balancer} (timeservice-local-network-BalancerSecurityGroup) lets in tcp 22 over IPv4"
+    group = f"{cloud.balancer} (timeservice-local-network-BalancerSecurityGroup)"
+    return f"{group} lets in tcp 22 over IPv4"
 
 
 def open_a_port_to_an_address_on_the_internet(cloud: Cloud) -> str:

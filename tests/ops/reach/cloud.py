@@ -15,7 +15,7 @@ EVERYWHERE_6 = {"Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
 
 
 class Cloud:
-    """A deployment that is changed by hand, and restored: a new deployment for each takes longer."""
+    """A deployment that is changed by hand and restored, because a new one takes longer."""
 
     def __init__(self, emulator: Emulator) -> None:
         # To make a client takes longer than most calls.

@@ -1,4 +1,5 @@
-"""Changes of a state for which the local cloud has no API, or which it does not keep; each returns words as well."""
+"""Changes of a state for which the local cloud has no API, or which it does not keep; each returns
+words as well."""
 
 from __future__ import annotations
 
@@ -72,7 +73,8 @@ def make_the_public_table_the_main_one(state: State) -> str:
 
 
 def let_host_subnets_fall_to_a_public_main_table(state: State) -> str:
-    """None of their own: they fall to the main one. With a public address and a rule, that is all it takes."""
+    """None of their own: they fall to the main one. With a public address and a rule, that is all
+    it takes."""
     make_the_public_table_the_main_one(state)
     for table in state.route_tables:
         hosts = state.host_groups[0]["Subnets"]
