@@ -56,7 +56,7 @@ def widgets(kind: str) -> list[dict[str, Any]]:
 
 
 def metrics() -> list[tuple[str, str, dict[str, str]]]:
-    """Return namespace, name and dimensions of each metric, with short forms (., ...) written out."""
+    """Return namespace, name and dimensions of each metric, short forms (., ...) written out."""
     rows = []
     for widget in widgets("metric"):
         before: list[str] = []

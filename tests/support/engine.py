@@ -1,7 +1,7 @@
 """A fake of the Pulumi engine and AWS: run `__main__.py` and keep what it declares.
 
-Each stack has exactly the outputs that its template declares. Unknown and missing parameters are errors,
-so a wrong name on either side of the wiring is an error.
+Each stack has exactly the outputs that its template declares. Unknown and missing parameters are
+errors, so a wrong name on either side of the wiring is an error.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Engine(Mocks):
         return {**args.args, **answers[function]}, []
 
     def run(self, config: Mapping[str, str] | None = None, preview: bool = False) -> Engine:
-        """Run the program with the defaults in Pulumi.yaml and `config` over them; returns itself."""
+        """Run the program with `config` and the defaults of Pulumi.yaml; return itself."""
         self.preview = preview
         monitor = _Recorder(self)
         set_mocks(self, project=PROJECT["name"], stack="test", preview=preview, monitor=monitor)

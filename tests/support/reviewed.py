@@ -1,4 +1,4 @@
-"""List the properties of the templates: `python -m tests.support.reviewed` writes tests/cfn/reviewed.
+"""List the properties of the templates. `python -m tests.support.reviewed` writes the lists.
 
 CDK calls such files snapshots. A change of a template is a change of its file too, which a reviewer
 reads without the comments around it: a wildcard, a longer time, a property that is gone.

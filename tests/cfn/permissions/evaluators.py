@@ -1,7 +1,7 @@
 """May an identity do this? Asked of two evaluators of IAM policies that know nothing of each other.
 
-The local cloud enforces MiniStack's. Cloud Copilot's iam-simulate also has AWS's list of actions, with
-their resources and context keys: it refuses a question that makes no sense to AWS.
+The local cloud enforces MiniStack's. Cloud Copilot's iam-simulate also has AWS's list of actions,
+with their resources and context keys: it refuses a question that makes no sense to AWS.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Policy = Mapping[str, Any]
 
 
 class Question(NamedTuple):
-    """A request. resource: an ARN, or `*` for an action without resources. context: condition keys."""
+    """A request. resource: an ARN, or `*` for an action without any. context: condition keys."""
 
     action: str
     resource: str = "*"

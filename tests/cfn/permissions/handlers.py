@@ -1,8 +1,8 @@
-"""What CloudFormation calls for the resources of the templates, in AWS's own words.
+"""The permissions that CloudFormation needs for the resources of the templates, from AWS's schemas.
 
-Every resource type has a schema in CloudFormation's registry, which lists the permissions that its create, read, update
-and delete handlers need: all that any property of the type could take. cfn-lint carries these schemas (renewed with it,
-by its lock). What no property of ours takes is left out below, with the reason.
+The schema of a resource type lists the permissions of its create, read, update and delete handlers,
+for all properties of the type. cfn-lint has these schemas. UNUSED has the permissions that no property
+of our templates needs, each with the reason.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ UNUSED: dict[str, dict[str, str]] = {
         "iam:*": "no delivery log",
         "sns:PutDataProtectionPolicy": "messages hold names of alarms",
     },
-}  # fmt: skip
+}
 
 
 def templates_types() -> set[str]:

@@ -11,7 +11,7 @@ from tests.cfn.permissions.handlers import list_needed, templates_types
 from tests.cfn.permissions.inside import BUCKET, DEPLOYMENT, RELEASE
 
 # The program's actions, and their callers. stack.go, object.go and service_quota_data_source.go are
-# files of the Terraform provider that Pulumi's is made from. The user guide of CloudFormation has the rest.
+# files of the Terraform provider that Pulumi's is made from. CloudFormation's user guide has the rest.
 PROGRAM = {
     "cloudformation:CreateStack": "stack.go",
     "cloudformation:DeleteStack": "stack.go",
@@ -71,22 +71,37 @@ RESOURCES = [
     *_regional(
         "ssm", "parameter/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
     ),
+    *_regional("autoscaling", f"autoScalingGroup:1:autoScalingGroupName/{HOSTS}-HostGroup-1"),
     *_regional(
-        "autoscaling", f"autoScalingGroup:1:autoScalingGroupName/{HOSTS}-HostGroup-1"
-    ),
-    *_regional(
-        "elasticloadbalancing", "loadbalancer/app/a/1", "targetgroup/a/1", "listener/app/a/1/2",
+        "elasticloadbalancing",
+        "loadbalancer/app/a/1",
+        "targetgroup/a/1",
+        "listener/app/a/1/2",
         "listener-rule/app/a/1/2/3",
     ),
     *_regional(
-        "ec2", "instance/*", "internet-gateway/1", "launch-template/1", "network-interface/*", "route-table/1",
-        "security-group/1", "subnet/1", "volume/*", "vpc/1", "vpc-endpoint/1",
+        "ec2",
+        "instance/*",
+        "internet-gateway/1",
+        "launch-template/1",
+        "network-interface/*",
+        "route-table/1",
+        "security-group/1",
+        "subnet/1",
+        "volume/*",
+        "vpc/1",
+        "vpc-endpoint/1",
     ),
     *_regional(
-        "cloudformation", *(f"stack/{DEPLOYMENT}-{part}/1" for part in ("budget", "artifacts", "network", "balancer")),
-        f"stack/{HOSTS}/1", f"stack/{HEALTHCHECK}/1",
+        "cloudformation",
+        *(
+            f"stack/{DEPLOYMENT}-{part}/1"
+            for part in ("budget", "artifacts", "network", "balancer")
+        ),
+        f"stack/{HOSTS}/1",
+        f"stack/{HEALTHCHECK}/1",
     ),
-]  # fmt: skip
+]
 SERVICE_LINKED = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role"
 
 

@@ -50,8 +50,11 @@ def test_whatever_its_policies_come_to_say_the_boundary_holds(
         question.action for question, answer in zip(questions, answers, strict=True) if answer
     }
     assert allowed <= {
-        "s3:GetObject", "logs:CreateLogStream", "logs:PutLogEvents", "cloudwatch:PutMetricData"
-    }  # fmt: skip
+        "s3:GetObject",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "cloudwatch:PutMetricData",
+    }
     # The boundary denies it (for a key of KMS, the policy of the key).
     without = EVALUATORS[evaluator](grown._replace(boundary=None), questions)
     denied = {

@@ -30,9 +30,23 @@ EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 KNOW_NO_RESOURCES = {"cloudwatch:GetMetricData", "cloudwatch:ListMetrics"}
 # What the deployment is made of, and what would lead to more.
 SERVICES = (
-    "autoscaling", "budgets", "cloudformation", "cloudwatch", "ec2", "elasticloadbalancing", "events", "iam", "kms",
-    "lambda", "logs", "s3", "secretsmanager", "sns", "ssm", "sts",
-)  # fmt: skip
+    "autoscaling",
+    "budgets",
+    "cloudformation",
+    "cloudwatch",
+    "ec2",
+    "elasticloadbalancing",
+    "events",
+    "iam",
+    "kms",
+    "lambda",
+    "logs",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "ssm",
+    "sts",
+)
 
 
 def with_statement(identity: Identity, statement: dict[str, Any]) -> Identity:

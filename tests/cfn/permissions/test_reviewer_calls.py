@@ -1,7 +1,7 @@
-"""What the reviewer's credentials really open, in an emulator that enforces IAM.
+"""Requests with the reviewer's credentials, in an emulator that enforces IAM.
 
-Left to the table alone: a user's own password and second factor, which are allowed by a path that MiniStack leaves out
-of a user's ARN; and dashboards, whose names it does not look at.
+Only the table has a user's own password and second factor, whose path MiniStack leaves out of a user's
+ARN, and dashboards, whose names MiniStack ignores.
 """
 
 from __future__ import annotations
