@@ -12,7 +12,7 @@ CACHE=$BUILD/cache-$(id -u)
 mkdir -p "$BUILD"
 cd "$ROOT"
 
-# Ctrl-C ends the script, also where the command that is running takes it for something else.
+# Ctrl-C ends the script, even if the running command ignores it.
 trap 'echo; exit 130' INT TERM
 
 # die MESSAGE...: what is wrong and what to do, on standard error.
@@ -21,8 +21,7 @@ die() {
     exit 1
 }
 
-# step TEXT COMMAND...: runs the command with its output kept in build/log; shows the end of it when
-# it fails.
+# step TEXT COMMAND...: runs the command, with its output in build/log. Shows its end on failure.
 step() {
     local text=$1 start=${EPOCHREALTIME//[.,]/} status before hint=
     touch "$BUILD/log"
@@ -59,8 +58,8 @@ as_root() {
     fi
 }
 
-# one_at_a_time: waits for other scripts of this clone that write to the same files; what this one
-# calls does not wait.
+# one_at_a_time: waits for the other scripts of this clone. The scripts that this one calls do not
+# wait.
 one_at_a_time() {
     [ -z "${TIMESERVICE_LOCKED:-}" ] || return 0
     export TIMESERVICE_LOCKED=1
@@ -69,7 +68,7 @@ one_at_a_time() {
         echo "  waiting for another make in this clone"
         flock 9
     }
-    # What a script that was killed leaves behind of temporary files is in the clone, and goes now.
+    # Delete the temporary files of scripts that were killed.
     remove_files "$BUILD/tmp"
     mkdir "$BUILD/tmp"
     export TMPDIR=$BUILD/tmp
@@ -93,9 +92,8 @@ as_docker() {
     fi
 }
 
-# unpack_deb PACKAGE: unpacks a Debian package into build/debian instead of installing it, so that
-# nothing of it stays on the machine when the clone is deleted. Its folder is there only if it is
-# whole.
+# unpack_deb PACKAGE: unpacks a Debian package into build/debian, without installing it. Its folder
+# exists only when it is complete.
 unpack_deb() {
     local folder=$BUILD/debian/$1
     [ -d "$folder" ] && return

@@ -2,9 +2,8 @@
 # python-image.sh FOLDER TAG DOCKER-BUILD-ARGUMENT...: builds the image of that folder's code, by
 # its Dockerfile.
 #
-# The base holds Debian's Python and what it links to: no shell, no package manager, nothing to log
-# in with. It is made from signed Debian packages, so neither a registry nor an image by somebody
-# else has to be trusted.
+# The base holds Debian's Python and its libraries: no shell, no package manager. It is made from
+# signed Debian packages, so no registry and no other image has to be trusted.
 source "$(dirname "$0")/common.sh"
 one_at_a_time
 
