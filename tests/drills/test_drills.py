@@ -57,7 +57,9 @@ def test_the_last_results_are_reported_again_in_the_order_of_the_drills(
     for name in ("good-release", "host-dies"):
         command.run_and_report(DRILLS[name], clone)
     assert (tmp_path / "host-dies.svg").exists()
-    assert "does not hold: it" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "does not hold: it" in output
+    assert output.count("s  failed\n") == 2
     assert command.main(["--again"]) == 1
     rows = [line for line in capsys.readouterr().out.splitlines() if "**failed**" in line]
     assert [row.split()[1] for row in rows] == ["host-dies", "good-release"]

@@ -190,7 +190,10 @@ def test_requests_follow_the_rate_that_is_set_last(monkeypatch: pytest.MonkeyPat
             rates.put_nowait(None)
 
     monkeypatch.setattr(client.sender, "send", send)
-    asyncio.run(client.sender.run(rates, 50.0))
+    # asyncio.run would take the thread's event loop from the tests that follow.
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(client.sender.run(rates, 50.0))
+    loop.close()
     gaps = [after - before for before, after in itertools.pairwise(dues)]
     assert gaps == pytest.approx([0.02] * 4 + [gaps[4]] + [0.01] * 4)
     # The new rate counts from the moment at which it is set.
