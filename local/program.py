@@ -30,17 +30,14 @@ def check(overrides: dict[str, str]) -> Settings:
     """
     _configure(overrides)
     try:
-        settings = Inputs.read().settings
-        if settings.budget:
-            raise SettingError(
-                "budget",
-                settings.budget,
-                "the local cloud has no AWS Budgets, and costs nothing",
-                {"budget": "0"},
-            )
+        # A budget comes first: to add the address that it needs would not help here.
+        budget = configuration(overrides)[f"{PROJECT['name']}:budget"]
+        if budget != "0":
+            complaint = "the local cloud has no AWS Budgets, and costs nothing"
+            raise SettingError("budget", budget, complaint, {"budget": "0"})
+        return Inputs.read().settings
     except UserError as error:
         raise UserError(_format_error(error, overrides, "make up")) from None
-    return settings
 
 
 def settings(overrides: dict[str, str], command: str) -> Settings:

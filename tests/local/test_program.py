@@ -268,6 +268,11 @@ def test_a_wrong_setting_is_told_in_the_program_s_own_words(run: Run, cloud: Clo
             'Run: make up CONFIG="budget=0 alertEmail=ops@example.org"',
         ),
         (
+            {"budget": "20"},
+            "the setting budget is '20': the local cloud has no AWS Budgets, and costs nothing. "
+            'Run: make up CONFIG="budget=0"',
+        ),
+        (
             {"secondOctet": "7", "minHosts": "3"},
             "the setting maxHosts is '2': must be at least minHosts, which is 3. "
             'Run: make up CONFIG="secondOctet=7 minHosts=3 maxHosts=3"',
