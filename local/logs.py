@@ -98,7 +98,7 @@ def list_sources(cloud: Containers, word: str = "") -> list[Source]:
 
 
 def read_all(cloud: Containers, word: str, follow: bool) -> Iterator[Line]:
-    """Yield the last lines of all sources in their order; with `follow`, then go on with new lines."""
+    """Yield the last lines of all sources in their order, and with `follow` the new lines."""
     sources = list_sources(cloud, word)
     tail = LINES * 10 if word else LINES
     last: dict[str, str] = {}

@@ -168,7 +168,8 @@ def test_a_good_boot_runs_exactly_these_commands(boot: Booting) -> None:
         f"{LATEST}/placement/availability-zone",
         "dnf install -y -q docker",
         "systemctl enable --now docker",
-        "aws s3 cp --region eu-west-1 --only-show-errors s3://artifacts/images/0123456789ab.tar.gz -",
+        "aws s3 cp --region eu-west-1 --only-show-errors "
+        "s3://artifacts/images/0123456789ab.tar.gz -",
         "docker load",
         "chronyc waitsync 120 0.1 0 1",
         DOCKER_RUN,

@@ -72,7 +72,8 @@ class Haproxy:
         self.folder = folder
         self.commands: list[str] = []
         self.response = "Success=1\n--\n"
-        self.rows = {  # of the slots that are not free: address, and status and sessions of its two servers
+        # A slot that is not free -> its address, and the status and sessions of its two servers.
+        self.rows = {
             "host1": ("172.30.0.4", "UP,2", "no check,1"),
             "host2": ("172.29.0.4", "DOWN 1/2,0", "no check,0"),
             "host3": ("172.29.0.5", "DOWN,0", "DRAIN,0"),

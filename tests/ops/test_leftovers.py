@@ -83,7 +83,7 @@ def make_strangers(client: Client) -> set[str]:
 
 
 def make_orphans(client: Client) -> set[tuple[str, str]]:
-    """Make what stacks do not know of: by hand, by AWS, or by a release that was cut off; returns kind and id."""
+    """Create what no stack knows, as a person, AWS or a stopped release does, by kind."""
     ec2 = client("ec2")
     (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "tag:deployment", "Values": [OURS.name]}])["Vpcs"]
     group = ec2.create_security_group(VpcId=vpc["VpcId"], GroupName="by-hand", Description="x")[
@@ -183,7 +183,7 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     found = find_leftovers(client, OURS.name).leftovers
     assert left <= {(resource.type, resource.id) for resource in found}
     (full,) = (resource for resource in found if resource.id == name)
-    # Two objects were uploaded by the program; three versions and an unfinished upload came by hand.
+    # The program uploaded two objects; three versions and an unfinished upload came by hand.
     assert full.state == "holds 6 object versions and unfinished uploads"
     assert not [resource for resource in found if any(word in resource.id for word in foreign)]
 

@@ -1,4 +1,4 @@
-"""What is reachable, computed from a deployment's state: of the templates, and of what somebody has changed by hand."""
+"""What is reachable, computed from a deployment's state: as deployed, and changed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a program inside of the service's container finds: Python that prints, as there is nothing else to run there."""
+"""Probes of what a program in the service's container finds. It has nothing but Python to run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ class Probe(NamedTuple):
     question: str
     code: str
     confined: str  # what it prints in the service's container
-    loose: str  # what is in its output in one without these options; it must differ from `confined` in any case
+    # What is in its output in a container without these options. It must differ from `confined`.
+    loose: str
 
 
 WALK = """
@@ -52,7 +53,8 @@ for folder, _, _ in os.walk("/"):
             pass
 """
 KERNEL = """
-for name in ("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/sys/net/ipv4/ip_forward"):
+for name in ("kernel/core_pattern", "kernel/hostname", "net/ipv4/ip_forward"):
+    name = "/proc/sys/" + name
     try:
         open(name, "r+").close()
         print(name)
@@ -88,8 +90,9 @@ SOCKETS = WALK + "print(*(path for path in everything() if stat.S_ISSOCK(os.lsta
 PROGRAMS = (
     WALK
     + """
-found = {os.path.basename(path) for path in everything() if os.access(path, os.X_OK) and os.path.isfile(path)}
-print(*sorted(name for name in found if not name.endswith(".py") and ".so" not in name and not name.startswith(".")))
+programs = [path for path in everything() if os.access(path, os.X_OK) and os.path.isfile(path)]
+names = {os.path.basename(path) for path in programs if not path.endswith(".py")}
+print(*sorted(name for name in names if ".so" not in name and not name.startswith(".")))
 """
 )
 LISTENING = """
@@ -100,7 +103,8 @@ for kind in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6"):
             print(kind, int(local.split(":")[1], 16))
 """
 ENVIRONMENT = """
-print(*sorted(variable.split("=")[0] for variable in open("/proc/1/environ").read().split("\\0") if variable))
+variables = open("/proc/1/environ").read().split("\\0")
+print(*sorted(variable.split("=")[0] for variable in variables if variable))
 """
 
 PROBES = [
@@ -146,8 +150,8 @@ PROBES = [
     Probe(
         "names of the environment",
         ENVIRONMENT,
-        "HOME HOSTNAME PATH PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONTZPATH PYTHONUNBUFFERED TIMESERVICE_INSTANCE "
-        "TIMESERVICE_TIME_SERVER TIMESERVICE_VERSION TIMESERVICE_ZONE",
+        "HOME HOSTNAME PATH PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONTZPATH PYTHONUNBUFFERED "
+        "TIMESERVICE_INSTANCE TIMESERVICE_TIME_SERVER TIMESERVICE_VERSION TIMESERVICE_ZONE",
         "AWS_SECRET_ACCESS_KEY",
     ),
 ]
@@ -171,8 +175,8 @@ LOOSE_OPTIONS = (
     "--env=AWS_SECRET_ACCESS_KEY=none",
 )
 
-# Which of these (host, port) accept a connection, and which of these names have an address; all at once, as those that
-# do not take their time.
+# Which of these (host, port) accept a connection, and which of these names have an address. All are
+# asked at once, because those that do not respond take time.
 REACHED = """
 import os, socket
 from concurrent.futures import ThreadPoolExecutor

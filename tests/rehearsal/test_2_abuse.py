@@ -25,7 +25,7 @@ def where(clone: Clone) -> Address:
 
 
 def state(host: Container) -> tuple[str, str]:
-    """When the service's container was started, and the processes in it: others after each restart."""
+    """Return the start of the service's container, and its processes."""
     started = run(host, "docker", "inspect", "--format", "{{.State.StartedAt}}", "timeservice")
     processes = run(host, "docker", "top", "timeservice", "-o", "pid")
     assert (started[0], processes[0]) == (0, 0)

@@ -1,4 +1,4 @@
-"""The local cloud's Budgets API knows budgets, unlike its CloudFormation: it makes the one of the template."""
+"""The local cloud's Budgets API, unlike its CloudFormation, makes the template's budget."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Whoever breaks into the service finds a container with nothing in it, and no way out; seen from inside of it.
+"""An attacker in the service's container finds nothing in it, and no way out.
 
-Each probe is also played in a container of the same image without the options of `docker run` in cfn/hosts.yaml, where
-it must find what the service's container has not: one that finds nothing anywhere proves nothing.
+Each probe also runs in a container of the same image, without the options of `docker run` in
+cfn/hosts.yaml. There it must find what the service's container lacks: a probe that finds nothing
+anywhere proves nothing.
 """
 
 from __future__ import annotations
@@ -77,8 +78,8 @@ def until(condition: Callable[[], object], seconds: float) -> float:
 
 
 ALL = (
-    "import json, subprocess; print(json.dumps([subprocess.run([{python!r}, '-c', code], capture_output=True, \
-text=True).stdout.strip() for code in {codes!r}]))"
+    "import json, subprocess; print(json.dumps([subprocess.run([{python!r}, '-c', code], "
+    "capture_output=True, text=True).stdout.strip() for code in {codes!r}]))"
 )
 
 
@@ -151,8 +152,8 @@ def test_no_secret_is_in_the_image_or_in_what_it_is_started_with(host: Container
 def test_it_reaches_the_time_server_and_no_metadata_no_network_no_name(
     engine: docker.DockerClient, host: Container
 ) -> None:
-    """What stands in: for the hop limit, a rule that drops what comes from a container; for security groups and routes,
-    networks without a way out. (The S3 endpoint is reachable, as for the host; there are no credentials for it.)"""
+    """A rule that drops a container's packets replaces the hop limit; networks without a way out
+    replace security groups and routes. The S3 endpoint is reachable, without credentials for it."""
     assert (
         python(host, "import sntp; print(abs(sntp.ask('169.254.169.123').offset) < 9)")[1]
         == "True\n"
@@ -212,7 +213,8 @@ def attack(clone: Clone, host: Container, code: str) -> Attacked:
     same = inspect_container(host, "{{.State.StartedAt}}") == started
     done = Attacked(f"{status} {told.strip()}", running.requests, ill, same)
     print(
-        f"{done.told!r}; ill for {ill:.1f} s; {len(failures(done.requests))} of {len(done.requests)} lost"
+        f"{done.told!r}; ill for {ill:.1f} s; "
+        f"{len(failures(done.requests))} of {len(done.requests)} lost"
     )
     return done
 
@@ -242,8 +244,8 @@ def test_a_memory_hog_is_killed_at_the_limit_and_is_not_noticed(
 def test_many_small_hogs_may_end_the_service_which_is_back_in_seconds_while_the_other_host_serves(
     clone: Clone, host: Container
 ) -> None:
-    """The kernel ends the largest process, which is then one of the service's; with its first one, the container, and
-    all that is in it. That it is started again is Docker's work (--restart always)."""
+    """The kernel ends the largest process, which is then one of the service's. With the first
+    process the container ends, and Docker starts it again (--restart always)."""
     hogs = attack(clone, host, SMALL_HOGS)
     assert not hogs.same
     assert hogs.ill < 30

@@ -31,8 +31,10 @@ IMAGE = f"{NAME}-healthcheck"
 
 
 def adapt(text: str, clone: Clone) -> str:
-    """To the rehearsal's port and names; its balancer is on the loopback interface, where containers see it by the
-    machine's own network."""
+    """Return the text with the rehearsal's port and names.
+
+    Its balancer is on the loopback interface, where containers see it in the machine's network.
+    """
     text = text.replace("http://127.0.0.1:8080", clone.url).replace("example.org", clone.url)
     text = text.replace("scripts/check-image.sh", f"{ROOT}/scripts/check-image.sh {IMAGE}:VERSION")
     text = re.sub(r"timeservice-healthcheck:[\d.]+", f"{IMAGE}:VERSION", text)
@@ -103,12 +105,14 @@ def test_the_first_up_said_what_stands_there(said: list[str]) -> None:
     is_said(documented, said[0])
 
 
-# sudo is there for nothing, as root; systemd is only called. What is installed where is what is looked at.
+# sudo and systemd are replaced, because the test looks at what is installed where.
 MACHINE = r"""
 exec 2>&1
 mkdir -p /shims /etc/systemd/system /etc/cron.d /var/lib/prometheus/node-exporter
 printf '#!/bin/bash\nexec "$@"\n' > /shims/sudo
-for tool in systemctl journalctl pipx; do printf '#!/bin/bash\necho "called: %s $*"\n' $tool > /shims/$tool; done
+for tool in systemctl journalctl pipx; do
+    printf '#!/bin/bash\necho "called: %s $*"\n' $tool > /shims/$tool
+done
 chmod 755 /shims/*
 groupadd --system prometheus
 export PATH=/shims:$PATH
@@ -123,7 +127,8 @@ stat -c '%a %U:%G %n' /var/lib/prometheus/node-exporter
 def test_the_commands_for_a_machine_with_systemd_and_cron_install_and_remove_what_they_say(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
-    """In a container of Debian's; tests/healthcheck/test_schedules.py has systemd judge the units."""
+    """They run in a Debian container. In tests/healthcheck/test_schedules.py systemd judges the
+    units."""
     (api,) = engine.containers.list(filters={"name": f"{NAME}-api"})
     assert api.image
     commands = [command.text for command in list_all_commands() if needs_systemd(command)]

@@ -1,4 +1,4 @@
-"""What comes through the balancer is what docs/openapi.yaml says (tests/service/test_openapi.py without a balancer)."""
+"""Responses through the balancer match docs/openapi.yaml, as in tests/service/test_openapi.py."""
 
 from __future__ import annotations
 

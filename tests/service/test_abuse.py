@@ -1,4 +1,4 @@
-"""Malformed and hostile requests, to the service alone and through HAProxy as the local balancer."""
+"""Malformed and hostile requests, to the service alone and through the local HAProxy."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_heads_that_never_end_are_cut_off_and_keep_nobody_waiting(tmp_path: Path
 
 
 def test_answers_that_nobody_reads_are_cut_off(tmp_path: Path) -> None:
-    """Else a client that asks and never listens would hold a thread for ever, once all buffers are full."""
+    """A client that never reads would otherwise hold a thread once all buffers are full."""
     hasty = ("--worker-class", "tests.support.hasty.Hasty")
     with (
         ntp() as server,
@@ -165,7 +165,7 @@ def test_answers_that_nobody_reads_are_cut_off(tmp_path: Path) -> None:
 
 
 class Naive(socketserver.BaseRequestHandler):
-    """A server with every fault: it knows of no bodies, repeats what it gets, and tells what it runs on."""
+    """A server with every fault: it ignores bodies, echoes its input, and names its software."""
 
     def handle(self) -> None:
         while piece := self.request.recv(100_000):
@@ -205,10 +205,12 @@ def test_the_command_prints_a_line_for_each_row_and_what_became_of_all(
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("https://x.example", "is no URL"), ("http://[", "Invalid IPv6 URL"), ("http://x:y", "Port could not be cast"),
+        ("https://x.example", "is no URL"),
+        ("http://[", "Invalid IPv6 URL"),
+        ("http://x:y", "Port could not be cast"),
         ("http://127.0.0.1:1", "there is no time service: [Errno 111] Connection refused"),
     ],
-)  # fmt: skip
+)
 def test_the_command_says_what_is_wrong_with_where_it_is_sent(
     url: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""The service as it is run: gunicorn with its configuration, a free port, and a signal to end it."""
+"""The service under gunicorn with its configuration, on a free port, ended by a signal."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def test_other_paths_and_methods_are_refused_as_the_text_says(
 
 
 def quality(kind: str, accept: dict[str, float]) -> tuple[float, int]:
-    """How much, by RFC 9110, section 12.5.1, where the most precise name counts; and how precise that is."""
+    """Return a media type's weight, and the precision of the deciding name (RFC 9110, 12.5.1)."""
     names = [kind, kind.split("/")[0] + "/*", "*/*"]
     known = ((accept[name], -at) for at, name in enumerate(names) if name in accept)
     return next(known, (0.0, -3))

@@ -1,4 +1,4 @@
-"""A service that does what docs/openapi.yaml does not say is caught: else the tests of it would prove nothing."""
+"""The tests of docs/openapi.yaml catch a service that departs from it, so they prove something."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page for people, as it is sent: small, with all that it needs in it, and a policy that lets nothing else in.
+"""The page as it is sent is small and complete, with a policy that lets nothing else in.
 
 tests/service/page opens it in a browser.
 """

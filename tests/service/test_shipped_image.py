@@ -1,4 +1,4 @@
-"""The bill of materials names all that is in the image: each file belongs to a package that it names, or is ours."""
+"""Each file of the image belongs to a package that its bill of materials names, or is ours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.rehearsal
 
 ROOT = Path(__file__).parents[2]
 WHEELS = "app/site-packages/"
-# Files under /etc that packages bring are in none of their lists of digests; the rest is of mmdebstrap's making.
+# The packages' lists of digests have no files under /etc. mmdebstrap makes the rest.
 SETTINGS = {
     "etc/apt/apt.conf.d/70debconf",
     "etc/debconf.conf",
@@ -84,7 +84,7 @@ def test_every_file_of_debians_is_of_a_package_in_the_bill_and_as_that_package_h
     debians = {path for path in files if not path.startswith("app/")} - SETTINGS - told
     assert {"usr/bin/python3.13", "usr/lib/x86_64-linux-gnu/libc.so.6"} <= debians
     assert debians - digests.keys() == set()
-    # MD5 is what Debian's lists have: they tell what was changed by accident, while apt checked the signatures.
+    # Debian's lists have MD5, which shows an accidental change. apt has checked the signatures.
     changed = [
         path
         for path in debians

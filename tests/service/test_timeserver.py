@@ -1,4 +1,4 @@
-"""The monitor against a real NTP server on a free port, which answers rightly, wrongly, or not at all."""
+"""The monitor with a real NTP server on a free port, which responds rightly, wrongly, or never."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chromium, as scripts/tools.sh unpacks it, and a visitor in it who keeps what is wrong with a page."""
+"""Debian's Chromium, and a visitor in it who records what is wrong with a page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ SET_CLOCK = """ms => {
     static now() { return Real.now() + window.shift; }
   };
 }"""
-WATCH = "document.addEventListener('securitypolicyviolation', e => console.error('CSP', e.violatedDirective))"
+WATCH = """document.addEventListener(
+    'securitypolicyviolation', e => console.error('CSP', e.violatedDirective))"""
 
 
 @contextmanager
@@ -56,7 +57,7 @@ class Visit(NamedTuple):
 
 @contextmanager
 def visit(browser: Browser, url: str, ahead: float = 0.0, **options: Any) -> Iterator[Visit]:
-    """Open the page with a clock that is `ahead` by seconds; options: of Playwright's new_context."""
+    """Open the page with a clock that is `ahead` by seconds, with Playwright's context options."""
     context = browser.new_context(**{"timezone_id": "Europe/Berlin", **options})
     try:
         context.add_init_script(f"({SET_CLOCK})({1000 * ahead}); {WATCH}")

@@ -125,7 +125,7 @@ class Engine(Mocks):
 
 
 class _Recorder(MockMonitor):
-    """Keep each registration as it goes over the wire, because that alone has the resource options."""
+    """Keep each registration from the wire, because that alone has the resource options."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)

@@ -39,7 +39,7 @@ class Target(Protocol):
 
 
 class Haproxy:
-    """A HAProxy with the configuration that our templates make, and what the controller does with it."""
+    """A HAProxy with the configuration of our templates, and the controller that drives it."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
@@ -125,7 +125,7 @@ def worker() -> str:
 
 @contextmanager
 def prepare_haproxy(monkeypatch: pytest.MonkeyPatch, folder: Path, port: int) -> Iterator[Haproxy]:
-    """One that is not started yet, for hosts that listen on that port; its files are in the folder."""
+    """Return one that is not started, for hosts on that port, with its files in the folder."""
     for name in ("CONFIG", "APPLIED", "MASTER", "ADMIN"):
         monkeypatch.setattr(balancer, name, folder / getattr(balancer, name).name)
     monkeypatch.setattr(balancer_config, "RUN", folder)

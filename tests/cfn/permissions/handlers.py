@@ -1,8 +1,8 @@
 """The permissions that CloudFormation needs for the resources of the templates, from AWS's schemas.
 
 The schema of a resource type lists the permissions of its create, read, update and delete handlers,
-for all properties of the type. cfn-lint has these schemas. UNUSED has the permissions that no property
-of our templates needs, each with the reason.
+for all properties of the type. cfn-lint has these schemas. UNUSED has the permissions that no
+property of our templates needs, each with the reason.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ UNUSED: dict[str, dict[str, str]] = {
         "s3:Put[AIM]*Configuration": "no acceleration, analytics, inventory or metrics",
         "s3:Put*ObjectLockConfiguration": "nothing may outlive the deployment",
         "s3:Put*Replication*": "no replication",
-        "s3:PutBucket[ACLNVW]*": "no ABAC, ACL, CORS, access log, notifications, versions or website",
+        "s3:PutBucket[ACLNVW]*": "no ABAC, ACL, CORS, log, notifications, versions or website",
         "s3:PutObjectAcl": "no ACLs",
         "s3:UpdateBucketMetadata*": "no tables of metadata",
         "s3tables:*": "no tables of metadata",

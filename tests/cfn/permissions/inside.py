@@ -30,7 +30,9 @@ HEALTHCHECK = {
     "Url": "http://example.org",
     "LoadBalancer": HOSTS["LoadBalancer"],
     "TargetGroup": HOSTS["TargetGroup"],
-    "Alarms": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{DEPLOYMENT}-balancer-UnhealthyHostsAlarm-1",
+    "Alarms": (
+        f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{DEPLOYMENT}-balancer-UnhealthyHostsAlarm-1"
+    ),
     "AlertTopic": f"arn:aws:sns:{REGION}:{ACCOUNT}:{DEPLOYMENT}-balancer-AlertTopic-1",
     "ArtifactsBucket": BUCKET,
     "PackageKey": f"healthcheck/{RELEASE}.zip",

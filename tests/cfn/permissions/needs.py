@@ -11,14 +11,17 @@ from tests.cfn.permissions.handlers import list_needed, templates_types
 from tests.cfn.permissions.inside import BUCKET, DEPLOYMENT, RELEASE
 
 # The program's actions, and their callers. stack.go, object.go and service_quota_data_source.go are
-# files of the Terraform provider that Pulumi's is made from. CloudFormation's user guide has the rest.
+# files of the Terraform provider that Pulumi's is made from. CloudFormation's user guide has the
+# rest.
 PROGRAM = {
     "cloudformation:CreateStack": "stack.go",
     "cloudformation:DeleteStack": "stack.go",
     "cloudformation:DescribeStackEvents": "stack.go, for the reason of a failure",
     "cloudformation:DescribeStacks": "stack.go",
     "cloudformation:GetTemplate": "stack.go, when it reads",
-    "cloudformation:SetStackPolicy": "CreateStack and UpdateStack with a policy (Prevent updates to stack resources)",
+    "cloudformation:SetStackPolicy": (
+        "CreateStack and UpdateStack with a policy (Prevent updates to stack resources)"
+    ),
     "cloudformation:TagResource": "CreateStack and UpdateStack with tags",
     "cloudformation:UntagResource": "UpdateStack with fewer tags",
     "cloudformation:UpdateStack": "stack.go",

@@ -1,7 +1,7 @@
 """Requests with the reviewer's credentials, in an emulator that enforces IAM.
 
-Only the table has a user's own password and second factor, whose path MiniStack leaves out of a user's
-ARN, and dashboards, whose names MiniStack ignores.
+Only the table has a user's own password and second factor, whose path MiniStack leaves out of a
+user's ARN, and dashboards, whose names MiniStack ignores.
 """
 
 from __future__ import annotations

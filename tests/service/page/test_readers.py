@@ -1,4 +1,4 @@
-"""Who can read the page: on any screen, by keyboard, by ear, without scripts; and what it does not do to them."""
+"""Everybody can read the page: on any screen, by keyboard, by ear, and without scripts."""
 
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ def test_it_keeps_nothing_and_asks_nobody_else(browser: Browser, hosts: TwoHosts
     "attack",
     [
         "document.body.innerHTML = '<b>x</b>'",
-        "document.head.appendChild(Object.assign(document.createElement('style'), {textContent: 'a{}'}))",
+        "document.head.appendChild(Object.assign(document.createElement('style'), "
+        "{textContent: 'a{}'}))",
         "document.body.setAttribute('style', 'color: red')",
         "fetch('http://127.0.0.2:9/').catch(() => 0)",
     ],

@@ -57,7 +57,7 @@ def test_a_bound_is_never_rounded_down(page: Page) -> None:
 
 
 def test_the_time_is_within_the_bound_however_long_each_way_takes(page: Page) -> None:
-    """Trials with made-up delays and errors of the host's clock that it knows to within its bound."""
+    """Return trials with invented delays and clock errors, known to the host within its bound."""
     rng = random.Random(1)
     for _ in range(200):
         truth, known = rng.uniform(0, 2e12), None
