@@ -39,7 +39,7 @@ def readings(*values: float) -> Callable[[], float]:
 
 def test_the_epoch_is_the_best_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
     """An interruption between two readings makes the difference smaller."""
-    monkeypatch.setattr(clock, "steady_time", readings(0.0, 0.0, 0.25))
+    monkeypatch.setattr(clock, "steady_time", readings(0.0, 0.25, 0.0))
     monkeypatch.setattr(time, "time", readings(99.5, 100.0, 100.0))
     assert clock._epoch() == 100.0
 
@@ -48,7 +48,7 @@ def test_the_epoch_is_the_best_of_three(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_sleep_is_the_best_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {
         time.CLOCK_BOOTTIME: readings(60.0, 60.0, 60.0),
-        time.CLOCK_MONOTONIC: readings(10.5, 10.0, 10.75),
+        time.CLOCK_MONOTONIC: readings(10.5, 10.75, 10.0),
     }
     monkeypatch.setattr(time, "clock_gettime", lambda kind: values[kind]())
     assert clock._sleep_time() == 50.0

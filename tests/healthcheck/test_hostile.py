@@ -169,9 +169,10 @@ def test_a_name_lookup_that_hangs_does_not_hold_up_the_check(
     result = check("http://service.test/now", ask_reference=exact_reference, deadline=0.3)
     assert (result.verdict.status, result.verdict.reason) == ("Failed", "timeout")
     assert time.perf_counter() - start < 0.8
-    # The thread that is left behind does not keep the process from ending.
-    assert all(thread.daemon for thread in set(threading.enumerate()) - before)
+    left = set(threading.enumerate()) - before
     released.set()
+    # The thread that is left behind does not keep the process from ending.
+    assert all(thread.daemon for thread in left)
 
 
 def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,10 +109,10 @@ def test_a_reference_that_hangs_is_left_behind_at_the_deadline() -> None:
     with web(time_service()) as server:
         result = check(server.url, ask_reference=hang, deadline=0.3)
         left = {thread for thread in threading.enumerate() if "_ask" in thread.name} - before
+    released.set()
     assert (result.verdict.status, result.verdict.reason) == ("Failed", "timeout")
     assert result.reading.reference.kind == "local"
     assert [thread.daemon for thread in left] == [True]
-    released.set()
 
 
 def test_a_frozen_clock_is_asked_no_more_once_it_is_proven_frozen() -> None:
