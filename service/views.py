@@ -18,7 +18,6 @@ from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 
 from service import page
 from service.log import log_fields, request_id
-from service.timeserver import Monitor
 from service.timestamp import epoch, rfc3339
 
 FORMATS = ("json", "text", "epoch")
@@ -38,7 +37,7 @@ def now() -> Response:
     """
     form, (zone_name, zone) = _format(), _zone()
     identity = current_app.extensions["identity"]
-    rest = {"tz": zone_name, **identity, "clock": _monitor().status().clock}
+    rest = {"tz": zone_name, **identity, "clock": current_app.extensions["monitor"].status().clock}
     # The clock is read last: only the writing of its digits is left after it.
     if form != "json":
         nanoseconds = time.time_ns()
@@ -56,7 +55,7 @@ def health() -> Response:
 
     Only the balancer asks for it.
     """
-    status = _monitor().status()
+    status = current_app.extensions["monitor"].status()
     report = {"healthy": status.healthy, "reason": status.reason, "clock": status.clock}
     return _json_response(report, 200 if status.healthy else 503)
 
@@ -64,7 +63,7 @@ def health() -> Response:
 @blueprint.get("/")
 def index() -> str:
     """Return the page for people."""
-    status = _monitor().status()
+    status = current_app.extensions["monitor"].status()
     return page.render(time.time_ns(), status, current_app.extensions["identity"])
 
 
@@ -85,11 +84,6 @@ def handle_exception(_error: Exception) -> Response:
     log.exception("a request failed by our fault", extra=fields)
     message = InternalServerError.description
     return _json_response({"error": {"status": 500, "message": message, "id": name}}, 500)
-
-
-def _monitor() -> Monitor:
-    monitor: Monitor = current_app.extensions["monitor"]
-    return monitor
 
 
 def _json_response(content: dict[str, object], status: int) -> Response:

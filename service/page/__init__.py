@@ -44,10 +44,6 @@ def _level(state: State) -> str:
     return "good" if state == "synchronised" else "warn"
 
 
-def _sentence(reason: str) -> str:
-    return reason[0].upper() + reason[1:]
-
-
 # Compiled once, which costs less than a template for each page.
 TEMPLATE = Environment(autoescape=True, undefined=StrictUndefined).from_string(
     HTML,
@@ -55,7 +51,7 @@ TEMPLATE = Environment(autoescape=True, undefined=StrictUndefined).from_string(
         "style": Markup(STYLE),  # noqa: S704 - a file of this package
         "script": Markup(SCRIPT),  # noqa: S704 - a file of this package
         "states": htmlsafe_json_dumps(
-            {state: [_level(state), _sentence(reason)] for state, reason in REASONS.items()}
+            {state: [_level(state), reason.capitalize()] for state, reason in REASONS.items()}
         ),
     },
 )
@@ -68,5 +64,5 @@ def render(nanoseconds: int, status: Status, identity: dict[str, str]) -> str:
     version.
     """
     moment = datetime.fromtimestamp(nanoseconds // 10**9, UTC)
-    level, reason = _level(status.state), _sentence(status.reason)
+    level, reason = _level(status.state), status.reason.capitalize()
     return TEMPLATE.render(moment=moment, level=level, reason=reason, **identity)

@@ -34,7 +34,7 @@ def all_texts(picture: str, kind: str = "note") -> list[str]:
     return [text for _, group in groups(picture) for text in texts(group, kind)]
 
 
-def declared(template: str) -> set[str]:
+def names_in_template(template: str) -> set[str]:
     """The names of its resources and parameters."""
     content = read(template)
     return {*content.resources, *content.parameters}
@@ -61,14 +61,14 @@ def test_each_name_in_a_box_is_in_the_template_that_gives_the_box_its_colour() -
         if not names:
             continue
         (template,) = classes & TEMPLATES
-        known = {template} if "stack" in classes else declared(template)
+        known = {template} if "stack" in classes else names_in_template(template)
         assert names <= known
         checked += len(names)
     assert checked > 30
 
 
 def test_each_name_in_the_picture_of_a_release_is_in_a_template() -> None:
-    known = {"hosts-RELEASE"}.union(*(declared(part) for part in PARTS))
+    known = {"hosts-RELEASE"}.union(*(names_in_template(part) for part in PARTS))
     names = set(all_texts("release", "name"))
     assert names <= known
     assert {"hosts-RELEASE", "HostGroup", "WaitHandle", "HostsReady", "Bucket"} <= names

@@ -1,4 +1,4 @@
-"""What the API would say of the load balancer, for our own templates."""
+"""The API's description of the load balancer, from the templates."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ PICTURES: dict[str, dict[str, Any]] = {
 def main(arguments: list[str]) -> int:
     url = arguments[0] if arguments else os.environ.get("TIMESERVICE_URL")
     if not url:
-        return report_error("no URL: say URL=http://..., or set TIMESERVICE_URL")
+        return report_error("no URL: give it as the argument or set TIMESERVICE_URL")
     try:
         take_pictures(url.removesuffix("/now"))
     except (Error, AssertionError) as trouble:

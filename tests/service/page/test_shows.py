@@ -38,14 +38,14 @@ def test_a_right_clock_is_called_right_and_the_zone_is_the_visitor_s(page: Page)
 
 
 @pytest.mark.parametrize(
-    ("ahead", "told"), [(3, "3.00 s fast"), (-0.34, "0.34 s slow"), (-7201, "2 h 0 min slow")]
+    ("ahead", "words"), [(3, "3.00 s fast"), (-0.34, "0.34 s slow"), (-7201, "2 h 0 min slow")]
 )
 def test_a_wrong_clock_is_told_by_how_much_and_the_time_is_right_all_the_same(
-    ahead: float, told: str, browser: Browser, hosts: TwoHosts
+    ahead: float, words: str, browser: Browser, hosts: TwoHosts
 ) -> None:
     with visit(browser, hosts.url, ahead=ahead) as visitor:
         verdict = visitor.page.locator("#verdict")
-        expect(verdict).to_have_text(loose_pattern(rf"^Your clock is {told} \(±[\d.]+ m?s\)$"))
+        expect(verdict).to_have_text(loose_pattern(rf"^Your clock is {words} \(±[\d.]+ m?s\)$"))
         level = "warn" if abs(ahead) < 1 else "bad"
         expect(visitor.page.locator("#yours")).to_have_attribute("data-level", level)
         expect_right_time(visitor.page)
