@@ -54,7 +54,8 @@ def test_a_wrong_clock_is_told_by_how_much_and_the_time_is_right_all_the_same(
 
 def test_a_clock_that_is_set_while_the_page_is_open_is_seen(page: Page, hosts: TwoHosts) -> None:
     page.evaluate("shift = 5000")
-    expect(page.locator("#verdict")).to_contain_text(loose_pattern("5.00 s fast"))
+    # The page's own error counts too: a busy machine makes it some hundredths.
+    expect(page.locator("#verdict")).to_contain_text(loose_pattern(r"(4\.9|5\.0)\d s fast"))
     page.evaluate("shift = -60000")
     expect(page.locator("#verdict")).to_contain_text(loose_pattern("1 min 0 s slow"))
     expect_right_time(page)
