@@ -41,7 +41,9 @@ TESTS = {
     "sntp.py": "tests/test_sntp.py",
     "healthcheck/interval.py": "tests/healthcheck/test_interval.py",
     "healthcheck/clock.py": "tests/healthcheck/test_clock.py",
-    "healthcheck/reading.py": "tests/healthcheck/test_verdict.py tests/healthcheck/test_reference.py",
+    "healthcheck/reading.py": (
+        "tests/healthcheck/test_verdict.py tests/healthcheck/test_reference.py"
+    ),
     "healthcheck/timestamp.py": "tests/healthcheck/test_timestamp.py",
     "healthcheck/verdict.py": "tests/healthcheck/test_verdict.py",
     "healthcheck/reference.py": "tests/healthcheck/test_reference.py",
