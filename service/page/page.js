@@ -17,7 +17,7 @@ const LOST = 60_000; // after which a silent host is forgotten, if two others re
 const DRIFT = 100e-6; // of the crystal of a computer or a host, at most
 const DAY = 86_400_000;
 const UNCHECKED = 1_000; // error of a host that has not measured its clock: the service's promise
-const JITTER = 50; // by which correct responses may contradict each other; the service has the same figure
+const JITTER = 50; // by which correct responses may differ; the service has the same figure
 const RESOLUTION = resolution(() => performance.now());
 const JUMP = 50 + 2 * RESOLUTION; // of this computer's clock against mono: it was set, or slept
 
@@ -48,7 +48,7 @@ function widen({ lo, hi, at }, mono) {
   return { lo: lo - drift, hi: hi + drift, at: mono };
 }
 
-/* Return the intersection with another sample, or that sample if it contradicts: `gap` is by how much. */
+/* Return the intersection with a sample. If there is none, return the sample; `gap` is between. */
 function narrow(known, sample) {
   const old = known ? widen(known, sample.at) : sample;
   const lo = Math.max(old.lo, sample.lo);
@@ -56,18 +56,19 @@ function narrow(known, sample) {
   return lo <= hi ? { lo, hi, at: sample.at, gap: 0 } : { ...sample, gap: lo - hi };
 }
 
-/* Return the intersection of the hosts' intervals. If they contradict each other, return their span. */
+/* Return the intersection of the hosts' intervals; if there is none, their span. */
 function combine(intervals, mono) {
   const all = intervals.map((interval) => widen(interval, mono));
   const [los, his] = [all.map(({ lo }) => lo), all.map(({ hi }) => hi)];
   const [lo, hi] = [Math.max(...los), Math.min(...his)];
-  return lo <= hi ? { lo, hi, gap: 0 } : { lo: Math.min(...los), hi: Math.max(...his), gap: lo - hi };
+  if (lo <= hi) return { lo, hi, gap: 0 };
+  return { lo: Math.min(...los), hi: Math.max(...his), gap: lo - hi };
 }
 
 const middle = ({ lo, hi }) => (lo + hi) / 2;
 const halfWidth = ({ lo, hi }) => (hi - lo) / 2;
 
-/* Return "1.2 ms", "12 ms", "0.34 s", "2 min 5 s" or "1 day 4 h", without a place to break a line. */
+/* Return "1.2 ms", "12 ms", "0.34 s", "2 min 5 s" or "1 day 4 h", with non-breaking spaces. */
 function duration(ms, whole = Math.round) {
   if (ms < 10) return `${(whole(ms * 10) / 10).toFixed(1)}\u00a0ms`;
   if (ms < 100) return `${whole(ms)}\u00a0ms`;
@@ -81,7 +82,8 @@ function duration(ms, whole = Math.round) {
   const [large, small, size, ratio] = units.find((unit) => whole(ms / unit[2]) < unit[4]);
   const count = whole(ms / size);
   const larges = Math.floor(count / ratio);
-  return [larges, larges === 1 ? large.replace("days", "day") : large, count % ratio, small].join("\u00a0");
+  const name = larges === 1 ? large.replace("days", "day") : large;
+  return [larges, name, count % ratio, small].join("\u00a0");
 }
 
 const plusMinus = (bound) => `±${duration(bound, Math.ceil)}`; // rounded up
@@ -102,8 +104,8 @@ function verdict(offset, bound) {
 
 const $ = (id) => document.getElementById(id);
 const STATES = JSON.parse($("states").textContent); // state of a host's clock: [level, reason]
-// instance -> {zone, version, clock, interval, seen, took, passed, missing, doubted, contradiction};
-// passed: responses of others since its own
+// instance -> {zone, version, clock, interval, seen, took, passed, missing, doubted,
+// contradiction}; passed: responses of others since its own
 const hosts = new Map();
 let trouble = ""; // of the newest request that failed
 let responses = 0; // in the last round
@@ -141,7 +143,8 @@ async function ask() {
   const sent = performance.now();
   const wall = Date.now();
   try {
-    const response = await fetch("/now", { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });
+    const signal = AbortSignal.timeout(TIMEOUT);
+    const response = await fetch("/now", { cache: "no-store", signal });
     const received = performance.now();
     const slept = Date.now() - wall - (received - sent);
     if (!response.ok) throw new Error(`it says ${response.status}`);
@@ -151,7 +154,9 @@ async function ask() {
     return content.instance;
   } catch (error) {
     const reasons = {
-      TimeoutError: "it takes too long", TypeError: "no connection", SyntaxError: "its answer cannot be read",
+      TimeoutError: "it takes too long",
+      TypeError: "no connection",
+      SyntaxError: "its answer cannot be read",
     };
     trouble = reasons[error.name] ?? error.message;
     return null;
@@ -160,8 +165,8 @@ async function ask() {
 
 const presentHosts = () => [...hosts.values()].filter((host) => !host.missing);
 
-/* Ask `least` times, and on until each present host has responded or ROUND is used up. Give up when two
-   more requests fail than succeed. */
+/* Ask `least` times, and on until each present host has responded or ROUND is used up. Give up when
+   two more requests fail than succeed. */
 async function runRound(least) {
   const awaited = new Set([...hosts.keys()].filter((instance) => !hosts.get(instance).missing));
   const most = Math.min(2 * ROUND, Math.max(ROUND, hosts.size));
@@ -199,19 +204,22 @@ async function askAround(least) {
 function forget() {
   const present = presentHosts();
   for (const [instance, { missing, zone, seen }] of hosts) {
-    const isReplaced = present.some((host) => host.zone === zone) || performance.now() - seen > LOST;
-    if (missing && present.length > 1 && isReplaced) hosts.delete(instance);
+    const isReplaced = present.some((host) => host.zone === zone);
+    const isLost = performance.now() - seen > LOST;
+    if (missing && present.length > 1 && (isReplaced || isLost)) hosts.delete(instance);
   }
 }
 
 /* Return the interval of the time, from the hosts without doubt if there is one; null at first. */
 function truth(mono) {
   const all = [...hosts.values()];
+  if (!all.length) return null;
   const trusted = all.filter((host) => !host.doubted);
-  return all.length ? combine((trusted.length ? trusted : all).map((host) => host.interval), mono) : null;
+  const used = trusted.length ? trusted : all;
+  return combine(used.map((host) => host.interval), mono);
 }
 
-/* This computer slept, with mono standing still, or its clock was set. Only new responses show which. */
+/* This computer slept, with mono standing still, or its clock was set: new responses show which. */
 const isStale = () => hosts.size > 0 && [...hosts.values()].every((host) => host.doubted);
 
 // --- display
@@ -225,7 +233,8 @@ const formatter = (options) => new Intl.DateTimeFormat("en-GB", options);
 const DATE = { weekday: "long", day: "numeric", month: "long", year: "numeric" };
 const utcDate = formatter({ ...DATE, timeZone: "UTC" });
 const localDate = formatter(DATE);
-const localTime = formatter({ hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "shortOffset" });
+const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+const localTime = formatter({ ...TIME, timeZoneName: "shortOffset" });
 
 /* Return [level, sentence] of the worst that is true of the service. */
 function serviceStatus(mono) {
@@ -233,14 +242,17 @@ function serviceStatus(mono) {
   const missing = [...hosts.values()].find((host) => host.missing);
   const few = ["No host answers", "One host answers", "Both hosts answer"];
   const count = few[present.length] ?? `${present.length} hosts answer`;
-  if (!navigator.onLine) return ["bad", "Your computer is offline; the time goes on from the last answer"];
-  if (failures && !responses) return ["bad", `No answer (${trouble}); the time goes on from the last one`];
+  const goesOn = "the time goes on from the last";
+  if (!navigator.onLine) return ["bad", `Your computer is offline; ${goesOn} answer`];
+  if (failures && !responses) return ["bad", `No answer (${trouble}); ${goesOn} one`];
   if (!hosts.size) return ["", "Asking the hosts"];
   if (truth(mono).gap > JITTER) return ["bad", "The hosts contradict each other"];
   if (missing) return ["warn", `${count}; the one in ${missing.zone} does not`];
   if (failures) return ["warn", `${count}, but not each time (${trouble})`];
-  const good = present.every((host) => !host.contradiction && STATES[host.clock.state]?.[0] === "good");
-  return good ? ["good", count] : ["warn", `${count}, but not every clock is sure`];
+  const isGood = ({ contradiction, clock }) =>
+    !contradiction && STATES[clock.state]?.[0] === "good";
+  if (present.every(isGood)) return ["good", count];
+  return ["warn", `${count}, but not every clock is sure`];
 }
 
 /* Return the host's card, new if need be; cards are sorted by zone. */
@@ -262,8 +274,11 @@ function showHost(instance, host, mono) {
   const { state, bound, age } = host.clock;
   let [level, reason] = STATES[state] ?? ["warn", state];
   if (host.missing || host.contradiction) level = "bad";
+  if (host.contradiction) {
+    const gap = duration(host.contradiction.gap);
+    reason = `Its answers contradict each other by ${gap} or more`;
+  }
   if (host.missing) reason = "Does not answer";
-  else if (host.contradiction) reason = `Its answers contradict each other by ${duration(host.contradiction.gap)} or more`;
   card.dataset.level = level;
   setPart("zone", host.zone);
   setPart("clock", reason);
@@ -274,7 +289,8 @@ function showHost(instance, host, mono) {
 }
 
 const SCALES = [
-  [100, "0.1 s"], [1000, "1 s"], [10_000, "10 s"], [60_000, "1 min"], [3_600_000, "1 h"], [DAY, "1 day"],
+  [100, "0.1 s"], [1000, "1 s"], [10_000, "10 s"],
+  [60_000, "1 min"], [3_600_000, "1 h"], [DAY, "1 day"],
 ];
 
 /* Show the interval of the visitor's clock on a line from -100 to 100. */
