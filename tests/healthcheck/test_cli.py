@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,7 +61,8 @@ def test_failed(capsys: pytest.CaptureFixture[str]) -> None:
     with service(time_service(-2.5, "i-7"), 0) as arguments:
         assert main(arguments) == 2
     line = capsys.readouterr().out
-    assert line.startswith("Failed the clock of i-7 is -2.50 s (+-")
+    # A busy machine widens the bound, and then moves the middle of the interval.
+    assert re.match(r"Failed the clock of i-7 is -2\.\d\d s \(\+-", line)
     assert line.endswith("limit 1 s, reference: one NTP server\n")
 
 
@@ -90,7 +92,7 @@ def test_without_any_server_our_own_clock_is_named(capsys: pytest.CaptureFixture
 def test_without_any_server_nobody_fails(capsys: pytest.CaptureFixture[str]) -> None:
     with service(time_service(5)) as arguments:
         assert main([*arguments, "--ntp", NOBODY, "--deadline", "1"]) == 3
-    assert capsys.readouterr().out.startswith("Unknown the clock of i-1 is +5.00 s")
+    assert re.match(r"Unknown the clock of i-1 is \+[45]\.\d\d s", capsys.readouterr().out)
 
 
 def test_our_own_clock_decides_if_it_is_asked_to() -> None:
