@@ -4,5 +4,5 @@
 source "$(dirname "$0")/common.sh"
 
 scripts/tools.sh mutation
-nice "$BUILD/mutation/bin/python" scripts/mutate_python.py "$@"
-[ $# != 0 ] || nice .venv/bin/python scripts/mutate_templates.py
+nice "$BUILD/mutation/bin/python" -m tests.support.mutate_python "$@"
+[ $# != 0 ] || nice .venv/bin/python -m tests.support.mutate_templates

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deployment import ROOT
 
-SCRIPT = ROOT / "scripts/mutate_python.py"
+SCRIPT = ROOT / "tests/support/mutate_python.py"
 
 
 def read_table() -> dict[str, str]:

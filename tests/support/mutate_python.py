@@ -24,7 +24,8 @@ from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import TestOutcome, WorkItem
 
-ROOT = Path(__file__).resolve().parent.parent
+from deployment import ROOT
+
 # Seconds for the tests of a module. A fault that makes them hang is noticed.
 TIMEOUT = 120
 # The operators that people confuse. Others, such as >> for +, fail in any test.

@@ -1,6 +1,6 @@
 """Change each property of each template in turn, and count the changes that a unit test notices.
 
-    python scripts/mutate_templates.py [--sample N]
+    .venv/bin/python -m tests.support.mutate_templates [--sample N]
 
 A mutation removes a value, changes it, or drops one line of a script. The tests run in a temporary
 copy of the clone. Descriptions, comments and metadata are no properties. The mutations that no test
@@ -23,10 +23,8 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from deployment.template import read_all  # noqa: E402 - found by the line above
+from deployment import ROOT
+from deployment.template import read_all
 
 SKIPPED = re.compile("AWSTemplateFormatVersion|Metadata|.*Description")
 OPPOSITES = {"Allow": "Deny", "Deny": "Allow", "Minimum": "Maximum", "Maximum": "Minimum"}
