@@ -39,7 +39,7 @@ def find_imports() -> dict[str, set[str]]:
     }
     imports: dict[str, set[str]] = {}
     for module, path in modules.items():
-        names = set()
+        names: set[str] = set()
         for node in ast.walk(ast.parse((ROOT / path).read_text())):
             if isinstance(node, ast.Import):
                 names.update(alias.name for alias in node.names)
