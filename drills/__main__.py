@@ -1,25 +1,21 @@
 """Run drills, and report what came of them: `make drill`, or `make drill NAME ...`.
 
 They run on a deployment of their own in the local cloud, which is removed at the end.
-Results are in build/drills: drills.json, and a picture and a JSON file of each drill.
-The file log there has the output of each make.
+A picture of each drill is in build/drills. The file log there has the output of each make.
 Exit codes: 0 all drills held, 1 some did not, 2 wrong usage, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from deployment.errors import UserError
 from drills import outcome
 from drills.clone import Clone
 from drills.picture import draw
 from drills.runner import DRILLS, RESULTS, deploy_clone, run_drill
-from drills.trial import Drill
 from local.machine import machine
 from local.steps import step
 
@@ -31,24 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="a drill; by default, all of them")
-    parser.add_argument("--list", action="store_true", help="list the drills and what they break")
-    parser.add_argument(
-        "--again", action="store_true", help="report the last result of each drill again"
-    )
-    options = parser.parse_args(argv)
-    unknown = [name for name in options.names if name not in DRILLS]
+    names = parser.parse_args(argv).names or list(DRILLS)
+    unknown = [name for name in names if name not in DRILLS]
     if unknown:
         parser.error(f"there is no drill {unknown[0]!r}; there are: {', '.join(DRILLS)}")
-    if options.list:
-        for drill in DRILLS.values():
-            print(f"{drill.name:<24} {drill.what}")
-        return 0
     try:
-        if options.again:
-            return report(load_results())
         with deploy_clone() as clone:
-            names = options.names or DRILLS
-            return report([run_and_report(DRILLS[name], clone) for name in names])
+            return run_and_report(names, clone)
     except UserError as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1
@@ -57,39 +42,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def run_and_report(drill: Drill, clone: Clone) -> dict[str, Any]:
-    """Run a drill, print a line, and write its picture and its summary."""
-    with step(drill.name) as line:
-        result = run_drill(drill, clone)
-        line.outcome = "held" if result.holds else "failed"
-    for broken in result.broken:
-        print(f"    does not hold: {broken}", flush=True)
-    draw(result, RESULTS / f"{drill.name}.svg")
-    summary = result.summary()
-    (RESULTS / f"{drill.name}.json").write_text(json.dumps(summary, indent=1) + "\n")
-    return summary
-
-
-def load_results() -> list[dict[str, Any]]:
-    """The summary of the last run of each drill; raises UserError if none has run."""
-    files = [RESULTS / f"{name}.json" for name in DRILLS]
-    summaries = [json.loads(file.read_text()) for file in files if file.exists()]
-    if not summaries:
-        raise UserError("no drill has run in this clone; run make drill first")
-    return summaries
-
-
-def report(summaries: Sequence[dict[str, Any]]) -> int:
-    """Print the table of these drills, and write it as JSON; returns the exit code."""
-    results = {"machine": machine(), "drills": summaries}
-    (RESULTS / "drills.json").write_text(json.dumps(results, indent=1) + "\n")
-    print(f"\nDrilled on {machine()}.\n\n{outcome.table(summaries)}\n")
-    for summary in summaries:
-        for note in summary["notes"]:
-            print(f"{summary['drill']}: {note}")
-    held = sum(summary["held"] for summary in summaries)
-    print(f"\n{held} of {len(summaries)} drills held")
-    return 0 if held == len(summaries) else 1
+def run_and_report(names: Sequence[str], clone: Clone) -> int:
+    """Run drills, draw each, and print a line for each and a table; returns the exit code."""
+    # Not the results themselves: the requests of all drills take hundreds of megabytes.
+    rows: list[str] = []
+    notes: list[str] = []
+    held = 0
+    for name in names:
+        with step(name) as line:
+            result = run_drill(DRILLS[name], clone)
+            line.outcome = "held" if result.holds else "failed"
+        for broken in result.broken:
+            print(f"    does not hold: {broken}", flush=True)
+        draw(result, RESULTS / f"{name}.svg")
+        rows.append(outcome.format_row(result))
+        notes += [f"{name}: {note}" for note in result.notes]
+        held += result.holds
+    print(f"\nDrilled on {machine()}.\n", outcome.HEAD, *rows, "", *notes, sep="\n")
+    print(f"\n{held} of {len(names)} drills held")
+    return 0 if held == len(names) else 1
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -18,17 +17,10 @@ LIMIT = 1.0
 
 
 class Look(NamedTuple):
-    """The hosts at a moment, as the balancer sees them.
-
-    at: Unix seconds. states: instance -> state.
-    """
+    """The number of hosts that the balancer sees healthy at a moment, in Unix seconds."""
 
     at: float
-    states: dict[str, str]
-
-    @property
-    def healthy(self) -> int:
-        return sum(state == "healthy" for state in self.states.values())
+    healthy: int
 
 
 @dataclass(kw_only=True)
@@ -45,7 +37,6 @@ class Outcome:
     began: float = field(default_factory=time.time)
     fault_at: float | None = None
     right_from: float = 0.0
-    seconds: float = 0.0
     requests: list[Request] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
@@ -82,32 +73,6 @@ class Outcome:
         short = longest_short(self.looks)
         what = f"fewer than two healthy hosts for at most {seconds:.0f} s ({short:.1f} s)"
         self.expect(short <= seconds, what)
-
-    def summary(self) -> dict[str, Any]:
-        """Everything but the single requests and looks, for JSON."""
-        failed = failures(self.requests)
-        again = two_healthy(self.looks, self.fault_at)
-        return {
-            "drill": self.name,
-            "what": self.what,
-            "held": self.holds,
-            "broken": self.broken,
-            "seconds": round(self.seconds, 1),
-            "sent": len(self.requests),
-            "failed": len(failed),
-            "troubles": dict(Counter(reason(request) for request in failed)),
-            "errors_ended_after": get_duration_of_errors(self.requests, self.fault_at),
-            # JSON has no infinity.
-            "two_healthy_after": "never" if again == math.inf else again,
-            "latency": {
-                "p50": percentile(self.requests, 0.5),
-                "p99": percentile(self.requests, 0.99),
-                "worst": percentile(self.requests, 1.0),
-            },
-            "worst_wrong": round(worst_error(self.requests), 3),
-            "alarms": self.alarms,
-            "notes": self.notes,
-        }
 
 
 def reason(request: Request) -> str:
@@ -188,30 +153,32 @@ def alarm_changes(before: dict[str, bool], alarms: Sequence[dict[str, Any]]) -> 
     return changes
 
 
-def table(summaries: Sequence[dict[str, Any]]) -> str:
-    """A table in Markdown with a row for each `Outcome.summary()`."""
-    heads = ["drill", "what happens", "sent", "failed", "errors ended after"]
-    heads += ["two healthy hosts after", "worst latency", "alarms", "verdict"]
-    rows = [f"| {' | '.join(heads)} |", "|---|---|--:|--:|--:|--:|--:|---|---|"]
-    for summary in summaries:
-        cells = [
-            summary["drill"],
-            summary["what"],
-            f"{summary['sent']:,}",
-            f"{summary['failed']:,}",
-            _format_seconds(summary["errors_ended_after"], "no errors"),
-            _format_seconds(summary["two_healthy_after"], "there all the time"),
-            _format_seconds(summary["latency"]["worst"], ""),
-            "; ".join(summary["alarms"]) or "silent",
-            "held" if summary["held"] else "**failed**",
-        ]
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
+HEAD = """\
+| drill | what happens | sent | failed | errors ended after | two healthy hosts after \
+| worst latency | alarms | verdict |
+|---|---|--:|--:|--:|--:|--:|---|---|"""
 
 
-def _format_seconds(value: float | str | None, none: str) -> str:
+def format_row(outcome: Outcome) -> str:
+    """Return the row of a drill in the table in Markdown that HEAD begins."""
+    requests, since = outcome.requests, outcome.fault_at
+    cells = [
+        outcome.name,
+        outcome.what,
+        f"{len(requests):,}",
+        f"{len(failures(requests)):,}",
+        _format_seconds(get_duration_of_errors(requests, since), "no errors"),
+        _format_seconds(two_healthy(outcome.looks, since), "there all the time"),
+        _format_seconds(percentile(requests, 1.0), ""),
+        "; ".join(outcome.alarms) or "silent",
+        "held" if outcome.holds else "**failed**",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _format_seconds(value: float | None, none: str) -> str:
     if value is None:
         return none
-    if isinstance(value, str):
-        return value
+    if value == math.inf:
+        return "never"
     return f"{value * 1e3:.0f} ms" if value < 1 else f"{value:.1f} s"

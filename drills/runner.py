@@ -71,18 +71,17 @@ def deploy(clone: Clone) -> None:
 def run_drill(drill: Drill, clone: Clone) -> Outcome:
     """Run a drill on a healthy pair of hosts. A drill that raises an error does not hold."""
     trial = Trial(name=drill.name, what=drill.what, clone=clone, cloud=Containers(clone.name))
-    restore(trial)
-    trial.began = time.time()
-    trial.pair = set(trial.states())
-    with record(trial):
-        try:
+    try:
+        restore(trial)
+        trial.began = time.time()
+        trial.pair = set(trial.states())
+        with record(trial):
             drill.run(trial)
-        except Exception as trouble:
-            clone.say(traceback.format_exc())
-            trial.expect(False, f"the drill itself ends ({type(trouble).__name__}: {trouble})")
+    except Exception as trouble:
+        clone.say(traceback.format_exc())
+        trial.expect(False, f"the drill itself ends ({type(trouble).__name__}: {trouble})")
     trial.expect_right_time()
     trial.expect(bool(trial.requests), "there is a load")
-    trial.seconds = time.time() - trial.began
     return trial
 
 
@@ -99,7 +98,7 @@ def record(trial: Trial) -> Iterator[None]:
     alarms: dict[str, bool] = {}
 
     def look() -> None:
-        trial.looks.append(Look(time.time(), trial.states()))
+        trial.looks.append(Look(time.time(), list(trial.states().values()).count("healthy")))
 
     def listen() -> None:
         found = trial.aws("cloudwatch").describe_alarms()["MetricAlarms"]
