@@ -155,21 +155,14 @@ def split(server: str) -> tuple[str, int]:
 
     Raise ValueError for anything else.
     """
-    host, port = server, ""
-    if server.startswith("["):
-        host, bracket, port = server[1:].partition("]")
-        if not bracket or (port and not port.startswith(":")):
-            host = ""
-    elif server.count(":") == 1:
-        host, port = server.split(":")
-    elif ":" in server and not _is_ipv6(server):
-        host = ""
-    number = port.removeprefix(":") or "123"
-    if not host or not re.fullmatch("[0-9]{1,5}", number) or not 0 < int(number) < 65536:
-        raise ValueError(
-            f"{server!a} is not a server such as ntp.example.org:123 or [2001:db8::1]:123"
-        )
-    return host, int(number)
+    # A bare IPv6 address has several colons.
+    text = f"[{server}]" if server.count(":") > 1 and "[" not in server else server
+    if match := re.fullmatch(r"(?:\[(.+)\]|([\w.-]+))(?::([0-9]{1,5}))?", text):
+        address, name, digits = match.groups()
+        port = int(digits or 123)
+        if 0 < port < 65536 and (name or _is_ipv6(address)):
+            return name or address, port
+    raise ValueError(f"{server!a} is not a server such as ntp.example.org:123 or [2001:db8::1]:123")
 
 
 def _is_ipv6(text: str) -> bool:

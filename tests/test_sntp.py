@@ -299,6 +299,8 @@ def test_a_request_is_version_4_from_a_client_and_the_port_is_123(
         ("[::1]", ("::1", 123)),
         ("2001:db8::1", ("2001:db8::1", 123)),
         ("::1", ("::1", 123)),
+        ("fe80::1%eth0", ("fe80::1%eth0", 123)),
+        ("bücher.example", ("bücher.example", 123)),
     ],
 )
 def test_a_server_is_a_host_and_perhaps_a_port(server: str, address: tuple[str, int]) -> None:
@@ -324,6 +326,14 @@ def test_a_server_is_a_host_and_perhaps_a_port(server: str, address: tuple[str, 
         "[::1]:port",
         "[]:123",
         "2001:db8::1::",
+        "a b",
+        "a b:123",
+        "[a b]",
+        "[host]:123",
+        "\n",
+        "\0",
+        "host:",
+        "host/",
         "::1:z",
     ],
 )
