@@ -29,18 +29,10 @@ TICK = 0.001
 
 
 class NtpError(Exception):
-    """There is no response, or none that may be used; the text gives the reason."""
+    """There is no response that may be used; the text gives the reason."""
 
 
-class NoAnswer(NtpError):
-    """No response came in time, or the name does not resolve."""
-
-
-class InvalidAnswer(NtpError):
-    """A response came that must not be used."""
-
-
-class KissOfDeath(InvalidAnswer):
+class KissOfDeath(NtpError):
     """The server asks not to be asked again (RFC 5905, section 7.4)."""
 
 
@@ -65,23 +57,21 @@ def ask(
             # The kernel then drops packets from elsewhere.
             connection.connect(address)
             return read(*_exchange(connection, timeout, clock))
-    except TimeoutError:
-        raise NoAnswer("no answer in time") from None
     except (OSError, UnicodeError) as error:
-        raise NoAnswer(str(error) or type(error).__name__) from None
+        raise NtpError(str(error) or type(error).__name__) from None
 
 
 def _exchange(
     connection: socket.socket, timeout: float, clock: Callable[[], float]
 ) -> tuple[bytes, float, float]:
-    """Return the arguments of `read`; raise TimeoutError, or InvalidAnswer after forgeries only."""
+    """Return the arguments of `read`; raise NtpError if no response arrives in time."""
     # Servers return the transmit timestamp unchanged. A random one cannot be guessed.
     nonce = secrets.token_bytes(8)
     # In this order, an interruption between the two makes the delay longer, and so the bound.
     start = time.monotonic()
     sent = clock()
     connection.send(ntplib.NTPPacket(version=4, mode=3).to_data()[:40] + nonce)
-    is_forged = False
+    complaint = "no answer in time"
     while (left := start + timeout - time.monotonic()) > 0:
         connection.settimeout(left)
         try:
@@ -91,22 +81,20 @@ def _exchange(
         elapsed = time.monotonic() - start
         if data[24:32] == nonce:
             return data, sent, elapsed
-        is_forged = True
-    if is_forged:
-        raise InvalidAnswer("not an answer to this question (wrong origin)")
-    raise TimeoutError
+        complaint = "not an answer to this question (wrong origin)"
+    raise NtpError(complaint)
 
 
 def read(data: bytes, sent: float, elapsed: float) -> Answer:
     """Return what a packet states that came `elapsed` seconds after our request.
 
-    sent: when the request left, by our clock, in seconds since 1970. Raise InvalidAnswer.
+    sent: when the request left, by our clock, in seconds since 1970. Raise NtpError.
     """
     stats = ntplib.NTPStats()
     try:
         stats.from_data(data)
     except ntplib.NTPException:
-        raise InvalidAnswer(f"{len(data)} bytes are no NTP packet") from None
+        raise NtpError(f"{len(data)} bytes are no NTP packet") from None
     for stamp in ("recv_timestamp", "tx_timestamp", "ref_timestamp"):
         if 0 < getattr(stats, stamp) < PIVOT:
             setattr(stats, stamp, getattr(stats, stamp) + ERA)
@@ -128,7 +116,7 @@ def root_distance(stats: ntplib.NTPStats) -> float:
 
 
 def validate(stats: ntplib.NTPStats) -> None:
-    """Raise InvalidAnswer unless the response may be used."""
+    """Raise NtpError unless the response may be used."""
     if stats.stratum == 0:
         code = stats.ref_id.to_bytes(4, "big").decode("ascii", "replace").rstrip("\0")
         raise KissOfDeath(f"kiss of death ({ascii(code)[1:-1]})")
@@ -147,7 +135,7 @@ def validate(stats: ntplib.NTPStats) -> None:
     ]
     for is_kept, complaint in rules:
         if not is_kept:
-            raise InvalidAnswer(complaint)
+            raise NtpError(complaint)
 
 
 def split(server: str) -> tuple[str, int]:

@@ -89,7 +89,7 @@ def _ask(name: str, until: float, clock: Callable[[], float]) -> tuple[Address, 
     host, port = sntp.split(name)
     found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
-    failure: sntp.NtpError = sntp.NoAnswer("no answer in time")
+    failure: sntp.NtpError = sntp.NtpError("no answer in time")
     while addresses and (left := until - steady_time()) > 0:
         address = addresses.pop(0)
         try:

@@ -74,9 +74,9 @@ def test_a_negative_delay_does_not_make_the_bound_smaller() -> None:
 def test_a_response_that_breaks_a_rule_is_invalid_with_the_reason(
     fields: dict[str, Any], complaint: str
 ) -> None:
-    with pytest.raises(sntp.InvalidAnswer, match=complaint) as refused:
+    with pytest.raises(sntp.NtpError, match=complaint) as refused:
         read(**fields)
-    assert type(refused.value) is sntp.InvalidAnswer
+    assert type(refused.value) is sntp.NtpError
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_the_largest_root_distance_is_half_a_second_and_may_be_used() -> None:
     assert sntp.root_distance(stats) == 0.5
     sntp.validate(stats)
     stats.root_dispersion += 2**-16
-    with pytest.raises(sntp.InvalidAnswer, match="root distance"):
+    with pytest.raises(sntp.NtpError, match="root distance"):
         sntp.validate(stats)
 
 
@@ -116,9 +116,9 @@ def test_the_largest_root_distance_is_half_a_second_and_may_be_used() -> None:
 def test_a_cut_packet_is_invalid_and_no_kiss_of_death(length: int) -> None:
     """A client would leave a server alone that was kissed away."""
     data = packet_at(NOON + 0.02, NOON + 0.03)[:length]
-    with pytest.raises(sntp.InvalidAnswer, match=f"^{length} bytes are no NTP packet$") as refused:
+    with pytest.raises(sntp.NtpError, match=f"^{length} bytes are no NTP packet$") as refused:
         sntp.read(data, NOON, 0.05)
-    assert type(refused.value) is sntp.InvalidAnswer
+    assert type(refused.value) is sntp.NtpError
 
 
 def test_what_follows_a_packet_is_ignored() -> None:
@@ -189,10 +189,10 @@ def forge(request: bytes) -> bytes:
 def test_nothing_but_forgeries_until_the_time_out_is_a_wrong_origin() -> None:
     with (
         udp(forge) as server,
-        pytest.raises(sntp.InvalidAnswer, match=r"\(wrong origin\)") as refused,
+        pytest.raises(sntp.NtpError, match=r"\(wrong origin\)") as refused,
     ):
         sntp.ask("127.0.0.1", server.server_address[1], 0.2)
-    assert type(refused.value) is sntp.InvalidAnswer
+    assert type(refused.value) is sntp.NtpError
 
 
 def test_a_flood_of_forgeries_ends_at_the_time_out() -> None:
@@ -206,7 +206,7 @@ def test_a_flood_of_forgeries_ends_at_the_time_out() -> None:
     with (
         Flood(lambda _: None) as server,
         serve(server),
-        pytest.raises(sntp.InvalidAnswer, match="wrong origin"),
+        pytest.raises(sntp.NtpError, match="wrong origin"),
     ):
         sntp.ask("127.0.0.1", server.server_address[1], 0.1)
 
@@ -235,14 +235,14 @@ def test_trouble_of_the_network_is_no_answer_and_has_a_reason(
         raise error
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
-    with pytest.raises(sntp.NoAnswer, match=f"^{text}$"):
+    with pytest.raises(sntp.NtpError, match=f"^{text}$"):
         sntp.ask("ntp.test")
 
 
 def test_silence_is_no_answer_in_time_and_takes_no_longer() -> None:
     with udp(lambda _: None) as server:
         start = time.monotonic()
-        with pytest.raises(sntp.NoAnswer, match=r"^no answer in time$"):
+        with pytest.raises(sntp.NtpError, match=r"^no answer in time$"):
             sntp.ask("127.0.0.1", server.server_address[1], 0.2)
         assert time.monotonic() - start >= 0.19
 
@@ -250,14 +250,14 @@ def test_silence_is_no_answer_in_time_and_takes_no_longer() -> None:
 def test_a_packet_that_is_cut_before_its_origin_is_no_answer() -> None:
     with (
         udp(lambda request: packet(request)[:20]) as server,
-        pytest.raises(sntp.InvalidAnswer, match="wrong origin"),
+        pytest.raises(sntp.NtpError, match="wrong origin"),
     ):
         sntp.ask("127.0.0.1", server.server_address[1], 0.2)
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "x" * 64 + ".org", "\0"])
 def test_a_name_that_does_not_resolve_is_no_answer_and_has_a_reason(host: str) -> None:
-    with pytest.raises(sntp.NoAnswer) as refused:
+    with pytest.raises(sntp.NtpError) as refused:
         sntp.ask(host, timeout=0.2)
     assert str(refused.value)
 

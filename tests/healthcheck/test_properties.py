@@ -129,7 +129,7 @@ def test_any_url_is_completed_or_is_refused_without_repeating_it(text: str) -> N
 def test_any_packet_is_an_answer_or_is_refused(data: bytes, sent: float, elapsed: float) -> None:
     try:
         answer = sntp.read(data, sent, elapsed)
-    except sntp.InvalidAnswer:
+    except sntp.NtpError:
         return
     event("accepted")
     assert math.isfinite(answer.offset)
@@ -168,7 +168,7 @@ def test_the_truth_lies_inside_the_root_distance(
     )
     try:
         offset, bound = sntp.read(data, NOW + own_error, out + busy + back)
-    except sntp.InvalidAnswer:
+    except sntp.NtpError:
         assume(False)
     # NTP's fractions of root delay and dispersion are 15 us.
     assert abs(offset - -own_error) <= bound + busy + 2 * 2**-16 + TICK

@@ -224,7 +224,7 @@ def test_silence_is_named_and_changes_nothing(server: Server) -> None:
 
 
 def test_a_server_that_nobody_knows_is_trouble_and_not_the_end() -> None:
-    monitor = Monitor("does-not-exist.invalid", ask=script_responses(sntp.NoAnswer("no such name")))
+    monitor = Monitor("does-not-exist.invalid", ask=script_responses(sntp.NtpError("no such name")))
     monitor.poll()
     assert monitor.status().clock["trouble"] == "no such name"
 
@@ -244,7 +244,7 @@ def test_a_bad_port_is_refused_at_once() -> None:
 
 
 def test_a_host_is_unhealthy_until_the_first_answer() -> None:
-    monitor = Monitor("server", ask=script_responses(sntp.NoAnswer("lost"), GOOD), now=FakeClock())
+    monitor = Monitor("server", ask=script_responses(sntp.NtpError("lost"), GOOD), now=FakeClock())
     assert (monitor.status().state, monitor.status().healthy) == ("starting", False)
     monitor.poll()
     assert (monitor.status().state, monitor.status().clock["offset"]) == ("starting", None)
@@ -254,7 +254,7 @@ def test_a_host_is_unhealthy_until_the_first_answer() -> None:
 
 def test_a_host_without_any_answer_serves_after_the_start() -> None:
     now = FakeClock()
-    monitor = Monitor("server", ask=script_responses(sntp.NoAnswer("lost")), now=now)
+    monitor = Monitor("server", ask=script_responses(sntp.NtpError("lost")), now=now)
     monitor.poll()
     now.monotonic += 10
     assert (monitor.status().state, monitor.status().healthy) == ("server_silent", True)
@@ -262,7 +262,7 @@ def test_a_host_without_any_answer_serves_after_the_start() -> None:
 
 def test_silence_keeps_the_last_answer_and_shows_its_age() -> None:
     now = FakeClock()
-    monitor = Monitor("server", ask=script_responses(GOOD, sntp.NoAnswer("lost")), now=now)
+    monitor = Monitor("server", ask=script_responses(GOOD, sntp.NtpError("lost")), now=now)
     monitor.poll()
     now.monotonic += 3600
     monitor.poll()
@@ -356,13 +356,13 @@ def poll_intervals(monitor: Monitor, polls: int) -> list[float]:
 
 
 def test_the_first_questions_are_quick_even_if_they_are_lost() -> None:
-    monitor = Monitor("server", ask=script_responses(sntp.NoAnswer("lost"), *[GOOD] * 4))
+    monitor = Monitor("server", ask=script_responses(sntp.NtpError("lost"), *[GOOD] * 4))
     assert poll_intervals(monitor, 5) == [1, 1, 1, 16, 16]
 
 
 def test_a_kiss_of_death_is_heeded_and_slowly_forgiven() -> None:
     kiss = sntp.KissOfDeath("kiss of death (RATE)")
-    lost = sntp.NoAnswer("lost")
+    lost = sntp.NtpError("lost")
     monitor = Monitor("server", ask=script_responses(GOOD, *[kiss] * 8, lost, *[GOOD] * 8))
     assert poll_intervals(monitor, 9) == [1, 32, 64, 128, 256, 512, 1024, 1024, 1024]
     assert poll_intervals(monitor, 9) == [1024, 512, 256, 128, 64, 32, 16, 16, 16]
@@ -392,7 +392,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, dict[str, ob
 def test_trouble_is_logged_when_it_begins_and_when_it_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    lost = sntp.NoAnswer("lost")
+    lost = sntp.NtpError("lost")
     monitor = Monitor("server", ask=script_responses(GOOD, lost, lost, GOOD, GOOD))
     with caplog.at_level(logging.INFO):
         poll_intervals(monitor, 5)
