@@ -36,6 +36,7 @@ endif
 ##@ Every day
 
 up: setup ## deploy on this machine, or update what is deployed
+	@$(PYTHON) -m local validate --config "$$CONFIG"
 	@scripts/engine.sh
 	@scripts/image.sh
 	@scripts/package.sh

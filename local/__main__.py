@@ -20,7 +20,7 @@ from requests import RequestException
 
 from deployment import ROOT
 from deployment.errors import UserError
-from local import reviewer
+from local import program, reviewer
 from local.containers import DEFAULT, PORT, Containers
 from local.down import down
 from local.hosts import shell
@@ -32,7 +32,7 @@ from local.up import start, up
 
 # The share of the machine that each new host gets. 0.2 CPUs are a t3.micro without CPU credits.
 LIMITS = ("HOST_CPUS", "HOST_MEMORY")
-COMMANDS = ("up", "start", "down", "status", "check", "logs", "shell", "reviewer")
+COMMANDS = ("validate", "up", "start", "down", "status", "check", "logs", "shell", "reviewer")
 
 
 def deployment_name(text: str) -> str:
@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
         "--config",
         default="",
         metavar="'KEY=VALUE ...'",
-        help="up: settings of Pulumi.yaml, with spaces between",
+        help="up, validate: settings of Pulumi.yaml, with spaces between",
     )
     parser.add_argument(
         "--host", default="", help="logs, shell: a zone, number or id; logs: or a container"
@@ -100,6 +100,10 @@ def attempt(args: argparse.Namespace) -> int:
     folder = get_folder(args.name, ROOT)
     limits = {key: os.environ[key] for key in LIMITS if os.environ.get(key)}
     try:
+        if args.command == "validate":
+            # make up builds the archives next, and needs no engine for this.
+            program.check(parse_config(args.config))
+            return 0
         return run(args, Containers(args.name, args.port, limits), folder)
     except Busy as busy:
         print(f"\nerror: {busy}", file=sys.stderr)

@@ -16,46 +16,34 @@ from pulumi.runtime import set_all_config, set_mocks
 
 from deployment import ROOT
 from deployment.errors import SettingError, UserError
-from deployment.inputs import Inputs
 from deployment.settings import Settings
+from deployment.template import read_all
 from local.api import ACCOUNT_ROOT, Credentials
 from local.deployer import REFUSALS, Deployer
 from local.project import PROJECT, STACK, configuration
 
 
 def check(overrides: dict[str, str]) -> Settings:
-    """Return the settings, checked with all else that the program checks before it makes anything.
-
-    Raises UserError.
-    """
-    _configure(overrides)
-    try:
-        # A budget comes first: to add the address that it needs would not help here.
-        budget = configuration(overrides)[f"{PROJECT['name']}:budget"]
-        if budget != "0":
-            complaint = "the local cloud has no AWS Budgets, and costs nothing"
-            raise SettingError("budget", budget, complaint, {"budget": "0"})
-        return Inputs.read().settings
-    except UserError as error:
-        raise UserError(_format_error(error, overrides, "make up")) from None
+    """Return the settings of make up. Raises UserError, also for a template that is none."""
+    # A budget comes first: to add the address that it needs would not help here.
+    budget = configuration(overrides)[f"{PROJECT['name']}:budget"]
+    if budget != "0":
+        complaint = "the local cloud has no AWS Budgets, and costs nothing"
+        error = SettingError("budget", budget, complaint, {"budget": "0"})
+        raise UserError(_format_error(error, overrides, "make up"))
+    read_all()
+    return settings(overrides, "make up")
 
 
 def settings(overrides: dict[str, str], command: str) -> Settings:
-    """Return the settings, for a command that deploys nothing: archives may be missing.
-
-    Raises UserError, with the command and the settings that it needs.
-    """
-    _configure(overrides)
+    """Return the settings. Raises UserError, with the command and the settings that it needs."""
+    # The program's settings are read here as in a run of it.
+    set_mocks(Deployer("http://nowhere.invalid"), project=PROJECT["name"], stack=STACK)
+    set_all_config(configuration(overrides))
     try:
         return Settings.load()
     except UserError as error:
         raise UserError(_format_error(error, overrides, command)) from None
-
-
-def _configure(overrides: dict[str, str]) -> None:
-    """Let the program's settings be read here as in a run of it."""
-    set_mocks(Deployer("http://nowhere.invalid"), project=PROJECT["name"], stack=STACK)
-    set_all_config(configuration(overrides))
 
 
 def run(

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs
@@ -292,30 +293,33 @@ def test_a_wrong_setting_is_told_in_the_program_s_own_words(run: Run, cloud: Clo
     ids=str,
 )
 def test_a_wrong_setting_is_refused_with_the_command_of_make(
-    cloud: Cloud,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    given: dict[str, str],
-    message: str,
+    given: dict[str, str], message: str
 ) -> None:
-    monkeypatch.setattr(deployment.release, "archive", lambda kind: Archive(tmp_path, "1"))
     with pytest.raises(UserError) as refused:
         program.check(given)
     assert str(refused.value) == message
 
 
-def test_a_budget_of_0_is_none(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(deployment.release, "archive", lambda kind: Archive(tmp_path, "1"))
+def test_a_budget_of_0_is_none() -> None:
     assert program.check({"budget": "0"}).budget == 0
 
 
-def test_settings_are_told_without_archives(monkeypatch: pytest.MonkeyPatch) -> None:
-    def outdated(kind: str) -> Archive:
-        raise ArchiveError(f"run `make {kind}`")
+def test_a_broken_template_is_refused_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def read_all() -> None:
+        raise UserError("cfn/artifacts.yaml cannot be used")
 
-    monkeypatch.setattr(deployment.release, "archive", outdated)
+    monkeypatch.setattr(program, "read_all", read_all)
+    with pytest.raises(UserError, match="artifacts"):
+        program.check({})
+
+
+def test_settings_are_read_whatever_profile_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "missing")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     assert program.settings({"minHosts": "3", "maxHosts": "4"}, "make cost").max_hosts == 4
     with pytest.raises(UserError, match="there is no setting 'size'"):
         program.settings({"size": "big"}, "make cost")

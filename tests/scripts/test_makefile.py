@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -147,5 +148,14 @@ def test_config_reaches_the_program_as_it_was_written_and_no_shell(
 ) -> None:
     arguments = [target, f"CONFIG={config}", python, "SUDO="]
     lines = make(*arguments, folder=copy).splitlines()
-    assert lines[lines.index("--config") + 1] == config
+    values = [value for flag, value in pairwise(lines) if flag == "--config"]
+    assert values == [config] * (2 if target == "up" else 1)  # make up validates it first
     assert not (copy / "x").exists()
+
+
+def test_a_wrong_setting_ends_make_up_before_anything_is_built(copy: Path) -> None:
+    for name in ("engine", "image", "package"):
+        (copy / f"scripts/{name}.sh").write_text("#!/bin/bash\ntouch built\n")
+    command = ["make", "up", "CONFIG=minHosts=3", "PYTHON=false", "SUDO="]
+    assert subprocess.run(command, cwd=copy, capture_output=True).returncode == 2
+    assert not (copy / "built").exists()
