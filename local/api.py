@@ -9,10 +9,14 @@ from typing import Any, NamedTuple
 import boto3
 import requests
 from botocore.config import Config
+from botocore.session import Session
 
 REGION = "us-east-1"
 # The API is on this machine: a response that takes longer never comes.
 PATIENCE = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
+
+# Whatever profile AWS_PROFILE names, in an AWS account: it may even be missing.
+SESSION = boto3.Session(botocore_session=Session({"profile": (None, None, None, None)}))
 
 
 class Credentials(NamedTuple):
@@ -27,7 +31,7 @@ ACCOUNT_ROOT = Credentials("test", "test")
 
 def client(endpoint: str, service: str, credentials: Credentials = ACCOUNT_ROOT) -> Any:
     """Return boto3's client of a service behind the API at that URL."""
-    boto_client = boto3.client(
+    boto_client = SESSION.client(
         service,
         endpoint_url=endpoint,
         region_name=REGION,
