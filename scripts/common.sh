@@ -142,9 +142,3 @@ our_npm() {
     PATH=$node/bin:$PATH "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" "$@" \
         --cache "$CACHE/npm" --ignore-scripts --no-audit --no-fund
 }
-
-# build_image DOCKER-BUILD-ARGUMENT...: without a network, and with the classic builder, which
-# leaves no cache in the engine.
-build_image() {
-    as_docker env DOCKER_BUILDKIT=0 docker build --network none --force-rm "$@"
-}

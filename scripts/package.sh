@@ -11,10 +11,7 @@ folder=$BUILD/package
 make_package() {
     rm -rf "$folder"
     install_wheels "$folder" manylinux_2_28 healthcheck/requirements.txt
-    mkdir -p "$folder/healthcheck/formats"
-    cp sntp.py "$folder"
-    cp healthcheck/*.py "$folder/healthcheck"
-    cp healthcheck/formats/*.py "$folder/healthcheck/formats"
+    cp --parents sntp.py healthcheck/{,formats/}*.py "$folder"
     # The commands in bin hold the path of this folder, and the RECORDs their digests: other bytes
     # in each clone.
     rm -rf "${folder:?}/bin" "$folder/.lock" "$folder"/*.dist-info/RECORD

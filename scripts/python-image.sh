@@ -34,22 +34,16 @@ make_context() {
     mkdir -p "$context"
     install_wheels "$context/site-packages" manylinux_2_39 "$folder/requirements.txt"
     rm -rf "$context/site-packages/"{bin,.lock}
-    mkdir "$context/$folder"
-    cp sntp.py "$context"
-    cp "$folder"/*.py "$folder/Dockerfile" "$context/$folder"
-    if [ -d "$folder/formats" ]; then
-        mkdir "$context/$folder/formats"
-        cp "$folder"/formats/*.py "$context/$folder/formats"
-    fi
-    if [ -d "$folder/page" ]; then # without what another Python may have compiled there
-        mkdir "$context/$folder/page"
-        cp "$folder"/page/*.{py,html,css,js} "$context/$folder/page"
-    fi
+    # The sources alone, without what another Python may have compiled there.
+    shopt -s nullglob
+    cp --parents sntp.py "$folder/Dockerfile" "$folder"/{,*/}*.{py,html,css,js} "$context"
 }
 
 make_image() {
     as_docker docker import --change "LABEL timeservice.build=$CLONE" "$BUILD/base.tar" "$base"
-    build_image --build-arg BASE="$base" --tag "$tag" --file "$context/$folder/Dockerfile" "$@" "$context"
+    # Without a network, and with the classic builder, which leaves no cache in the engine.
+    as_docker env DOCKER_BUILDKIT=0 docker build --network none --force-rm --build-arg BASE="$base" \
+        --tag "$tag" --file "$context/$folder/Dockerfile" "$@" "$context"
     # Its name alone; it goes with the last image that is made from it.
     as_docker docker image rm "$base"
     rm -rf "$context"
