@@ -4,5 +4,7 @@
 source "$(dirname "$0")/common.sh"
 
 scripts/tools.sh mutation
-nice "$BUILD/mutation/bin/python" -m tests.support.mutate_python "$@"
-[ $# != 0 ] || nice .venv/bin/python -m tests.support.mutate_templates
+status=0
+nice "$BUILD/mutation/bin/python" -m tests.support.mutate_python "$@" || status=$?
+[ $# != 0 ] || nice .venv/bin/python -m tests.support.mutate_templates || status=$?
+exit "$status"

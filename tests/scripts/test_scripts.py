@@ -6,7 +6,6 @@ import fcntl
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,18 +139,21 @@ def test_a_step_that_fails_shows_its_own_output_alone_and_asks_for_the_network_i
     assert "If it was the network, try again" in done.stderr
 
 
-def test_two_scripts_of_a_clone_wait_for_each_other(run: Run, clone: Path, tmp_path: Path) -> None:
-    began = tmp_path / "began"
-    holder = subprocess.Popen(
-        source(f"one_at_a_time; echo > {began}; sleep 1"), cwd=clone, env=dict(os.environ)
-    )
-    while not began.exists():
-        time.sleep(0.01)
-    # A script that the first one calls does not wait for it.
-    done = run(
-        *source("one_at_a_time; bash -c 'source scripts/common.sh; one_at_a_time'; echo mine")
-    )
-    assert holder.wait() == 0
+@pytest.fixture
+def wait_stub(clone: Path) -> str:
+    """A flock that opens the clone's FIFO `go` before it waits: `read <go` ends at that moment."""
+    os.mkfifo(clone / "go")
+    return f'[ "$1" != --nonblock ] || {{ echo >go; exit 1; }}; exec {shutil.which("flock")} "$@"'
+
+
+def test_two_scripts_of_a_clone_wait_for_each_other(run: Run, clone: Path, wait_stub: str) -> None:
+    code = source("one_at_a_time; echo; read -r <go; touch first")
+    with subprocess.Popen(code, cwd=clone, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout
+        holder.stdout.readline()  # it has its turn
+        # A script that the second one calls does not wait for it.
+        nested = "bash -c 'source scripts/common.sh; one_at_a_time'"
+        done = run(*source(f"one_at_a_time; [ -e first ]; {nested}; echo mine"), flock=wait_stub)
     assert done.stdout == "  waiting for another make in this clone\nmine\n"
 
 
@@ -169,19 +171,30 @@ def test_what_is_set_up_is_used_while_another_make_is_at_work(run: Run, clone: P
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_what_another_make_set_up_meanwhile_is_not_set_up_again(run: Run, clone: Path) -> None:
+def test_what_another_make_set_up_meanwhile_is_not_set_up_again(
+    run: Run, clone: Path, wait_stub: str
+) -> None:
     """There is no Python here: it would be asked for."""
-    mark, go = set_up(clone), clone / "go"
-    os.mkfifo(go)
-    code = source(f"one_at_a_time; echo; read -r <go; {mark}")
+    code = source(f"one_at_a_time; echo; read -r <go; {set_up(clone)}")
     with subprocess.Popen(code, cwd=clone, stdout=subprocess.PIPE) as holder:
         assert holder.stdout
         holder.stdout.readline()  # it has its turn
-        flock = shutil.which("flock")
-        waits = f'[ "$1" != --nonblock ] || {{ echo >go; exit 1; }}; exec {flock} "$@"'
-        done = run("scripts/setup.sh", flock=waits)
+        done = run("scripts/setup.sh", flock=wait_stub)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "  waiting for another make in this clone\n"
+
+
+def test_templates_are_mutated_although_a_fault_in_python_is_not_noticed(
+    run: Run, clone: Path
+) -> None:
+    (clone / "uv.lock").touch()
+    assert run(*source("mkdir build/mutation; touch build/mutation/$(digest uv.lock)")).stderr == ""
+    done = run("scripts/mutation.sh", nice='echo "$3"; [ "$3" != tests.support.mutate_python ]')
+    assert done.stdout.splitlines() == [
+        "tests.support.mutate_python",
+        "tests.support.mutate_templates",
+    ]
+    assert done.returncode == 1
 
 
 def test_a_script_without_root_and_sudo_says_so(run: Run) -> None:
