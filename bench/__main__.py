@@ -1,6 +1,7 @@
 """Measure the service's speed and the healthcheck's accuracy: `python -m bench [speed|accuracy]`.
 
-Without a name, both run, in about ten minutes. Exit code 1 if a goal is missed.
+Without a name, both run, in about ten minutes. Exit code 1 if the service fails a request, or if a
+bound or a verdict of the healthcheck is wrong. No rate decides: it depends on the machine.
 """
 
 from __future__ import annotations
