@@ -208,6 +208,14 @@ def test_a_single_trial_can_miss_the_goal(
     assert f"Truth inside the bound: {total}" in output
 
 
+def test_trials_without_a_claim_miss_the_goal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(accuracy, "PATHS", [QUIET])
+    assert not accuracy.report([Trial(QUIET, None, False, "unknown")])
+    assert "| 20/20 | 1 | 0 of 0 | 0 | 0 | 1 | nan | nan |" in capsys.readouterr().out
+
+
 def test_there_are_more_than_a_thousand_trials_and_no_two_paths_of_one_name() -> None:
     assert len(accuracy.PATHS) * accuracy.TRIALS >= 1_000
     assert len({path.name for path in accuracy.PATHS}) == len(accuracy.PATHS)
