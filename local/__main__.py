@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
-import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from local.containers import DEFAULT, PORT, Containers
 from local.down import down
 from local.hosts import shell
 from local.logs import logs
-from local.project import parse_config
+from local.project import parse_config, parse_name
 from local.status import check, status
 from local.steps import Busy, get_folder, lock_deployment
 from local.up import start, up
@@ -35,14 +34,8 @@ LIMITS = ("HOST_CPUS", "HOST_MEMORY")
 COMMANDS = ("validate", "up", "start", "down", "status", "check", "logs", "shell", "reviewer")
 
 
-def deployment_name(text: str) -> str:
-    """A type for argparse, whose messages contain the name of this function."""
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", text):
-        raise argparse.ArgumentTypeError(f"{text!r}: use small letters, digits and hyphens")
-    return text
-
-
 def port(text: str) -> int:
+    """Return a port. The messages of argparse contain the name of this function."""
     number = int(text)
     if not 0 < number < 65536:
         raise argparse.ArgumentTypeError(f"{text} is not a port from 1 to 65535")
@@ -58,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument(
         "--name",
-        type=deployment_name,
+        type=parse_name,
         default=os.environ.get("NAME") or DEFAULT,
         help="of the deployment (default: $NAME, else %(default)s)",
     )

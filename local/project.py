@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 import shlex
 from typing import Any
 
@@ -14,6 +16,13 @@ from local.api import REGION
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 STACK = "local"
 DEPLOYMENT = f"{PROJECT['name']}-{STACK}"  # the names of its stacks begin with this
+
+
+def parse_name(text: str) -> str:
+    """Return the name of a local deployment. Raises ArgumentTypeError."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: use small letters, digits and hyphens")
+    return text
 
 
 def parse_config(text: str) -> dict[str, str]:
@@ -39,6 +48,16 @@ def parse_config(text: str) -> dict[str, str]:
     return settings
 
 
+def read_config(stack: str) -> dict[str, Any]:
+    """Return what Pulumi.<stack>.yaml sets. Raises UserError if the file is missing or broken."""
+    name = f"Pulumi.{stack}.yaml"
+    try:
+        content = yaml.safe_load((ROOT / name).read_text()) or {}
+        return dict(content.get("config") or {})
+    except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
+        raise UserError(f"{name} cannot be read: {error}") from None
+
+
 def configuration(
     overrides: dict[str, str], stack: str = STACK, region: str = REGION
 ) -> dict[str, str]:
@@ -49,10 +68,9 @@ def configuration(
         for key, declared in PROJECT["config"].items()
         if isinstance(declared, dict) and "default" in declared
     }
-    chosen = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text()).get("config") or {}
-    values |= {
-        key.removeprefix(prefix): value for key, value in chosen.items() if key.startswith(prefix)
-    }
+    for key, value in read_config(stack).items():
+        if key.startswith(prefix):
+            values[key.removeprefix(prefix)] = value
     return {
         key if ":" in key else prefix + key: _text(value)
         for key, value in (values | overrides).items()

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import boto3
-import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment import ROOT
 from deployment.errors import UserError
 from local.api import REGION, client_of
 from local.containers import DEFAULT, Containers
-from local.project import DEPLOYMENT, PROJECT, STACK
+from local.project import DEPLOYMENT, PROJECT, STACK, parse_name, read_config
 
 
 class Target(NamedTuple):
@@ -40,6 +40,13 @@ class Target(NamedTuple):
         return list(items)
 
 
+def parse_stack(text: str) -> str:
+    """Return the name of a Pulumi stack. Raises ArgumentTypeError."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: use letters, digits, dots, _ and hyphens")
+    return text
+
+
 def run(
     module: str,
     description: str | None,
@@ -54,9 +61,9 @@ def run(
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     stack, name = os.environ.get("STACK") or STACK, os.environ.get("NAME") or DEFAULT
     stack_help = f"Pulumi's, on AWS unless it is {STACK} (default: $STACK, else {STACK})"
-    parser.add_argument("--stack", default=stack, help=stack_help)
+    parser.add_argument("--stack", type=parse_stack, default=stack, help=stack_help)
     name_help = f"of the deployment in the local cloud (default: $NAME, else {DEFAULT})"
-    parser.add_argument("--name", default=name, help=name_help)
+    parser.add_argument("--name", type=parse_name, default=name, help=name_help)
     args = parser.parse_args(argv)
     try:
         return command(args)
@@ -69,27 +76,21 @@ def run(
 
 def get_target(args: argparse.Namespace) -> Target:
     """Raise UserError if the local cloud is not up, or if no Region is configured."""
-    deployment = f"{PROJECT['name']}-{args.stack}"
     if args.stack == STACK:
-        return get_local_target(Containers(args.name).endpoint(), deployment)
+        return get_local_target(Containers(args.name).endpoint())
     session = boto3.Session()
     # boto3 reads AWS_DEFAULT_REGION alone; Pulumi and the AWS CLI read AWS_REGION too.
     region = os.environ.get("AWS_REGION") or session.region_name
-    region = _get_configured_region(args.stack) or region
+    # Pulumi deploys there, whatever AWS's own settings are.
+    if (ROOT / f"Pulumi.{args.stack}.yaml").exists():
+        region = read_config(args.stack).get("aws:region") or region
     if not region:
         raise UserError(
             "no Region is configured: export AWS_REGION=..., or pulumi config set aws:region ..."
         )
+    deployment = f"{PROJECT['name']}-{args.stack}"
     return Target(deployment, region, partial(session.client, region_name=region))
 
 
-def get_local_target(endpoint: str, deployment: str = DEPLOYMENT) -> Target:
-    return Target(deployment, REGION, client_of(endpoint))
-
-
-def _get_configured_region(stack: str) -> str | None:
-    """Return the Region where Pulumi deploys the stack, whatever AWS's own settings are."""
-    file = ROOT / f"Pulumi.{stack}.yaml"
-    content = yaml.safe_load(file.read_text()) if file.exists() else None
-    region = ((content or {}).get("config") or {}).get("aws:region")
-    return str(region) if region else None
+def get_local_target(endpoint: str) -> Target:
+    return Target(DEPLOYMENT, REGION, client_of(endpoint))

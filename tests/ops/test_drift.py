@@ -70,8 +70,9 @@ def test_a_deployment_as_it_was_made_has_no_drift_until_a_stack_is_changed_or_de
 
 @pytest.mark.integration
 def test_where_nothing_is_deployed_there_is_nothing_to_compare(url: str) -> None:
+    where = get_local_target(url)._replace(deployment="timeservice-loc")
     with pytest.raises(UserError, match="nothing of timeservice-loc is deployed in us-east-1"):
-        drift.find_drift(get_local_target(url, "timeservice-loc"), "local", REVIEWER)
+        drift.find_drift(where, "local", REVIEWER)
 
 
 ARTIFACTS = TEMPLATES["artifacts"].body

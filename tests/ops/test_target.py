@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployment.errors import UserError
+from local import project
 from ops import target
 
 PROD = argparse.Namespace(stack="prod", name="timeservice")
@@ -20,6 +21,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     (tmp_path / "Pulumi.yaml").write_text("name: timeservice")
     monkeypatch.setattr(target, "ROOT", tmp_path)
+    monkeypatch.setattr(project, "ROOT", tmp_path)
     return tmp_path
 
 
@@ -36,3 +38,34 @@ def test_the_region_is_pulumi_s_and_then_this_machine_s(
     found = target.get_target(PROD)
     assert (found.deployment, found.region) == ("timeservice-prod", "eu-west-1")
     assert found.client("ec2").meta.region_name == "eu-west-1"
+
+
+@pytest.mark.parametrize("content", ["", "config:\n", "encryptionsalt: v1\n"])
+def test_a_stack_s_file_need_not_name_a_region(
+    content: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "Pulumi.prod.yaml").write_text(content)
+    monkeypatch.setenv("AWS_REGION", "us-west-1")
+    assert target.get_target(PROD).region == "us-west-1"
+
+
+@pytest.mark.parametrize("content", ["config: [", "config: 5\n", "- config\n"])
+def test_a_broken_file_of_a_stack_is_reported(content: str, root: Path) -> None:
+    (root / "Pulumi.prod.yaml").write_text(content)
+    with pytest.raises(UserError, match=r"Pulumi\.prod\.yaml cannot be read: "):
+        target.get_target(PROD)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("STACK", "../x"), ("STACK", "org/prod"), ("NAME", "a b"), ("NAME", "Second")],
+)
+def test_a_name_that_nothing_can_have_is_refused(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A search for what is left of it would find nothing."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SystemExit) as ended:
+        target.run("ops.leftovers", None, [], lambda _: 0)
+    assert ended.value.code == 2
+    assert f"argument --{variable.lower()}: '{value}': use " in capsys.readouterr().err
