@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from healthcheck import reference
 from healthcheck.arguments import parser
 from healthcheck.check import AskReference, Result, check
-from healthcheck.output import Exit, print_error, report
+from healthcheck.output import Exit, discard_output, print_error, report
 from healthcheck.periodic import SparingReference, State, ticks
 from healthcheck.timestamp import format_utc
 from healthcheck.url import BadUrl, complete_url
@@ -86,6 +86,8 @@ def command() -> int:
     except Exception as defect:
         print_error(f"healthcheck: the check itself failed: {defect!a}")
         return Exit.UNKNOWN
+    finally:
+        discard_output()
 
 
 if __name__ == "__main__":

@@ -92,10 +92,17 @@ def print_line(line: str) -> bool:
         print(line, flush=True)
     except OSError as error:
         print_error(f"healthcheck: nothing can be printed: {error.strerror}")
-        # Python would flush again at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     return True
+
+
+def discard_output() -> None:
+    """Discard what could not be printed; Python would print it at its end, and complain."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_error(line: str) -> None:
