@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         # The message may repeat a URL with a password.
-        safe = re.sub(r"//[^\s/]*@", "//", message)
+        safe = re.sub(r"(//.*|\S*)@", "", message)
         self.exit(Exit.UNKNOWN, f"{self.prog}: error: {safe}\n")
 
 
@@ -74,7 +74,7 @@ def parser() -> Parser:
 def seconds(text: str) -> float:
     value = float(text)
     if not 1e-9 <= value < 1e6:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0 and below 1,000,000")
     return value
 
 

@@ -174,6 +174,9 @@ def test_a_password_is_used_and_never_printed(
         ["http:/me:hush@x"],
         ["http://me:12#hush@x"],
         ["http://x", "http://me:hush@y"],
+        ["http://x", "http://me:12 hush@y"],
+        ["http://x", "http://me:12/hush@y"],
+        ["http://x", "me:hush@y"],
         ["http://x", "--limit", "http://me:hush@y"],
         ["http://x", "--ntp", "http://host:123"],
         ["http://" + "x" * 64 + ".org/"],
@@ -224,6 +227,33 @@ def test_a_verdict_that_nobody_can_read_is_unknown(output: str) -> None:
     assert done.returncode == 3
     assert "nothing can be printed" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("text", ["0", "nan", "inf", "1e6"])
+def test_a_number_of_seconds_that_is_refused_has_its_limits_named(
+    capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["http://x", "--every", text])
+    message = f"{text} is not a number of seconds above 0 and below 1,000,000\n"
+    assert capsys.readouterr().err.endswith(message)
+
+
+def test_every_check_whose_verdict_nobody_can_read_is_unknown() -> None:
+    with service(time_service(), 0) as arguments:
+        command = [sys.executable, "-m", "healthcheck", "--every", "0.05", "--count", "3"]
+        process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout
+        process.stdout.close()
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 3
+    assert err.splitlines() == ["healthcheck: nothing can be printed: Broken pipe"] * 3
 
 
 @pytest.mark.parametrize(("closed", "code"), [("1", 3), ("2", 0)])
