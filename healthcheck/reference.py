@@ -31,7 +31,7 @@ def own_clock(kind: Literal["local", "chosen"], servers: Iterable[Server] = ()) 
     return Reference(kind, error, steady_time(), own_clocks(), tuple(servers))
 
 
-def measure(servers: Sequence[str], timeout: float = TIMEOUT) -> Reference:
+def measure(servers: Sequence[str], timeout: float) -> Reference:
     """Ask all servers ("host" or "host:port") at the same time, for `timeout` seconds at most.
 
     Never raises.
