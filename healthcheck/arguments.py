@@ -72,24 +72,21 @@ def parser() -> Parser:
 
 
 def seconds(text: str) -> float:
-    value = float(text)
-    if not 1e-9 <= value < 1e6:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0 and below 1,000,000")
-    return value
+    if not 1e-9 <= float(text) < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1,000,000 seconds")
+    return float(text)
 
 
 def samples(text: str) -> int:
-    value = int(text)
-    if not 2 <= value <= 100:
+    if not 2 <= int(text) <= 100:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 2 to 100")
-    return value
+    return int(text)
 
 
 def times(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    if int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number of times")
-    return value
+    return int(text)
 
 
 def server(text: str) -> str:

@@ -89,12 +89,12 @@ class Service:
         A server may close an idle connection while a request is under way to it. That request is
         sent again on a new connection (RFC 9112, section 9.3.1).
         """
-        connections = self._transport.connection_count
+        connections = len(self._transport.sockets)
         before, sent = own_clocks(), steady_time()
         try:
             return before, sent, self._get()
         except requests.ConnectionError as failure:
-            is_new = self._transport.connection_count > connections
+            is_new = len(self._transport.sockets) > connections
             if is_new or isinstance(failure, requests.Timeout):
                 raise
         before, sent = own_clocks(), steady_time()

@@ -26,7 +26,7 @@ class CuttableAdapter(HTTPAdapter):
     """The transport of a requests session; it remembers the sockets that it opens."""
 
     def __init__(self) -> None:
-        self._sockets: list[socket.socket] = []
+        self.sockets: list[socket.socket] = []
         self._is_cut = False
         super().__init__()
 
@@ -56,14 +56,9 @@ class CuttableAdapter(HTTPAdapter):
         pool.ConnectionCls = Connection
         return pool
 
-    @property
-    def connection_count(self) -> int:
-        """The number of connections so far."""
-        return len(self._sockets)
-
     def _keep(self, connection: socket.socket) -> None:
         # The original is replaced by another object when TLS begins; a duplicate stays valid.
-        self._sockets.append(connection.dup())
+        self.sockets.append(connection.dup())
         if self._is_cut:
             self.cut()
 
@@ -78,7 +73,7 @@ class CuttableAdapter(HTTPAdapter):
         self._shut_down()
 
     def _shut_down(self) -> None:
-        for connection in self._sockets:
+        for connection in self.sockets:
             # It fails on a connection that is closed already.
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -87,7 +82,7 @@ class CuttableAdapter(HTTPAdapter):
         super().close()
         # A response that is part of a reference cycle would keep its connection open.
         self._shut_down()
-        for connection in self._sockets:
+        for connection in self.sockets:
             connection.close()
 
 

@@ -12,15 +12,11 @@ class BadUrl(ValueError):
 
 
 def complete_url(url: str) -> str:
-    """Add the scheme where there is none, and /now where there is no path; raise BadUrl."""
+    """Add the scheme where there is none, and /now where there is no path.
+
+    Raise BadUrl unless it is a URL of HTTP that requests would send.
+    """
     url = url if "://" in url else f"http://{url}"
-    validate_url(url)
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=parts.path if parts.path.strip("/") else "/now"))
-
-
-def validate_url(url: str) -> None:
-    """Raise BadUrl unless it is a URL of HTTP that requests would send."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -37,6 +33,7 @@ def validate_url(url: str) -> None:
             "that is not a URL: an @ behind the host must be written as %40, "
             "and # or / in a password too"
         )
+    return urlunsplit(parts._replace(path=parts.path if parts.path.strip("/") else "/now"))
 
 
 def remove_credentials(url: str) -> str:

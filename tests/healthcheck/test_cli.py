@@ -235,7 +235,7 @@ def test_a_number_of_seconds_that_is_refused_has_its_limits_named(
 ) -> None:
     with pytest.raises(SystemExit):
         main(["http://x", "--every", text])
-    message = f"{text} is not a number of seconds above 0 and below 1,000,000\n"
+    message = f"{text} is not between 0 and 1,000,000 seconds\n"
     assert capsys.readouterr().err.endswith(message)
 
 
