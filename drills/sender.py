@@ -18,7 +18,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from drills.load import Request
@@ -41,18 +41,17 @@ class Pending:
 class Connection(asyncio.Protocol):
     """A kept-alive connection, with one request on it at a time."""
 
+    transport: asyncio.Transport
+
     def __init__(self, sender: Sender) -> None:
         self.sender = sender
-        self.transport: asyncio.Transport | None = None
         self.pending: Pending | None = None
         self.received = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
 
     def send(self, pending: Pending) -> None:
-        assert self.transport  # noqa: S101 - only a connection that was made sends
         self.pending = pending
         self.received = b""
         pending.connection = self
@@ -62,7 +61,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.pending is None:
             # A response without a request.
-            self.abort()
+            self.transport.abort()
             return
         self.received += data
         head, separator, body = self.received.partition(b"\r\n\r\n")
@@ -77,8 +76,8 @@ class Connection(asyncio.Protocol):
         self.sender.complete(pending, int(head[9:12]), body)
         lasts = length is not None and head.startswith(b"HTTP/1.1")
         if not lasts or b"connection: close" in lines:
-            self.abort()
-        elif self.transport and not self.transport.is_closing():
+            self.transport.abort()
+        elif not self.transport.is_closing():
             self.sender.idle.append(self)
 
     def connection_lost(self, trouble: Exception | None) -> None:
@@ -86,10 +85,6 @@ class Connection(asyncio.Protocol):
         pending, self.pending = self.pending, None
         if pending:
             self.sender.fail(pending, str(trouble or "the connection was closed"))
-
-    def abort(self) -> None:
-        if self.transport:
-            self.transport.abort()
 
 
 class Sender:
@@ -177,7 +172,7 @@ class Sender:
             self.fail(pending, f"no response within {PATIENCE:.0f} s")
             if pending.connection and pending.connection.pending is pending:
                 pending.connection.pending = None
-                pending.connection.abort()
+                pending.connection.transport.abort()
 
     async def run(self, rates: asyncio.Queue[float | None], rate: float | None) -> None:
         """Send at `rate`, then at each rate in the queue until None; then wait for responses."""
