@@ -87,24 +87,20 @@ def open_connections(address: tuple[str, int], count: int, beginning: bytes) -> 
     """
     sockets: list[socket.socket | None] = [None] * count
 
-    def tend(number: int) -> None:
-        connection = sockets[number]
-        try:
-            if connection is None:
-                connection = sockets[number] = socket.create_connection(address, timeout=5)
-                connection.sendall(beginning)
-            elif beginning:
-                connection.sendall(b"a")
-        except OSError:
-            if connection:
-                connection.close()
-            sockets[number] = None
+    def tend() -> None:
+        for number, connection in enumerate(sockets):
+            try:
+                if connection is None:
+                    connection = sockets[number] = socket.create_connection(address, timeout=5)
+                    connection.sendall(beginning)
+                elif beginning:
+                    connection.sendall(b"a")
+            except OSError:
+                if connection:
+                    connection.close()
+                sockets[number] = None
 
-    def tend_all() -> None:
-        for number in range(count):
-            tend(number)
-
-    with repeat(tend_all, 1.0):
+    with repeat(tend, 1.0):
         yield
     for connection in sockets:
         if connection:
