@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import tempfile
 import time
 import traceback
@@ -48,7 +49,8 @@ def deploy_clone() -> Iterator[Clone]:
                 deploy(clone)
             yield clone
         finally:
-            clone.make("down")
+            if clone.make("down").status:
+                print(f"make down fails; {RESULTS}/log has its output", file=sys.stderr)
 
 
 def deploy(clone: Clone) -> None:

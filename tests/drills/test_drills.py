@@ -17,6 +17,7 @@ from deployment import ROOT
 from deployment.errors import UserError
 from drills import __main__ as command
 from drills import bad_releases, picture, runner, trial
+from drills.clone import Clone, Done
 from drills.faults import time_server
 from drills.load import Load, Request
 from drills.outcome import Look, Outcome
@@ -107,6 +108,18 @@ def test_drills_do_not_run_beside_others_of_the_same_clone(
     with hold_lock(tmp_path / "lock", ""):
         assert command.main(["host-dies"]) == 1
     assert "drills run in this clone already" in capsys.readouterr().err
+
+
+def test_a_deployment_that_cannot_be_removed_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runner, "RESULTS", tmp_path)
+    monkeypatch.setattr(runner, "Containers", lambda name: SimpleNamespace(remove=lambda: None))
+    monkeypatch.setattr(runner, "deploy", lambda clone: None)
+    monkeypatch.setattr(Clone, "make", lambda clone, target: Done(2 if target == "down" else 0, ""))
+    with runner.deploy_clone():
+        pass
+    assert capsys.readouterr().err == f"make down fails; {tmp_path}/log has its output\n"
 
 
 class Replaced(Exception):
