@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -116,6 +117,23 @@ def test_a_command_of_the_environment_is_not_run(
 ) -> None:
     monkeypatch.setenv("COMMAND", "poweroff")
     assert run_recipe("shell", "HOST=a", python)[-2:] == ["--run", ""]
+
+
+def test_nothing_is_destroyed_without_being_asked(
+    python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulumi = tmp_path / "pulumi"
+    pulumi.write_text('#!/bin/bash\necho "pulumi $*"\n[ -e $0.ran ] || ! touch $0.ran\n')
+    pulumi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert run_recipe("destroy", "STACK=prod", python) == [
+        "pulumi destroy --stack prod",
+        "-m",
+        "ops.empty",
+        "pulumi destroy --stack prod",
+        "-m",
+        "ops.leftovers",
+    ]
 
 
 @pytest.fixture
