@@ -21,20 +21,15 @@ class Inputs(NamedTuple):
     image_parameter: str
 
     @classmethod
-    def read(cls) -> Inputs:
-        """Return the inputs. Raises UserError."""
-        template.read_all()
-        settings = Settings.load()
-        image, package = release.archive("image"), release.archive("package")
-        if settings.quota_check:
-            quota.check(settings.instance_type, settings.min_hosts, settings.max_hosts)
-        return cls(settings, image, package, template.read("hosts").default("ImageId"))
-
-    @classmethod
     def load(cls) -> Inputs:
         """Return the inputs. Raises pulumi.RunError, which Pulumi prints without a traceback."""
         try:
-            return cls.read()
+            template.read_all()
+            settings = Settings.load()
+            image, package = release.archive("image"), release.archive("package")
+            if settings.quota_check:
+                quota.check(settings.instance_type, settings.min_hosts, settings.max_hosts)
+            return cls(settings, image, package, template.read("hosts").default("ImageId"))
         except UserError as error:
             raise pulumi.RunError(_format_error(error)) from error
 
