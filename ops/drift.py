@@ -53,13 +53,6 @@ class Difference(NamedTuple):
     actual: Any
 
 
-class Findings(NamedTuple):
-    """unchecked: what could not be compared, in words."""
-
-    differences: list[Difference]
-    unchecked: list[str]
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     return run("ops.drift", __doc__, argv, print_drift)
 
@@ -83,8 +76,10 @@ def print_drift(args: argparse.Namespace) -> int:
     return 1 if differences else 0
 
 
-def find_drift(target: Target, stack: str, overrides: dict[str, str]) -> Findings:
-    """Compare the deployment with this clone.
+def find_drift(
+    target: Target, stack: str, overrides: dict[str, str]
+) -> tuple[list[Difference], list[str]]:
+    """Return what differs from this clone, and in words what could not be compared.
 
     stack: Pulumi's. overrides: the settings that `make up` was given. Raises UserError if nothing
     is deployed or a template of this clone is no template, and what boto3 raises.
@@ -123,7 +118,7 @@ def find_drift(target: Target, stack: str, overrides: dict[str, str]) -> Finding
             differences.extend(detect_drift(cloudformation, name))
         except (UserError, BotoCoreError, ClientError) as error:
             unchecked.append(f"{name}: CloudFormation's drift detection: {error}")
-    return Findings(differences, unchecked)
+    return differences, unchecked
 
 
 def get_part(deployment: str, stack: str) -> str:

@@ -14,7 +14,7 @@ from deployment.errors import UserError
 from deployment.template import Template
 from local.api import client
 from ops import drift
-from ops.drift import NOTHING, Difference, Findings
+from ops.drift import NOTHING, Difference
 from ops.target import Target, get_local_target
 from tests.support.deployed import api
 from tests.support.templates import TEMPLATES
@@ -35,7 +35,7 @@ def test_a_deployment_as_it_was_made_has_no_drift_until_a_stack_is_changed_or_de
 ) -> None:
     where = get_local_target(url)
     cloudformation, logs = where.client("cloudformation"), where.client("logs")
-    assert drift.find_drift(where, "local", REVIEWER) == Findings([], [])
+    assert drift.find_drift(where, "local", REVIEWER) == ([], [])
 
     # By hand: a log's retention, which CloudFormation's own detection sees; a parameter; a
     # template.
@@ -47,7 +47,7 @@ def test_a_deployment_as_it_was_made_has_no_drift_until_a_stack_is_changed_or_de
         if resource["LogicalResourceId"] == "LogGroup"
     )
     logs.put_retention_policy(logGroupName=log_group, retentionInDays=1)
-    found = drift.find_drift(where, "local", REVIEWER | {"limit": "0.5"})
+    found, _ = drift.find_drift(where, "local", REVIEWER | {"limit": "0.5"})
     body = TEMPLATES["artifacts"].body
     cloudformation.update_stack(
         StackName="timeservice-local-artifacts",
@@ -56,8 +56,8 @@ def test_a_deployment_as_it_was_made_has_no_drift_until_a_stack_is_changed_or_de
     )
     # Interrupted: a stack that is missing, and the reviewer's, that is not declared any more.
     cloudformation.delete_stack(StackName="timeservice-local-healthcheck")
-    found.differences.extend(drift.find_drift(where, "local", {}).differences)
-    differences = {(stack, what): (left, right) for stack, what, left, right in found.differences}
+    found += drift.find_drift(where, "local", {})[0]
+    differences = {(stack, what): (left, right) for stack, what, left, right in found}
     public = "/Resources/Bucket/Properties/PublicAccessBlockConfiguration/BlockPublicAcls"
     assert differences == {
         ("timeservice-local-healthcheck", "LogGroup RetentionInDays"): ("14", "1"),
@@ -344,10 +344,10 @@ A_DIFFERENCE = Difference(f"{PROD}-network", "Vpc CidrBlock", "10.42.0.0/16", "1
 @pytest.mark.parametrize(
     ("findings", "status", "words"),
     [
-        (Findings([], []), 0, "No differences.\n"),
-        (Findings([], ["Function Code"]), 0, "not checked: Function Code\n"),
+        (([], []), 0, "No differences.\n"),
+        (([], ["Function Code"]), 0, "not checked: Function Code\n"),
         (
-            Findings([A_DIFFERENCE], []),
+            ([A_DIFFERENCE], []),
             1,
             "-network Vpc CidrBlock\n    should be  10.42.0.0/16\n    is         10.0.0.0/8\n"
             "1 difference.\n",
@@ -357,13 +357,13 @@ A_DIFFERENCE = Difference(f"{PROD}-network", "Vpc CidrBlock", "10.42.0.0/16", "1
     ],
 )
 def test_the_exit_code_says_what_the_words_say(
-    findings: Findings | Exception,
+    findings: tuple[list[Difference], list[str]] | Exception,
     status: int,
     words: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def find_drift(*_: Any) -> Findings:
+    def find_drift(*_: Any) -> tuple[list[Difference], list[str]]:
         if isinstance(findings, Exception):
             raise findings
         return findings
@@ -380,7 +380,7 @@ def test_the_local_cloud_says_what_it_cannot_see(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(drift, "get_target", lambda _: Target(PROD, "us-east-1", print))
-    monkeypatch.setattr(drift, "find_drift", lambda *_: Findings([], []))
+    monkeypatch.setattr(drift, "find_drift", lambda *_: ([], []))
     assert drift.main(["--stack", "local"]) == 0
     output = capsys.readouterr().out
     assert "not checked: most changes by hand in the local cloud" in output
