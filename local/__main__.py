@@ -17,7 +17,6 @@ from pathlib import Path
 from docker.errors import DockerException
 from requests import RequestException
 
-from deployment import ROOT
 from deployment.errors import UserError
 from local import program, reviewer
 from local.containers import DEFAULT, PORT, Containers
@@ -90,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def attempt(args: argparse.Namespace) -> int:
     """Run the command, or print why it failed."""
-    folder = get_folder(args.name, ROOT)
+    folder = get_folder(args.name)
     limits = {key: os.environ[key] for key in LIMITS if os.environ.get(key)}
     try:
         if args.command == "validate":

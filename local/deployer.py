@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
 from deployment.errors import UserError
+from deployment.ownership import outputs_of
 from local import stacks
 from local.api import ACCOUNT_ROOT, REGION, Credentials, client
 from local.project import DEPLOYMENT
@@ -87,12 +88,11 @@ class Deployer(Mocks):
         if policy := inputs.get("policyBody"):
             request["StackPolicyBody"] = policy
         with step(f"stack {name}") as line:
-            on_failure = inputs.get("onFailure", "ROLLBACK")
-            line.outcome = stacks.bring_up(self.cloudformation, request, on_failure)
+            line.outcome = stacks.bring_up(self.cloudformation, request)
         if line.outcome != "unchanged":
             self.changes += 1
-        stack_id = stacks.wait_until_settled(self.cloudformation, name)["StackId"]
-        return stack_id, {**inputs, "outputs": stacks.outputs(self.cloudformation, name)}
+        stack = stacks.wait_until_settled(self.cloudformation, name)
+        return stack["StackId"], {**inputs, "outputs": outputs_of(stack)}
 
     def _upload(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         bucket, key = inputs["bucket"], inputs["key"]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from botocore.exceptions import ClientError
 
 from deployment.errors import UserError
+from deployment.ownership import outputs_of
 from deployment.template import read
 from local import stacks
 from local.api import Credentials, client
@@ -44,8 +45,8 @@ def _assume(endpoint: str) -> Identity:
         "Capabilities": ["CAPABILITY_IAM"],
         "Parameters": [{"ParameterKey": "Deployment", "ParameterValue": DEPLOYMENT}],
     }
-    stacks.bring_up(cloudformation, request, "DELETE")
-    outputs = stacks.outputs(cloudformation, NAME)
+    stacks.bring_up(cloudformation, request)
+    outputs = outputs_of(stacks.wait_until_settled(cloudformation, NAME))
     iam, sts = client(endpoint, "iam"), client(endpoint, "sts")
     account = sts.get_caller_identity()["Account"]
     principal = {"AWS": f"arn:aws:iam::{account}:root"}

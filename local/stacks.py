@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deployment.errors import UserError
-from deployment.ownership import Deployment, outputs_of
+from deployment.ownership import Deployment
 from local.api import client
 from local.project import DEPLOYMENT
 
@@ -24,10 +24,10 @@ def list_stacks(endpoint: str) -> list[dict[str, Any]]:
     return Deployment(DEPLOYMENT).list_stacks(client(endpoint, "cloudformation"))
 
 
-def bring_up(cloudformation: Any, request: dict[str, Any], on_failure: str) -> str:
+def bring_up(cloudformation: Any, request: dict[str, Any]) -> str:
     """Create or update a stack and wait for it; return "created", "updated" or "unchanged".
 
-    Raises UserError with the reason if the stack fails.
+    A creation that fails leaves nothing. Raises UserError with the reason if the stack fails.
     """
     name = request["StackName"]
     stack = wait_until_settled(cloudformation, name)
@@ -35,7 +35,7 @@ def bring_up(cloudformation: Any, request: dict[str, Any], on_failure: str) -> s
         delete(cloudformation, name)
         stack = {}
     if not stack:
-        stack_id = cloudformation.create_stack(**request, OnFailure=on_failure)["StackId"]
+        stack_id = cloudformation.create_stack(**request, OnFailure="DELETE")["StackId"]
         _check(cloudformation, stack_id, "CREATE_COMPLETE")
         return "created"
     try:
@@ -46,10 +46,6 @@ def bring_up(cloudformation: Any, request: dict[str, Any], on_failure: str) -> s
         raise
     _check(cloudformation, stack["StackId"], "UPDATE_COMPLETE")
     return "updated"
-
-
-def outputs(cloudformation: Any, name: str) -> dict[str, str]:
-    return outputs_of(wait_until_settled(cloudformation, name))
 
 
 def wait_until_settled(cloudformation: Any, name: str) -> dict[str, Any]:

@@ -20,9 +20,9 @@ class Busy(UserError):
     """Another run works on the same thing."""
 
 
-def get_folder(name: str, root: Path = ROOT) -> Path:
+def get_folder(name: str) -> Path:
     """Return the folder of a deployment in build/; make up writes it and make down removes it."""
-    return root / "build" / ("local" if name == DEFAULT else f"local-{name}")
+    return ROOT / "build" / ("local" if name == DEFAULT else f"local-{name}")
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
         return cloud
 
     monkeypatch.setattr(command, "Containers", make)
-    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(steps, "ROOT", tmp_path)
     monkeypatch.delenv("NAME", raising=False)
     monkeypatch.delenv("PORT", raising=False)
     return cloud
