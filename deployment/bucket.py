@@ -9,10 +9,6 @@ from deployment.errors import UserError
 BATCH = 1000  # objects: what one request of S3's deletes at most
 
 
-class NotEmptyError(UserError):
-    """Report an object that S3 refuses to delete, and why."""
-
-
 def list_objects(s3: Any, bucket: str) -> list[dict[str, str]]:
     """Return {Key, VersionId} of each version of each object, and of each delete marker."""
     objects: list[dict[str, str]] = []
@@ -32,14 +28,17 @@ def list_uploads(s3: Any, bucket: str) -> list[dict[str, str]]:
 
 
 def empty(s3: Any, bucket: str) -> int:
-    """Delete all objects and uploads; return how many. Raises NotEmptyError, and boto3's errors."""
+    """Delete all objects and uploads; return how many.
+
+    Raises UserError for an object that S3 refuses to delete, and what boto3 raises.
+    """
     uploads, objects = list_uploads(s3, bucket), list_objects(s3, bucket)
     for upload in uploads:
         s3.abort_multipart_upload(Bucket=bucket, **upload)
     for first in range(0, len(objects), BATCH):
         batch = {"Objects": objects[first : first + BATCH], "Quiet": True}
         for error in s3.delete_objects(Bucket=bucket, Delete=batch).get("Errors", []):
-            raise NotEmptyError(f"{bucket}/{error['Key']}: {error.get('Message', error['Code'])}")
+            raise UserError(f"{bucket}/{error['Key']}: {error.get('Message', error['Code'])}")
     return len(uploads) + len(objects)
 
 

@@ -16,10 +16,6 @@ from deployment.errors import UserError
 DIGEST_LENGTH = 12  # hex digits: 48 bits are unique enough, and fit into names
 
 
-class ArchiveError(UserError):
-    """Refuse an archive that is missing or is not of the present sources."""
-
-
 class Archive(NamedTuple):
     """A file to upload, and the digest of its sources."""
 
@@ -28,11 +24,10 @@ class Archive(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """sources: files and folders. file: the archive in build/. command: it makes the archive."""
+    """sources: files and folders. file: the archive in build/."""
 
     sources: tuple[str, ...]
     file: str
-    command: str
 
 
 ARCHIVES = {
@@ -46,12 +41,10 @@ ARCHIVES = {
             "scripts/common.sh",
         ),
         "image.tar.gz",
-        "make image",
     ),
     "package": Recipe(
         ("healthcheck", "sntp.py", "scripts/package.sh", "scripts/common.sh"),
         "healthcheck.zip",
-        "make package",
     ),
 }
 
@@ -79,15 +72,15 @@ def source_digest(kind: str, root: Path = ROOT) -> str:
 
 
 def archive(kind: str, root: Path = ROOT) -> Archive:
-    """Return the archive. Raises ArchiveError if it is missing or not of the present sources."""
-    _, name, command = ARCHIVES[kind]
+    """Return the archive. Raises UserError if it is missing or not of the present sources."""
+    name = ARCHIVES[kind].file
     path = root / "build" / name
     digest_file = path.parent / (name.split(".")[0] + ".digest")
     if not path.exists() or not digest_file.exists():
-        raise ArchiveError(f"build/{name} is missing: run `{command}` first")
+        raise UserError(f"build/{name} is missing: run `make {kind}` first")
     digest = source_digest(kind, root)
     if digest_file.read_text().strip() != digest:
-        raise ArchiveError(f"the sources of build/{name} have changed: run `{command}`")
+        raise UserError(f"the sources of build/{name} have changed: run `make {kind}`")
     return Archive(path, digest)
 
 

@@ -34,38 +34,34 @@ def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[s
 _Loader.add_multi_constructor("!", _short_form)
 
 
-class TemplateError(UserError):
-    """Refuse a file that is no template."""
-
-
 class Template:
     """A template: its text for CloudFormation, and its declarations."""
 
     def __init__(self, text: str) -> None:
-        """Raises TemplateError."""
+        """Raises UserError."""
         # CloudFormation returns a template over 16 KiB with a final newline. One without would
         # differ at each update.
         self.body = text.rstrip("\n") + "\n"
         try:
             self.content: dict[str, Any] = yaml.load(self.body, _Loader)  # noqa: S506 - it is safe
         except yaml.YAMLError as error:
-            raise TemplateError(f"not YAML: {error}") from None
+            raise UserError(f"not YAML: {error}") from None
         if not isinstance(self.content, dict) or not self.content.get("Resources"):
-            raise TemplateError("a template has Resources, and this has none")
+            raise UserError("a template has Resources, and this has none")
         self.parameters = self._section("Parameters")
         self.outputs = self._section("Outputs")
         self.resources = self._section("Resources")
         for name, resource in self.resources.items():
             if not isinstance(resource.get("Type"), str):
-                raise TemplateError(f"the resource {name} has no Type")
+                raise UserError(f"the resource {name} has no Type")
 
     def _section(self, name: str) -> dict[str, dict[str, Any]]:
         section = self.content.get(name, {})
         if not isinstance(section, dict):
-            raise TemplateError(f"{name} is no mapping")
+            raise UserError(f"{name} is no mapping")
         for key, declaration in section.items():
             if not isinstance(declaration, dict):
-                raise TemplateError(f"{key} in {name} is no mapping")
+                raise UserError(f"{key} in {name} is no mapping")
         return section
 
     @property
@@ -74,16 +70,10 @@ class Template:
         return any(type_.startswith("AWS::IAM::") for type_ in types)
 
     def default(self, parameter: str) -> str:
-        """Return the default of a parameter. Raises TemplateError if there is none."""
-        try:
-            return str(self.parameters[parameter]["Default"])
-        except KeyError:
-            raise TemplateError(f"no default is declared for the parameter {parameter}") from None
+        return str(self.parameters[parameter]["Default"])
 
     def find_fault(self, parameter: str, value: str) -> str | None:
         """Return why CloudFormation would refuse the value, or None if it would take the value."""
-        if parameter not in self.parameters:
-            raise TemplateError(f"the parameter {parameter} is not declared")
         declared = self.parameters[parameter]
         allowed = [str(choice) for choice in declared.get("AllowedValues", [value])]
         if value not in allowed:
@@ -103,14 +93,14 @@ class Template:
 
 @functools.cache
 def read(part: str) -> Template:
-    """Return the template cfn/<part>.yaml. Raises TemplateError."""
+    """Return the template cfn/<part>.yaml. Raises UserError."""
     try:
         return Template((FOLDER / f"{part}.yaml").read_text())
-    except (OSError, UnicodeDecodeError, TemplateError) as error:
-        raise TemplateError(f"cfn/{part}.yaml cannot be used: {error}") from None
+    except (OSError, UnicodeDecodeError, UserError) as error:
+        raise UserError(f"cfn/{part}.yaml cannot be used: {error}") from None
 
 
 def read_all() -> dict[str, Template]:
-    """Return all templates by part. Raises TemplateError, also if one of PARTS is missing."""
+    """Return all templates by part. Raises UserError, also if one of PARTS is missing."""
     parts = {path.stem for path in FOLDER.glob("*.yaml")}
     return {part: read(part) for part in sorted(parts.union(PARTS))}

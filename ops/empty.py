@@ -13,14 +13,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from deployment.bucket import NotEmptyError, empty, find_bucket
+from deployment.bucket import empty, find_bucket
 from deployment.errors import UserError
 from deployment.ownership import Deployment, parse_tags
 from ops.target import Target, get_target, run
-
-
-class RefusalError(UserError):
-    """Report why the bucket is not emptied, and what to do."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,16 +24,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def print_outcome(args: argparse.Namespace) -> int:
+    target = get_target(args)
     try:
-        print(empty_bucket(get_target(args)))
-    except (RefusalError, NotEmptyError) as error:
+        print(empty_bucket(target))
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
 def empty_bucket(target: Target) -> str:
-    """Return the outcome in words. Raises RefusalError, NotEmptyError, and what boto3 raises."""
+    """Return the outcome in words. Raises UserError, and what boto3 raises."""
     cloudformation, deployment = target.client("cloudformation"), Deployment(target.deployment)
     stacks = {stack["StackName"]: stack for stack in deployment.list_stacks(cloudformation)}
     name = f"{target.deployment}-artifacts"
@@ -45,10 +42,10 @@ def empty_bucket(target: Target) -> str:
         return f"Nothing to do: there is no stack {name}."
     tags = parse_tags(stacks[name].get("Tags"))
     if not deployment.reason(name, tags):
-        raise RefusalError(f"the stack {name} has the tag deployment={tags['deployment']}")
+        raise UserError(f"the stack {name} has the tag deployment={tags['deployment']}")
     others = [other for other in stacks if other != name]
     if others:
-        raise RefusalError(
+        raise UserError(
             f"{target.deployment} is still deployed ({', '.join(others)}) and needs what is in its "
             "bucket: run pulumi destroy first"
         )

@@ -9,9 +9,10 @@ import deployment.release
 import deployment.settings
 import deployment.template
 from deployment import quota
-from deployment.release import Archive, ArchiveError
+from deployment.errors import UserError
+from deployment.release import Archive
 from deployment.settings import FEEDS, LEFT_OUT
-from deployment.template import TemplateError, read
+from deployment.template import read
 from tests.support.engine import PROJECT, Engine
 
 pytestmark = pytest.mark.usefixtures("archives")
@@ -245,7 +246,7 @@ def test_an_outdated_archive_is_refused_with_the_command_that_makes_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(kind: str) -> Archive:
-        raise ArchiveError(f"run `make {kind}`")
+        raise UserError(f"run `make {kind}`")
 
     monkeypatch.setattr(deployment.release, "archive", refuse)
     engine = Engine()
@@ -258,7 +259,7 @@ def test_a_file_that_is_no_template_is_refused_before_anything_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken() -> None:
-        raise TemplateError("cfn/network.yaml cannot be used: not YAML")
+        raise UserError("cfn/network.yaml cannot be used: not YAML")
 
     monkeypatch.setattr(deployment.template, "read_all", broken)
     engine = Engine()

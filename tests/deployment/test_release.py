@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from deployment import ROOT
-from deployment.release import ARCHIVES, ArchiveError, archive, release_digest, source_digest
+from deployment.errors import UserError
+from deployment.release import ARCHIVES, archive, release_digest, source_digest
 
 SOURCES = {
     "image": [
@@ -70,7 +71,7 @@ def test_a_digest_fits_into_names_and_keys(root: Path) -> None:
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_each_source_counts_for_its_archive(kind: str, name: str, root: Path) -> None:
     (root / name).write_text("changed")
-    with pytest.raises(ArchiveError, match=f"have changed: run `make {kind}`"):
+    with pytest.raises(UserError, match=f"have changed: run `make {kind}`"):
         archive(kind, root)
 
 
@@ -96,7 +97,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 def test_any_change_of_the_sources_outdates_the_archive(change: str, root: Path) -> None:
     CHANGES[change](root)
     with pytest.raises(
-        ArchiveError, match=r"the sources of build/image\.tar\.gz have changed: run `make image`"
+        UserError, match=r"the sources of build/image\.tar\.gz have changed: run `make image`"
     ):
         archive("image", root)
 
@@ -130,7 +131,7 @@ def test_a_missing_archive_is_told_with_the_command_that_makes_it(
     name = ARCHIVES[kind][1]
     missing = name if suffix == "archive" else f"{name.split('.')[0]}.digest"
     (root / "build" / missing).unlink()
-    with pytest.raises(ArchiveError, match=f"is missing: run `{ARCHIVES[kind][2]}`"):
+    with pytest.raises(UserError, match=f"is missing: run `make {kind}`"):
         archive(kind, root)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from deployment import template as module
-from deployment.template import Template, TemplateError, read
+from deployment.errors import UserError
+from deployment.template import Template, read
 
 TEMPLATE = """
 Parameters:
@@ -64,17 +65,10 @@ def test_a_value_is_allowed_or_the_complaint_says_what_is(
     assert template.find_fault(parameter, value) == complaint
 
 
-def test_what_is_not_declared_is_named(template: Template) -> None:
-    with pytest.raises(TemplateError, match="the parameter Size is not declared"):
-        template.find_fault("Size", "1")
-    with pytest.raises(TemplateError, match="no default is declared for the parameter Any"):
-        template.default("Any")
-
-
 def test_a_missing_template_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FOLDER", tmp_path)
     monkeypatch.setattr(module, "PARTS", ("nothing",))
-    with pytest.raises(TemplateError, match=r"cfn/nothing\.yaml cannot be used: .*No such file"):
+    with pytest.raises(UserError, match=r"cfn/nothing\.yaml cannot be used: .*No such file"):
         module.read_all()
 
 
@@ -113,7 +107,7 @@ def test_what_is_no_template_is_refused_with_its_file_and_the_reason(
 ) -> None:
     monkeypatch.setattr(module, "FOLDER", tmp_path)
     (tmp_path / "broken.yaml").write_text(text)
-    with pytest.raises(TemplateError, match=f"(?s)cfn/broken.yaml cannot be used: .*{complaint}"):
+    with pytest.raises(UserError, match=f"(?s)cfn/broken.yaml cannot be used: .*{complaint}"):
         read("broken")
-    with pytest.raises(TemplateError, match=r"cfn/missing\.yaml cannot be used: .*No such file"):
+    with pytest.raises(UserError, match=r"cfn/missing\.yaml cannot be used: .*No such file"):
         read("missing")

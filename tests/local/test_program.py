@@ -14,7 +14,7 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs
 
 import deployment.release
 from deployment.errors import UserError
-from deployment.release import Archive, ArchiveError
+from deployment.release import Archive
 from local import program, stacks
 from local.deployer import Deployer
 from tests.support.templates import TEMPLATES
@@ -329,7 +329,7 @@ def test_an_outdated_archive_is_told_in_the_program_s_own_words(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def outdated(kind: str) -> Archive:
-        raise ArchiveError(f"run `make {kind}`")
+        raise UserError(f"run `make {kind}`")
 
     monkeypatch.setattr(deployment.release, "archive", outdated)
     with pytest.raises(UserError, match="run `make image`"):
