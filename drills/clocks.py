@@ -89,7 +89,7 @@ def time_server_kisses(trial: Trial) -> None:
 @drill("the time server suddenly lies by 3 s")
 def time_server_lies(trial: Trial) -> None:
     false = false_time(trial, "lie", "3")
-    disturb_time_server(trial, false, lambda: disagrees(trial), 3 * POLL)
+    disturb_time_server(trial, false, lambda: clock_states(trial) == {"server_disagrees"}, 3 * POLL)
 
 
 def disturb_time_server(
@@ -122,7 +122,9 @@ def disturb_time_server(
 def boot_under_a_lie(trial: Trial) -> None:
     with trial.load():
         with false_time(trial, "lie", "3"):
-            trial.wait_until(lambda: disagrees(trial), 3 * POLL, "the lie is noticed")
+            trial.wait_until(
+                lambda: clock_states(trial) == {"server_disagrees"}, 3 * POLL, "the lie is noticed"
+            )
             lost = trial.hosts()[0]
             trial.mark_fault()
             lost.kill()
@@ -157,10 +159,6 @@ def read_clocks(trial: Trial) -> list[dict[str, Any]]:
 
 def clock_states(trial: Trial) -> set[str]:
     return {str(clock["state"]) for clock in read_clocks(trial)}
-
-
-def disagrees(trial: Trial) -> bool:
-    return clock_states(trial) == {"server_disagrees"}
 
 
 def false_time(trial: Trial, *how: str) -> AbstractContextManager[Container]:

@@ -27,13 +27,13 @@ class Done(NamedTuple):
 class Clone:
     """A copy of the working tree, as a user would have one, whose sources may be changed.
 
-    name: of its deployment. say: receives what each make prints.
+    name: of its deployment. log: receives what each make prints.
     """
 
-    def __init__(self, folder: Path, name: str, say: Callable[[str], object] = print) -> None:
+    def __init__(self, folder: Path, name: str, log: Callable[[str], object] = print) -> None:
         self.folder = folder
         self.name = name
-        self.say = say
+        self.log = log
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         shutil.copytree(ROOT, folder, ignore=NOT_COPIED)
@@ -67,7 +67,7 @@ class Clone:
             # On Ctrl-C as well, what make has started ends with this program.
             os.killpg(process.pid, signal.SIGKILL)
             raise
-        self.say(output)
+        self.log(output)
         return Done(process.returncode, output)
 
     def make(self, target: str, **variables: str) -> Done:

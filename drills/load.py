@@ -33,7 +33,7 @@ class Request(NamedTuple):
     wrong: float = 0.0
 
     @property
-    def failed(self) -> bool:
+    def has_failed(self) -> bool:
         return self.status != 200
 
 

@@ -81,7 +81,7 @@ def reason(request: Request) -> str:
 
 
 def failures(requests: Sequence[Request]) -> list[Request]:
-    return [request for request in requests if request.failed]
+    return [request for request in requests if request.has_failed]
 
 
 def worst_error(requests: Sequence[Request], since: float = 0.0) -> float:

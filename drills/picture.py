@@ -20,7 +20,7 @@ def draw(outcome: Outcome, path: Path) -> None:
     worst: dict[int, float] = {}
     for request in outcome.requests:
         second = floor(request.due - zero)
-        (bad if request.failed else good)[second] += 1
+        (bad if request.has_failed else good)[second] += 1
         worst[second] = max(worst.get(second, 0.0), request.latency * 1e3)
     seconds = range(min(worst, default=0), max(worst, default=0) + 1)
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": outcome.name}):

@@ -43,7 +43,7 @@ def deploy_clone() -> Iterator[Clone]:
     ):
         # Drills that were killed may have left something.
         Containers(NAME).remove()
-        clone = Clone(Path(folder) / "clone", NAME, say=log.write)
+        clone = Clone(Path(folder) / "clone", NAME, log=log.write)
         try:
             with step("a deployment to drill"):
                 deploy(clone)
@@ -80,7 +80,7 @@ def run_drill(drill: Drill, clone: Clone) -> Outcome:
         with record(trial):
             drill.run(trial)
     except Exception as trouble:
-        clone.say(traceback.format_exc())
+        clone.log(traceback.format_exc())
         trial.expect(False, f"the drill itself ends ({type(trouble).__name__}: {trouble})")
     trial.expect_right_time()
     trial.expect(bool(trial.requests), "there is a load")

@@ -247,7 +247,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *requests: Request, error: bool = False
         if error:
             raise ValueError("no host")
 
-    clone: Any = SimpleNamespace(name="drill", say=lambda output: None)
+    clone: Any = SimpleNamespace(name="drill", log=lambda output: None)
     return runner.run_drill(Drill("a-drill", "it breaks", act), clone)
 
 
@@ -292,7 +292,7 @@ def test_a_deployment_that_cannot_be_restored_fails_the_drill_alone(
 
     monkeypatch.setattr(runner, "deploy", deploy)
     monkeypatch.setattr(runner, "Containers", lambda name: None)
-    clone: Any = SimpleNamespace(name="drill", say=lambda output: None)
+    clone: Any = SimpleNamespace(name="drill", log=lambda output: None)
     result = runner.run_drill(DRILLS["host-dies"], clone)
     assert result.broken[0] == "the drill itself ends (UserError: make up fails)"
 

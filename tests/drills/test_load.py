@@ -69,7 +69,7 @@ def test_each_request_is_kept_with_the_host_that_responded() -> None:
     with server() as url:
         kept = send_load(url)
     assert len(kept) >= 40
-    assert not any(request.failed for request in kept)
+    assert not any(request.has_failed for request in kept)
     assert {(request.instance, request.version) for request in kept} == {("i-1", "v1")}
     assert all(request.wrong == 0 for request in kept)
 
@@ -115,7 +115,7 @@ def test_a_connection_that_breaks_under_a_request_is_a_failure_and_is_not_tried_
 
     with server(breaks) as url:
         kept = send_load(url)
-    failed = [request for request in kept if request.failed]
+    failed = [request for request in kept if request.has_failed]
     assert failed
     assert {request.trouble for request in failed} == {"the connection was closed"}
     assert len(received) == len(kept)
@@ -129,7 +129,7 @@ def test_a_connection_that_the_server_closes_properly_is_not_used_again() -> Non
     with server(last) as url:
         kept = send_load(url)
     assert len(kept) >= 40
-    assert not any(request.failed for request in kept)
+    assert not any(request.has_failed for request in kept)
 
 
 def test_a_wrong_time_is_measured_however_long_the_response_took() -> None:
@@ -151,7 +151,7 @@ def test_a_status_is_kept_and_a_request_without_a_response_has_its_reason() -> N
         assert {request.status for request in send_load(url)} == {503}
     refused = send_load(url)
     assert refused
-    assert all(request.failed and "refused" in request.trouble.lower() for request in refused)
+    assert all(request.has_failed and "refused" in request.trouble.lower() for request in refused)
 
 
 def test_a_client_gives_up_after_its_patience(monkeypatch: pytest.MonkeyPatch) -> None:

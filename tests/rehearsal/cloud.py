@@ -88,10 +88,6 @@ def kill_make(
     assert time.monotonic() < deadline
 
 
-def failures(requests: list[Request]) -> list[Request]:
-    return [request for request in requests if request.failed]
-
-
 def versions(requests: list[Request]) -> set[str]:
     return {request.version for request in requests}
 

@@ -21,11 +21,11 @@ def said() -> list[str]:
 
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> Iterator[Clone]:
-    def say(output: str) -> None:
+    def log(output: str) -> None:
         said.append(output)
         print(output)
 
-    clone = Clone(tmp_path_factory.mktemp("rehearsal") / "clone", NAME, say=say)
+    clone = Clone(tmp_path_factory.mktemp("rehearsal") / "clone", NAME, log=log)
     Containers(NAME).remove()  # what a rehearsal that was killed has left
     try:
         yield clone

@@ -20,7 +20,8 @@ from docker.models.containers import Container
 
 from drills import load
 from drills.clone import Clone
-from tests.rehearsal.cloud import NAME, failures, hosts, run
+from drills.outcome import failures
+from tests.rehearsal.cloud import NAME, hosts, run
 from tests.rehearsal.probes import (
     BOMB,
     HOG,
@@ -251,7 +252,9 @@ def test_many_small_hogs_may_end_the_service_which_is_back_in_seconds_while_the_
     assert hogs.ill < 30
     instance = host.labels["timeservice.instance"]
     others = [
-        request for request in hogs.requests if not request.failed and request.instance != instance
+        request
+        for request in hogs.requests
+        if not request.has_failed and request.instance != instance
     ]
     assert len(others) > 0.4 * len(hogs.requests)
     assert len(failures(hogs.requests)) < 0.5 * len(hogs.requests)

@@ -11,7 +11,8 @@ import requests
 
 from drills import load
 from drills.clone import Clone
-from tests.rehearsal.cloud import failures, hosts, release, stacks, versions
+from drills.outcome import failures
+from tests.rehearsal.cloud import hosts, release, stacks, versions
 
 RATE = 50.0  # requests per second
 
