@@ -84,7 +84,7 @@ def samples(text: str) -> int:
 
 
 def times(text: str) -> int:
-    if int(text) < 1:
+    if not 1 <= int(text) <= sys.maxsize:
         raise argparse.ArgumentTypeError(f"{text} is not a number of times")
     return int(text)
 

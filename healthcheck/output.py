@@ -63,8 +63,8 @@ def write_output(text: str, path: Path | None) -> bool:
         if path.exists() and (not path.is_file() or Path("/dev") in path.absolute().parents):
             path.write_bytes(content)
         else:
-            # A link stays a link.
-            replace_file(path.resolve(), content)
+            # A link stays a link, unless it leads to itself.
+            replace_file(Path(os.path.realpath(path)), content)
     except OSError as error:
         print_error(f"healthcheck: {path} cannot be written: {error.strerror}")
         return False

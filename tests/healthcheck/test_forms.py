@@ -225,6 +225,13 @@ def test_a_link_stays_one_and_a_pipe_is_written_to(tmp_path: Path) -> None:
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
+def test_a_link_to_itself_is_replaced(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(link)
+    assert main(["127.0.0.1:9", "--reference", "local", "--output", str(link)]) == 2
+    assert link.read_text().startswith("Failed ")
+
+
 def test_standard_output_may_be_named_as_a_file(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "healthcheck", "127.0.0.1:9", "--reference", "local"]
     command += ["--output", "/dev/stdout"]

@@ -244,7 +244,12 @@ def test_a_signal_ends_the_command_well(number: int) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--count", "3"], ["--every", "0"], ["--every", "60", "--count", "0"]],
+    [
+        ["--count", "3"],
+        ["--every", "0"],
+        ["--every", "60", "--count", "0"],
+        ["--every", "60", "--count", "9" * 20],
+    ],
     ids=" ".join,
 )
 def test_wrong_usage_of_periods_is_unknown(
