@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import functools
 import itertools
-import os
 import signal
 from collections.abc import Callable, Sequence
 
@@ -25,16 +24,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = usage.parse_args(argv)
     if args.count is not None and args.every is None:
         usage.error("--count needs --every")
-    url = args.url
-    if url is None:
-        url = os.environ.get("TIMESERVICE_URL")
-        if not url:
-            usage.error(
-                "no URL: give it as the argument or set TIMESERVICE_URL; "
-                "in a clone, `make check` checks the local deployment"
-            )
+    if args.url is None:
+        usage.error(
+            "no URL: give it as the argument or set TIMESERVICE_URL; "
+            "in a clone, `make check` checks the local deployment"
+        )
     try:
-        url = complete_url(url)
+        url = complete_url(args.url)
     except BadUrl as error:
         usage.error(str(error))
     run_check = functools.partial(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -43,7 +44,8 @@ def parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("url", nargs="?", help="the service, with or without /now (default: $TIMESERVICE_URL)")
+    help_ = "the service, with or without /now (default: $TIMESERVICE_URL)"
+    add("url", nargs="?", default=os.environ.get("TIMESERVICE_URL") or None, help=help_)
     add("--limit", type=seconds, default=LIMIT, help="seconds (default: 1.0)")
     add("--samples", type=samples, default=SAMPLES, help="requests at most, 2 to 100 (default: 8)")
     add("--deadline", type=seconds, default=DEADLINE, help="seconds for everything (default: 10)")
