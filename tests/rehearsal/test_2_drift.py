@@ -19,7 +19,7 @@ def test_what_is_changed_by_hand_or_in_this_clone_alone_is_found_until_it_is_und
     (name,) = (
         group["logGroupName"]
         for group in groups
-        if group["logGroupName"].startswith("timeservice-local-healthcheck")
+        if "timeservice-local-healthcheck" in group["logGroupName"]
     )
     logs.put_retention_policy(logGroupName=name, retentionInDays=1)
     clone.replace("cfn/balancer.yaml", "Values: [/, /now]", "Values: [/, /now, /new]")
