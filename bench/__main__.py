@@ -4,8 +4,6 @@ Without a name, both run, in about ten minutes. Exit code 1 if the service fails
 bound or a verdict of the healthcheck is wrong. No rate decides: it depends on the machine.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ and NTP servers wait as long as the way there takes, read their clock, and wait 
 wait takes some 0.1 ms longer than asked for: a path is longer than stated, never shorter.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.server
 import json

@@ -5,8 +5,6 @@ sends the next request with each response, so its latency is that of a server th
 wrk shares this machine's CPUs, so the CPU time of a request is the fairer figure.
 """
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
 import time

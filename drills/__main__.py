@@ -5,8 +5,6 @@ A picture of each drill is in build/drills. The file log there has the output of
 Exit codes: 0 all drills held, 1 some did not, 2 wrong usage, 130 interrupted.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

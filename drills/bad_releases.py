@@ -1,7 +1,5 @@
 """Drills of releases that must fail: each reports why, leaves no trace, and reaches no client."""
 
-from __future__ import annotations
-
 from drills.clocks import false_time
 from drills.trial import Trial, drill, repeat
 

@@ -3,8 +3,6 @@
 The faults themselves are in drills/faults/.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """A copy of this clone with a deployment of its own: what is up or being edited stays as it is."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """Drills of the cloud around the hosts: its balancer, its API, a zone of it."""
 
-from __future__ import annotations
-
 import time
 
 from drills import outcome

@@ -1,7 +1,5 @@
 """Drills of hosts and the containers on them: they die, they hang, they are slow."""
 
-from __future__ import annotations
-
 import time
 
 from docker.models.containers import Container

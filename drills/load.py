@@ -1,7 +1,5 @@
 """A load on the deployment that keeps the result of every request; drills/sender.py sends it."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

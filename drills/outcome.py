@@ -1,7 +1,5 @@
 """What a drill has measured, and what must hold of it. Nothing in this module sends or waits."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A picture of a drill: requests and failures each second, latencies, and healthy hosts."""
 
-from __future__ import annotations
-
 from collections import Counter
 from math import floor
 from pathlib import Path

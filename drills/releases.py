@@ -1,7 +1,5 @@
 """Drills of releases: good ones, and releases that are disturbed."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

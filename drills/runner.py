@@ -1,7 +1,5 @@
 """Run drills on a deployment: bring it up, restore it before each drill, and remove it."""
 
-from __future__ import annotations
-
 import hashlib
 import sys
 import tempfile

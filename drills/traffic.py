@@ -1,7 +1,5 @@
 """Drills of clients: too many at once, and clients that never finish a request."""
 
-from __future__ import annotations
-
 import socket
 import time
 from collections.abc import Iterator

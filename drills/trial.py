@@ -1,7 +1,5 @@
 """A drill in progress: what it may do to the deployment, what it expects, and the load."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -4,8 +4,6 @@ It lists the Debian packages and the wheels of which the image holds the metadat
 gives the same bytes.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

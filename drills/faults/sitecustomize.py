@@ -6,8 +6,6 @@ the monotonic clock. A step moves only the wall clock, like setting it. A drift 
 like a quartz that runs fast.
 """
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

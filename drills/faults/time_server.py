@@ -4,8 +4,6 @@ Usage: time_server.py lie SECONDS | kiss | mute. It runs in the network of the t
 container, and redirects requests to itself until SIGTERM.
 """
 
-from __future__ import annotations
-
 import signal
 import socket
 import struct
