@@ -248,6 +248,8 @@ def test_every_check_whose_verdict_nobody_can_read_is_unknown() -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # With a buffer, Python prints what is left at its end.
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
         )
         assert process.stdout
         process.stdout.close()
