@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         # The message may repeat a URL with a password.
-        safe = re.sub(r"(//.*|\S*)@", "", message)
+        safe = re.sub(r"(?s)(//.*|\S*)@", "", message)
         self.exit(Exit.UNKNOWN, f"{self.prog}: error: {safe}\n")
 
 

@@ -176,6 +176,7 @@ def test_a_password_is_used_and_never_printed(
         ["http://x", "http://me:hush@y"],
         ["http://x", "http://me:12 hush@y"],
         ["http://x", "http://me:12/hush@y"],
+        ["http://x", "http://me:12\nhush 34@y"],
         ["http://x", "me:hush@y"],
         ["http://x", "--limit", "http://me:hush@y"],
         ["http://x", "--ntp", "http://host:123"],
