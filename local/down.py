@@ -27,9 +27,8 @@ DRAINED = 45  # seconds: the target group's deregistration delay, and some round
 def down(cloud: Containers, folder: Path) -> int:
     """Remove all of the deployment. Raises UserError if something stays."""
     cloud.check_owner()
-    if not cloud.leftovers():
-        print(f"Nothing to do: {cloud.name!r} is not up.")
-    else:
+    was_up = bool(cloud.leftovers())
+    if was_up:
         delete_stacks(cloud)
         with step("containers, volumes, networks, images"):
             cloud.remove()
@@ -37,7 +36,10 @@ def down(cloud: Containers, folder: Path) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     if left := cloud.leftovers():
         raise UserError("these could not be removed: " + ", ".join(left))
-    print("Removed. The Docker engine stays installed.")
+    if was_up:
+        print("Removed. The Docker engine stays installed.")
+    else:
+        print(f"Nothing to do: {cloud.name!r} is not up.")
     return 0
 
 

@@ -282,7 +282,7 @@ def test_down_says_when_there_is_nothing_to_do(
     containers: Containers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(["down"]) == 0
-    assert "Nothing to do: 'timeservice' is not up." in capsys.readouterr().out
+    assert capsys.readouterr().out == "Nothing to do: 'timeservice' is not up.\n"
     assert containers.removed == 0
 
 
