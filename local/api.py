@@ -15,8 +15,11 @@ REGION = "us-east-1"
 # The API is on this machine: a response that takes longer never comes.
 PATIENCE = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
 
-# Whatever profile AWS_PROFILE names, in an AWS account: it may even be missing.
-SESSION = boto3.Session(botocore_session=Session({"profile": (None, None, None, None)}))
+# The user's AWS configuration is for AWS accounts: here it is not read, and may be broken.
+UNSET = (None, None, None, None)
+SESSION = boto3.Session(
+    botocore_session=Session({"profile": UNSET, "config_file": UNSET, "credentials_file": UNSET})
+)
 
 
 class Credentials(NamedTuple):

@@ -93,8 +93,6 @@ def run_main(
         # The program makes one pulumi.RunError of any UserError. The original has the fields.
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from None
-        if isinstance(error, pulumi.RunError):
-            raise UserError(str(error)) from None
         if deployer.refused:
             raise deployer.refused from None
         raise

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs
@@ -315,11 +314,7 @@ def test_a_broken_template_is_refused_before_anything_is_built(
         program.check({})
 
 
-def test_settings_are_read_whatever_profile_the_environment_names(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "missing")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+def test_settings_are_read_for_a_command_that_deploys_nothing() -> None:
     assert program.settings({"minHosts": "3", "maxHosts": "4"}, "make cost").max_hosts == 4
     with pytest.raises(UserError, match="there is no setting 'size'"):
         program.settings({"size": "big"}, "make cost")

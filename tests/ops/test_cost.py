@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deployment import ROOT
 from deployment.settings import Settings
 from deployment.template import Template
 from local.program import settings
@@ -413,3 +418,11 @@ def test_a_wrong_argument_is_refused_with_what_is_known(
         cost.main(arguments)
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_broken_aws_configuration_does_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("# no configuration\n- broken\n")
+    broken = {"AWS_PROFILE": "missing", "AWS_CONFIG_FILE": str(tmp_path / "config")}
+    command = [sys.executable, "-m", "ops.cost"]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | broken, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
