@@ -47,7 +47,7 @@ def clock_drift(trial: Trial) -> None:
     trial.pass_grace_period()
     host = make_adjustable(trial)
     set_clock(trial, host, step=0.45)
-    # The service has asked its time server by then, and knows.
+    # By then the service has asked its time server, and knows its error.
     time.sleep(2 * POLL)
     serves = trial.states().get(instance_of(host)) == "healthy"
     trial.expect(serves, "a host whose clock is 0.45 s wrong serves")

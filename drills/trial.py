@@ -75,7 +75,7 @@ class Trial(Outcome):
         }
 
     def mark_fault(self) -> None:
-        """Take this moment for that of the fault."""
+        """Record this moment as that of the fault."""
         self.fault_at = time.time()
 
     @contextmanager
@@ -199,7 +199,7 @@ def repeat(action: Callable[[], None], period: float) -> Iterator[None]:
 
     def run() -> None:
         while not ended.is_set():
-            # What is away for the moment may be there the next time.
+            # A part that is away may be back at the next call.
             with suppress(Exception):
                 action()
             ended.wait(period)

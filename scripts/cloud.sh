@@ -12,8 +12,8 @@ make_base() {
         --include=docker.io,docker-cli,haproxy,chrony,curl,iproute2,iptables,python3,awscli,ca-certificates,tini
 }
 
-# One image for every part: what a container is, its command says. Imported as a whole, which takes
-# half of the time of a build in layers.
+# One image serves every part: a container's command decides which part it is. An import of the
+# whole takes half of the time of a build in layers.
 make_image() {
     local root=$context/root
     rm -rf "$context"

@@ -4,10 +4,10 @@
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$ROOT/build
-# It marks what belongs to this clone in a Docker engine.
+# CLONE marks what belongs to this clone in a Docker engine.
 # shellcheck disable=SC2034 # other scripts use it
 CLONE=$(printf %s "$ROOT" | sha256sum | cut -c 1-8)
-# Of packages; in the clone, so that nothing is left behind outside.
+# The cache of packages is in the clone, so that nothing is left behind outside.
 CACHE=$BUILD/cache-$(id -u)
 mkdir -p "$BUILD"
 cd "$ROOT"
@@ -123,7 +123,6 @@ list_needed() {
 digest() { cat "$@" | sha256sum | cut -c 1-12; }
 
 # sync_packages UV-ARGUMENT...: installs a group of uv.lock, with its hashes checked.
-# The cache stays in the clone, so that nothing is left behind outside.
 sync_packages() {
     env UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --cache-dir "$CACHE" --locked --no-install-project --python .venv "$@"
 }

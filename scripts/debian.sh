@@ -10,8 +10,8 @@ unpack_deb mmdebstrap
 tool=$BUILD/debian/mmdebstrap/usr
 # shellcheck disable=SC2016 # apt's placeholder, not ours
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -m1 -E '/debian/?$' || true)
-# Its mounts are its own: they end with it, even if it is killed. (Where that is not allowed, mounts
-# are not either.)
+# The mounts of mmdebstrap end with it, even if it is killed. A machine that does not allow this does
+# not allow mounts either.
 own_mounts=(unshare --mount)
 as_root "${own_mounts[@]}" true 2>/dev/null || own_mounts=()
 as_root "${own_mounts[@]}" env TMPDIR="${TMPDIR:-$BUILD}" PATH="$tool/bin:$PATH" "$tool/bin/mmdebstrap" --hook-dir="$tool/share/mmdebstrap/hooks/merged-usr" \

@@ -12,8 +12,8 @@ make_package() {
     rm -rf "$folder"
     install_wheels "$folder" manylinux_2_28 healthcheck/requirements.txt
     cp --parents sntp.py healthcheck/{,formats/}*.py "$folder"
-    # The commands in bin hold the path of this folder, and the RECORDs their digests: other bytes
-    # in each clone.
+    # The commands in bin hold the path of this folder, and the RECORDs the digests of the commands.
+    # Both would differ in each clone.
     rm -rf "${folder:?}/bin" "$folder/.lock" "$folder"/*.dist-info/RECORD
     .venv/bin/python - "$folder" build/healthcheck.zip <<'PYTHON'
 import sys, zipfile

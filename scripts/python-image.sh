@@ -11,7 +11,7 @@ folder=$1 tag=$2
 shift 2
 [ "$(uname -m)" = x86_64 ] || die "images are for x86_64, and are made on it: this machine is $(uname -m)"
 context=$BUILD/context
-# Named after the clone as well: two of them may build at once.
+# Two clones may build at once, so the name has the clone's.
 base=timeservice-$CLONE-base:$folder
 
 make_base() {
@@ -44,7 +44,7 @@ make_image() {
     # Without a network, and with the classic builder, which leaves no cache in the engine.
     as_docker env DOCKER_BUILDKIT=0 docker build --network none --force-rm --build-arg BASE="$base" \
         --tag "$tag" --file "$context/$folder/Dockerfile" "$@" "$context"
-    # Its name alone; it goes with the last image that is made from it.
+    # This removes the name alone. The base goes with the last image that is made from it.
     as_docker docker image rm "$base"
     rm -rf "$context"
 }

@@ -34,7 +34,7 @@ unit() {
     debian_packages cron libfakechroot libfaketime haproxy "${systemd[@]}"
 }
 
-# Neither an installed Chromium, which may be of any version, nor Playwright's, which is not signed.
+# An installed Chromium may be of any version, and Playwright's is not signed.
 chromium() {
     local folder=$BUILD/debian/chromium-headless-shell/usr/lib/chromium
     [ ! -e "$BUILD/debian/fonts.conf" ] || return 0
