@@ -74,24 +74,24 @@ def gigabytes(rate: float, size: int) -> float:
 
 
 def units(rate: float, connections: float, seconds: float, carries: tuple[int, int]) -> float:
-    """connections: a second, each open for so many seconds."""
+    """connections: new ones in a second. seconds: how long each stays open."""
     new, active = carries
     return max(connections / new, connections * seconds / active, gigabytes(rate, 805))
 
 
-def kept(rate: float) -> float:
+def lcus_of_kept_connections(rate: float) -> float:
     return units(rate, rate / 100, 1_000, (25, 3_000))
 
 
-def once(rate: float) -> float:
+def lcus_of_new_connections(rate: float) -> float:
     return units(rate, rate, 0.2, (25, 3_000))
 
 
-def once_nlb(rate: float) -> float:
+def nlcus_of_new_connections(rate: float) -> float:
     return units(rate, rate, 0.2, (800, 100_000))
 
 
-def tiered(quantity: float, tiers: list[tuple[float, float]]) -> float:
+def cost_in_tiers(quantity: float, tiers: list[tuple[float, float]]) -> float:
     cost = below = 0.0
     for end, price in tiers:
         cost += max(0.0, min(quantity, end) - below) * price
@@ -109,7 +109,7 @@ def balancer_cost(step: Step) -> float:
 
 def data_out(rate: float, size: int = 685) -> float:
     """US dollars a month."""
-    return tiered(gigabytes(rate, size) * 730, TRANSFER)
+    return cost_in_tiers(gigabytes(rate, size) * 730, TRANSFER)
 
 
 def hour(step: Step, units_cost: float) -> float:
@@ -147,15 +147,15 @@ def test_a_step_takes_and_costs_what_the_page_says(step: Step) -> None:
         f"{hosts} {step.type}",
         f"{busy:.0%}",
         f"{busy * step.zones / (step.zones - 1):.0%}",
-        f"{kept(step.rate):,.0f}",
-        f"{once(step.rate):,.0f}",
-        f"{once_nlb(step.rate):,.0f}",
+        f"{lcus_of_kept_connections(step.rate):,.0f}",
+        f"{lcus_of_new_connections(step.rate):,.0f}",
+        f"{nlcus_of_new_connections(step.rate):,.0f}",
     ]
-    each = hour(step, kept(step.rate) * 0.008)
+    each = hour(step, lcus_of_kept_connections(step.rate) * 0.008)
     assert costs == [
         dollars(hosts_cost(step)),
         dollars(balancer_cost(step)),
-        dollars(kept(step.rate) * 0.008),
+        dollars(lcus_of_kept_connections(step.rate) * 0.008),
         dollars(data_out(step.rate) / 730),
         dollars(each),
         f"{each * 730:,.0f}",
@@ -168,10 +168,10 @@ def test_the_limits_are_as_far_away_as_the_page_says() -> None:
     per_host = [share / step.hosts for share, step in zip(shares, STEPS, strict=True)]
     assert find_row("targets of one ALB (quota)")[1:] == [str(step.hosts) for step in STEPS]
     assert find_row("LCUs reserved for one ALB (quota), kept")[1:] == [
-        f"{kept(share):,.0f}" for share in shares
+        f"{lcus_of_kept_connections(share):,.0f}" for share in shares
     ]
     assert find_row("the same, a connection for each request")[1:] == [
-        f"{once(share):,.0f}" for share in shares
+        f"{lcus_of_new_connections(share):,.0f}" for share in shares
     ]
     assert find_row("new connections/s, one node to one host") == [
         f"{(65_535 - 1_023) / 60:,.0f}",
@@ -182,15 +182,19 @@ def test_the_limits_are_as_far_away_as_the_page_says() -> None:
 
 def test_the_alternatives_cost_what_the_page_says() -> None:
     monthly = {
-        "this design, connections kept": [hour(step, kept(step.rate) * 0.008) for step in STEPS],
-        "this design, one for each request": [
-            hour(step, once(step.rate) * 0.008) for step in STEPS
+        "this design, connections kept": [
+            hour(step, lcus_of_kept_connections(step.rate) * 0.008) for step in STEPS
         ],
-        "the same with an NLB": [hour(step, once_nlb(step.rate) * 0.006) for step in STEPS],
+        "this design, one for each request": [
+            hour(step, lcus_of_new_connections(step.rate) * 0.008) for step in STEPS
+        ],
+        "the same with an NLB": [
+            hour(step, nlcus_of_new_connections(step.rate) * 0.006) for step in STEPS
+        ],
         "Global Accelerator, on top": [0.025 + gigabytes(step.rate, 685) * 0.015 for step in STEPS],
         "CloudFront with a function, instead": [
             step.rate * 3_600 * (0.00000075 + 0.0000001)
-            + tiered(gigabytes(step.rate, 685) * 730, EDGE) / 730
+            + cost_in_tiers(gigabytes(step.rate, 685) * 730, EDGE) / 730
             for step in STEPS
         ],
         "data out alone": [data_out(step.rate) / 730 for step in STEPS],

@@ -228,11 +228,11 @@ class Recorded:
 
 
 @pytest.fixture
-def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
+def responses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorded]:
     monkeypatch.setattr("ops.drift.time.sleep", lambda _: None)
-    recorded = Recorded()
-    yield recorded
-    recorded.stubber.assert_no_pending_responses()
+    responses = Recorded()
+    yield responses
+    responses.stubber.assert_no_pending_responses()
 
 
 MODIFIED = {
@@ -257,12 +257,12 @@ DELETED = {"LogicalResourceId": "PrivateRoute", "StackResourceDriftStatus": "DEL
 
 
 def test_cloudformation_s_own_detection_is_waited_for_and_read_to_its_last_page(
-    recorded: Recorded,
+    responses: Recorded,
 ) -> None:
-    recorded.detection("DETECTION_IN_PROGRESS", "DETECTION_IN_PROGRESS", "DETECTION_COMPLETE")
-    recorded.page(MODIFIED, before="t-1")
-    recorded.page(DELETED, after="t-1")
-    assert list(drift.detect_drift(recorded.client, "s")) == [
+    responses.detection("DETECTION_IN_PROGRESS", "DETECTION_IN_PROGRESS", "DETECTION_COMPLETE")
+    responses.page(MODIFIED, before="t-1")
+    responses.page(DELETED, after="t-1")
+    assert list(drift.detect_drift(responses.client, "s")) == [
         Difference(
             "s", "HostSecurityGroup SecurityGroupIngress/0/CidrIp", "10.42.0.0/16", "0.0.0.0/0"
         ),
@@ -277,38 +277,38 @@ def test_cloudformation_s_own_detection_is_waited_for_and_read_to_its_last_page(
 
 
 def test_a_detection_that_fails_for_some_resources_still_counts_for_the_others(
-    recorded: Recorded,
+    responses: Recorded,
 ) -> None:
-    recorded.detection("DETECTION_FAILED", DetectionStatusReason="Failed to detect drift on [Vpc]")
-    recorded.page(DELETED)
+    responses.detection("DETECTION_FAILED", DetectionStatusReason="Failed to detect drift on [Vpc]")
+    responses.page(DELETED)
     found: list[Difference] = []
     with pytest.raises(UserError, match=r"Failed to detect drift on \[Vpc\]"):
-        found.extend(drift.detect_drift(recorded.client, "s"))
+        found.extend(drift.detect_drift(responses.client, "s"))
     assert [difference.where for difference in found] == ["PrivateRoute"]
 
 
 def test_a_detection_that_does_not_end_is_given_up(
-    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+    responses: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drift, "DETECTION_TIMEOUT", -1.0)
-    recorded.detection("DETECTION_IN_PROGRESS")
+    responses.detection("DETECTION_IN_PROGRESS")
     with pytest.raises(UserError, match="takes more than"):
-        list(drift.detect_drift(recorded.client, "s"))
+        list(drift.detect_drift(responses.client, "s"))
 
 
 class Deployed:
     """A deployment of one stack, whose drift detection AWS refuses."""
 
-    def __init__(self, recorded: Recorded) -> None:
-        self.cloudformation = recorded.client
+    def __init__(self, responses: Recorded) -> None:
+        self.cloudformation = responses.client
         stack = {
             "StackName": f"{PROD}-artifacts",
             "CreationTime": TIME,
             "StackStatus": "UPDATE_ROLLBACK_FAILED",
         }
-        recorded.stubber.add_response("describe_stacks", {"Stacks": [stack]})
-        recorded.stubber.add_response("get_template", {"TemplateBody": ARTIFACTS})
-        recorded.stubber.add_client_error("detect_stack_drift", "AccessDenied", "denied")
+        responses.stubber.add_response("describe_stacks", {"Stacks": [stack]})
+        responses.stubber.add_response("get_template", {"TemplateBody": ARTIFACTS})
+        responses.stubber.add_client_error("detect_stack_drift", "AccessDenied", "denied")
 
     def client(self, service: str) -> Any:
         assert service == "cloudformation"
@@ -316,13 +316,13 @@ class Deployed:
 
 
 def test_what_cannot_be_compared_keeps_nothing_else_from_it(
-    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+    responses: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise FileNotFoundError("no Pulumi.prod.yaml")
 
     monkeypatch.setattr(drift, "configuration", fail)
-    where = Target(PROD, "eu-west-1", Deployed(recorded).client)
+    where = Target(PROD, "eu-west-1", Deployed(responses).client)
     differences, unchecked = drift.find_drift(where, "prod", {})
     assert [tuple(difference) for difference in differences] == [
         (

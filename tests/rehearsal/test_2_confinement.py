@@ -199,7 +199,7 @@ def healthy(host: Container) -> bool:
 
 
 class Attacked(NamedTuple):
-    told: str  # the attack's status and output
+    output: str  # the attack's status and output
     requests: list[load.Request]  # of others, meanwhile
     ill: float  # seconds after it during which the host did not answer
     same: bool  # whether the container is the one that was started before
@@ -208,13 +208,13 @@ class Attacked(NamedTuple):
 def attack(clone: Clone, host: Container, code: str) -> Attacked:
     started = inspect_container(host, "{{.State.StartedAt}}")
     with load.run_load(f"{clone.url}/now", 20) as running:
-        status, told = python(host, code)
+        status, output = python(host, code)
         ill = until(lambda: healthy(host), 60)
         time.sleep(1)
     same = inspect_container(host, "{{.State.StartedAt}}") == started
-    done = Attacked(f"{status} {told.strip()}", running.requests, ill, same)
+    done = Attacked(f"{status} {output.strip()}", running.requests, ill, same)
     print(
-        f"{done.told!r}; ill for {ill:.1f} s; "
+        f"{done.output!r}; ill for {ill:.1f} s; "
         f"{len(failures(done.requests))} of {len(done.requests)} lost"
     )
     return done
@@ -224,7 +224,7 @@ def test_a_fork_bomb_gets_no_further_than_the_limit_and_is_not_noticed(
     clone: Clone, host: Container, loose: str
 ) -> None:
     bomb = attack(clone, host, BOMB)
-    forked = re.fullmatch(r"0 (\d+) Resource temporarily unavailable", bomb.told)
+    forked = re.fullmatch(r"0 (\d+) Resource temporarily unavailable", bomb.output)
     assert forked
     assert 40 < int(forked[1]) < 64  # the service's own processes and threads count as well
     assert bomb.same
@@ -236,7 +236,7 @@ def test_a_memory_hog_is_killed_at_the_limit_and_is_not_noticed(
     clone: Clone, host: Container, loose: str
 ) -> None:
     hog = attack(clone, host, HOG)
-    assert hog.told == "137 "
+    assert hog.output == "137 "
     assert hog.same
     assert failures(hog.requests) == []
     assert python(host, HOG, loose)[1] == "400 MB\n"

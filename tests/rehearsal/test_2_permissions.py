@@ -69,8 +69,8 @@ def role_of(engine: docker.DockerClient) -> api.Credentials:
     )
     status, output = run(hosts(engine)[0], "bash", "-c", script)
     assert status == 0
-    told = json.loads(output)
-    return api.Credentials(told["AccessKeyId"], told["SecretAccessKey"], told["Token"])
+    content = json.loads(output)
+    return api.Credentials(content["AccessKeyId"], content["SecretAccessKey"], content["Token"])
 
 
 def endpoint(engine: docker.DockerClient) -> str:
@@ -101,7 +101,7 @@ TRIES: dict[str, Callable[[Any], Any]] = {
 
 
 def get_refusal(credentials: api.Credentials, url: str, action: str) -> str:
-    """What the API answers; "" if it does as it is told."""
+    """Return the refusal of the API, "" if it complies."""
     try:
         TRIES[action](lambda service: api.client(url, service, credentials))
     except ClientError as answer:
