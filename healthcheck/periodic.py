@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from healthcheck import reference
 from healthcheck.clock import own_clocks, steady_time
@@ -41,20 +41,15 @@ class SparingReference:
     A server that sent a kiss of death is not asked again.
     """
 
-    def __init__(
-        self,
-        servers: Sequence[str],
-        measure: Callable[[Sequence[str], float], Reference] = reference.measure,
-    ) -> None:
+    def __init__(self, servers: Sequence[str]) -> None:
         self._servers = list(servers)
-        self._measure = measure
         self._last: Reference | None = None
 
     def __call__(self, patience: float) -> Reference:
         """Return the last reference while it is valid, else a new one within `patience` seconds."""
         last = self._last
         if last is None or not self._is_valid(last):
-            self._last = last = self._measure(self._servers, patience)
+            self._last = last = reference.measure(self._servers, patience)
             denied = {server.name for server in last.servers if server.denied}
             self._servers = [name for name in self._servers if name not in denied]
         # Our own clock may have been set meanwhile, so it is read again.

@@ -117,7 +117,8 @@ def test_servers_of_others_are_asked_seldom(
     monkeypatch: pytest.MonkeyPatch, names: list[str], age: float
 ) -> None:
     servers, now = Servers(), steady_time()
-    ask = SparingReference(names, servers)
+    monkeypatch.setattr(reference, "measure", servers)
+    ask = SparingReference(names)
     first = ask(1.0)
     assert ask(1.0) is first
     monkeypatch.setattr(periodic, "steady_time", lambda: now + age - 1)
@@ -131,7 +132,8 @@ def test_they_are_asked_again_when_this_machine_has_slept_and_not_when_its_clock
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     servers = Servers()
-    ask = SparingReference(["a"], servers)
+    monkeypatch.setattr(reference, "measure", servers)
+    ask = SparingReference(["a"])
     before = ask(1.0).own
     monkeypatch.setattr(periodic, "own_clocks", lambda: before._replace(epoch=before.epoch + 3600))
     ask(1.0)
@@ -150,7 +152,8 @@ def test_our_own_clock_in_place_of_silent_servers_is_read_each_time(
         asked.append(servers)
         return reference.own_clock("local")
 
-    ask = SparingReference(["a"], measure)
+    monkeypatch.setattr(reference, "measure", measure)
+    ask = SparingReference(["a"])
     first, real = ask(1.0), time.time
     monkeypatch.setattr(time, "time", lambda: real() + 3600)
     assert ask(1.0).own.epoch - first.own.epoch == pytest.approx(3600, abs=1)
@@ -161,7 +164,8 @@ def test_a_server_that_wants_to_be_left_alone_is(monkeypatch: pytest.MonkeyPatch
     servers = Servers()
     servers.denied = {"b"}
     monkeypatch.setattr(periodic, "REFERENCE_AGE", 0.0)
-    ask = SparingReference(["a", "b", "c"], servers)
+    monkeypatch.setattr(reference, "measure", servers)
+    ask = SparingReference(["a", "b", "c"])
     for _ in range(3):
         ask(1.0)
     assert servers.asked == [["a", "b", "c"], ["a", "c"], ["a", "c"]]
