@@ -93,7 +93,7 @@ def attempt(args: argparse.Namespace) -> int:
     limits = {key: os.environ[key] for key in LIMITS if os.environ.get(key)}
     try:
         if args.command == "validate":
-            # make up builds the archives next, and needs no engine for this.
+            # make up does this before it builds anything or starts an engine.
             program.check(parse_config(args.config))
             return 0
         return run(args, Containers(args.name, args.port, limits), folder)
