@@ -122,6 +122,7 @@ rehearsal: setup ## deploy, use, release, break and remove it, beside what is up
 	@$(SUDO) $(PYTHON) -m pytest -q -p no:cacheprovider -m rehearsal # no cache that belongs to root
 
 drill: setup ## break it in every way that it must survive; make drill NAME: in one way
+	@$(PYTHON) -m drills --check $$DRILLS
 	@$(BUILD_ALL)
 	@$(SUDO) $(PYTHON) -m drills $$DRILLS
 

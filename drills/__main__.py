@@ -25,10 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="a drill; by default, all of them")
-    names = parser.parse_args(argv).names or list(DRILLS)
+    parser.add_argument("--check", action="store_true", help="only check the names")
+    args = parser.parse_args(argv)
+    names = args.names or list(DRILLS)
     unknown = [name for name in names if name not in DRILLS]
     if unknown:
         parser.error(f"there is no drill {unknown[0]!r}; there are: {', '.join(DRILLS)}")
+    if args.check:
+        return 0
     try:
         with deploy_clone() as clone:
             return run_and_report(names, clone)

@@ -72,8 +72,6 @@ def run_recipe(*arguments: str) -> list[str]:
             ["cost", "REGION=eu-west-1", "HOSTS=3", "CONFIG=minHosts=3"],
             ["ops.cost", "--config", "minHosts=3", "--region", "eu-west-1", "--hosts", "3"],
         ),
-        (["drill"], ["drills"]),
-        (["drill", "host-dies", "burst"], ["drills", "host-dies", "burst"]),
     ],
     ids=lambda value: " ".join(value),
 )
@@ -82,6 +80,12 @@ def test_a_target_passes_its_variables_to_its_program(
 ) -> None:
     monkeypatch.setenv("HOST", "this-machine")  # some shells set it to this machine's own name
     assert run_recipe(*arguments, python) == ["-m", *program]
+
+
+def test_drills_are_checked_before_they_are_built(python: str) -> None:
+    names = ["host-dies", "burst"]
+    lines = run_recipe("drill", *names, python, "BUILD_ALL=echo built")
+    assert lines == ["-m", "drills", "--check", *names, "built", "-m", "drills", *names]
 
 
 @pytest.mark.parametrize(
