@@ -5,8 +5,6 @@ unsynchronised server and a response to another request all pass, and each forei
 its time-out.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import secrets

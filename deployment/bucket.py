@@ -1,7 +1,5 @@
 """Empty a bucket: CloudFormation deletes none with objects, old versions or unfinished uploads."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from deployment.errors import UserError

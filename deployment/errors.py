@@ -3,8 +3,6 @@
 Each front door prints the text. Where a setting is at fault, it adds its own command that sets it.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Mapping
 

@@ -1,7 +1,5 @@
 """List what a deployment has left in its AWS account, found by tag, stack, name, and VPC."""
 
-from __future__ import annotations
-
 import csv
 import re
 import shlex

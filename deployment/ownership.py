@@ -4,8 +4,6 @@ The rules are exact, because what belongs to the deployment may be deleted: `tim
 nothing of `timeservice-production`, and nothing of a deployment `timeservice-prod-network`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple

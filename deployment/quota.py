@@ -3,8 +3,6 @@
 An Auto Scaling group at the quota adds no hosts and raises no error: the release would time out.
 """
 
-from __future__ import annotations
-
 import pulumi
 import pulumi_aws as aws
 

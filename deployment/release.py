@@ -3,8 +3,6 @@
 `python -m deployment.release image|package` prints the digest of an archive's sources.
 """
 
-from __future__ import annotations
-
 import hashlib
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How the reviewer signs in, and which pages to open: an output for the deployer alone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

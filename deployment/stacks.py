@@ -1,7 +1,5 @@
 """Make a stack of a template, and an object of an archive."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 

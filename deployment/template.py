@@ -1,7 +1,5 @@
 """Read the CloudFormation templates in cfn/, and check values against their constraints."""
 
-from __future__ import annotations
-
 import functools
 import re
 from typing import Any

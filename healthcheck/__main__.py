@@ -1,7 +1,5 @@
 """Check that the service is up and its clock within a second of true time."""
 
-from __future__ import annotations
-
 import argparse
 import functools
 import itertools

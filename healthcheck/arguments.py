@@ -1,7 +1,5 @@
 """The command line: its options, and the help that explains the exit codes."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

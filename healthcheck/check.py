@@ -1,7 +1,5 @@
 """One check, from the URL to the verdict: measure until the verdict is proven or time is up."""
 
-from __future__ import annotations
-
 import random
 import threading
 import time

@@ -1,7 +1,5 @@
 """What can go wrong between the checker and the service: the reason and the text for each."""
 
-from __future__ import annotations
-
 import socket
 import ssl
 

@@ -5,8 +5,6 @@ HEALTHCHECK_LIMIT (seconds; default 1), HEALTHCHECK_NTP (servers, with commas be
 the command).
 """
 
-from __future__ import annotations
-
 import functools
 import os
 from collections.abc import Sequence

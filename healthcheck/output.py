@@ -1,7 +1,5 @@
 """Write results in the form, and to the place, that the arguments name."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import os

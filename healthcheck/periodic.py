@@ -1,7 +1,5 @@
 """Check again and again: when, against which reference, and when the service's state changes."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator, Sequence
 

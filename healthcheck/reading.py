@@ -1,7 +1,5 @@
 """What a check has measured, before it is judged."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 from healthcheck.clock import OwnClocks

@@ -1,7 +1,5 @@
 """True time: the majority of several NTP servers, or this machine's clock if none responds."""
 
-from __future__ import annotations
-
 import ipaddress
 import socket
 import threading

@@ -1,7 +1,5 @@
 """Parse the time that a service states, together with its resolution."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple

@@ -4,8 +4,6 @@ The time-outs of requests are for each read from the socket, so a server that se
 then is never late. At the deadline the main thread cuts the connection, and the reader ends.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import socket

@@ -1,7 +1,5 @@
 """Complete the URL of a service, and refuse one that cannot be requested."""
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit, urlunsplit
 
 import requests

@@ -1,7 +1,5 @@
 """Judge what was measured: a reading in, a verdict out."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from typing import Literal, NamedTuple

@@ -4,8 +4,6 @@ Python's own waiting (sleep, joining threads, events) uses clocks that libfaketi
 whole process; a wait then lasts for decades or fails. A socket's time-out is a number of seconds.
 """
 
-from __future__ import annotations
-
 import contextlib
 import socket
 from typing import Self

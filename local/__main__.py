@@ -4,8 +4,6 @@ Exit codes: 0 success, 1 failure, 2 wrong usage or another run is at work, 130 i
 up and check end with the exit code of the healthcheck: 0 OK, 2 Failed, 3 Unknown.
 """
 
-from __future__ import annotations
-
 import argparse
 import ctypes
 import os

@@ -1,7 +1,5 @@
 """Clients of the local AWS API, for the root of the account or for other credentials."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple

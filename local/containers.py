@@ -3,8 +3,6 @@
 Each has a label with the name of the deployment, and nothing without that label is ever touched.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import time

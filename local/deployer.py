@@ -3,8 +3,6 @@
 The SDK's test monitor hands over each resource. CloudFormation finds out what an update changes.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """make down: delete what is deployed through the API, then remove the local cloud."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """make shell, and which host a word means: by zone (a), number, instance id or container id."""
 
-from __future__ import annotations
-
 import os
 import sys
 from typing import NamedTuple, NoReturn

@@ -1,7 +1,5 @@
 """The deployer of the local cloud: a role with the policies of cfn/deployer.yaml."""
 
-from __future__ import annotations
-
 import json
 from contextlib import suppress
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Start the local cloud's containers, each on networks of its own."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """What a local deployment has left on this machine: in its Docker engine, and in build/."""
 
-from __future__ import annotations
-
 import os
 import shutil
 

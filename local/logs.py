@@ -1,7 +1,5 @@
 """make logs: the lines of every part, each with its source, in the order of time (UTC)."""
 
-from __future__ import annotations
-
 import json
 import re
 import signal

@@ -1,7 +1,5 @@
 """This machine: what it is, as figures depend on it, and a port of it."""
 
-from __future__ import annotations
-
 import os
 import platform
 import socket

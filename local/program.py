@@ -4,8 +4,6 @@ The SDK's test monitor takes the place of the engine, and `Deployer` that of the
 program no longer declares is deleted at the end.
 """
 
-from __future__ import annotations
-
 import logging
 import runpy
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The Pulumi project as the local cloud deploys it: its name, its stack, its configuration."""
 
-from __future__ import annotations
-
 import argparse
 import re
 import shlex

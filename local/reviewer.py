@@ -1,7 +1,5 @@
 """The reviewer in the local cloud: its password, and how it signs in."""
 
-from __future__ import annotations
-
 import json
 import os
 import secrets

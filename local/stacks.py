@@ -1,7 +1,5 @@
 """Create, update, wait for and delete CloudFormation stacks. All raise what boto3 raises."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """make status: stacks, hosts, URL. make check: the healthcheck of that URL."""
 
-from __future__ import annotations
-
 import json
 
 from deployment.errors import UserError

@@ -1,7 +1,5 @@
 """How a run works: its folder and its lock, its step lines, and how it waits."""
 
-from __future__ import annotations
-
 import fcntl
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """make up and make cloud: start the local cloud, run the program against it, check the service."""
 
-from __future__ import annotations
-
 import json
 import socket
 import time

@@ -5,8 +5,6 @@ billed, in the order of the table, with a source and a date for each price. Exit
 1 a resource type whose cost is not known, 2 a wrong argument, setting or Region.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -7,8 +7,6 @@ What could not be compared is printed as well.
 Exit codes: 0 no difference, 1 some, 2 wrong usage, 3 nothing is deployed, or AWS cannot be asked.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import time

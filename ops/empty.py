@@ -7,8 +7,6 @@ emptied, and only after all other stacks are deleted: hosts load their image fro
 Exit codes: 0 the bucket is empty or there is none, 1 refused, 2 wrong usage, 3 AWS cannot be asked.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

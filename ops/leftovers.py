@@ -8,8 +8,6 @@ Exit codes: 0 nothing is left, 1 something is left, 2 wrong usage, 3 nothing was
 everything could be listed.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

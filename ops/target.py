@@ -1,7 +1,5 @@
 """The deployment that a command is about: in the local cloud, or with --stack on AWS."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

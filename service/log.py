@@ -19,8 +19,6 @@ A request that succeeds has no line, which would cost more than the response. Li
 JSON come from before the log is set up, or from gunicorn, which prints some messages twice.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re

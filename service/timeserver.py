@@ -1,7 +1,5 @@
 """Asks the time server by NTP, in a background thread, and keeps what is known of our clock."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -1,7 +1,5 @@
 """A moment in the forms of /now. Whole numbers only: a float would lose the microseconds."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta, tzinfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -4,8 +4,6 @@ Errors are JSON too: {"error": {"status": 404, "message": "..."}}. A 500 also ha
 request_id of its line in the log. service/worker.py refuses what is no HTTP, in the same form.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import time

@@ -1,7 +1,5 @@
 """gunicorn's threaded worker, with a deadline for clients and JSON for what it refuses."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging

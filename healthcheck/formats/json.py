@@ -1,7 +1,5 @@
 """One JSON object in one line, for programs; schema.json describes it."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -4,8 +4,6 @@ The Monitoring Plugins' development guidelines define it:
 'label'=value[unit];[warn];[crit];[min];[max].
 """
 
-from __future__ import annotations
-
 from healthcheck.check import Result
 from healthcheck.formats.text import detail
 

@@ -1,7 +1,5 @@
 """Prometheus's text format, for the node exporter's textfile collector."""
 
-from __future__ import annotations
-
 from healthcheck.check import Result
 
 PREFIX = "timeservice_healthcheck"

@@ -1,7 +1,5 @@
 """The proof of a verdict: each response and each NTP server as an interval, and what they share."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from healthcheck.check import Result

@@ -1,7 +1,5 @@
 """One line for people."""
 
-from __future__ import annotations
-
 from healthcheck.check import Result
 from healthcheck.reading import Reference
 

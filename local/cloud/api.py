@@ -4,8 +4,6 @@ The role of the healthcheck's function may write metrics of one namespace. MiniS
 that condition, and would refuse the function every metric.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """HAProxy at run time: load a configuration, and let hosts come and go without a new one."""
 
-from __future__ import annotations
-
 import csv
 import io
 import socket

@@ -1,7 +1,5 @@
 """HAProxy's configuration: haproxy.cfg with the values that the AWS API returns."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The controller's view of the AWS API: groups and load balancing to read, metrics to write."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -4,8 +4,6 @@ Every second, the controller reads what the API wants, looks at what runs, and c
 brings the two together. It can be killed and started again at any moment.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections import Counter

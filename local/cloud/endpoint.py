@@ -1,7 +1,5 @@
 """The S3 gateway endpoint: HAProxy returns a 403 to what the endpoint's policy does not name."""
 
-from __future__ import annotations
-
 import functools
 import os
 import re

@@ -1,7 +1,5 @@
 """The Docker engine that the hosts run on, and the addresses and names of the balancer in it."""
 
-from __future__ import annotations
-
 import os
 from functools import cache
 

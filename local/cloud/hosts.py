@@ -1,7 +1,5 @@
 """EC2 instances as containers, each with a Docker engine of its own, on the network of its zone."""
 
-from __future__ import annotations
-
 import json
 import os
 import secrets

@@ -1,7 +1,5 @@
 """The metadata service of a host: version 2, with the paths that user data and the CLI use."""
 
-from __future__ import annotations
-
 import json
 import os
 import secrets

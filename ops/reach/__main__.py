@@ -7,8 +7,6 @@ reaches something else, or a control that would keep it closed is missing; 2 wro
 is no such deployment, or it cannot be read.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -7,8 +7,6 @@ https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Internet_Gateway.html
 Without the network, AWS's own API reaches what a resource policy or an ACL opens to everyone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """The ports that security groups and network ACLs open to the Internet, as sets."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from ipaddress import ip_network
 from typing import Any

@@ -1,7 +1,5 @@
 """Read a deployment's network, and whatever else could be public, from the AWS API."""
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from typing import Any, NamedTuple

@@ -4,8 +4,6 @@ A port is closed by its route, its network ACL, its security group, its address 
 Each of them alone may be opened unnoticed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 

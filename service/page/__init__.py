@@ -5,8 +5,6 @@ Content-Security-Policy names both by their digests, so the browser runs no othe
 types keep strings from becoming HTML or code.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from datetime import UTC, datetime
