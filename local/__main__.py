@@ -23,7 +23,7 @@ from local.hosts import shell
 from local.logs import logs
 from local.project import parse_config, parse_name
 from local.status import check, status
-from local.steps import Busy, get_folder, lock_deployment
+from local.steps import Busy, allow_closed_output, get_folder, lock_deployment
 from local.up import start, up
 
 # The share of the machine that each new host gets. 0.2 CPUs are a t3.micro without CPU credits.
@@ -75,13 +75,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     code = 0
-    try:
+    with allow_closed_output():
         code = attempt(args)
-        # At exit, Python would flush too late for the except clause.
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader, such as head, needs no more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 

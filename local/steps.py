@@ -1,6 +1,8 @@
 """How a run works: its folder and its lock, its step lines, and how it waits."""
 
 import fcntl
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +23,17 @@ class Busy(UserError):
 def get_folder(name: str) -> Path:
     """Return the folder of a deployment in build/; make up writes it and make down removes it."""
     return ROOT / "build" / ("local" if name == DEFAULT else f"local-{name}")
+
+
+@contextmanager
+def allow_closed_output() -> Iterator[None]:
+    """Let the reader of standard output, such as head, leave early without a traceback."""
+    try:
+        yield
+        # At exit, Python would flush too late for the except clause.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

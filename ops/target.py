@@ -16,6 +16,7 @@ from deployment.errors import UserError
 from local.api import REGION, client_of
 from local.containers import DEFAULT, Containers
 from local.project import DEPLOYMENT, PROJECT, STACK, parse_name, read_config
+from local.steps import allow_closed_output
 
 
 class Target(NamedTuple):
@@ -63,13 +64,15 @@ def run(
     name_help = f"of the deployment in the local cloud (default: $NAME, else {DEFAULT})"
     parser.add_argument("--name", type=parse_name, default=name, help=name_help)
     args = parser.parse_args(argv)
+    code = 3
     try:
-        return command(args)
+        with allow_closed_output():
+            code = command(args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
     except (BotoCoreError, ClientError) as error:
         print(f"error: AWS cannot be asked: {error}", file=sys.stderr)
-    return 3
+    return code
 
 
 def get_target(args: argparse.Namespace) -> Target:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +72,17 @@ def test_a_name_that_nothing_can_have_is_refused(
         target.run("ops.leftovers", None, [], lambda _: 0)
     assert ended.value.code == 2
     assert f"argument --{variable.lower()}: '{value}': use " in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_early_causes_no_traceback() -> None:
+    code = """from ops import target
+def print_much(_):
+    print("x" * 1_000_000)
+    return 0
+target.run("ops.reach", "", [], print_much)"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as pipe:
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
