@@ -74,7 +74,7 @@ def measure() -> bool:
 
 @contextlib.contextmanager
 def start_servers(cpus: float) -> Iterator[dict[str, Container]]:
-    """Start all servers, each with so many CPUs, and wait until they respond."""
+    """Start all servers, each with this number of CPUs, and wait until they respond."""
     limits: Any = {"nano_cpus": int(cpus * 1e9), "mem_limit": "1g", "memswap_limit": "1g"}
     config = ROOT / "build/bench-nginx.conf"
     engine = docker.from_env()

@@ -76,7 +76,7 @@ def command() -> int:
         return main()
     except KeyboardInterrupt:
         return Exit.UNKNOWN
-    # Without threads or memory, or after a bug of ours, there is no verdict.
+    # Without threads or memory, or after a bug in the check, there is no verdict.
     except Exception as defect:
         print_error(f"healthcheck: the check itself failed: {defect!a}")
         return Exit.UNKNOWN

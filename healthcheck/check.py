@@ -113,7 +113,7 @@ class _Run:
 
     def measure(self, bell: Bell) -> None:
         """Measure the reference and the service, then ring."""
-        # A bug of ours, or too few threads or files. The verdict names the exception.
+        # A bug in the check, or too few threads or files. The verdict names the exception.
         try:
             self._asking.start()
             self._sample_with_retry()

@@ -83,12 +83,12 @@ class Controller:
         elif server is None:
             balancer.register(host.address)
             self.registered[host.instance] = time.monotonic()
-        elif server.unhealthy and self._was_checked(host, aws):
+        elif server.unhealthy and self._has_had_time_for_checks(host, aws):
             age = time.time() - host.started
             if age > group.grace_period:
                 self._drain(host, server, aws, "it is unhealthy")
 
-    def _was_checked(self, host: Host, aws: Balancing) -> bool:
+    def _has_had_time_for_checks(self, host: Host, aws: Balancing) -> bool:
         """Return whether checks could have found the host healthy since its registration.
 
         All hosts are down at first in a balancer that starts again.

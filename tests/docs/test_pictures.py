@@ -19,7 +19,7 @@ TEMPLATES = {path.stem for path in FOLDER.glob("*.yaml")}
 def groups(picture: str) -> list[tuple[set[str], ElementTree.Element]]:
     """(classes, element) of each group, in the order of the file."""
     file = ROOT / f"docs/{picture}.svg"
-    root = ElementTree.parse(file).getroot()  # noqa: S314 - a file of ours
+    root = ElementTree.parse(file).getroot()  # noqa: S314 - the file is in the repository
     return [(set(group.get("class", "").split()), group) for group in root.iter(f"{SVG}g")]
 
 

@@ -18,7 +18,7 @@ def requests(*failed_at: int, until: int = 100) -> list[Request]:
 
 
 def looks(*healthy: int) -> list[Look]:
-    """A look each second at so many healthy hosts."""
+    """Return a look for each second, with this number of healthy hosts."""
     return [Look(float(at), count) for at, count in enumerate(healthy)]
 
 

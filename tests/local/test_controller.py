@@ -214,7 +214,7 @@ def test_old_hosts_are_not_ill_because_the_balancer_has_forgotten_them(
 
 
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """It is so many seconds later."""
+    """Let the clock advance by that many seconds."""
     now = time.monotonic() + seconds
     monkeypatch.setattr(time, "monotonic", lambda: now)
 

@@ -90,7 +90,9 @@ def is_noticed(clone: Path) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--sample", type=int, default=10**6, help="try so many, chosen by chance")
+    parser.add_argument(
+        "--sample", type=int, default=10**6, help="how many mutations to try, chosen by chance"
+    )
     sample = parser.parse_args().sample
     contents = {part: template.content for part, template in read_all().items()}
     mutations = [(part, *each) for part in contents for each in list_mutations(contents[part])]
