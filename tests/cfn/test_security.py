@@ -168,7 +168,7 @@ def test_the_balancer_refuses_malformed_requests() -> None:
     assert balancer["routing.http.desync_mitigation_mode"] in ("defensive", "strictest")
 
 
-def test_no_policy_allows_a_wildcard_action_but_for_cloudformation_to_look() -> None:
+def test_no_policy_allows_a_wildcard_action_but_for_services_to_look() -> None:
     for name, statement in statements():
         actions = (
             statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
@@ -176,8 +176,12 @@ def test_no_policy_allows_a_wildcard_action_but_for_cloudformation_to_look() -> 
         wild = [action for action in actions if "*" in action and statement["Effect"] == "Allow"]
         if wild:
             assert all(action.endswith(":Describe*") for action in wild), name
-            via = statement["Condition"]["ForAnyValue:StringEquals"]
-            assert via == {"aws:CalledVia": "cloudformation.amazonaws.com"}, name
+            condition = statement["Condition"]
+            via = condition.get("ForAnyValue:StringEquals") or condition["Bool"]
+            assert via in (
+                {"aws:CalledVia": "cloudformation.amazonaws.com"},
+                {"aws:ViaAWSService": "true"},
+            ), name
 
 
 def test_all_resources_are_allowed_only_under_a_condition() -> None:

@@ -30,7 +30,7 @@ UNUSED: dict[str, dict[str, str]] = {
         "autoscaling:*NotificationConfiguration": "no notifications of groups",
         "autoscaling:*Processes": "none is suspended",
         "autoscaling:[AD]*tach*": "a group is never updated",
-        "ec2:Get*": "the instance type is named, not described",
+        "ec2:Get*": "but for ec2:GetSecurityGroupsForVpc, which needs.CALLED_BY_SERVICES lists",
         "managed-fleets:*": "no managed fleets",
         "ssm:Get*": "the template's parameter has looked up the image",
         "vpc-lattice:*": "no VPC Lattice",

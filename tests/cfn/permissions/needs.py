@@ -45,6 +45,23 @@ LOOKED_UP = {
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcs",
 }
+# What services that CloudFormation calls look up or do in the deployer's name, one service further.
+# Auto Scaling: CloudTrail of a CreateAutoScalingGroup. The balancer: AWS's managed policy
+# ElasticLoadBalancingFullAccess, and aws-load-balancer-controller#3917 for the security groups.
+CALLED_BY_SERVICES = {
+    "ec2:CreateTags": "Auto Scaling, at a launch",
+    "ec2:DescribeAccountAttributes": "the balancer",
+    "ec2:DescribeAddresses": "the balancer",
+    "ec2:DescribeAvailabilityZones": "Auto Scaling",
+    "ec2:DescribeInstanceTypes": "Auto Scaling",
+    "ec2:DescribeInternetGateways": "the balancer",
+    "ec2:DescribeLaunchTemplateVersions": "Auto Scaling",
+    "ec2:DescribeSecurityGroups": "the balancer",
+    "ec2:DescribeSubnets": "the balancer, Auto Scaling",
+    "ec2:DescribeVpcs": "the balancer, Auto Scaling",
+    "ec2:GetSecurityGroupsForVpc": "the balancer, Auto Scaling",
+    "ec2:RunInstances": "Auto Scaling, as a dry run",
+}
 
 
 def _regional(service: str, *resources: str) -> list[str]:
@@ -105,6 +122,7 @@ RESOURCES = [
         f"stack/{HEALTHCHECK}/1",
     ),
 ]
+LAUNCHED = re.compile(":(?:instance|volume)/")
 SERVICE_LINKED = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role"
 
 
@@ -115,6 +133,8 @@ def questions(boundary: str) -> list[Question]:
     handlers = set().union(*map(list_needed, templates_types())) | LOOKED_UP
     for action in sorted(_expand(handlers)):
         needs += _for_cloudformation(action, boundary)
+    for action in sorted(CALLED_BY_SERVICES):
+        needs += _for_service(action)
     return needs
 
 
@@ -132,7 +152,10 @@ def _expand(permissions: set[str]) -> set[str]:
 
 
 def _for_cloudformation(action: str, boundary: str) -> list[Question]:
-    context = _usual() | {"aws:CalledVia": "cloudformation.amazonaws.com"}
+    context = _usual() | {
+        "aws:CalledVia": "cloudformation.amazonaws.com",
+        "aws:ViaAWSService": "true",
+    }
     if action == "iam:CreateServiceLinkedRole":
         return [
             Question(
@@ -143,10 +166,22 @@ def _for_cloudformation(action: str, boundary: str) -> list[Question]:
     context |= {"iam:PermissionsBoundary": boundary, "ec2:InstanceType": "t3.micro"}
     needs = []
     for resource in _resources(action):
+        if action == "ec2:CreateTags" and LAUNCHED.search(resource):
+            continue  # Auto Scaling tags those
         service = "lambda" if "healthcheck" in resource else "ec2"
         own = {"iam:PassedToService": f"{service}.amazonaws.com"} | _tags(action, resource)
         needs.append(Question(action, resource, context | own))
     return needs
+
+
+def _for_service(action: str) -> list[Question]:
+    """Without aws:CalledVia, which AWS does not document for a call at one remove."""
+    context = _usual() | {"aws:ViaAWSService": "true", "ec2:InstanceType": "t3.micro"}
+    return [
+        Question(action, resource, context)
+        for resource in _resources(action)
+        if action != "ec2:CreateTags" or LAUNCHED.search(resource)
+    ]
 
 
 def _usual() -> dict[str, str]:

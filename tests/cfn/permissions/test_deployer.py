@@ -13,7 +13,7 @@ import pytest
 from tests.cfn.permissions.evaluators import EVALUATORS, Identity, Question, ministack
 from tests.cfn.permissions.handlers import UNUSED, list_needed, list_permissions, templates_types
 from tests.cfn.permissions.inside import format_question
-from tests.cfn.permissions.needs import LOOKED_UP, PROGRAM, questions
+from tests.cfn.permissions.needs import CALLED_BY_SERVICES, LOOKED_UP, PROGRAM, questions
 from tests.support.templates import TEMPLATES
 
 pytestmark = pytest.mark.integration
@@ -29,6 +29,8 @@ STATEMENTS = [
     for policy, statements in POLICIES.items()
     for statement in statements
 ]
+FROM_CLOUDFORMATION = {"aws:CalledVia": "cloudformation.amazonaws.com"}
+FROM_A_SERVICE = {"aws:ViaAWSService": "true"}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,9 @@ def test_without_any_one_of_its_statements_something_is_denied(
 
 
 def test_no_action_is_allowed_that_nobody_needs() -> None:
-    needed_actions = set(PROGRAM).union(LOOKED_UP, *map(list_needed, templates_types()))
+    needed_actions = set(PROGRAM).union(
+        LOOKED_UP, CALLED_BY_SERVICES, *map(list_needed, templates_types())
+    )
     allowed = {action for _, action in _actions()}
     assert {
         action
@@ -86,12 +90,14 @@ def test_what_is_left_out_is_something_that_a_handler_names() -> None:
     assert set(UNUSED) <= templates_types()
 
 
-def test_all_but_the_program_s_own_calls_are_cloudformation_s() -> None:
+def test_all_but_the_program_s_own_calls_come_from_a_service() -> None:
     by_hand = {
         statement["Sid"]
         for policy, statements in POLICIES.items()
         for statement in statements
-        if policy != "Program" and "ForAnyValue:StringEquals" not in statement["Condition"]
+        if policy != "Program"
+        and statement["Condition"].get("ForAnyValue:StringEquals") != FROM_CLOUDFORMATION
+        and statement["Condition"].get("Bool") != FROM_A_SERVICE
     }
     # These are limited by whom a role is for.
     assert by_hand == {"PassRoles", "ServiceLinkedRoles"}

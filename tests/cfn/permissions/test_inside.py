@@ -81,6 +81,7 @@ def test_a_bucket_of_the_same_name_in_another_account_is_not_read(grants: Grants
         ("function", '"cloudwatch:namespace": "timeservice"', '"aws:ResourceAccount": "*"'),
         ("function", "logs:CreateLogStream", "logs:*"),
         ("deployer", '"aws:CalledVia": "cloudformation.amazonaws.com"', '"aws:CalledVia": "*"'),
+        ("deployer", '"aws:ViaAWSService": "true"', '"aws:ViaAWSService": ["true", "false"]'),
         ("deployer", ":stack/timeservice-demo-network/", ":stack/*"),
         ("deployer", "timeservice-demo-artifacts-bucket-", "timeservice-*"),
         ("deployer", '["t3.micro", "t3.small"]', '"*"'),
