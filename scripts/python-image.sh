@@ -18,7 +18,8 @@ make_base() {
     # debconf comes with a dependency of Python and needs perl, which is not there. mmdebstrap runs
     # extract hooks alone, because nothing is installed. The packages' metadata, the digests of their
     # files and their licences stay where scanners of images without dpkg look for them
-    # (scripts/sbom.py). The name, the resolvers and the mirror of this machine go.
+    # (scripts/sbom.py). The name, the resolvers and the mirror of this machine go. The mmdebstrap of
+    # Debian 13 leaves the links for /lib and its like to base-files, which is not there.
     # shellcheck disable=SC2016 # $1 is the hooks' argument
     scripts/debian.sh "$BUILD/base.tar" --variant=extract --include=python3.13 \
         --dpkgopt='path-include=/usr/share/doc/*/copyright' \
@@ -26,6 +27,8 @@ make_base() {
         --extract-hook='cd "$1" && mkdir -p var/lib/dpkg/status.d && for deb in var/cache/apt/archives/*.deb; do
             name=var/lib/dpkg/status.d/$(dpkg-deb --field "$deb" Package)
             dpkg-deb --field "$deb" >"$name" && dpkg-deb --info "$deb" md5sums >"$name.md5sums" || exit 1; done' \
+        --extract-hook='cd "$1" && for folder in bin lib lib64; do
+            [ -e "$folder" ] || [ ! -d "usr/$folder" ] || ln -s "usr/$folder" "$folder" || exit 1; done' \
         --extract-hook='cd "$1" && rm -rf var/cache etc/apt/sources.list etc/fstab etc/hostname etc/resolv.conf'
 }
 
