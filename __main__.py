@@ -86,7 +86,7 @@ hosts = stack(
         **size,
     },
     variant=release,
-    minutes=45,  # 25 for a slow boot (the wait condition), the rest for a rollback
+    minutes=40,  # 35 of the wait condition, and the rest for the group
 )
 
 packaged = upload("package", package, bucket, f"healthcheck/{package.digest}.zip")

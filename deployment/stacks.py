@@ -21,20 +21,22 @@ def stack(
     *,
     variant: str = "",
     protect: bool = False,
-    minutes: int = 15,
+    minutes: int = 10,
     after: pulumi.Resource | None = None,
     never_replaced: Sequence[str] = (),
 ) -> aws.cloudformation.Stack:
     """Deploy cfn/<part>.yaml as the stack <project>-<stack>-<part>, or ...-<part>-<variant>.
 
     variant: when it changes, a new stack is made beside the old one. minutes: time limit of a
-    creation, update or deletion. never_replaced: logical ids (`*` allowed) of resources that an
+    creation. never_replaced: logical ids (`*` allowed) of resources that an
     update may change but not replace.
     """
     template = read(part)
     deployment = name()
     resource = f"{part}-{variant}" if variant else part
-    timeout = f"{minutes}m"
+    # CloudFormation gives up first, and deletes what it has made, while Pulumi still waits for it.
+    # Otherwise it could go on for hours, and make hosts of a release that Pulumi takes for failed.
+    timeout = f"{minutes + 10}m"
     return aws.cloudformation.Stack(
         resource,
         name=f"{deployment}-{resource}",
@@ -44,12 +46,12 @@ def stack(
         # A failed creation would leave a stack in ROLLBACK_COMPLETE, which blocks its name. The
         # state of Pulumi still has the stack; `pulumi up --refresh` finds that it is gone.
         on_failure="DELETE",
+        timeout_in_minutes=minutes,
         policy_body=_stack_policy(never_replaced) if never_replaced else None,
         tags={"project": pulumi.get_project(), "deployment": deployment},
         opts=pulumi.ResourceOptions(
             protect=protect,
             depends_on=after,
-            # By default the provider gives up after 30 minutes, before a wait condition may.
             custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout),
         ),
     )

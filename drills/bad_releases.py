@@ -35,7 +35,7 @@ def bad_clock(trial: Trial) -> None:
 
 @drill("a release whose user data fails")
 def bad_user_data(trial: Trial) -> None:
-    install, missing = "dnf install -y -q docker\n", "dnf install -y -q docker-of-tomorrow\n"
+    install, missing = "kernel-livepatch docker\n", "kernel-livepatch docker-of-tomorrow\n"
     change_badly(trial, "cfn/hosts.yaml", install, missing, "failed while installing Docker")
 
 

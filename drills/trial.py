@@ -28,7 +28,7 @@ RATE = 200.0
 # Seconds within which a host's successor serves.
 REPLACEMENT = 60.0
 # Seconds of the hosts' grace period: in the template, and for a drill that must not wait for it.
-GRACE_PERIOD, SHORT_GRACE_PERIOD = 1500, 60
+GRACE_PERIOD, SHORT_GRACE_PERIOD = 2100, 60
 # The longest time in seconds that two failing health checks take. HAProxy begins a check 5 s (the
 # interval) after the end of the last one, and it may take 5 s. The controller looks once a second.
 TWO_CHECKS = 2 * (5.0 + 5.0) + 1

@@ -153,7 +153,7 @@ ALARM_RULES = {
         *("LessThanThreshold", {"Ref": "MinHosts"}),
     ),
     "balancer.UnhealthyHostsAlarm": (
-        *("UnHealthyHostCount", "Minimum", 60, 25, "GreaterThanThreshold", 0),
+        *("UnHealthyHostCount", "Minimum", 60, 35, "GreaterThanThreshold", 0),
     ),
     "balancer.TargetErrorsAlarm": (
         *("HTTPCode_Target_5XX_Count", "Sum", 60, 2, "GreaterThanThreshold", 0),

@@ -32,7 +32,7 @@ COMMANDS = {
         *api/token*) echo token; exit "${PUT_STATUS:-0}" ;;
         *instance-id*) echo "${INSTANCE-i-0abc}"; exit "${METADATA_STATUS:-0}" ;;
         *availability-zone*) echo eu-west-1a ;;
-        *health*) echo "${HEALTH:-200}" ;;
+        *health*) printf '"state": "%s"' "${STATE-synchronised}" >"$3"; echo "${HEALTH:-200}" ;;
         esac""",
     "dnf": 'printf "%s" "${DNF_ERRORS-}" >&2; exit "${DNF_STATUS:-0}"',
     "systemctl": "",
@@ -43,7 +43,7 @@ COMMANDS = {
         case "$1" in
         load) cat >/dev/null; echo "${LOADED-Loaded image: timeservice:0123}" ;;
         run) touch "$CALLS.running"; exit "${RUN_STATUS:-0}" ;;
-        inspect) test -e "$CALLS.running" ;;
+        inspect) test -e "$CALLS.running" && echo "${RESTARTS-0}" ;;
         logs) printf '%s' "$LOGS" >&2; exit "${LOGS_STATUS:-0}" ;;
         stop) exit "${LOGS_STATUS:-0}" ;;
         esac""",
@@ -79,6 +79,7 @@ def boot(tmp_path: Path) -> Booting:
         calls, signals = tmp_path / "calls", tmp_path / "signals"
         # The only wait without a command is shortened.
         text = script().replace("SECONDS + 300", "SECONDS + 1")
+        text = text.replace("/run/health", str(tmp_path / "health"))
         done = subprocess.run(
             ["/bin/bash", "-c", text],
             env={
@@ -157,24 +158,30 @@ DOCKER_RUN = (
 )
 
 
-def test_a_good_boot_runs_exactly_these_commands(boot: Booting) -> None:
+INSTALL = "dnf install -y -q --setopt=install_weak_deps=False --disablerepo=kernel-livepatch docker"
+RESTARTS = "docker inspect --format {{.RestartCount}} timeservice"
+
+
+def test_a_good_boot_runs_exactly_these_commands(boot: Booting, tmp_path: Path) -> None:
     calls = boot().calls
     # The two ends of one pipe start in either order.
-    calls[6:8] = sorted(calls[6:8])
+    calls[7:9] = sorted(calls[7:9])
     assert calls == [
         TOKEN,
         f"{LATEST}/instance-id",
         TOKEN,
         f"{LATEST}/placement/availability-zone",
-        "dnf install -y -q docker",
+        "systemctl stop amazon-ssm-agent.service dnf-makecache.timer",
+        INSTALL,
         "systemctl enable --now docker",
         "aws s3 cp --region eu-west-1 --only-show-errors "
         "s3://artifacts/images/0123456789ab.tar.gz -",
         "docker load",
         "chronyc waitsync 120 0.1 0 1",
         DOCKER_RUN,
+        RESTARTS,
         "sleep 1",
-        "curl -s -o /run/health --max-time 5 -w %{http_code} http://127.0.0.1/health",
+        f"curl -s -o {tmp_path}/health --max-time 5 -w %{{http_code}} http://127.0.0.1/health",
         "sleep 15",
         SIGNAL,
     ]
@@ -220,6 +227,7 @@ def test_a_host_whose_clock_was_never_right_serves_nobody(boot: Booting) -> None
         ({"RUN_STATUS": "125"}, "starting the service"),
         ({"CHRONYC_STATUS": "1"}, "waiting for the clock to be synchronised"),
         ({"HEALTH": "503"}, "waiting for /health to say 200"),
+        ({"HEALTH": "000", "RESTARTS": "3"}, "waiting for /health to say 200"),
     ],
     ids=str,
 )
@@ -234,11 +242,35 @@ def test_a_failure_is_told_once_with_its_step_and_line(
     assert signal["Reason"].splitlines()[0] in done.output  # in the console's output as well
 
 
+def test_a_service_that_does_not_stay_up_fails_the_boot_without_a_wait(boot: Booting) -> None:
+    done = boot(HEALTH="000", RESTARTS="3")
+    assert "/health said nothing after 3 restarts" in done.signals[0]["Reason"]
+    assert not any("/health" in call for call in done.calls if call.startswith("curl -s "))
+
+
+def test_a_release_that_cannot_reach_the_time_server_fails_and_serves_on(boot: Booting) -> None:
+    done = boot(STATE="server_silent")
+    (signal,) = done.signals
+    assert signal["Status"] == "FAILURE"
+    assert "waiting for the service to be synchronised" in signal["Reason"]
+    assert "server_silent" in signal["Reason"]
+    assert "docker stop timeservice" not in done.calls
+
+
+def test_the_aws_cli_asks_for_credentials_more_than_once() -> None:
+    (words,) = re.findall(r"export (AWS_METADATA.+)", script())
+    assert dict(word.split("=") for word in words.split()) == {
+        "AWS_METADATA_SERVICE_TIMEOUT": "5",
+        "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "5",
+        "AWS_MAX_ATTEMPTS": "5",
+    }
+
+
 def test_the_line_told_is_the_line_that_failed(boot: Booting) -> None:
     reason = boot(DNF_STATUS="1").signals[0]["Reason"]
     match = re.search(r"line (\d+): (.+)\)", reason)
     assert match
-    assert script().splitlines()[int(match[1]) - 1] == match[2] == "dnf install -y -q docker"
+    assert script().splitlines()[int(match[1]) - 1] == match[2] == INSTALL
 
 
 def test_a_service_that_never_gets_healthy_has_the_last_word(boot: Booting) -> None:

@@ -87,7 +87,7 @@ def test_times_that_drills_wait_for_are_those_of_the_templates() -> None:
     longest = (interval + max(interval, timeout)) * target["UnhealthyThresholdCount"]
     assert longest + 1 == trial.TWO_CHECKS == 21
     group = the("AutoScaling::AutoScalingGroup")
-    assert group["HealthCheckGracePeriod"] == trial.GRACE_PERIOD == 1500
+    assert group["HealthCheckGracePeriod"] == trial.GRACE_PERIOD == 2100
 
 
 def test_the_values_that_were_drilled_are_those_in_use() -> None:
@@ -99,7 +99,7 @@ def test_the_values_that_were_drilled_are_those_in_use() -> None:
     assert target["HealthyThresholdCount"] == 2
     assert target["UnhealthyThresholdCount"] == 2
     assert attributes["deregistration_delay.timeout_seconds"] == "30"
-    assert the("CloudFormation::WaitCondition")["Timeout"] == "1500"
+    assert the("CloudFormation::WaitCondition")["Timeout"] == "2100"
 
 
 def test_drills_do_not_run_beside_others_of_the_same_clone(
