@@ -8,13 +8,16 @@
 
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
-# sudo, where Docker's socket is closed to this user. Evaluated in each recipe, because `make up`
-# may install Docker first. The environment carries proxies and certificates along. No compiled file
-# belongs to root.
-SUDO = $(shell [ -w /var/run/docker.sock ] || [ -n "$$DOCKER_HOST" ] || [ "$$(id -u)" = 0 ] || \
-	echo sudo -E env PYTHONDONTWRITEBYTECODE=1)
+# As root, where Docker's socket is closed to this user.
+SUDO := scripts/with-docker.sh
 # A deployment on AWS needs no Docker.
 LOCAL_SUDO = $(if $(filter-out local,$(STACK)),,$(SUDO))
+
+# What these hold for other work changes nothing here. scripts/common.sh has more of the kind.
+unexport BASH_ENV ENV SHELLOPTS CDPATH GREP_OPTIONS POSIXLY_CORRECT \
+	$(filter PYTHON% PYTEST_%,$(.VARIABLES))
+# A list of targets is for one after the other, also if MAKEFLAGS has -j.
+.NOTPARALLEL:
 
 # Programs get these from the environment, so no value is ever a part of a shell's command line.
 export NAME PORT HOST HOST_CPUS HOST_MEMORY STACK CONFIG COMMAND REGION HOSTS DRILLS
@@ -102,9 +105,8 @@ lint: setup ## ruff, mypy, cfn-lint, shellcheck, check-jsonschema, zizmor, node
 scan: setup ## templates, secrets, and known vulnerabilities
 	@scripts/scan.sh
 
-# One process more than there are cores, because many tests wait. Each keeps what it compiles,
-# whatever the environment sets: it would compile everything anew.
-PYTEST := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX="$(CURDIR)/build/pycache" \
+# One process more than there are cores, because many tests wait.
+PYTEST := PYTHONPYCACHEPREFIX="$(CURDIR)/build/pycache" \
 	$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5
 unit: setup ## functions, templates, the Pulumi program
 	@scripts/tools.sh unit

@@ -2,13 +2,28 @@
 # Sourced by the other scripts, which then run in the clone's folder, and end at the first command
 # that fails.
 set -euo pipefail
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# What somebody's environment sets for other work changes nothing here. The package indexes, proxies
+# and certificates stay.
+unset CDPATH GREP_OPTIONS TAR_OPTIONS POSIXLY_CORRECT VIRTUAL_ENV CONDA_PREFIX \
+    DOCKER_CONTENT_TRUST DOCKER_DEFAULT_PLATFORM
+for name in "${!PYTHON@}" "${!PIP_@}" "${!UV_@}"; do
+    case $name in
+    *INDEX* | *LINKS | *CERT* | *TLS | *HOST | *PROXY | *TIMEOUT | *RETRIES | *KEYRING* | *CONFIG_FILE) ;;
+    *) unset "$name" ;;
+    esac
+done
+export LC_ALL=C.UTF-8 PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1
+[ -w "${TMPDIR:-/tmp}" ] || unset TMPDIR
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 BUILD=$ROOT/build
 # CLONE marks what belongs to this clone in a Docker engine.
 # shellcheck disable=SC2034 # other scripts use it
 CLONE=$(printf %s "$ROOT" | sha256sum | cut -c 1-8)
 # The cache of packages is in the clone, so that nothing is left behind outside.
 CACHE=$BUILD/cache-$(id -u)
+LOG=${TIMESERVICE_LOG:-$BUILD/log}
 mkdir -p "$BUILD"
 cd "$ROOT"
 
@@ -21,41 +36,74 @@ die() {
     exit 1
 }
 
-# step TEXT COMMAND...: runs the command, with its output in build/log. Shows its end on failure.
+# step TEXT COMMAND...: runs the command, with its output in the log. Shows its end on failure.
 step() {
-    local text=$1 start=${EPOCHREALTIME//[.,]/} status before hint=
-    touch "$BUILD/log"
-    before=$(wc -l <"$BUILD/log")
+    local text=$1 start=${EPOCHREALTIME//[.,]/} status before ticker='' hint=''
+    touch "$LOG"
+    before=$(wc -l <"$LOG")
     shift
-    printf '  %-58s ' "$text"
+    [ -n "${TIMESERVICE_TICKER:-}" ] || {
+        tick "$text" &
+        ticker=$!
+    }
     set +e # not in an `if`: that would switch off `set -e` inside of the command as well
     (
         set -e
         "$@"
-    ) >>"$BUILD/log" 2>&1 </dev/null
+    ) >>"$LOG" 2>&1 </dev/null
     status=$?
     set -e
+    stop_ticker "$ticker"
     if [ "$status" != 0 ]; then
-        printf 'failed\n\n'
-        tail -n +$((before + 1)) "$BUILD/log" | tail -n 15 >&2
-        if tail -n +$((before + 1)) "$BUILD/log" | grep -qiE 'connect|resolv|timed out|fetch'; then
+        printf '  %-58s failed\n\n' "$text"
+        tail -n +$((before + 1)) "$LOG" | tail -n 15 >&2
+        if tail -n +$((before + 1)) "$LOG" | grep -q 'No space left on device'; then
+            hint=" The disk is full: free 4 GB of it, and try again."
+        elif tail -n +$((before + 1)) "$LOG" | grep -qiE 'connect|resolv|timed out|fetch'; then
             hint=" If it was the network, try again: what is done stays done."
         fi
-        die "\"$text\" failed; the whole output is in build/log.$hint"
+        die "\"$text\" failed; the whole output is in ${LOG#"$ROOT/"}.$hint"
     fi
-    printf '%6.1f s\n' "$(((${EPOCHREALTIME//[.,]/} - start) / 100000))e-1"
+    printf '  %-58s %6.1f s\n' "$text" "$(((${EPOCHREALTIME//[.,]/} - start) / 100000))e-1"
 }
 
-# as_root COMMAND...: with sudo where we are not root.
+# tick TEXT: shows how long it has taken: each second on a terminal, else every ten seconds.
+tick() {
+    local start=$SECONDS now
+    # Nothing of this keeps the lock or a reader of the output waiting, also if the script is killed.
+    while sleep 1 >/dev/null 2>&1 9>&- && kill -0 $$ 2>/dev/null; do
+        now=$((SECONDS - start))
+        if [ -t 1 ]; then
+            printf '  %-58s %4d s\r' "$1" "$now"
+        elif [ $((now % 10)) = 0 ]; then
+            printf '  %-58s %4d s so far\n' "$1" "$now"
+        fi
+    done
+}
+
+stop_ticker() {
+    [ -n "$1" ] || return 0
+    kill "$1" 2>/dev/null || true
+    wait "$1" 2>/dev/null || true
+}
+
+# as_root COMMAND...: with sudo where we are not root. sudo-rs ignores -E, so the variables that
+# matter are arguments.
 as_root() {
+    local name kept=(PYTHONDONTWRITEBYTECODE=1)
     if [ "$(id -u)" = 0 ]; then
         "$@"
-    elif command -v sudo >/dev/null; then
-        sudo "$@"
-    else
+        return
+    fi
+    if ! command -v sudo >/dev/null; then
         echo "'$*' must run as root, and there is no sudo" >&2
         return 1
     fi
+    for name in CONFIG HOST HOST_CPUS HOST_MEMORY NAME PORT REGION STACK TMPDIR LC_ALL "${!TIMESERVICE_@}" "${!DOCKER_@}" \
+        {http,https,no,all}_proxy {HTTP,HTTPS,NO,ALL}_PROXY SSL_CERT_FILE REQUESTS_CA_BUNDLE CURL_CA_BUNDLE; do
+        [ -z "${!name:-}" ] || kept+=("$name=${!name}")
+    done
+    sudo env "${kept[@]}" "$@"
 }
 
 # one_at_a_time: waits for the other scripts of this clone. The scripts that this one calls do not
@@ -92,6 +140,17 @@ as_docker() {
     fi
 }
 
+# update_lists: apt waits for dpkg's lock, but not for that of the lists. The updates that a new machine
+# starts by itself hold both.
+update_lists() {
+    local output
+    until output=$(as_root apt-get update 2>&1); do
+        echo "$output"
+        [[ $output == *"get lock"* && $SECONDS -lt 300 ]] || return 1
+        sleep 5
+    done
+}
+
 # unpack_deb PACKAGE: unpacks a Debian package into build/debian, without installing it. Its folder
 # exists only when it is complete.
 unpack_deb() {
@@ -100,7 +159,7 @@ unpack_deb() {
     mkdir -p "$BUILD/debian/archives"
     (
         cd "$BUILD/debian/archives"
-        apt-get download "$1" || { as_root apt-get update && apt-get download "$1"; }
+        apt-get download "$1" || { update_lists && apt-get download "$1"; }
         dpkg -x "$1"_*.deb "$folder.part"
         mv "$folder.part" "$folder"
     )
@@ -109,7 +168,7 @@ unpack_deb() {
 # unpack_deb_that_runs PACKAGE: with the packages that it needs, where they are not installed.
 unpack_deb_that_runs() {
     local needed package
-    needed=$(list_needed "$1" || { as_root apt-get update >/dev/null && list_needed "$1"; })
+    needed=$(list_needed "$1" || { update_lists >&2 && list_needed "$1"; })
     for package in $needed; do unpack_deb "$package"; done
     # The last: its folder shows that all of them are there.
     unpack_deb "$1"
@@ -122,15 +181,52 @@ list_needed() {
 # digest FILE...: 12 hex digits of their contents.
 digest() { cat "$@" | sha256sum | cut -c 1-12; }
 
-# sync_packages UV-ARGUMENT...: installs a group of uv.lock, with its hashes checked.
-sync_packages() {
-    env UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --cache-dir "$CACHE" --locked --no-install-project --python .venv "$@"
+# find_stamp: the file that marks .venv as current: for these locks, this Python, and this folder.
+find_stamp() {
+    local python
+    python=$(.venv/bin/python -c 'import sys; print(sys.version, sys.base_prefix, sys.prefix)' 2>/dev/null) || python=none
+    echo ".venv/$({ cat uv.lock scripts/uv.txt && echo "$python"; } | sha256sum | cut -c 1-12)"
+}
+
+# our_pip ARGUMENT...: of .venv. Debian's python3 comes without pip; it is taken from this package,
+# without installing that.
+our_pip() {
+    PYTHONPATH=$(echo "$BUILD"/debian/python3-pip-whl/usr/share/python-wheels/pip-*.whl) .venv/bin/python -m pip "$@"
+}
+
+# our_uv ARGUMENT...: with pip's indexes and certificates, because uv does not read pip's settings.
+our_uv() (
+    while IFS='=' read -r key value; do
+        case $key in
+        *.index-url) name=UV_INDEX_URL ;;
+        *.extra-index-url) name=UV_EXTRA_INDEX_URL ;;
+        *.trusted-host) name=UV_INSECURE_HOST ;;
+        *.cert) name=SSL_CERT_FILE ;;
+        *.proxy) name=ALL_PROXY ;;
+        *) continue ;;
+        esac
+        [ -n "${!name:-}" ] || export "$name=$(tr -d "'" <<<"${value//\\n/ }")"
+    done < <(our_pip config list)
+    UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never UV_CACHE_DIR=$CACHE .venv/bin/uv "$@"
+)
+
+# export_group GROUP FILE: the packages of a group of uv.lock, with their hashes.
+export_group() {
+    .venv/bin/uv export --quiet --frozen --no-header --no-annotate --no-emit-project --no-default-groups \
+        --group "$1" -o "$2" >/dev/null
+}
+
+# install_group GROUP PYTHON UV-ARGUMENT...: installs exactly that group there. `uv sync` would take
+# the packages from the index that uv.lock names, and from no mirror of it.
+install_group() {
+    export_group "$1" "$BUILD/$1.txt"
+    our_uv pip sync --python "$2" --require-hashes "${@:3}" "$BUILD/$1.txt"
 }
 
 # install_wheels FOLDER PLATFORM REQUIREMENTS: hash-checked, for Python 3.13 on that platform,
 # whatever runs here.
 install_wheels() {
-    "$ROOT/.venv/bin/uv" pip install --cache-dir "$CACHE" --target "$1" --require-hashes --only-binary :all: \
+    our_uv pip install --target "$1" --require-hashes --only-binary :all: \
         --python-version 3.13 --python-platform "x86_64-$2" -r "$3"
 }
 

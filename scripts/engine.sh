@@ -15,11 +15,12 @@ wait_for_answer() {
 }
 
 install_engine() {
-    as_root apt-get update
+    update_lists
     # From Debian 13 on, the client is a package of its own.
     local client=
     [ -z "$(apt-cache policy docker-cli)" ] || client=docker-cli
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends docker.io ${client:+"$client"} iptables
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends \
+        docker.io ${client:+"$client"} iptables
 }
 
 # An engine that was killed leaves its pid file; if that number belongs to another process by now, a

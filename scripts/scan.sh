@@ -53,8 +53,7 @@ secrets() {
 packages() {
     local group
     for group in dev tools mutation; do
-        .venv/bin/uv export --quiet --frozen --no-header --no-annotate --no-emit-project --no-default-groups --group "$group" \
-            -o "$work/$group.txt" >/dev/null
+        export_group "$group" "$work/$group.txt"
         scan "$work" pip-audit --vulnerability-service=osv --osv-url="${OSV_URL:-https://api.osv.dev/v1/query}" \
             --progress-spinner=off --disable-pip --requirement="$work/$group.txt"
         if grep '^requests\.exceptions\.' "$work/report" >"$work/why"; then

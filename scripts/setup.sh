@@ -3,27 +3,22 @@
 # .venv is current.
 source "$(dirname "$0")/common.sh"
 
-stamp=.venv/$(digest uv.lock scripts/uv.txt)
-[ ! -e "$stamp" ] || exit 0
+[ ! -e "$(find_stamp)" ] || exit 0
 one_at_a_time
-[ ! -e "$stamp" ] || exit 0 # another make has made it meanwhile
+[ ! -e "$(find_stamp)" ] || exit 0 # another make has made it meanwhile
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     die "Python 3.11 or later is needed as python3; here it is: $(python3 --version 2>&1 || echo none)"
 
 make_venv() {
     rm -rf .venv
-    # Debian's python3 comes without ensurepip. Then pip is taken from Debian's package, without
-    # installing that.
-    if python3 -m venv .venv; then
-        pip=(.venv/bin/python -m pip)
-    else
+    # Debian's python3 comes without ensurepip.
+    if ! python3 -m venv .venv; then
         python3 -m venv --without-pip .venv
         unpack_deb python3-pip-whl
-        pip=(env PYTHONPATH="$(echo "$BUILD"/debian/python3-pip-whl/usr/share/python-wheels/pip-*.whl)" .venv/bin/python -m pip)
     fi
-    "${pip[@]}" install --no-cache-dir --require-hashes -r scripts/uv.txt
-    sync_packages --no-build
-    touch "$stamp"
+    our_pip install --no-cache-dir --require-hashes -r scripts/uv.txt
+    install_group dev .venv/bin/python --no-build
+    touch "$(find_stamp)"
 }
 step "Python packages into .venv" make_venv

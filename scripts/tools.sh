@@ -67,18 +67,18 @@ once() {
     touch "$1"
 }
 
-# install_group GROUP UV-ARGUMENT...: into a folder of its own, beside .venv.
-install_group() {
-    rm -rf "${BUILD:?}/$1"
-    UV_PROJECT_ENVIRONMENT=$BUILD/$1 sync_packages --only-group "$@"
+# install_beside GROUP UV-ARGUMENT...: into a virtual environment of its own, beside .venv.
+install_beside() {
+    our_uv venv --quiet --clear --python .venv/bin/python "$BUILD/$1"
+    install_group "$1" "$BUILD/$1/bin/python" "${@:2}"
 }
 
 scanners() {
-    once "$BUILD/tools/$(digest uv.lock)" "checkov, kingfisher, pip-audit, Node.js" install_group tools --no-build
+    once "$BUILD/tools/$(digest uv.lock)" "checkov, kingfisher, pip-audit, Node.js" install_beside tools --no-build
 }
 
 mutation() {
-    once "$BUILD/mutation/$(digest uv.lock)" "cosmic-ray" install_group mutation
+    once "$BUILD/mutation/$(digest uv.lock)" "cosmic-ray" install_beside mutation
 }
 
 install_evaluator() {

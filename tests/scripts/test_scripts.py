@@ -6,72 +6,13 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-# What the scripts need of a machine; the rest of its commands is not there for them.
-TOOLS = [
-    "awk",
-    "bash",
-    "cat",
-    "cut",
-    "date",
-    "dirname",
-    "env",
-    "flock",
-    "grep",
-    "id",
-    "mkdir",
-    "mv",
-    "rm",
-    "sha256sum",
-    "sleep",
-    "tail",
-    "true",
-    "touch",
-    "wc",
-]
-
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """A clone with the scripts alone."""
-    shutil.copytree(ROOT / "scripts", tmp_path / "clone" / "scripts")
-    return tmp_path / "clone"
-
-
-@pytest.fixture
-def run(clone: Path, tmp_path: Path) -> Run:
-    """Run a script on a machine that has TOOLS and the commands in the keyword arguments."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for tool in TOOLS:
-        path = shutil.which(tool)
-        assert path, tool
-        (folder / tool).symlink_to(path)
-
-    def run(*command: str, docker_host: str = "", **stubs: str) -> subprocess.CompletedProcess[str]:
-        for name, body in stubs.items():
-            stub = folder / name
-            stub.unlink(missing_ok=True)  # it may be a link to the machine's own
-            stub.write_text(f"#!/bin/bash\n{body}\n")
-            stub.chmod(0o755)
-        return subprocess.run(
-            command,
-            cwd=clone,
-            env={"PATH": str(folder), "DOCKER_HOST": docker_host},
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-
-    return run
 
 
 def test_an_engine_that_answers_is_used_without_a_word(run: Run) -> None:
@@ -160,7 +101,7 @@ def test_two_scripts_of_a_clone_wait_for_each_other(run: Run, clone: Path, wait_
 def set_up(clone: Path) -> str:
     """Shell code that marks .venv as current."""
     (clone / "uv.lock").touch()
-    return "mkdir .venv; touch .venv/$(digest uv.lock scripts/uv.txt)"
+    return f"mkdir -p .venv/bin; ln -s {sys.executable} .venv/bin/python; touch $(find_stamp)"
 
 
 def test_what_is_set_up_is_used_while_another_make_is_at_work(run: Run, clone: Path) -> None:

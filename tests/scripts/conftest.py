@@ -1,0 +1,80 @@
+"""A clone with scripts alone, on a machine that has few commands."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# What the scripts need of a machine; the rest of its commands is not there for them.
+TOOLS = [
+    "awk",
+    "bash",
+    "cat",
+    "cut",
+    "date",
+    "dirname",
+    "env",
+    "flock",
+    "grep",
+    "id",
+    "ln",
+    "mkdir",
+    "mv",
+    "rm",
+    "sha256sum",
+    "sed",
+    "sleep",
+    "tail",
+    "tr",
+    "true",
+    "touch",
+    "wc",
+]
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone with the scripts alone, at a path with a space."""
+    shutil.copytree(ROOT / "scripts", tmp_path / "the clone" / "scripts")
+    return tmp_path / "the clone"
+
+
+@pytest.fixture
+def run(clone: Path, tmp_path: Path) -> Run:
+    """Run a script on a machine that has TOOLS and the commands in the keyword arguments."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in TOOLS:
+        path = shutil.which(tool)
+        assert path, tool
+        (folder / tool).symlink_to(path)
+
+    def run(
+        *command: str,
+        docker_host: str = "",
+        environment: Mapping[str, str] | None = None,
+        **stubs: str,
+    ) -> subprocess.CompletedProcess[str]:
+        for name, body in stubs.items():
+            stub = folder / name
+            stub.unlink(missing_ok=True)  # it may be a link to the machine's own
+            stub.write_text(f"#!/bin/bash\n{body}\n")
+            stub.chmod(0o755)
+        return subprocess.run(
+            command,
+            cwd=clone,
+            env={"PATH": str(folder), "DOCKER_HOST": docker_host, **(environment or {})},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    return run
