@@ -194,6 +194,13 @@ def test_a_record_says_the_release_of_each_host_if_the_host_does(
     ]
 
 
+def test_a_query_that_groups_by_a_host_too_is_drawn_as_bars() -> None:
+    """CloudWatch draws lines only for a query that groups by bin() alone."""
+    grouped = [widget for widget in widgets("log") if "by bin(" in widget["query"]]
+    assert [widget["view"] for widget in grouped] == ["bar", "bar"]
+    assert all(", host." in widget["query"] for widget in grouped)
+
+
 def test_the_reviewer_may_open_it_and_run_its_queries() -> None:
     statements = RESOURCES["reviewer.Access"]["Properties"]["PolicyDocument"]["Statement"]
     allowed = {
