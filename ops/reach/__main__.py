@@ -12,42 +12,40 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ops.reach.ingress import Ingress, find_ingress, list_nodes
-from ops.reach.ports import Ports
 from ops.reach.state import State, read_state
-from ops.reach.weaknesses import Egress, find_egress, find_weaknesses
+from ops.reach.weaknesses import find_weaknesses, list_egress
 from ops.target import get_target, run
-
-HTTP: Ports = frozenset({("tcp", 80)})
 
 
 class Reach(NamedTuple):
+    """egress: the ports and peers that hosts may send to."""
+
     ingress: list[Ingress]
-    egress: list[Egress]
+    egress: list[tuple[str, str]]
     weaknesses: list[str]
 
     @property
     def problems(self) -> list[str]:
         """Return sentences, or [] if exactly the balancer's port 80 is reachable."""
-        balancer = [
+        expected = [
             item
             for item in self.ingress
-            if item.name.startswith("load balancer ") and item.over == "IPv4"
+            if item.name.startswith("load balancer ") and item[1:3] == ("IPv4", "tcp 80")
+        ][:1]
+        problems = [
+            f"{item.name} is reachable: {item.port} over {item.over}"
+            for item in self.ingress
+            if item not in expected
         ]
-        problems = []
-        if not any(item.ports >= HTTP for item in balancer):
-            problems.append("the load balancer's port 80 is not reachable over IPv4")
-        expected = [item for item in balancer if item.ports == HTTP][:1]
-        for item in self.ingress:
-            if item not in expected:
-                problems.append(f"{item.name} is reachable: {item.port} over {item.over}")
+        if not expected:
+            problems.append("no load balancer is reachable on port 80 alone over IPv4")
         return problems + self.weaknesses
 
 
 def compute_reach(state: State) -> Reach:
-    ingress = find_ingress(state)
     hosts = [node for node in list_nodes(state) if node.is_host]
-    egress = sorted({item for node in hosts for item in find_egress(state, node)})
-    return Reach(ingress, egress, find_weaknesses(state, ingress))
+    egress = {item for node in hosts for item in list_egress(state, node)}
+    return Reach(find_ingress(state), sorted(egress), find_weaknesses(state))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,38 +1,28 @@
 """Compute from a deployment's state what the Internet reaches, by AWS's rules.
 
 Packets reach a node if all of this holds: it has a public address; the route table of its subnet
-leads that family to an attached internet gateway; the subnet's network ACL and the node's security
-groups let a source on the Internet in; a load balancer has a listener on the port.
+leads to an attached internet gateway; its security groups let a source on the Internet in; a load
+balancer has a listener on the port. Network ACLs are not read, because they only close.
 https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Internet_Gateway.html
-Without the network, AWS's own API reaches what a resource policy or an ACL opens to everyone.
+This is computed for IPv4. Without IPv6 addresses in the VPC, nothing has any, and the weaknesses
+contain those.
+Without the network, AWS's own API reaches what a resource policy opens to everyone.
 """
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ops.reach.ports import ALL, FAMILIES, NONE, Ports, format_ports, get_acl_ports, get_group_ports
-from ops.reach.state import Items, State
-
-EVERYTHING = {
-    "IpProtocol": "-1",
-    "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
-    "Ipv6Ranges": [{"CidrIpv6": "::/0"}],
-}
-EVERYONE = (
-    "http://acs.amazonaws.com/groups/global/AllUsers",
-    "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",  # of any AWS account
-)
+from ops.reach.ports import ALL, NONE, Ports, format_ports, get_public_ports
+from ops.reach.state import State
 
 
 class Ingress(NamedTuple):
-    """What the Internet reaches. over: IPv4, IPv6, or API. port: of the API, the action."""
+    """What the Internet reaches. over: IPv4 or API. port: of the API, the action."""
 
     name: str
     over: str
     port: str
     reason: str
-    ports: Ports = NONE
-    groups: tuple[str, ...] = ()  # the security groups that let it in
 
 
 class Node(NamedTuple):
@@ -40,55 +30,46 @@ class Node(NamedTuple):
 
     name: str
     subnet: str
-    groups: list[str] | None  # ids of its security groups; None if nothing filters it
-    addresses: dict[str, str]  # by family, why it has a public address
+    groups: list[str]  # ids of its security groups; without any, nothing filters it
+    is_public: bool  # whether it has a public address
     listeners: Ports = ALL
     is_host: bool = False
 
-    def get_rules(self, state: State, key: str = "IpPermissions") -> Items:
-        return [EVERYTHING] if self.groups is None else state.get_rules(self.groups, key)
-
 
 def find_ingress(state: State) -> list[Ingress]:
-    found: dict[tuple[str, str, str], Ingress] = {}
+    found = []
     for node in list_nodes(state):
-        for family, address in node.addresses.items():
-            route = _find_gateway_route(state, node.subnet, family)
-            ports = node.listeners & get_group_ports(node.get_rules(state), family)
-            ports &= get_acl_ports(state.get_acl(node.subnet), family)
-            if route and ports:
-                port, groups = format_ports(ports), tuple(node.groups or ())
-                reason = f"{route}; {address}; {' '.join(groups) or 'no security group'}"
-                ingress = Ingress(node.name, family, port, reason, ports, groups)
-                # A balancer has a node in each of its subnets.
-                found.setdefault((node.name, family, port), ingress)
-    return [*found.values(), *_find_api_ingress(state)]
+        ports = get_reached_ports(state, node)
+        if ports:
+            table = state.get_route_table(node.subnet)["RouteTableId"]
+            reason = f"routed by {table}; let in by {' '.join(node.groups) or 'no group'}"
+            found.append(Ingress(node.name, "IPv4", format_ports(ports), reason))
+    # A balancer has a node in each of its subnets.
+    return [*dict.fromkeys(found), *_find_api_ingress(state)]
 
 
-def _find_gateway_route(state: State, subnet: str, family: str) -> str:
-    """Return the route between the Internet and the subnet in words, or "" if there is none."""
-    table = state.get_route_table(subnet)
-    for destination, target in list_routes(table):
-        is_ipv6 = ":" in destination
-        matches = destination.startswith("pl-") or is_ipv6 == (family == "IPv6")
-        if matches and target in state.internet_gateways:
-            return f"{target}, {destination} in {table['RouteTableId']} of {subnet}"
-    return ""
+def get_reached_ports(state: State, node: Node) -> Ports:
+    """Return the ports that the Internet reaches at the node's public address."""
+    routes = list_routes(state.get_route_table(node.subnet))
+    is_routed = any(target in state.internet_gateways for _, target in routes)
+    if not is_routed or not node.is_public:
+        return NONE
+    if not node.groups:
+        return node.listeners
+    return node.listeners & get_public_ports(state.get_rules(node.groups), "IPv4")
 
 
 def list_routes(table: dict[str, Any]) -> list[tuple[str, str]]:
     """Return destination and target of each route except the VPC's own and gateway endpoints'."""
     routes = []
     for route in table.get("Routes", []):
-        if route.get("Origin") == "CreateRouteTable" and route.get("GatewayId") == "local":
-            continue
         destination, target = "?", "nowhere"
         for key, value in route.items():
             if key.startswith("Destination"):
                 destination = value or destination
             elif key.endswith(("Id", "Arn")) and key != "InstanceOwnerId":
-                target = value
-        if not target.startswith("vpce-"):
+                target = value or target
+        if target != "local" and not target.startswith("vpce-"):
             routes.append((destination, target))
     return routes
 
@@ -98,23 +79,18 @@ def list_nodes(state: State) -> list[Node]:
 
 
 def _list_balancers(state: State) -> Iterator[Node]:
-    families = {"dualstack": FAMILIES, "dualstack-without-public-ipv4": ("IPv6",)}
     for balancer in state.balancers:
-        public = families.get(balancer["IpAddressType"], ("IPv4",))
-        if balancer["Scheme"] == "internal":
-            # Its IPv4 addresses are private, and no internet gateway carries its IPv6 ones.
-            public = ()
         listeners = set()
         for listener in balancer["Listeners"]:
-            for word in listener["Protocol"].split("_"):  # HTTP, TLS, UDP, TCP_UDP, QUIC ...
-                protocol = "udp" if word in ("UDP", "QUIC", "GENEVE") else "tcp"
-                listeners.add((protocol, listener["Port"]))
+            listeners.add(("tcp", listener["Port"]))
+            if listener["Protocol"] not in ("HTTP", "HTTPS"):
+                listeners.add(("udp", listener["Port"]))
         for zone in balancer["AvailabilityZones"]:
             yield Node(
                 f"load balancer {balancer['LoadBalancerName']}",
                 zone["SubnetId"],
-                balancer.get("SecurityGroups") or None,  # a network load balancer may have none
-                dict.fromkeys(public, str(balancer["Scheme"])),
+                balancer.get("SecurityGroups", []),
+                balancer["Scheme"] != "internal",
                 frozenset(listeners),
             )
 
@@ -127,82 +103,46 @@ def _list_hosts(state: State) -> Iterator[Node]:
         interfaces = data.get("NetworkInterfaces", [])
         groups = [item for interface in interfaces for item in interface.get("Groups", [])]
         groups = groups or data.get("SecurityGroupIds") or default
-        flags = [interface.get("AssociatePublicIpAddress") for interface in interfaces]
-        ipv6 = [item.get("Ipv6AddressCount") or item.get("Ipv6Addresses") for item in interfaces]
-        for subnet in sorted(group["Subnets"]):
-            addresses = _get_subnet_addresses(state, subnet)
-            if True in flags:
-                addresses["IPv4"] = "the launch template asks for a public address"
-            elif False in flags:
-                addresses.pop("IPv4", None)
-            if any(ipv6):
-                addresses["IPv6"] = "the launch template asks for an IPv6 address"
-            name = f"hosts of {group['AutoScalingGroupName']}"
-            yield Node(name, subnet, groups, addresses, is_host=True)
-
-
-def _get_subnet_addresses(state: State, subnet: str) -> dict[str, str]:
-    """Return by family why what is launched in the subnet gets a public address."""
-    addresses = {}
-    for item in state.subnets:
-        if item["SubnetId"] == subnet and item["MapPublicIpOnLaunch"]:
-            addresses["IPv4"] = "MapPublicIpOnLaunch"
-        if item["SubnetId"] == subnet and item.get("AssignIpv6AddressOnCreation"):
-            addresses["IPv6"] = "AssignIpv6AddressOnCreation"
-    return addresses
+        is_public = any(interface.get("AssociatePublicIpAddress") for interface in interfaces)
+        name = f"hosts of {group['AutoScalingGroupName']}"
+        for subnet in state.subnets:
+            identity = subnet["SubnetId"]
+            if identity in group["Subnets"]:
+                gives_public = is_public or subnet["MapPublicIpOnLaunch"]
+                yield Node(name, identity, groups, gives_public, is_host=True)
 
 
 def _list_interfaces(state: State) -> Iterator[Node]:
     """Return the other interfaces, except load balancers': their listeners are on the balancers."""
     balancers = [balancer["LoadBalancerName"] for balancer in state.balancers]
-    elastic = {item.get("NetworkInterfaceId"): item["PublicIp"] for item in state.addresses}
     groups_of_hosts = [group.get("Instances", []) for group in state.host_groups]
     hosts = [host["InstanceId"] for group in groups_of_hosts for host in group]
     for interface in state.interfaces:
-        if any(name in interface.get("Description", "") for name in balancers):
+        if any(name in interface["Description"] for name in balancers):
             continue
-        identity = interface.get("NetworkInterfaceId") or interface["InstanceId"]
-        addresses = {}
-        ipv4 = interface.get("Association", {}).get("PublicIp") or elastic.get(identity)
-        if ipv4:
-            addresses["IPv4"] = f"public address {ipv4}"
-        for address in interface.get("Ipv6Addresses", []):
-            addresses["IPv6"] = f"address {address['Ipv6Address']}"
-        groups = [group["GroupId"] for group in interface["Groups"]]
-        is_host = interface.get("Attachment", {}).get("InstanceId") in hosts
-        name = f"interface {identity}"
-        yield Node(name, interface["SubnetId"], groups, addresses, is_host=is_host)
+        yield Node(
+            f"interface {interface['NetworkInterfaceId']}",
+            interface["SubnetId"],
+            [group["GroupId"] for group in interface["Groups"]],
+            bool(interface.get("Association")),
+            is_host=interface.get("Attachment", {}).get("InstanceId") in hosts,
+        )
 
 
 def _find_api_ingress(state: State) -> Iterator[Ingress]:
-    for function in state.functions:
-        name = f"function {function['FunctionName']}"
-        for url in function["Urls"]:
-            action = f"URL, authorization {url['AuthType']}"
-            yield Ingress(name, "API", action, url["FunctionUrl"])
-        yield from _find_public_statements(name, function["Policy"])
-    for topic in state.topics:
-        yield from _find_public_statements(f"topic {topic['TopicArn']}", topic["Policy"])
-    for bucket in state.buckets:
-        name, block = f"bucket {bucket['Name']}", bucket["Block"]
-        if not block.get("RestrictPublicBuckets"):
-            yield from _find_public_statements(name, bucket["Policy"])
-        for grant in bucket["Grants"]:
-            group = grant["Grantee"].get("URI")
-            if group in EVERYONE and not block.get("IgnorePublicAcls"):
-                yield Ingress(name, "API", grant["Permission"], f"ACL: {group}")
-
-
-def _find_public_statements(name: str, policy: dict[str, Any]) -> Iterator[Ingress]:
-    """Return the statements for everyone, whatever their conditions: nothing here needs one."""
-    for statement in as_list(policy.get("Statement", [])):
-        principal = statement.get("Principal", {})
-        if isinstance(principal, dict):
-            principal = principal.get("AWS", [])
-        is_public = "NotPrincipal" in statement or "*" in as_list(principal)
-        if statement["Effect"] == "Allow" and is_public:
-            actions = " ".join(as_list(statement.get("Action", "?")))
-            yield Ingress(name, "API", actions, f"policy, {statement.get('Sid', '')}")
+    for function, url in state.function_urls:
+        action = f"URL, authorization {url['AuthType']}"
+        yield Ingress(f"function {function}", "API", action, url["FunctionUrl"])
+    for name, policy in state.policies.items():
+        for statement in as_list(policy.get("Statement", [])):
+            principal = statement.get("Principal", {})
+            if isinstance(principal, dict):
+                principal = principal.get("AWS", [])
+            is_public = "NotPrincipal" in statement or "*" in as_list(principal)
+            # Whatever its conditions are: nothing here needs such a statement.
+            if statement["Effect"] == "Allow" and is_public:
+                actions = " ".join(as_list(statement.get("Action", "?")))
+                yield Ingress(name, "API", actions, f"policy, {statement.get('Sid', '')}")
 
 
 def as_list(value: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The ports that security groups and network ACLs open to the Internet, as sets."""
+"""The ports that security groups open to the Internet, as sets."""
 
 from collections.abc import Iterable
 from ipaddress import ip_network
@@ -6,7 +6,6 @@ from typing import Any
 
 Ports = frozenset[tuple[str, int]]  # (protocol, number)
 NONE: Ports = frozenset()
-FAMILIES = ("IPv4", "IPv6")
 # ICMP and the protocols besides have no ports: the number -1 stands for all of the protocol.
 EACH: dict[str, Ports] = {
     "tcp": frozenset(("tcp", number) for number in range(65536)),
@@ -16,6 +15,7 @@ EACH: dict[str, Ports] = {
 }
 ALL = NONE.union(*EACH.values())
 NAMES = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmp", "icmpv6": "icmp"}
+RANGES = {"IPv4": ("IpRanges", "CidrIp"), "IPv6": ("Ipv6Ranges", "CidrIpv6")}
 # No packet from the Internet has a source in these: RFC 1918, 6598, 3927, 4193 and 4291.
 PRIVATE_4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16")
 PRIVATE_6 = ("fc00::/7", "fe80::/10")
@@ -31,50 +31,27 @@ def is_public(block: str) -> bool:
 
 
 def get_ports(rule: dict[str, Any]) -> Ports:
-    """Return the ports in a security group's rule or in an ACL's entry."""
-    number = str(rule.get("IpProtocol") or rule.get("Protocol"))
+    """Return the ports in a security group's rule."""
+    number = rule["IpProtocol"]
     if number == "-1":
         return ALL
     protocol = NAMES.get(number, number)
-    span = rule.get("PortRange", {})
-    first, last = span.get("From", rule.get("FromPort")), span.get("To", rule.get("ToPort"))
-    if protocol not in ("tcp", "udp") or first is None:
+    if protocol not in ("tcp", "udp"):
         return EACH.get(protocol, EACH["other"])
-    return frozenset((protocol, port) for port in range(first, last + 1))
+    return frozenset((protocol, port) for port in range(rule["FromPort"], rule["ToPort"] + 1))
 
 
 def get_peers(rule: dict[str, Any], family: str) -> list[str]:
     """Return the blocks of the family, and the prefix lists, in a security group's rule."""
-    key, ranges = ("CidrIp", "IpRanges") if family == "IPv4" else ("CidrIpv6", "Ipv6Ranges")
+    ranges, key = RANGES[family]
     lists = [item["PrefixListId"] for item in rule.get("PrefixListIds", [])]
     return [item[key] for item in rule.get(ranges, [])] + lists
 
 
-def get_group_ports(rules: Iterable[dict[str, Any]], family: str) -> Ports:
-    """Return the ports that a security group's rules open to a source on the Internet."""
-    public = (rule for rule in rules if any(map(is_public, get_peers(rule, family))))
+def get_public_ports(rules: Iterable[dict[str, Any]], family: str) -> Ports:
+    """Return the ports that security groups' rules open to a source on the Internet."""
+    public = [rule for rule in rules if any(map(is_public, get_peers(rule, family)))]
     return NONE.union(*map(get_ports, public))
-
-
-def get_acl_ports(entries: Iterable[dict[str, Any]] | None, family: str) -> Ports:
-    """Return the ports that a network ACL opens to a source on the Internet; None is no ACL.
-
-    The first entry that matches decides. A denial counts only if it is for everyone. Responses are
-    assumed to pass.
-    """
-    if entries is None:
-        return ALL
-    key = "CidrBlock" if family == "IPv4" else "Ipv6CidrBlock"
-    allowed, undecided = NONE, ALL
-    for entry in sorted(entries, key=lambda entry: int(entry["RuleNumber"])):
-        block = entry.get(key)
-        if entry["Egress"] or not block:
-            continue
-        if entry["RuleAction"] == "allow" and is_public(block):
-            allowed |= get_ports(entry) & undecided
-        elif entry["RuleAction"] == "deny" and ip_network(block).prefixlen == 0:
-            undecided -= get_ports(entry)
-    return allowed
 
 
 def format_ports(ports: Ports) -> str:

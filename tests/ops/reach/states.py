@@ -8,41 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 from ops.reach.state import State
-from tests.ops.reach.cloud import EVERYWHERE, EVERYWHERE_6
-
-
-def assign_ipv6(state: State) -> None:
-    """Addresses, a route for them, and the entry that AWS adds to the default ACL."""
-    allow = {"Egress": False, "RuleNumber": 101, "RuleAction": "allow", "Protocol": "-1"}
-    state.acls[0]["Entries"].append({**allow, "Ipv6CidrBlock": "::/0"})
-    for subnet in state.subnets:
-        subnet["AssignIpv6AddressOnCreation"] = True
-    for table in state.route_tables:
-        if any(route["DestinationCidrBlock"] == "0.0.0.0/0" for route in table["Routes"]):
-            (gateway,) = state.internet_gateways
-            route = {"DestinationIpv6CidrBlock": "::/0", "GatewayId": gateway}
-            table["Routes"].append({**route, "Origin": "CreateRoute", "State": "active"})
+from tests.ops.reach.cloud import EVERYWHERE
 
 
 def find_group(state: State, name: str) -> dict[str, Any]:
     return next(group for group in state.groups if group["GroupName"].endswith(name))
 
 
-def reach_the_balancer_over_ipv6(state: State) -> str:
-    assign_ipv6(state)
-    state.balancers[0]["IpAddressType"] = "dualstack"
-    find_group(state, "BalancerSecurityGroup")["IpPermissions"][0].update(EVERYWHERE_6)
-    return f"{state.balancers[0]['LoadBalancerName']} is reachable: tcp 80 over IPv6"
-
-
-def reach_hosts_over_ipv6(state: State) -> str:
-    assign_ipv6(state)
-    rule = {"IpProtocol": "58", "FromPort": -1, "ToPort": -1, **EVERYWHERE_6}
-    find_group(state, "HostSecurityGroup")["IpPermissions"].append(rule)
-    state.host_groups[0]["Subnets"] = {
-        zone["SubnetId"] for zone in state.balancers[0]["AvailabilityZones"]
-    }
-    return "is reachable: icmp over IPv6"
+def give_the_vpc_ipv6(state: State) -> str:
+    state.vpc["Ipv6CidrBlockAssociationSet"] = [{"Ipv6CidrBlock": "2600:1f18:1::/56"}]
+    return "the VPC has IPv6 addresses"
 
 
 def route_hosts_to_an_egress_only_gateway(state: State) -> str:
@@ -103,16 +78,25 @@ def add_an_interface(state: State) -> str:
     return f"interface eni-1 in {subnet} is neither the balancer's nor a host's"
 
 
+def start_another_instance(state: State) -> str:
+    add_an_interface(state)
+    groups = [{"GroupId": find_group(state, "BalancerSecurityGroup")["GroupId"]}]
+    address = {"Association": {"PublicIp": "198.51.100.1"}}
+    state.interfaces[-1].update(Description="", Groups=groups, **address)
+    return "interface eni-1 is reachable: tcp 80 over IPv4"
+
+
 def associate_an_elastic_address_with_a_host(state: State) -> str:
-    interface = add_a_host_as_on_aws(state)
-    state.addresses.append({"PublicIp": "198.51.100.1", "NetworkInterfaceId": interface})
-    return "interface eni-1 has a public address (IPv4: public address 198.51.100.1)"
+    add_a_host_as_on_aws(state)
+    state.interfaces[-1]["Association"] = {"PublicIp": "198.51.100.1"}
+    return "interface eni-1 has a public address that nothing needs"
 
 
 def add_a_host_as_on_aws(state: State) -> str:
-    """A host as AWS tells it; returns the id of its interface."""
+    """A host as AWS describes it; returns the id of its interface."""
     state.host_groups[0]["Instances"] = [{"InstanceId": "i-1"}]
     interface = {"NetworkInterfaceId": "eni-1", "Attachment": {"InstanceId": "i-1"}}
+    interface["Description"] = ""
     groups = [{"GroupId": find_group(state, "HostSecurityGroup")["GroupId"]}]
     subnet = min(state.host_groups[0]["Subnets"])
     state.interfaces.append({**interface, "SubnetId": subnet, "Groups": groups})
@@ -131,11 +115,10 @@ def let_the_endpoint_carry_to_any_bucket(state: State) -> str:
     return "carries to any bucket"
 
 
-def let_everyone_read_the_bucket_by_acl(state: State) -> str:
-    everyone = {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/AllUsers"}
-    state.buckets[0]["Grants"].append({"Grantee": everyone, "Permission": "READ"})
-    state.buckets[0]["Block"]["IgnorePublicAcls"] = False
-    return "is reachable: READ over API"
+def let_the_bucket_be_public_by_acl(state: State) -> str:
+    (block,) = state.blocks.values()
+    block["IgnorePublicAcls"] = False
+    return "may be public: IgnorePublicAcls is off"
 
 
 def add_a_resource_of_an_unknown_type(state: State) -> str:
@@ -143,32 +126,24 @@ def add_a_resource_of_an_unknown_type(state: State) -> str:
     return "resources of type AWS::ApiGatewayV2::Api"
 
 
-def deny_port_80_by_the_acl(state: State) -> str:
-    deny = {"Egress": False, "RuleNumber": 1, "RuleAction": "deny", "Protocol": "6"}
-    ports = {"PortRange": {"From": 0, "To": 1023}}
-    state.acls[0]["Entries"].append({**deny, **ports, "CidrBlock": "0.0.0.0/0"})
-    return "port 80 is not reachable"
-
-
 def detach_the_gateway(state: State) -> str:
     state.internet_gateways.clear()
-    return "port 80 is not reachable"
+    return "no load balancer is reachable on port 80 alone over IPv4"
 
 
 STATES: list[Callable[[State], str]] = [
-    reach_the_balancer_over_ipv6,
-    reach_hosts_over_ipv6,
+    give_the_vpc_ipv6,
     route_hosts_to_an_egress_only_gateway,
     open_ports_to_a_prefix_list,
     make_the_public_table_the_main_one,
     let_host_subnets_fall_to_a_public_main_table,
     add_a_network_balancer_without_a_group,
     add_an_interface,
+    start_another_instance,
     associate_an_elastic_address_with_a_host,
     leave_hosts_in_the_default_group,
     let_the_endpoint_carry_to_any_bucket,
-    let_everyone_read_the_bucket_by_acl,
+    let_the_bucket_be_public_by_acl,
     add_a_resource_of_an_unknown_type,
-    deny_port_80_by_the_acl,
     detach_the_gateway,
 ]
