@@ -13,7 +13,7 @@ from tests.support.templates import TEMPLATES
 @pytest.mark.parametrize("part", TEMPLATES)
 def test_each_property_is_as_it_was_reviewed(part: str) -> None:
     reviewed = file_of(part).read_text().splitlines()
-    present = format_properties(TEMPLATES[part]).splitlines()
+    present = format_properties(TEMPLATES[part].content).splitlines()
     changes = list(difflib.unified_diff(reviewed, present, "reviewed", "present", lineterm="", n=0))
     remedy = "If each change is meant, run python -m tests.support.reviewed and commit the file."
     assert not changes, "\n".join([remedy, *changes])

@@ -2,15 +2,19 @@
 
     .venv/bin/python -m tests.support.mutate_templates [--sample N]
 
-A mutation removes a value, changes it, or drops one line of a script. The tests run in a temporary
-copy of the clone. Descriptions, comments and metadata are no properties. The mutations that no test
-notices are printed, and make the exit code 1.
+A mutation removes a value, changes it, or drops one line of a script. Most are noticed by the
+comparison with tests/cfn/reviewed, as in tests/cfn/test_properties.py. For the others, tests run in
+a temporary copy of the clone. Descriptions, comments and metadata are no properties. The mutations
+that no test notices are printed, and make the exit code 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import difflib
+import functools
+import operator
 import random
 import re
 import shutil
@@ -25,13 +29,13 @@ import yaml
 
 from deployment import ROOT
 from deployment.template import read_all
+from tests.support.reviewed import file_of, format_properties
 
 SKIPPED = re.compile("AWSTemplateFormatVersion|Metadata|.*Description")
 OPPOSITES = {"Allow": "Deny", "Deny": "Allow", "Minimum": "Maximum", "Maximum": "Minimum"}
-# The fastest tests run first. A mutated template has no comments, so the test of comments is left
-# out.
+# The tests of scripts run first. A mutated template has no comments: the test of those is left out.
 RUNS = (
-    ["tests/cfn/test_properties.py"],
+    ["tests/cfn/test_user_data.py", "tests/cfn/test_dashboards.py"],
     ["tests/cfn", "tests/deployment", "--ignore=tests/cfn/permissions", "-k", "not says_why"],
 )
 REMOVED = object()
@@ -84,8 +88,18 @@ def write(clone: Path, part: str, content: dict[str, Any]) -> None:
 def is_noticed(clone: Path) -> bool:
     """Return whether a test fails in the clone."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+    command += ["-m", "not integration and not rehearsal"]
     runs = (subprocess.run([*command, *run], cwd=clone, capture_output=True) for run in RUNS)
     return any(run.returncode != 0 for run in runs)
+
+
+def describe(content: dict[str, Any], path: Keys, value: Any) -> str:
+    """Return what a mutation changes: of a script, the line that is dropped."""
+    if value is REMOVED:
+        return "removed"
+    texts = [str(functools.reduce(operator.getitem, path, content)), str(value)]
+    diff = difflib.unified_diff(*(text.splitlines() for text in texts), lineterm="", n=0)
+    return " ".join(list(diff)[3:])
 
 
 def main() -> int:
@@ -106,10 +120,13 @@ def main() -> int:
             raise SystemExit("the tests fail before anything is changed: run make unit")
         missed = 0
         for part, path, value in mutations:
-            write(clone, part, mutate(contents[part], path, value))
+            mutated = mutate(contents[part], path, value)
+            if format_properties(mutated) != file_of(part).read_text():
+                continue
+            write(clone, part, mutated)
             if not is_noticed(clone):
                 missed += 1
-                change = "removed" if value is REMOVED else repr(value)
+                change = describe(contents[part], path, value)
                 print(f"not noticed: {part} {'.'.join(map(str, path))}: {change}", flush=True)
             write(clone, part, contents[part])
     noticed = len(mutations) - missed

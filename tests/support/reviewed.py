@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deployment import ROOT
-from deployment.template import Template, read_all
+from deployment.template import read_all
 
 FOLDER = ROOT / "tests" / "cfn" / "reviewed"
 # These are for people, and are no properties.
@@ -25,9 +25,8 @@ def file_of(part: str) -> Path:
     return FOLDER / f"{part}.txt"
 
 
-def format_properties(template: Template) -> str:
-    """Return the properties of a template, as a file in tests/cfn/reviewed has them."""
-    content = template.content
+def format_properties(content: dict[str, Any]) -> str:
+    """Return the properties in a template's content, as a file in tests/cfn/reviewed has them."""
     lines = [
         line
         for section in SECTIONS
@@ -38,7 +37,7 @@ def format_properties(template: Template) -> str:
 
 
 def _lines(path: str, value: Any) -> Iterator[str]:
-    """Yield a line for each value. Texts of many lines have tests of their own, which run them."""
+    """Yield a line for each value, and for each line of JSON. Tests run the scripts themselves."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key not in WORDS | {"Metadata"}:
@@ -47,7 +46,8 @@ def _lines(path: str, value: Any) -> Iterator[str]:
         for number, item in enumerate(value):
             yield from _lines(f"{path}[{_name(item, number)}]", item)
     elif "\n" in str(value):
-        yield f"{path}: (a script)"
+        lines = value.splitlines() if value.startswith("{") else ["(a script)"]
+        yield from (f"{path}: {line.strip()}" for line in lines)
     else:
         yield f"{path}: {json.dumps(value)}"
 
@@ -62,4 +62,4 @@ def _name(item: Any, number: int) -> str:
 
 if __name__ == "__main__":
     for part, template in read_all().items():
-        file_of(part).write_text(format_properties(template))
+        file_of(part).write_text(format_properties(template.content))
