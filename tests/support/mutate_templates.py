@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import copy
 import difflib
-import functools
-import operator
 import random
 import re
 import shutil
@@ -97,8 +95,11 @@ def describe(content: dict[str, Any], path: Keys, value: Any) -> str:
     """Return what a mutation changes: of a script, the line that is dropped."""
     if value is REMOVED:
         return "removed"
-    texts = [str(functools.reduce(operator.getitem, path, content)), str(value)]
-    diff = difflib.unified_diff(*(text.splitlines() for text in texts), lineterm="", n=0)
+    original: Any = content
+    for key in path:
+        original = original[key]
+    lines, changed = str(original).splitlines(), str(value).splitlines()
+    diff = difflib.unified_diff(lines, changed, lineterm="", n=0)
     return " ".join(list(diff)[3:])
 
 
