@@ -15,7 +15,8 @@ import pytest
 import requests
 
 from local.cloud import balancer, balancer_config
-from tests.support.haproxy import PATIENCE, Haproxy, prepare_haproxy, wait_until
+from tests.support.haproxy import Haproxy, prepare_haproxy
+from tests.support.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.integration
 

@@ -19,6 +19,7 @@ from service.timeserver import Monitor
 from tests.support.healthcheck_servers import ntp
 from tests.support.openapi import SETTINGS, check_response, document, operations, send_all_cases
 from tests.support.serving import Running, run_service
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -36,6 +37,11 @@ def monitor() -> Monitor:
     made.poll()
     now.append(Moment(8.314, 8.314))
     return made
+
+
+def starting_monitor() -> Monitor:
+    """Has not asked its server, for as long as a test takes."""
+    return Monitor("169.254.169.123", now=lambda: Moment(0.0, 0.0))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +95,7 @@ def test_the_examples_are_real(app: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     assert client.get("/health").get_json() == example("Healthy", "application/json", "healthy")
     refused = client.get("/now?tz=Mars/Olympus").get_json()
     assert refused == example("BadRequest", "application/json", "tz")
-    young = create_app(Monitor("169.254.169.123")).test_client().get("/health")
+    young = create_app(starting_monitor()).test_client().get("/health")
     assert young.get_json() == example("Unhealthy", "application/json", "starting")
     assert young.status_code == 503
 
@@ -115,7 +121,7 @@ def test_faults_are_as_documented(path: str) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_an_unhealthy_host_is_as_documented(method: str) -> None:
-    asked = operations(document(), create_app(Monitor("169.254.169.123")))
+    asked = operations(document(), create_app(starting_monitor()))
     case = asked[f"{method} /health"].Case()
     answer = case.call()
     assert answer.status_code == 503
@@ -140,7 +146,7 @@ def test_what_gunicorn_refuses_is_as_documented(running: Running) -> None:
             (417, "", {"Expect": "wonders"}),
             (431, "", {"X": "x" * 9_000}),
         ):
-            answer = requests.get(f"{running.url}{path}?{query}", headers=headers, timeout=10)
+            answer = requests.get(f"{running.url}{path}?{query}", headers=headers, timeout=PATIENCE)
             assert answer.status_code == status
             check_response(case, answer)
 

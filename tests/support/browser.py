@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -14,9 +13,8 @@ from typing import Any, NamedTuple
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support.tools import DEBIAN, find_file, libraries
+from tests.support.waiting import PATIENCE, wait_until
 
-# Milliseconds: twice the time between two rounds of requests.
-PATIENCE = 20_000
 # The clock of one browser cannot be set: this changes what a page sees, before any script runs.
 SET_CLOCK = """ms => {
   const Real = Date;
@@ -26,6 +24,8 @@ SET_CLOCK = """ms => {
     static now() { return Real.now() + window.shift; }
   };
 }"""
+# A busy machine may take longer than the page waits for a response.
+WAIT_LONG = "AbortSignal.timeout = () => new AbortController().signal"
 WATCH = """document.addEventListener(
     'securitypolicyviolation', e => console.error('CSP', e.violatedDirective))"""
 
@@ -33,7 +33,7 @@ WATCH = """document.addEventListener(
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Run a browser that stores nothing. Its `expect` waits for PATIENCE."""
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=1000 * PATIENCE)
     package, place = "chromium-headless-shell", "usr/lib/chromium/chromium-headless-shell"
     own = shutil.which("google-chrome")
     if (DEBIAN / package).is_dir() or not own:
@@ -60,7 +60,8 @@ def visit(browser: Browser, url: str, ahead: float = 0.0, **options: Any) -> Ite
     """Open the page with a clock that is `ahead` by seconds, with Playwright's context options."""
     context = browser.new_context(**{"timezone_id": "Europe/Berlin", **options})
     try:
-        context.add_init_script(f"({SET_CLOCK})({1000 * ahead}); {WATCH}")
+        context.set_default_timeout(1000 * PATIENCE)
+        context.add_init_script(f"({SET_CLOCK})({1000 * ahead}); {WAIT_LONG}; {WATCH}")
         page, trouble, asked = context.new_page(), list[str](), list[str]()
         page.on("console", lambda message: trouble.append(message.text))
         page.on("pageerror", lambda error: trouble.append(str(error)))
@@ -76,18 +77,41 @@ def loose_pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern.replace(" ", r"\s"))
 
 
-def wait_until(condition: Callable[[], Any]) -> None:
-    """Wait for the condition. The page's policy forbids Playwright's wait_for_function."""
-    deadline = time.monotonic() + PATIENCE / 1000
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def wait_until_idle(page: Page) -> None:
     """Wait until the page sends no request for a while."""
     expect(page.locator("#service")).to_have_text("Both hosts answer")
     wait_until(lambda: not page.evaluate("busy"))
+
+
+def ask_on_call_only(page: Page) -> None:
+    """Let the page ask in no round but those that the test calls; keep the delays in `delays`."""
+    page.evaluate(
+        """() => {
+            clearTimeout(timer);
+            delays = [];
+            const real = setTimeout;
+            setTimeout = (call, ms, ...rest) => {
+                if (call !== askAround) return real(call, ms, ...rest);
+                delays.push(ms);
+                return 0;
+            };
+        }"""
+    )
+    wait_until(lambda: not page.evaluate("busy"))
+
+
+def states(text: str, ahead: float) -> bool:
+    """Return whether a verdict is right about a clock that is `ahead` by seconds.
+
+    It must hold the truth within its own bound, whose size depends on how busy the machine is.
+    """
+    found = re.search(r"clock is ([\d.]+)\ss (fast|slow) \(±([\d.]+)\s(m?s)\)", text)
+    if not found:
+        return False
+    size, kind, bound, unit = found.groups()
+    error = float(size) - (ahead if kind == "fast" else -ahead)
+    rounding = 0.005
+    return abs(error) <= float(bound) / (1000 if unit == "ms" else 1) + rounding
 
 
 def displayed_time(page: Page) -> float:

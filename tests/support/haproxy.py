@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,15 +16,7 @@ from local.cloud import balancer, balancer_config, endpoint
 from local.cloud.cloud_api import Balancing
 from tests.support import tools
 from tests.support.balancing import balancing
-
-PATIENCE = 20.0  # seconds; on an idle machine, nothing takes half of one
-
-
-def wait_until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it takes too long"
-        time.sleep(0.01)
+from tests.support.waiting import PATIENCE, wait_until
 
 
 class Target(Protocol):

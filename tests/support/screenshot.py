@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Error, expect
 
-from tests.support.browser import PATIENCE, chromium, visit
+from tests.support.browser import chromium, visit
 
 DOCS = Path(__file__).parents[2] / "docs"
 WIDE, NARROW = {"width": 1200, "height": 800}, {"width": 320, "height": 640}
@@ -39,7 +39,7 @@ def take_pictures(url: str) -> None:
         for name, options in PICTURES.items():
             with visit(browser, url, **options) as visitor:
                 service = visitor.page.locator("#service")
-                expect(service).to_have_text("Both hosts answer", timeout=PATIENCE)
+                expect(service).to_have_text("Both hosts answer", timeout=20_000)
                 picture = visitor.page.screenshot(full_page=True)
             # A palette is enough for a page without photographs, and makes a third of it.
             Image.open(io.BytesIO(picture)).quantize(128).save(DOCS / name, optimize=True)

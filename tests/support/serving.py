@@ -6,11 +6,12 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
+
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 CONFIG = "service/gunicorn.conf.py"
@@ -41,12 +42,11 @@ def start(log: IO[bytes], server: str, *arguments: str) -> subprocess.Popen[byte
 
 def wait_for_url(process: subprocess.Popen[bytes], log: Path) -> str:
     """Wait until gunicorn listens, and return its URL."""
-    deadline = time.monotonic() + 20
-    while process.poll() is None and time.monotonic() < deadline:
-        if found := re.search(r"Listening at: (http://127\.0\.0\.1:\d+)", log.read_text()):
-            return found[1]
-        time.sleep(0.02)
-    raise AssertionError(log.read_text())
+    listens = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
+    wait_until(lambda: process.poll() is not None or listens.search(log.read_text()), log.read_text)
+    found = listens.search(log.read_text())
+    assert found, log.read_text()
+    return found[1]
 
 
 @contextmanager
