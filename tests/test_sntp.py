@@ -22,6 +22,7 @@ from tests.support.healthcheck_servers import (
     timestamp,
     udp,
 )
+from tests.support.waiting import PATIENCE
 
 NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z
 
@@ -176,10 +177,10 @@ class Clock:
 def test_the_offset_is_to_the_clock_that_is_given() -> None:
     clock = Clock()
     with ntp() as server:
-        answer = sntp.ask("127.0.0.1", server.server_address[1], 2.0, clock)
+        answer = sntp.ask("127.0.0.1", server.server_address[1], PATIENCE, clock)
     assert clock.readings == 1
-    assert answer.offset == pytest.approx(100.0, abs=0.1)
-    assert 0 < answer.bound < 0.1
+    assert abs(answer.offset - 100.0) <= answer.bound
+    assert 0 < answer.bound < 1
 
 
 def forge(request: bytes) -> bytes:
@@ -192,7 +193,7 @@ def test_nothing_but_forgeries_until_the_time_out_is_a_wrong_origin() -> None:
         udp(forge) as server,
         pytest.raises(sntp.NtpError, match=r"\(wrong origin\)") as refused,
     ):
-        sntp.ask("127.0.0.1", server.server_address[1], 1.0)
+        sntp.ask("127.0.0.1", server.server_address[1], 2.0)
     assert type(refused.value) is sntp.NtpError
 
 
@@ -202,14 +203,14 @@ def test_a_flood_of_forgeries_ends_at_the_time_out() -> None:
     class Flood(UdpServer):
         def finish_request(self, request: Any, client_address: Any) -> None:
             data, connection = request
-            end = time.monotonic() + 20
+            end = time.monotonic() + PATIENCE
             while not ended.is_set() and time.monotonic() < end:
                 connection.sendto(forge(data), client_address)
             flood_over.set()
 
     with Flood(lambda _: None) as server, serve(server):
         with pytest.raises(sntp.NtpError, match="wrong origin"):
-            sntp.ask("127.0.0.1", server.server_address[1], 1.0)
+            sntp.ask("127.0.0.1", server.server_address[1], 2.0)
         assert not flood_over.is_set()
         ended.set()
 
@@ -227,7 +228,7 @@ def test_the_first_address_of_a_name_is_asked(monkeypatch: pytest.MonkeyPatch) -
             for address in ("127.0.0.1", "127.0.0.2")
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
-        assert sntp.ask("ntp.test", port, 0.5).bound > 0
+        assert sntp.ask("ntp.test", port, PATIENCE).bound > 0
 
 
 @pytest.mark.parametrize(("error", "text"), [(OSError(), "OSError"), (OSError("no way"), "no way")])
@@ -255,7 +256,7 @@ def test_a_packet_that_is_cut_before_its_origin_is_no_answer() -> None:
         udp(lambda request: packet(request)[:20]) as server,
         pytest.raises(sntp.NtpError, match="wrong origin"),
     ):
-        sntp.ask("127.0.0.1", server.server_address[1], 1.0)
+        sntp.ask("127.0.0.1", server.server_address[1], 2.0)
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "x" * 64 + ".org", "\0"])

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.support.templates import the
+from tests.support.waiting import PATIENCE
 
 VALUES = {
     "AWS::Region": "eu-west-1",
@@ -92,7 +93,7 @@ def boot(tmp_path: Path) -> Booting:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=30,
+            timeout=PATIENCE,
             check=False,
         )
         bodies = signals.read_text().splitlines() if signals.exists() else []

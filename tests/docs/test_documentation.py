@@ -30,6 +30,7 @@ from tests.support.documented import (
     remove_figures,
 )
 from tests.support.documented_runs import find_other_test
+from tests.support.waiting import PATIENCE
 
 TEXTS = {str(file.relative_to(ROOT)): file.read_text() for file in list_documents()}
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -108,7 +109,7 @@ def help_of(module: str) -> str:
         env=os.environ | {"COLUMNS": "200"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     return done.stdout

@@ -25,6 +25,7 @@ from drills.runner import DRILLS
 from drills.trial import Drill, Trial, repeat
 from local.steps import hold_lock
 from tests.support.templates import the
+from tests.support.waiting import PATIENCE
 
 
 def outcome(**changes: Any) -> Outcome:
@@ -343,7 +344,7 @@ def test_an_action_is_repeated_although_it_fails() -> None:
         raise OSError
 
     with repeat(act, 0.001):
-        assert enough.wait(30)
+        assert enough.wait(PATIENCE)
 
 
 def test_a_picture_has_the_requests_and_the_hosts(tmp_path: Path) -> None:

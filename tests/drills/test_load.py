@@ -16,6 +16,7 @@ import pytest
 from drills import load, sender
 from drills.load import Request
 from drills.sender import Pending, Sender
+from tests.support.waiting import PATIENCE
 
 RESPONSE = "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{}\r\n{}"
 # Responds to a request; returns whether the connection stays open.
@@ -95,11 +96,11 @@ def test_a_stall_is_charged_to_all_requests_that_were_due_meanwhile() -> None:
         received.append(number)
         if len(received) == 40:
             ended.set()
-        ended.wait(30)
+        ended.wait(PATIENCE)
         return good(connection, number)
 
     with server(stalls) as url, load.run_load(url, 50.0, around=0.0) as running:
-        assert ended.wait(30)
+        assert ended.wait(PATIENCE)
     first, last = (running.requests[number].latency for number in (0, 38))
     # The first of 40 requests waits for the other 39, which are due 20 ms apart.
     assert first > 0.7

@@ -9,6 +9,7 @@ import pytest
 from drills import traffic
 from drills.traffic import open_connections
 from drills.trial import repeat
+from tests.support.waiting import PATIENCE
 
 
 def test_slow_connections_send_a_byte_after_the_other_and_are_opened_again(
@@ -16,11 +17,11 @@ def test_slow_connections_send_a_byte_after_the_other_and_are_opened_again(
 ) -> None:
     monkeypatch.setattr(traffic, "repeat", lambda action, period: repeat(action, 0.01))
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(30)
+        server.settimeout(PATIENCE)
         with open_connections(server.getsockname(), 2, b"GET"):
             connections = [server.accept()[0] for _ in range(2)]
             for connection in connections:
-                connection.settimeout(30)
+                connection.settimeout(PATIENCE)
                 assert connection.recv(3, socket.MSG_WAITALL) == b"GET"
             assert connections[0].recv(1) == b"a"
             connections[1].close()

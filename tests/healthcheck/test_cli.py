@@ -17,6 +17,7 @@ from healthcheck import __version__
 from healthcheck.__main__ import main
 from healthcheck.url import BadUrl, complete_url, remove_credentials
 from tests.support.healthcheck_servers import Behaviour, ntp, time_service, web
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 KEYS = {
@@ -85,13 +86,13 @@ def test_a_liar_among_the_servers_is_mentioned(capsys: pytest.CaptureFixture[str
 
 def test_without_any_server_our_own_clock_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with service(time_service()) as arguments:
-        assert main([*arguments, "--ntp", NOBODY, "--deadline", "1"]) == 0
+        assert main([*arguments, "--ntp", NOBODY, "--deadline", "3"]) == 0
     assert "reference: this machine's clock (no NTP server answered)" in capsys.readouterr().out
 
 
 def test_without_any_server_nobody_fails(capsys: pytest.CaptureFixture[str]) -> None:
     with service(time_service(5)) as arguments:
-        assert main([*arguments, "--ntp", NOBODY, "--deadline", "1"]) == 3
+        assert main([*arguments, "--ntp", NOBODY, "--deadline", "3"]) == 3
     assert re.match(r"Unknown the clock of i-1 is \+[45]\.\d\d s", capsys.readouterr().out)
 
 
@@ -222,7 +223,7 @@ def test_a_verdict_that_nobody_can_read_is_unknown(output: str) -> None:
             stdout=out,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=20,
+            timeout=PATIENCE,
             check=False,
         )
     assert done.returncode == 3
@@ -254,7 +255,7 @@ def test_every_check_whose_verdict_nobody_can_read_is_unknown() -> None:
         )
         assert process.stdout
         process.stdout.close()
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 3
     assert err.splitlines() == ["healthcheck: nothing can be printed: Broken pipe"] * 3
 
@@ -268,7 +269,7 @@ def test_what_is_closed_takes_nothing_and_the_other_takes_no_more(closed: str, c
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=PATIENCE,
             check=False,
         )
     assert done.returncode == code

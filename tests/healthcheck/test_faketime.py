@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.healthcheck_servers import Request, ntp, time_service, web
 from tests.support.tools import find_file
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +39,7 @@ def run_command(url: str, *arguments: str, **environment: str) -> tuple[int, lis
         env={**os.environ, "LD_PRELOAD": str(library), "FAKETIME_NO_CACHE": "1", **environment},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.stderr == ""
@@ -100,7 +101,7 @@ def test_the_deadline_and_the_period_hold(servers: list[str], mode: dict[str, st
     """Python's own waiting uses clocks that libfaketime replaces: it would last for decades."""
 
     def hang(request: Request) -> None:
-        request.server.closing.wait(20)
+        request.server.closing.wait(PATIENCE)
 
     with web(hang) as service:
         code, verdicts = run_command(

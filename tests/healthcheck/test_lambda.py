@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.healthcheck_servers import ntp, time_service, web
 from tests.support.templates import the
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,7 +74,7 @@ def test_it_is_all_that_the_function_needs(package: Path, tmp_path: Path) -> Non
             env=environment,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE,
             check=False,
         )
     assert done.stdout.splitlines()[-1] == "OK", done.stdout + done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from healthcheck import __version__
 from tests.support.healthcheck_servers import ntp, time_service, web
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"
@@ -21,7 +22,7 @@ def run(*command: str | Path, cwd: Path) -> str:
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
         env={**os.environ, "UV_CACHE_DIR": str(ROOT / "build" / f"cache-{os.getuid()}")},
     )

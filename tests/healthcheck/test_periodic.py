@@ -26,6 +26,7 @@ from healthcheck.reading import Reference, Server
 from healthcheck.verdict import Status
 from healthcheck.waiting import Bell, pause
 from tests.support.healthcheck_servers import Request, ntp, time_service, web
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,7 +86,7 @@ def test_a_signal_ends_the_waiting() -> None:
         threading.Timer(0.05, stop.ring).start()
         start = time.perf_counter()
         assert list(turns) == []
-        assert time.perf_counter() - start < 5
+        assert time.perf_counter() - start < 30
 
 
 def test_a_signal_during_a_check_ends_it_after_that() -> None:
@@ -230,7 +231,7 @@ def test_a_signal_ends_the_command_well(number: int) -> None:
                 "--ntp",
                 server.name,
                 "--every",
-                "30",
+                "3000",
             ],
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -241,7 +242,7 @@ def test_a_signal_ends_the_command_well(number: int) -> None:
         assert process.stdout
         assert process.stdout.readline().startswith("Failed ")
         process.send_signal(number)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert err == ""
 

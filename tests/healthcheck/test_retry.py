@@ -22,6 +22,7 @@ from tests.support.healthcheck_runs import (
     slow_clock,
 )
 from tests.support.healthcheck_servers import time_service, web
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -44,9 +45,12 @@ def test_a_broken_connection_is_tried_again_after_a_pause_with_jitter(
     assert pauses[0] == pytest.approx(wait)
 
 
-def test_there_is_no_second_try_after_the_deadline(pauses: list[float]) -> None:
+def test_there_is_no_second_try_after_the_deadline(
+    pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "RETRY_AFTER", PATIENCE + 1)
     with web(hang_up) as server:
-        result = check(server.url, ask_reference=exact_reference, deadline=0.25)
+        result = check(server.url, ask_reference=exact_reference, deadline=PATIENCE)
     assert len(server.requests) == 1
     assert (result.verdict.reason, pauses) == ("unreachable", [])
 
@@ -96,7 +100,7 @@ def test_a_reference_that_raises_is_a_defect_of_ours() -> None:
     assert (result.verdict.status, result.verdict.reason) == ("Unknown", "error")
     assert "no such server" in result.verdict.detail
     assert not result.verdict.proven
-    assert result.phases["reference"] < 1
+    assert result.phases["reference"] <= result.phases["total"]
 
 
 def test_a_reference_that_hangs_is_left_behind_at_the_deadline() -> None:
@@ -107,7 +111,7 @@ def test_a_reference_that_hangs_is_left_behind_at_the_deadline() -> None:
         return exact_reference(patience)
 
     with web(time_service()) as server:
-        result = check(server.url, ask_reference=hang, deadline=0.3)
+        result = check(server.url, ask_reference=hang, deadline=1.0)
         left = {thread for thread in threading.enumerate() if "_ask" in thread.name} - before
     released.set()
     assert (result.verdict.status, result.verdict.reason) == ("Failed", "timeout")
@@ -122,14 +126,28 @@ def test_a_frozen_clock_is_asked_no_more_once_it_is_proven_frozen() -> None:
     assert len(result.reading.samples) == 3
 
 
+@pytest.fixture
+def slow_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each sample seem to take longer than a check may."""
+    sample = Service.sample
+
+    def sample_slowly(service: Service) -> Sample:
+        taken = sample(service)
+        return taken._replace(sent=taken.arrived - PATIENCE)
+
+    monkeypatch.setattr(Service, "sample", sample_slowly)
+
+
+@pytest.mark.usefixtures("slow_samples")
 def test_a_slow_service_is_still_asked_twice() -> None:
-    result = check_server(alternate(slow_clock(0.6), time_service()), deadline=1.0)
+    result = check_server(time_service())
     assert result.verdict.status == "OK"
     assert len(result.reading.samples) == 2
 
 
+@pytest.mark.usefixtures("slow_samples")
 def test_a_third_sample_that_does_not_fit_before_the_deadline_is_not_taken() -> None:
-    result = check_server(slow_clock(0.6), deadline=1.6, limit=1e-6)
+    result = check_server(time_service(), limit=1e-6)
     assert result.verdict.reason == "undetermined"
     assert len(result.reading.samples) == 2
 
@@ -151,7 +169,7 @@ def test_the_reference_gets_half_of_the_deadline_and_no_more_than_a_second_and_a
 
 def test_the_phases_of_a_check_end_before_it_does() -> None:
     phases = check_server(slow_clock(0.1)).phases
-    assert 0.1 <= phases["first_answer"] <= phases["total"] < 5
+    assert 0.1 <= phases["first_answer"] <= phases["total"]
     assert 0 <= phases["reference"] <= phases["total"]
 
 

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.healthcheck_servers import ntp, time_service, web
 from tests.support.tools import find_file, systemd_analyze
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 SCHEDULES = ROOT / "healthcheck" / "schedules"
@@ -31,7 +32,7 @@ def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
         umask=0o022,  # systemd's and cron's
     )

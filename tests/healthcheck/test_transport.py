@@ -22,6 +22,7 @@ from healthcheck.check import Result, check
 from healthcheck.reading import Reference
 from tests.support.healthcheck_runs import exact_reference
 from tests.support.healthcheck_servers import Behaviour, Request, ntp, rfc3339, time_service, web
+from tests.support.waiting import PATIENCE
 
 
 def redirect(location: str, code: int) -> Behaviour:
@@ -136,7 +137,7 @@ def test_the_deadline_holds_for_a_handshake_and_nothing_is_left_behind() -> None
         assert (result.verdict.status, result.verdict.reason) == ("Failed", "timeout")
         for thread in set(threading.enumerate()) - before:
             if "measure" in thread.name:
-                thread.join(0.3)
+                thread.join(PATIENCE)
                 assert not thread.is_alive()
 
 

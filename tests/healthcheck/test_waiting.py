@@ -6,6 +6,7 @@ import threading
 import time
 
 from healthcheck.waiting import Bell, pause
+from tests.support.waiting import PATIENCE
 
 
 def test_a_ring_ends_the_waiting_and_none_does_not() -> None:
@@ -14,8 +15,8 @@ def test_a_ring_ends_the_waiting_and_none_does_not() -> None:
         assert not bell.wait(0.05)
         assert time.perf_counter() - start > 0.04
         threading.Timer(0.05, bell.ring).start()
-        assert bell.wait(5.0)
-        assert time.perf_counter() - start < 2
+        assert bell.wait(PATIENCE)
+        assert time.perf_counter() - start < PATIENCE / 2
 
 
 def test_as_many_rings_are_waited_for_as_are_asked_for() -> None:
@@ -25,14 +26,14 @@ def test_as_many_rings_are_waited_for_as_are_asked_for() -> None:
         assert not bell.wait(0.05, rings=3)
         for _ in range(3):
             threading.Thread(target=bell.ring).start()
-        assert bell.wait(5.0, rings=3)
+        assert bell.wait(PATIENCE, rings=3)
 
 
 def test_a_thousand_rings_that_nobody_hears_hold_up_nobody() -> None:
     with Bell() as bell:
         for _ in range(10_000):
             bell.ring()
-        assert bell.wait(0.0 + 1.0)
+        assert bell.wait(PATIENCE)
 
 
 def test_whoever_rings_too_late_is_not_told_so() -> None:
@@ -45,4 +46,4 @@ def test_whoever_rings_too_late_is_not_told_so() -> None:
 def test_a_pause_lasts() -> None:
     start = time.perf_counter()
     pause(0.05)
-    assert 0.04 < time.perf_counter() - start < 1
+    assert time.perf_counter() - start > 0.04

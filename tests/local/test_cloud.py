@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +25,7 @@ from local.api import ACCOUNT_ROOT, Credentials
 from local.containers import Containers as RealContainers
 from local.identity import Identity
 from local.steps import step
+from tests.support.waiting import PATIENCE, wait_until
 
 
 class Containers(RealContainers):
@@ -363,7 +363,7 @@ def test_an_interrupted_run_ends_at_once_and_says_what_to_run(number: int) -> No
         "import signal, threading, time\n"
         "from local.__main__ import stop\n"
         f"signal.signal({number:d}, stop)\n"
-        "threading.Thread(target=time.sleep, args=(30,)).start()\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start()\n"
         f"signal.raise_signal({number:d})\n"
     )
     done = subprocess.run(
@@ -371,7 +371,7 @@ def test_an_interrupted_run_ends_at_once_and_says_what_to_run(number: int) -> No
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 130
@@ -387,8 +387,8 @@ def test_a_run_whose_make_is_killed_ends_with_it_though_nobody_reads_what_it_say
         "signal.signal(signal.SIGTERM, stop)\n"
         "end_with_parent()\n"
         "print(os.getpid(), flush=True)\n"
-        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
-        "time.sleep(60)\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "time.sleep(600)\n"
     )
     make = subprocess.Popen(
         ["/bin/bash", "-c", '"$0" -c "$1" 2>&1; exit', sys.executable, script],
@@ -402,10 +402,7 @@ def test_a_run_whose_make_is_killed_ends_with_it_though_nobody_reads_what_it_say
     assert run.exists()
     make.kill()
     make.wait()
-    deadline = time.monotonic() + 10
-    while runs(run) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not runs(run)
+    wait_until(lambda: not runs(run))
 
 
 def runs(process: Path) -> bool:

@@ -33,6 +33,7 @@ from tests.service.abuse.wire import (
 from tests.support.haproxy import Haproxy, prepare_haproxy
 from tests.support.healthcheck_servers import ntp, serve
 from tests.support.serving import Running, run_service
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -67,7 +68,7 @@ def address(of: Running | Haproxy) -> Address:
 
 
 def connect(to: Running | Haproxy) -> socket.socket:
-    return socket.create_connection(address(to), timeout=10)
+    return socket.create_connection(address(to), timeout=PATIENCE)
 
 
 def check_unharmed(service: Running) -> None:
@@ -156,7 +157,7 @@ def test_answers_that_nobody_reads_are_cut_off(tmp_path: Path) -> None:
         socket.socket() as deaf,
     ):
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # else they take megabytes
-        deaf.settimeout(20)
+        deaf.settimeout(PATIENCE)
         deaf.connect(address(running))
         with pytest.raises(ConnectionError):  # noqa: PT012 - when is of no interest
             while True:

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 import sntp
 from service.app import HEADERS, PAGE_HEADERS, create_app
+from service.clock import Moment
 from service.timeserver import Monitor, Status
 from service.timestamp import epoch, rfc3339
 
@@ -35,7 +36,9 @@ def time_server() -> TimeServer:
 def monitor(time_server: TimeServer) -> Monitor:
     """Has not asked yet."""
     return Monitor(
-        "169.254.169.123", ask=lambda _host, _port: sntp.Answer(time_server.offset, 0.001)
+        "169.254.169.123",
+        ask=lambda _host, _port: sntp.Answer(time_server.offset, 0.001),
+        now=lambda: Moment(0.0, 0.0),
     )
 
 

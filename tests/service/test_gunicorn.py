@@ -15,6 +15,7 @@ import requests
 
 from local.machine import free_port
 from tests.support.serving import CONFIG, ROOT, Running, run_service, start
+from tests.support.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -43,23 +44,20 @@ def test_it_serves_and_ends_when_it_is_asked_to(running: Running) -> None:
     with requests.Session() as session:
         session.trust_env = False
         before = time.time()
-        first = session.get(f"{running.url}/now", timeout=20)
+        first = session.get(f"{running.url}/now", timeout=PATIENCE)
         assert first.status_code == 200
         assert before - 1e-6 <= first.json()["epoch"] <= time.time()
         assert first.headers["Connection"] == "keep-alive"
         # The application runs its monitor, which has noticed that the time server is silent.
-        deadline = time.monotonic() + 20
-        while trouble(session, running) is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: trouble(session, running))
         assert trouble(session, running) == "no answer in time"
         running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(timeout=20) == 0
+        assert running.process.wait(timeout=PATIENCE) == 0
     assert "Traceback" not in running.log.read_text()
 
 
 def trouble(session: requests.Session, running: Running) -> object:
-    return session.get(f"{running.url}/health", timeout=20).json()["clock"]["trouble"]
+    return session.get(f"{running.url}/health", timeout=PATIENCE).json()["clock"]["trouble"]
 
 
 @pytest.mark.parametrize("drip", [False, True], ids=["silent", "dripping"])
@@ -79,7 +77,7 @@ def test_slow_bodies_do_not_keep_the_balancer_from_its_answer(
             for client in clients:
                 with contextlib.suppress(OSError):
                     client.sendall(b"x")
-        requests.get(f"{running.url}/health", timeout=20)
+        requests.get(f"{running.url}/health", timeout=PATIENCE)
         response = clients[0].recv(4096)
     assert response.startswith(b"HTTP/1.1 405 " if method == "POST" else b"HTTP/1.1 200 OK")
     assert "Traceback" not in running.log.read_text()
@@ -92,7 +90,7 @@ def test_clients_that_do_not_hang_up_keep_nobody_waiting(line: bytes, running: R
         for _ in range(50):
             client = stack.enter_context(connect(running))
             client.sendall(line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert requests.get(f"{running.url}/now", timeout=20).status_code == 200
+        assert requests.get(f"{running.url}/now", timeout=PATIENCE).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -112,7 +110,7 @@ def test_an_answer_comes_in_one_piece_and_is_not_held_back(method: str, running:
 
 def connect(running: Running) -> socket.socket:
     host, port = running.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=20)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
 
 
 def test_it_is_configured_for_one_small_host_behind_a_balancer() -> None:
@@ -129,16 +127,19 @@ def test_two_processes_share_a_port(tmp_path: Path, silent_server: str) -> None:
     with log.open("wb") as file:
         process = start(file, silent_server, "--workers", "2", "--reuse-port", "--bind", address)
         try:
-            deadline = time.monotonic() + 30
-            while log.read_text().count("Booting worker") < 2 and time.monotonic() < deadline:
-                time.sleep(0.05)
+            wait_until(lambda: log.read_text().count("Booting worker") == 2)
             statuses: list[int] = []
-            while len(statuses) < 20 and time.monotonic() < deadline:
+
+            def ask() -> bool:
                 with contextlib.suppress(requests.ConnectionError):  # not yet
-                    statuses.append(requests.get(f"http://{address}/now", timeout=5).status_code)
+                    response = requests.get(f"http://{address}/now", timeout=PATIENCE)
+                    statuses.append(response.status_code)
+                return len(statuses) == 20
+
+            wait_until(ask)
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=PATIENCE)
     assert log.read_text().count("Booting worker") == 2
     assert statuses == [200] * 20
 

@@ -19,6 +19,7 @@ from service.app import create_app
 from service.log import JSONFormatter, RateLimit, log_fields, request_id
 from service.timeserver import Monitor
 from tests.support.serving import ROOT, run_service, start
+from tests.support.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -184,11 +185,9 @@ def test_what_is_answered_as_it_should_be_leaves_no_line(
 
 def test_all_that_gunicorn_says_from_start_to_stop_has_that_form(tmp_path: Path) -> None:
     with run_service(tmp_path / "log", "127.0.0.1:9") as running:
-        deadline = time.monotonic() + 20
-        while "no valid response" not in running.log.read_text() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: "no valid response" in running.log.read_text())
         running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(timeout=20) == 0
+        assert running.process.wait(timeout=PATIENCE) == 0
     said = [json.loads(line) for line in running.log.read_text().splitlines()]
     assert {line["level"] for line in said} == {"info", "warning"}
     assert all(re.fullmatch(TIME, line["time"]) for line in said)
@@ -202,7 +201,7 @@ def test_all_that_gunicorn_says_from_start_to_stop_has_that_form(tmp_path: Path)
 def test_what_keeps_it_from_starting_is_told_in_that_form(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("wb") as file:
-        assert start(file, "no:server").wait(timeout=20) > 0
+        assert start(file, "no:server").wait(timeout=PATIENCE) > 0
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     (cause,) = (line for line in lines if line["message"] == "Exception in worker process")
     assert "is not a server such as" in cause["traceback"]
@@ -232,12 +231,9 @@ def test_what_nobody_catches_is_a_line_too(then: str) -> None:
 
 def test_a_worker_that_is_killed_is_told_and_replaced(tmp_path: Path) -> None:
     with run_service(tmp_path / "log", "127.0.0.1:9") as running:
-        deadline = time.monotonic() + 20
         booted = re.compile(r"Booting worker with pid: (\d+)")
-        while not booted.findall(running.log.read_text()) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: booted.findall(running.log.read_text()))
         os.kill(int(booted.findall(running.log.read_text())[0]), signal.SIGKILL)
-        while len(booted.findall(running.log.read_text())) < 2 and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: len(booted.findall(running.log.read_text())) == 2)
         said = [json.loads(line) for line in running.log.read_text().splitlines()]
     assert [line["level"] for line in said if "SIGKILL" in line["message"]] == ["error"]

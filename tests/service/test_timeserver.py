@@ -16,6 +16,7 @@ import pytest
 import sntp
 from service.clock import Moment
 from service.timeserver import Monitor, moment
+from tests.support.waiting import PATIENCE, wait_until
 
 FORMAT = struct.Struct("!BBBbIII8s8s8s8s")  # RFC 5905, figure 8
 SINCE_1900 = 2_208_988_800
@@ -95,7 +96,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def monitor(server: Server) -> Monitor:
     """Asks the server above, in this thread."""
-    return Monitor(server.address, ask=partial(sntp.ask, timeout=10))
+    return Monitor(server.address, ask=partial(sntp.ask, timeout=PATIENCE))
 
 
 class FakeClock:
@@ -440,13 +441,13 @@ def test_the_thread_asks_again_and_again_until_it_is_stopped() -> None:
     monitor.poll_interval = lambda: 0.001  # type: ignore[method-assign]
     monitor.start()
     try:
-        assert asked.acquire(timeout=20)
-        assert asked.acquire(timeout=20)
+        assert asked.acquire(timeout=PATIENCE)
+        assert asked.acquire(timeout=PATIENCE)
     finally:
         monitor.stop()
         goes_on.release()
     (thread,) = (each for each in threading.enumerate() if each.name == "time-server")
-    thread.join(20)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -454,9 +455,6 @@ def test_the_thread_measures_a_real_server(server: Server) -> None:
     monitor = Monitor(server.address)
     monitor.start()
     try:
-        deadline = time.monotonic() + 20
-        while monitor.status().state == "starting" and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert monitor.status().state == "synchronised"
+        wait_until(lambda: monitor.status().state == "synchronised")
     finally:
         monitor.stop()

@@ -10,6 +10,7 @@ from healthcheck.clock import own_clocks, steady_time
 from healthcheck.interval import Interval
 from healthcheck.reading import Reference
 from tests.support.healthcheck_servers import Behaviour, Request, rfc3339, time_service, web
+from tests.support.waiting import PATIENCE
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -19,7 +20,7 @@ def exact_reference(patience: float) -> Reference:
     return Reference("ntp", Interval(0.0, 0.0), steady_time(), own_clocks())
 
 
-def check_server(behaviour: Behaviour, deadline: float = 5.0, limit: float = 1.0) -> Result:
+def check_server(behaviour: Behaviour, deadline: float = PATIENCE, limit: float = 1.0) -> Result:
     with web(behaviour) as server:
         return check(
             server.url + "/now", ask_reference=exact_reference, limit=limit, deadline=deadline

@@ -15,6 +15,7 @@ import requests
 
 from deployment.template import read
 from tests.cfn.permissions.evaluators import Identity
+from tests.support.waiting import PATIENCE
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -50,10 +51,10 @@ class Emulator:
             raise
 
     def _wait(self, log: Path) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                requests.get(f"{self.url}/_ministack/health", timeout=2)
+                requests.get(f"{self.url}/_ministack/health", timeout=60)
                 return
             except requests.RequestException:
                 time.sleep(0.05)

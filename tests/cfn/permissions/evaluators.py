@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
 
 from tests.support.tools import fail_without
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 LIBRARIES = ROOT / "build/npm/node_modules"
@@ -103,6 +104,6 @@ def _node(**request: Any) -> Any:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     return json.loads(done.stdout)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import requests
 
 from tests.cfn.permissions.emulator import Emulator
+from tests.support.waiting import PATIENCE
 
 
 @contextmanager
@@ -41,4 +42,4 @@ def _signal(emulator: Emulator, status: str, over: threading.Event) -> None:
                             "Reason": "no reason",
                             "Data": "",
                         }
-                        requests.put(url, data=json.dumps(signal), timeout=5)
+                        requests.put(url, data=json.dumps(signal), timeout=PATIENCE)

@@ -22,7 +22,7 @@ Address = tuple[str, int]
 # Seconds without a byte, after which an outcome is "open": few if that is right, else many, so that
 # a busy machine does not change an outcome.
 OPEN_AFTER = 1.0
-TIMEOUT = 20.0
+TIMEOUT = 120.0
 STATUS = re.compile(rb"HTTP/\d\.\d (\d{3}) ")
 # Of a traceback, of a version, of the header that an injected line would be.
 LEAKS = re.compile(
