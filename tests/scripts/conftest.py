@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 # What the scripts need of a machine; the rest of its commands is not there for them.
 TOOLS = [
@@ -73,7 +75,7 @@ def run(clone: Path, tmp_path: Path) -> Run:
             env={"PATH": str(folder), "DOCKER_HOST": docker_host, **(environment or {})},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE,
             check=False,
         )
 
