@@ -39,11 +39,12 @@ endif
 ##@ Every day
 
 # Values that are given are checked before anything is built, which takes 2 s. `local up` checks all.
-up: setup ## deploy on this machine, or update what is deployed
-	@$(if $(CONFIG)$(NAME)$(PORT),$(PYTHON) -m local validate --config "$$CONFIG")
+up: export TIMESERVICE_STARTED := $(or $(TIMESERVICE_STARTED),$(shell date +%s))
+up: ## deploy on this machine, or update what is deployed
+	@$(if $(CONFIG)$(NAME)$(PORT)$(HOST_CPUS)$(HOST_MEMORY),scripts/setup.sh && \
+		$(PYTHON) -m local validate --config "$$CONFIG")
 	@scripts/engine.sh
-	@scripts/image.sh
-	@scripts/package.sh
+	@scripts/build.sh
 	@$(SUDO) $(PYTHON) -m local up --config "$$CONFIG"
 
 status: setup ## stacks, hosts (zone, release, health, clock error), URL
@@ -118,7 +119,7 @@ integration: setup ## gunicorn, HAProxy, the page in Chromium, permissions, scan
 	@$(PYTEST) --dist loadfile -m 'integration and not rehearsal'
 
 # The clones that the rehearsal and the drills deploy take these from here.
-BUILD_ALL := scripts/engine.sh && scripts/cloud.sh && scripts/image.sh && scripts/package.sh
+BUILD_ALL := scripts/engine.sh && scripts/build.sh
 rehearsal: setup ## deploy, use, release, break and remove it, beside what is up
 	@$(BUILD_ALL)
 	@scripts/tools.sh chromium

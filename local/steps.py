@@ -1,8 +1,10 @@
 """How a run works: its folder and its lock, its step lines, and how it waits."""
 
 import fcntl
+import itertools
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,16 +79,34 @@ class Step:
 
 @contextmanager
 def step(text: str) -> Iterator[Step]:
-    """Print the text, then the seconds that the block took and the outcome, or "failed"."""
-    print(f"  {text:<58} ", end="", flush=True)
+    """Print the text, the seconds that the block took and the outcome, or "failed".
+
+    Meanwhile, show that it goes on: each second on a terminal, else every ten seconds.
+    """
     start = time.monotonic()
     line = Step()
+    ended = threading.Event()
+    ticker = threading.Thread(target=_tick, args=(text, ended), daemon=True)
+    ticker.start()
+    end = "failed"
     try:
         yield line
-    except BaseException:
-        print("failed", flush=True)
-        raise
-    print(f"{time.monotonic() - start:6.1f} s  {line.outcome}".rstrip(), flush=True)
+        end = f"{time.monotonic() - start:6.1f} s  {line.outcome}".rstrip()
+    finally:
+        ended.set()
+        ticker.join()
+        print(f"  {text:<58} {end}", flush=True)
+
+
+def _tick(text: str, ended: threading.Event) -> None:
+    terminal = sys.stdout.isatty()
+    for seconds in itertools.count():
+        if terminal:
+            print(f"  {text:<58} {seconds:4} s", end="\r", flush=True)
+        elif seconds and seconds % 10 == 0:
+            print(f"  {text:<58} {seconds:4} s so far", flush=True)
+        if ended.wait(1):
+            return
 
 
 def wait_until(is_done: Callable[[], object], seconds: float) -> bool:

@@ -7,8 +7,12 @@ tag=${1:-} label=timeservice.deployment=${2:-}
 context=$BUILD/cloud
 
 make_base() {
-    scripts/debian.sh "$BUILD/cloud-base.tar" --variant=minbase \
-        --dpkgopt='path-exclude=/usr/lib/python3/dist-packages/awscli/examples/*' \
+    # The hosts' user data uses S3 alone, and no completion of commands. A half of the files are for
+    # other services.
+    local aws=/usr/lib/python3/dist-packages/awscli
+    scripts/debian.sh "$BUILD/cloud-base.tar" --variant=minbase --dpkgopt="path-exclude=$aws/examples/*" \
+        --dpkgopt="path-exclude=$aws/data/ac.index" --dpkgopt="path-exclude=$aws/botocore/data/*/*" \
+        --dpkgopt="path-include=$aws/botocore/data/s3/*" --dpkgopt="path-include=$aws/botocore/data/sts/*" \
         --include=docker.io,docker-cli,haproxy,chrony,curl,iproute2,iptables,python3,awscli,ca-certificates,tini
 }
 

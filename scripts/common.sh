@@ -69,15 +69,17 @@ step() {
 
 # tick TEXT: shows how long it has taken: each second on a terminal, else every ten seconds.
 tick() {
-    local start=$SECONDS now
-    # Nothing of this keeps the lock or a reader of the output waiting, also if the script is killed.
-    while sleep 1 >/dev/null 2>&1 9>&- && kill -0 $$ 2>/dev/null; do
-        now=$((SECONDS - start))
+    local now=0
+    while :; do
         if [ -t 1 ]; then
             printf '  %-58s %4d s\r' "$1" "$now"
-        elif [ $((now % 10)) = 0 ]; then
+        elif [ $((now % 10)) = 0 ] && [ "$now" != 0 ]; then
             printf '  %-58s %4d s so far\n' "$1" "$now"
         fi
+        # Neither the lock nor a reader of the output waits for this, also if the script is killed.
+        sleep 1 >/dev/null 2>&1 9>&-
+        kill -0 $$ 2>/dev/null || return 0
+        now=$((now + 1))
     done
 }
 

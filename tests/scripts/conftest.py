@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -62,6 +62,7 @@ def run(clone: Path, tmp_path: Path) -> Run:
         *command: str,
         docker_host: str = "",
         environment: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
         **stubs: str,
     ) -> subprocess.CompletedProcess[str]:
         for name, body in stubs.items():
@@ -73,6 +74,7 @@ def run(clone: Path, tmp_path: Path) -> Run:
             command,
             cwd=clone,
             env={"PATH": str(folder), "DOCKER_HOST": docker_host, **(environment or {})},
+            pass_fds=pass_fds,
             capture_output=True,
             text=True,
             timeout=PATIENCE,

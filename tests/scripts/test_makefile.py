@@ -144,7 +144,7 @@ def test_nothing_is_destroyed_without_being_asked(
 def copy(tmp_path: Path) -> Path:
     """A folder with this Makefile, and with scripts that do nothing."""
     (tmp_path / "scripts").mkdir()
-    for name in ("setup", "engine", "image", "package"):
+    for name in ("setup", "engine", "build"):
         script = tmp_path / f"scripts/{name}.sh"
         script.write_text("#!/bin/bash\n")
         script.chmod(0o755)
@@ -176,7 +176,7 @@ def test_config_reaches_the_program_as_it_was_written_and_no_shell(
 
 
 def test_a_wrong_setting_ends_make_up_before_anything_is_built(copy: Path) -> None:
-    for name in ("engine", "image", "package"):
+    for name in ("engine", "build"):
         (copy / f"scripts/{name}.sh").write_text("#!/bin/bash\ntouch built\n")
     command = ["make", "up", "CONFIG=minHosts=3", "PYTHON=false", "SUDO="]
     assert subprocess.run(command, cwd=copy, capture_output=True).returncode == 2

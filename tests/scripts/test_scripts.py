@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -194,3 +195,76 @@ def test_where_no_package_can_be_had_it_names_what_is_missing(run: Run) -> None:
     done = run("scripts/tools.sh", "unit")
     assert done.returncode == 1
     assert "needs a Debian machine" in done.stderr
+
+
+def write_scripts(clone: Path, **bodies: str) -> None:
+    for name in ("setup", "image", "package", "cloud"):
+        (clone / f"scripts/{name}.sh").write_text(f"#!/bin/bash\n{bodies.get(name, '')}\n")
+
+
+def test_what_does_not_need_each_other_is_built_side_by_side(run: Run, clone: Path) -> None:
+    """Each of the two waits for the other to have begun."""
+    os.mkfifo(clone / "image")
+    os.mkfifo(clone / "cloud")
+    write_scripts(clone, image="echo >image; read -r <cloud", cloud="read -r <image; echo >cloud")
+    done = run("scripts/build.sh", id="echo 0")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("failing", ["setup", "image", "package", "cloud"])
+def test_when_a_build_fails_its_error_comes_last_and_the_other_is_finished(
+    failing: str, run: Run, clone: Path
+) -> None:
+    step = "source scripts/common.sh; step"
+    bodies = {
+        "package": f"{step} package echo",
+        "cloud": f"{step} cloud echo",
+        failing: f"{step} {failing} ls /nowhere",
+    }
+    write_scripts(clone, **bodies)
+    done = run("scripts/build.sh", id="echo 0", ls="echo no space; exit 1")
+    assert done.returncode == 1
+    assert f'"{failing}" failed; the whole output is in build/log' in done.stderr
+    assert "no space" in done.stderr
+    other = "package" if failing == "cloud" else "cloud"
+    assert f"  {other} " in done.stdout
+
+
+def test_ctrl_c_ends_all_that_is_built(run: Run, clone: Path, tmp_path: Path) -> None:
+    os.mkfifo(clone / "begun")
+    wait = "echo >begun; sleep 1000"
+    write_scripts(clone, image=wait, cloud=f"source scripts/common.sh; step cloud bash -c '{wait}'")
+    with (
+        subprocess.Popen(
+            "scripts/build.sh", cwd=clone, stdout=subprocess.PIPE, start_new_session=True
+        ) as build,
+        (clone / "begun").open() as begun,
+    ):
+        assert build.stdout
+        assert len([begun.readline(), begun.readline()]) == 2
+        os.killpg(build.pid, signal.SIGINT)
+        build.stdout.read()  # until nothing holds it
+        assert build.wait() == 130
+
+
+SLOW = "step slow bash -c 'read -r <go'"
+# It returns at once, and its eleventh call ends the slow step.
+SLEEP = 'echo >>calls; [ "$(wc -l <calls)" -lt 11 ] || { echo >go; exec /bin/sleep 1; }'
+
+
+def test_a_slow_step_shows_every_ten_seconds_that_it_goes_on(run: Run, clone: Path) -> None:
+    os.mkfifo(clone / "go")
+    first, *_, last = run(*source(SLOW), sleep=SLEEP).stdout.splitlines()
+    assert " ".join(first.split()) == "slow 10 s so far"
+    assert last.endswith(" s")
+
+
+def test_a_slow_step_counts_the_seconds_on_a_terminal(run: Run, clone: Path) -> None:
+    os.mkfifo(clone / "go")
+    terminal, end = os.openpty()
+    run(*source(f"{SLOW} >/dev/fd/{end}"), sleep=SLEEP, pass_fds=[end])
+    os.close(end)
+    with open(terminal, "rb") as lines:
+        printed = lines.readline().decode()
+    assert [" ".join(text.split()) for text in printed.split("\r")[:2]] == ["slow 0 s", "slow 1 s"]
+    assert printed.endswith(" s\r\n")
