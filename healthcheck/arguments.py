@@ -9,8 +9,8 @@ from typing import NoReturn
 
 import sntp
 from healthcheck import __version__, reference
-from healthcheck.check import DEADLINE, SAMPLES
-from healthcheck.output import FORMATS, Exit
+from healthcheck.check import DEADLINE
+from healthcheck.output import EXIT_UNKNOWN, FORMATS
 from healthcheck.verdict import LIMIT
 
 EPILOG = """exit codes:
@@ -19,8 +19,7 @@ EPILOG = """exit codes:
   3  Unknown  nothing can be said: the NTP servers contradict each other; or none answers, and the
               service contradicts this machine's own clock, or that was set during the check; also
               wrong usage, and output that cannot be written
-With --every, the exit code is that of the last check, and 0 after SIGTERM or Ctrl-C. Each result is
-printed; a change of the state, which one lost packet does not make, goes to standard error.
+With --every, each result is printed, and the exit code is 0 after SIGTERM or Ctrl-C.
 With --format nagios, a clock that is not proven right or wrong is UNKNOWN (3), not CRITICAL (2).
 """
 
@@ -30,7 +29,7 @@ class Parser(argparse.ArgumentParser):
         self.print_usage(sys.stderr)
         # The message may repeat a URL with a password.
         safe = re.sub(r"(?s)(//.*|\S*)@", "", message)
-        self.exit(Exit.UNKNOWN, f"{self.prog}: error: {safe}\n")
+        self.exit(EXIT_UNKNOWN, f"{self.prog}: error: {safe}\n")
 
 
 def parser() -> Parser:
@@ -45,10 +44,8 @@ def parser() -> Parser:
     help_ = "the service, with or without /now (default: $TIMESERVICE_URL)"
     add("url", nargs="?", default=os.environ.get("TIMESERVICE_URL") or None, help=help_)
     add("--limit", type=seconds, default=LIMIT, help="seconds (default: 1.0)")
-    add("--samples", type=samples, default=SAMPLES, help="requests at most, 2 to 100 (default: 8)")
     add("--deadline", type=seconds, default=DEADLINE, help="seconds for everything (default: 10)")
-    servers = ", ".join(reference.SERVERS)
-    help_ = f"NTP server; repeatable (default: {servers})"
+    help_ = f"NTP server; repeatable (default: {', '.join(reference.SERVERS)})"
     add("--ntp", type=server, action="append", metavar="HOST[:PORT]", help=help_)
     help_ = "what true time is: NTP, or this machine's own clock"
     add("--reference", choices=["ntp", "local"], default="ntp", help=help_)
@@ -56,11 +53,6 @@ def parser() -> Parser:
     help_ = "write there instead; the file is always whole"
     add("--output", type=Path, metavar="FILE", help=help_)
     add("--every", type=seconds, metavar="SECONDS", help="check again and again")
-    add("--count", type=times, help="with --every: how often (default: without end)")
-    help_ = "with --every: checks in a row that make the state Failed (default: 2)"
-    add("--failures", type=times, default=2, help=help_)
-    help_ = "with --every: checks in a row that make the state OK again (default: 1)"
-    add("--successes", type=times, default=1, help=help_)
     help_ = "use the environment's proxies, .netrc and certificates, which are ignored otherwise"
     add("--proxy-from-env", action="store_true", help=help_)
     add("--verbose", action="store_true", help="explain the verdict, on standard error")
@@ -75,18 +67,6 @@ def seconds(text: str) -> float:
     if not 1e-9 <= float(text) < 1e6:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1,000,000 seconds")
     return float(text)
-
-
-def samples(text: str) -> int:
-    if not 2 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 2 to 100")
-    return int(text)
-
-
-def times(text: str) -> int:
-    if not 1 <= int(text) <= sys.maxsize:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of times")
-    return int(text)
 
 
 def server(text: str) -> str:

@@ -1,9 +1,11 @@
 """One check, from the URL to the verdict: measure until the verdict is proven or time is up."""
 
+import contextlib
 import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from healthcheck import reference
@@ -14,6 +16,7 @@ from healthcheck.samples import Service
 from healthcheck.verdict import LIMIT, MAX_TICK, Verdict, judge
 from healthcheck.waiting import Bell, pause
 
+# At most.
 SAMPLES = 8
 # Seconds.
 DEADLINE = 10.0
@@ -47,32 +50,28 @@ def check(
     *,
     ask_reference: AskReference,
     limit: float = LIMIT,
-    samples: int = SAMPLES,
     deadline: float = DEADLINE,
     environment: bool = False,
 ) -> Result:
     """Check the service at `url`. Never raises, whatever the service or the network does.
 
-    ask_reference: measures true time. limit, deadline: in seconds. samples: the most, at least two.
+    ask_reference: measures true time. limit, deadline: in seconds.
     environment: use the proxies, .netrc and certificates that the environment names.
     """
     checked_at, start = time.time(), steady_time()
-    run = _Run(
-        Service(url, deadline=start + deadline, environment=environment),
-        ask_reference,
-        limit=limit,
-        max_samples=samples,
-        # A silent time server must not look like a late service, so it gets half of the time.
-        patience=min(reference.TIMEOUT, deadline / 2),
-    )
+    service = Service(url, deadline=start + deadline, environment=environment)
+    run = _Run(service, limit, start)
+    # A silent time server must not look like a late service, so it gets half of the time.
+    patience = min(reference.TIMEOUT, deadline / 2)
     # No time-out of the libraries covers a response that drips, or a DNS lookup that hangs. The
     # thread is left behind if it hangs where it cannot be cut.
     with Bell() as bell:
-        threading.Thread(target=run.measure, args=(bell,), daemon=True).start()
+        arguments = (ask_reference, patience, bell)
+        threading.Thread(target=run.measure, args=arguments, daemon=True).start()
         is_late = not bell.wait(deadline)
     reading, phases = run.reading(), {**run.phases, "total": steady_time() - start}
     if is_late:
-        run.service.cut()
+        service.cut()
         if reading.trouble is None:
             reading = reading._replace(trouble=Trouble("timeout", LATE))
     if run.defect:
@@ -82,43 +81,33 @@ def check(
     return Result(url, verdict, reading, limit, phases, checked_at)
 
 
+@dataclass
 class _Run:
-    """The state of one check, which its thread fills."""
+    """The state of one check, which its threads fill. start: on the steady clock."""
 
-    def __init__(
-        self,
-        service: Service,
-        ask_reference: AskReference,
-        *,
-        limit: float,
-        max_samples: int,
-        patience: float,
-    ) -> None:
-        self.service = service
-        self.limit, self.max_samples = limit, max_samples
-        self.samples: list[Sample] = []
-        self.trouble: Trouble | None = None
-        self.defect: Exception | None = None
-        self.phases: dict[str, float] = {}
-        self._start = steady_time()
-        self._reference: Reference | None = None
-        self._asking = threading.Thread(
-            target=self._ask, args=(ask_reference, patience), daemon=True
-        )
+    service: Service
+    limit: float
+    start: float
+    samples: list[Sample] = field(default_factory=list)
+    reference: Reference | None = None
+    trouble: Trouble | None = None
+    defect: Exception | None = None
+    phases: dict[str, float] = field(default_factory=dict)
 
     def reading(self) -> Reading:
         """All measurements so far."""
-        known = self._reference or reference.own_clock("local")
+        known = self.reference or reference.own_clock("local")
         return Reading(tuple(self.samples), known, self.trouble)
 
-    def measure(self, bell: Bell) -> None:
+    def measure(self, ask_reference: AskReference, patience: float, bell: Bell) -> None:
         """Measure the reference and the service, then ring."""
+        asking = threading.Thread(target=self._ask, args=(ask_reference, patience), daemon=True)
         # A bug in the check, or too few threads or files. The verdict names the exception.
         try:
-            self._asking.start()
-            self._sample_with_retry()
+            asking.start()
+            self._sample_with_retry(asking)
             # Also if the service failed: with the reference, a failure of our network is visible.
-            self._asking.join()
+            asking.join()
         except Exception as defect:
             self.defect = defect
         finally:
@@ -126,15 +115,15 @@ class _Run:
 
     def _ask(self, ask_reference: AskReference, patience: float) -> None:
         try:
-            self._reference = ask_reference(patience)
+            self.reference = ask_reference(patience)
         except Exception as defect:
             self.defect = defect
-        self.phases["reference"] = steady_time() - self._start
+        self.phases["reference"] = steady_time() - self.start
 
-    def _sample_with_retry(self) -> None:
+    def _sample_with_retry(self, asking: threading.Thread) -> None:
         """Take the samples; if the connection fails, try once more on a new one."""
         try:
-            return self._sample()
+            return self._sample(asking)
         except Trouble as trouble:
             self.trouble = trouble
         wait = RETRY_AFTER * (1 + random.random())
@@ -142,20 +131,20 @@ class _Run:
             return None
         pause(wait)
         try:
-            self._sample()
+            self._sample(asking)
             self.trouble = None
         except Trouble as trouble:
             self.trouble = trouble
 
-    def _sample(self) -> None:
-        with self.service as service:
-            self.samples.append(service.sample())
-            self.phases.setdefault("first_answer", steady_time() - self._start)
-            self._asking.join()
+    def _sample(self, asking: threading.Thread) -> None:
+        with contextlib.closing(self.service):
+            self.samples.append(self.service.sample())
+            self.phases.setdefault("first_answer", steady_time() - self.start)
+            asking.join()
             # At least two: one sample cannot show a frozen clock.
-            while len(self.samples) < self.max_samples and self._has_time_for_another():
+            while len(self.samples) < SAMPLES and self._has_time_for_another():
                 self._wait_for_tick()
-                self.samples.append(service.sample())
+                self.samples.append(self.service.sample())
                 verdict = judge(self.reading(), self.limit)
                 if verdict.proven and (verdict.reason == "frozen" or not self._is_stamp_repeated()):
                     return

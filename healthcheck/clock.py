@@ -38,27 +38,21 @@ class OwnClocks(NamedTuple):
         return abs(later.epoch - self.epoch) <= MAX_STEP
 
 
-def own_clocks() -> OwnClocks:
-    """The state of the checker's clocks now."""
-    return OwnClocks(_epoch(), _sleep_time())
-
-
 def steady_time() -> float:
     """Seconds since some fixed moment, by the steady clock."""
     return time.perf_counter() if RAW is None else time.clock_gettime(RAW)
 
 
-def _epoch() -> float:
-    # An interruption between the two readings makes the difference smaller, so the largest of
-    # three readings is the best.
-    return max(time.time() - steady_time() for _ in range(3))
-
-
-def _sleep_time() -> float:
+def own_clocks() -> OwnClocks:
+    """The state of the checker's clocks now."""
+    # An interruption between two readings makes their difference smaller, so the largest of three
+    # differences is the best.
+    epoch = max(time.time() - steady_time() for _ in range(3))
     # Only Linux has this clock. Elsewhere the steady clock goes on while the machine sleeps.
     if not hasattr(time, "CLOCK_BOOTTIME"):
-        return 0.0
-    return max(
+        return OwnClocks(epoch, 0.0)
+    slept = max(
         time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
         for _ in range(3)
     )
+    return OwnClocks(epoch, slept)

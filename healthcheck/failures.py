@@ -7,27 +7,24 @@ import requests
 import urllib3
 
 from healthcheck.reading import Trouble
-from healthcheck.transport import TooLong
 
 LATE = "no complete response in time"
 # urllib3 lets some ValueErrors through that a malformed response causes.
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, ValueError)
+BAD_PROXY = (
+    requests.exceptions.InvalidProxyURL,
+    requests.exceptions.InvalidSchema,
+    urllib3.exceptions.ProxySchemeUnknown,
+)
 # The first that fits is the reason.
-CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
+CAUSES = (
     (requests.exceptions.ProxyError, "proxy", "the proxy of the environment gives no connection"),
-    (requests.exceptions.InvalidProxyURL, "proxy", "the proxy of the environment is no URL"),
-    (requests.exceptions.InvalidSchema, "proxy", "only an http:// proxy is supported"),
-    (urllib3.exceptions.ProxySchemeUnknown, "proxy", "only an http:// proxy is supported"),
+    (BAD_PROXY, "proxy", "the proxy of the environment is no http:// URL"),
     (socket.gaierror, "dns", "the service's name does not resolve"),
     (ConnectionRefusedError, "refused", "the connection is refused"),
-    (TooLong, "body", "the response's headers are longer than 64 KiB"),
-    (urllib3.exceptions.DecodeError, "body", "the response cannot be decompressed"),
-    (requests.exceptions.ContentDecodingError, "body", "the response cannot be decompressed"),
     (ssl.SSLCertVerificationError, "tls", "the service's certificate is not valid"),
     (ssl.SSLError, "tls", "the connection cannot be encrypted (TLS)"),
-    (TimeoutError, "timeout", LATE),
-    (requests.Timeout, "timeout", LATE),
-    (urllib3.exceptions.TimeoutError, "timeout", LATE),
+    ((TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError), "timeout", LATE),
 )
 # OpenSSL's codes for a certificate that is not yet, or no longer, valid.
 CERTIFICATE_DATES = (9, 10)

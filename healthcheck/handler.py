@@ -8,7 +8,6 @@ the command).
 import functools
 import os
 from collections.abc import Sequence
-from typing import Any
 
 from healthcheck import reference
 from healthcheck.check import Result, check
@@ -31,27 +30,22 @@ def handler(event: object, context: object) -> str:
     """
     # On any exception the metric is missing, and the alarm fires.
     try:
-        result = run_check()
+        names = os.environ.get("HEALTHCHECK_NTP", "").split(",")
+        servers = [name.strip() for name in names if name.strip()] or reference.SERVERS
+        result = check(
+            complete_url(os.environ["TIMESERVICE_URL"]),
+            ask_reference=functools.partial(measure_reference, servers),
+            limit=float(os.environ.get("HEALTHCHECK_LIMIT") or LIMIT),
+        )
     except Exception as error:
         print(f"no check was made: {error!a}", flush=True)
         return "Failed"
     print(json.render(result), flush=True)
     try:
-        put_metrics(metrics(result))
+        put_metrics(result)
     except Exception as error:
         print(f"metrics not written: {error}", flush=True)
     return "OK" if result.verdict.status == "OK" else "Failed"
-
-
-def run_check() -> Result:
-    """Check as the environment says; raise KeyError or ValueError if that is wrong."""
-    names = os.environ.get("HEALTHCHECK_NTP", "").split(",")
-    servers = [name.strip() for name in names if name.strip()] or reference.SERVERS
-    return check(
-        complete_url(os.environ["TIMESERVICE_URL"]),
-        ask_reference=functools.partial(measure_reference, servers),
-        limit=float(os.environ.get("HEALTHCHECK_LIMIT") or LIMIT),
-    )
 
 
 def measure_reference(servers: Sequence[str], timeout: float) -> Reference:
@@ -62,24 +56,23 @@ def measure_reference(servers: Sequence[str], timeout: float) -> Reference:
     return measured
 
 
-def metrics(result: Result) -> list[dict[str, Any]]:
-    """Return CloudWatch's metric data: Healthy (1 or 0), and offset and bound of the worst host."""
+def put_metrics(result: Result) -> None:
+    """Write the offset and the bound of the worst host, and Healthy (1 or 0) if that is known.
+
+    Raise what boto3 raises.
+    """
     values: dict[str, float] = {}
     if result.verdict.status != "Unknown":
         values["Healthy"] = 1.0 if result.verdict.status == "OK" else 0.0
     if worst := result.verdict.worst:
         values |= {"ClockOffset": worst.error.middle, "ClockBound": worst.error.half_width}
+    if not values:
+        return
     dimensions = [{"Name": "Deployment", "Value": os.environ["DEPLOYMENT"]}]
-    return [
+    data = [
         {"MetricName": name, "Value": value, "Unit": METRICS[name], "Dimensions": dimensions}
         for name, value in values.items()
     ]
-
-
-def put_metrics(data: list[dict[str, Any]]) -> None:
-    """Write metric data to CloudWatch; raise what boto3 raises."""
-    if not data:
-        return
     # Lambda's runtime brings boto3, and nothing else here needs it.
     import boto3
     from botocore.config import Config

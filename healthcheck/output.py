@@ -2,10 +2,10 @@
 
 import argparse
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable
-from enum import IntEnum
 from pathlib import Path
 
 from healthcheck.check import Result
@@ -17,81 +17,47 @@ FORMATS: dict[str, Callable[[Result], str]] = {
     "nagios": nagios.render,
     "prometheus": prometheus.render,
 }
+# The exit codes of monitoring plugins, by the status of a verdict or by that of a plugin.
+EXITS = {"OK": 0, "Failed": 2, "CRITICAL": 2, "Unknown": 3, "UNKNOWN": 3}
+# Also for wrong usage, and for output that cannot be written.
+EXIT_UNKNOWN = EXITS["Unknown"]
 
 
-class Exit(IntEnum):
-    """The exit codes of monitoring plugins."""
-
-    OK = 0
-    FAILED = 2
-    # Also for wrong usage, and for output that cannot be written.
-    UNKNOWN = 3
-
-
-# By the status of a verdict, or by that of a monitoring plugin.
-EXITS = {
-    "OK": Exit.OK,
-    "Failed": Exit.FAILED,
-    "Unknown": Exit.UNKNOWN,
-    "CRITICAL": Exit.FAILED,
-    "UNKNOWN": Exit.UNKNOWN,
-}
-
-
-def report(result: Result, args: argparse.Namespace) -> Exit:
+def report(result: Result, args: argparse.Namespace) -> int:
     """Write a result as the arguments say; return the exit code."""
     if args.verbose:
         print_error(proof.render(result))
-    if not write_output(FORMATS[args.format](result), args.output):
-        return Exit.UNKNOWN
-    status = nagios.status(result) if args.format == "nagios" else result.verdict.status
-    return EXITS[status]
-
-
-def write_output(text: str, path: Path | None) -> bool:
-    """Replace the file by a whole one, or write to a device or a pipe, or print the text.
-
-    Return False, with a message on standard error, if that fails.
-    """
-    if path is None:
-        return print_line(text)
-    content = f"{text}\n".encode()
+    text = FORMATS[args.format](result)
     try:
-        # /dev/stdout may lead to a file, which belongs to another process.
-        if path.exists() and (not path.is_file() or Path("/dev") in path.absolute().parents):
-            path.write_bytes(content)
+        if args.output is not None:
+            write_file(args.output, f"{text}\n".encode())
+        elif sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         else:
-            # A link stays a link, unless it leads to itself.
-            replace_file(Path(os.path.realpath(path)), content)
+            print(text, flush=True)
     except OSError as error:
-        print_error(f"healthcheck: {path} cannot be written: {error.strerror}")
-        return False
-    return True
+        place = args.output or "standard output"
+        print_error(f"healthcheck: {place} cannot be written: {error.strerror}")
+        return EXIT_UNKNOWN
+    return EXITS[nagios.status(result) if args.format == "nagios" else result.verdict.status]
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a new file, then rename it to `path`; raise OSError, and leave nothing behind then."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+def write_file(path: Path, content: bytes) -> None:
+    """Replace the file by a whole one, or write to a device or a pipe; raise OSError."""
+    # /dev/stdout may lead to a file, which belongs to another process.
+    if path.exists() and (not path.is_file() or Path("/dev") in path.absolute().parents):
+        path.write_bytes(content)
+        return
+    # A link stays a link, unless it leads to itself.
+    target = Path(os.path.realpath(path))
+    part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         part.write_bytes(content)
-        part.replace(path)
+        part.replace(target)
     except OSError:
         with contextlib.suppress(OSError):
             part.unlink()
         raise
-
-
-def print_line(line: str) -> bool:
-    """Print the line; return False if the output is closed, a full disk or a broken pipe."""
-    if sys.stdout is None:
-        print_error("healthcheck: nothing can be printed: the output is closed")
-        return False
-    try:
-        print(line, flush=True)
-    except OSError as error:
-        print_error(f"healthcheck: nothing can be printed: {error.strerror}")
-        return False
-    return True
 
 
 def discard_output() -> None:

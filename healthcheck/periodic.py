@@ -1,4 +1,4 @@
-"""Check again and again: when, against which reference, and when the service's state changes."""
+"""Check again and again: when, and against which reference."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from healthcheck import reference
 from healthcheck.clock import own_clocks, steady_time
 from healthcheck.reading import Reference
-from healthcheck.verdict import Status
 from healthcheck.waiting import Bell
 
 # Of the interval, at most, so that many checkers do not ask at the same moment.
@@ -45,39 +44,16 @@ class SparingReference:
 
     def __call__(self, patience: float) -> Reference:
         """Return the last reference while it is valid, else a new one within `patience` seconds."""
+        has_pool = any("pool.ntp.org" in name for name in self._servers)
+        age = POOL_AGE if has_pool else REFERENCE_AGE
         last = self._last
-        if last is None or not self._is_valid(last):
+        if (
+            last is None
+            or steady_time() - last.at >= age
+            or not last.own.has_stayed_awake_until(own_clocks())
+        ):
             self._last = last = reference.measure(self._servers, patience)
             denied = {server.name for server in last.servers if server.denied}
             self._servers = [name for name in self._servers if name not in denied]
         # Our own clock may have been set meanwhile, so it is read again.
         return reference.own_clock("local", last.servers) if last.is_own_clock else last
-
-    def _is_valid(self, last: Reference) -> bool:
-        has_pool = any("pool.ntp.org" in name for name in self._servers)
-        age = POOL_AGE if has_pool else REFERENCE_AGE
-        return steady_time() - last.at < age and last.own.has_stayed_awake_until(own_clocks())
-
-
-class State:
-    """The state of the service, which one lost packet does not change.
-
-    It begins with the status of the first check. `failures` checks in a row that are not OK then
-    make it Failed (Unknown if none of them was Failed), and `successes` in a row make it OK again.
-    """
-
-    def __init__(self, *, failures: int, successes: int) -> None:
-        self.status: Status | None = None
-        self._failures, self._successes = failures, successes
-        self._row: list[Status] = []
-
-    def update(self, status: Status) -> bool:
-        """Take a check's status into account; return whether the state changed."""
-        before = self.status
-        if self._row and (self._row[-1] == "OK") != (status == "OK"):
-            self._row = []
-        needed = self._successes if status == "OK" else self._failures
-        self._row = [*self._row, status][-needed:]
-        if before is None or len(self._row) == needed:
-            self.status = "Failed" if "Failed" in self._row else status
-        return before is not None and self.status != before

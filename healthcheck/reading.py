@@ -82,13 +82,10 @@ class Reference(NamedTuple):
         The machine must not have slept in between. A wall clock that was set matters only if it is
         the reference.
         """
-        states = (sample.before, sample.after)
-        if sample.arrived < sample.sent:
-            return False
-        if not all(self.own.has_stayed_awake_until(state) for state in states):
-            return False
-        return not self.is_own_clock or all(
-            self.own.has_kept_epoch_until(state) for state in states
+        return sample.sent <= sample.arrived and all(
+            self.own.has_stayed_awake_until(state)
+            and (not self.is_own_clock or self.own.has_kept_epoch_until(state))
+            for state in (sample.before, sample.after)
         )
 
     def offset_to(self, sample: Sample) -> Interval:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from http import HTTPStatus
 
 import requests
 
@@ -29,7 +28,6 @@ MAX_BODY = 64 * 1024
 MAX_NAME = 64
 HEADERS = {
     "Accept": "application/json",
-    # A response without compression cannot be a bomb.
     "Accept-Encoding": "identity",
     "Cache-Control": "no-cache",
     "User-Agent": f"timeservice-healthcheck/{__version__}",
@@ -42,7 +40,7 @@ class _Session(requests.Session):
 
 
 class Service:
-    """A connection to the service; a context manager."""
+    """A connection to the service."""
 
     def __init__(self, url: str, *, deadline: float, environment: bool = False) -> None:
         """deadline: on the steady clock, in seconds, for all requests together. environment: use
@@ -57,10 +55,8 @@ class Service:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, self._transport)
 
-    def __enter__(self) -> Service:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the connection; another `sample` opens a new one."""
         self._session.close()
 
     def cut(self) -> None:
@@ -90,25 +86,21 @@ class Service:
         sent again on a new connection (RFC 9112, section 9.3.1).
         """
         connections = len(self._transport.sockets)
-        before, sent = own_clocks(), steady_time()
         try:
-            return before, sent, self._get()
+            return self._get()
         except requests.ConnectionError as failure:
             is_new = len(self._transport.sockets) > connections
             if is_new or isinstance(failure, requests.Timeout):
                 raise
-        before, sent = own_clocks(), steady_time()
-        return before, sent, self._get()
+        return self._get()
 
-    def _get(self) -> requests.Response:
+    def _get(self) -> tuple[OwnClocks, float, requests.Response]:
         left = self._seconds_left()
-        return self._session.get(
-            self.url,
-            # To connect to each of the name's addresses, and for each read.
-            timeout=(min(MAX_CONNECT, left), left),
-            allow_redirects=False,
-            stream=True,
-        )
+        # To connect to each of the name's addresses, and for each read.
+        timeout = (min(MAX_CONNECT, left), left)
+        before, sent = own_clocks(), steady_time()
+        response = self._session.get(self.url, timeout=timeout, allow_redirects=False, stream=True)
+        return before, sent, response
 
     def _seconds_left(self) -> float:
         left = self.deadline - steady_time()
@@ -122,9 +114,7 @@ class Service:
         if response.is_redirect:
             raise Trouble("redirect", f"answered {code}: a redirect, which is not followed")
         if code != 200:
-            # The server's own phrase may hold anything.
-            phrase = f" {HTTPStatus(code).phrase}" if code in set(HTTPStatus) else ""
-            raise Trouble("status", f"answered {code}{phrase}")
+            raise Trouble("status", f"answered {code}")
         if "Age" in response.headers:
             age = response.headers["Age"][:20]
             raise Trouble("cached", f"the response comes from a cache (Age: {age!a})")

@@ -5,7 +5,6 @@ then is never late. At the deadline the main thread cuts the connection, and the
 """
 
 import contextlib
-import http.client
 import socket
 from typing import Any, cast
 
@@ -13,11 +12,6 @@ from requests import Response
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse
 from urllib3.exceptions import InvalidChunkLength
-
-# Bytes of all headers together; http.client would take a hundred headers of that size each.
-MAX_HEADERS = 64 * 1024
-# Processing and Early Hints. http.client itself skips 100 alone.
-INTERIM = (102, 103)
 
 
 class CuttableAdapter(HTTPAdapter):
@@ -35,8 +29,6 @@ class CuttableAdapter(HTTPAdapter):
 
         # The base is urllib3's class for HTTP or for HTTPS.
         class Connection(plain):  # type: ignore[misc, valid-type]
-            response_class = _FinalResponse
-
             def _new_conn(self) -> socket.socket:
                 connection: socket.socket = super()._new_conn()
                 keep(connection)
@@ -61,8 +53,13 @@ class CuttableAdapter(HTTPAdapter):
             self.cut()
 
     def build_response(self, request: Any, response: Any) -> Response:
-        """Drop the cookies: a checker has no use for them, and parsing malformed ones can fail."""
+        """Drop two headers that a checker has no use for.
+
+        Parsing malformed cookies can fail. A compressed body is not what was requested, and may be
+        a bomb: it stays compressed.
+        """
         del response._original_response.msg["Set-Cookie"]
+        response.headers.discard("Content-Encoding")
         return super().build_response(request, response)
 
     def cut(self) -> None:
@@ -82,26 +79,6 @@ class CuttableAdapter(HTTPAdapter):
         self._shut_down()
         for connection in self.sockets:
             connection.close()
-
-
-class TooLong(http.client.HTTPException):
-    """The headers are longer than MAX_HEADERS."""
-
-
-class _FinalResponse(http.client.HTTPResponse):
-    """A response that skips interim ones (1xx), and raises TooLong."""
-
-    def begin(self) -> None:
-        super().begin()
-        if sum(len(name) + len(value) for name, value in self.headers.items()) > MAX_HEADERS:
-            raise TooLong
-
-    def _read_status(self) -> tuple[str, int, str]:
-        while True:
-            version, status, reason = super()._read_status()  # type: ignore[misc]
-            if status not in INTERIM:
-                return version, status, reason
-            http.client.parse_headers(self.fp)
 
 
 def refuse_negative_chunks(response: HTTPResponse) -> None:

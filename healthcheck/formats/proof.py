@@ -29,8 +29,6 @@ def _lines(result: Result) -> Iterator[str]:
         yield f"  {number}  {_sample(sample, reading.reference)}"
     if reading.trouble:
         yield f"  then: {reading.trouble}"
-    if not reading.samples and not reading.trouble:
-        yield "  none"
     yield (
         "error (what all responses of an instance allow, minus the reference, "
         "plus 50 ppm for the time between):"

@@ -30,20 +30,25 @@ def servers() -> Iterator[list[str]]:
         yield [word for server in (first, another, third) for word in ("--ntp", server.name)]
 
 
-def run_command(url: str, *arguments: str, **environment: str) -> tuple[int, list[dict[str, Any]]]:
-    """Run the command so; returns its exit code and the verdicts that it prints."""
+def start_command(url: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """Start the command under libfaketime."""
     library = find_file("libfaketime", "usr/lib/*/faketime/libfaketime.so.1")
-    done = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", "healthcheck", url, "--format", "json", *arguments],
         cwd=ROOT,
         env={**os.environ, "LD_PRELOAD": str(library), "FAKETIME_NO_CACHE": "1", **environment},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=PATIENCE,
-        check=False,
     )
-    assert done.stderr == ""
-    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def run_command(url: str, *arguments: str, **environment: str) -> tuple[int, list[dict[str, Any]]]:
+    """Run the command under libfaketime; return its exit code and its verdicts."""
+    with start_command(url, *arguments, **environment) as command:
+        out, err = command.communicate(timeout=PATIENCE)
+    assert err == ""
+    return command.returncode, [json.loads(line) for line in out.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -109,9 +114,12 @@ def test_the_deadline_and_the_period_hold(servers: list[str], mode: dict[str, st
         )
     assert (code, verdicts[0]["reason"]) == (2, "timeout")
     with web(time_service()) as service:
-        again = ("--every", "0.1", "--count", "3")
-        code, verdicts = run_command(service.url, *servers, *again, FAKETIME="-3h", **mode)
-    assert (code, [verdict["status"] for verdict in verdicts]) == (0, ["OK"] * 3)
+        command = start_command(service.url, *servers, "--every", "0.1", FAKETIME="-3h", **mode)
+        with command:
+            assert command.stdout
+            verdicts = [json.loads(command.stdout.readline()) for _ in range(3)]
+            command.terminate()
+    assert (command.returncode, [verdict["status"] for verdict in verdicts]) == (0, ["OK"] * 3)
 
 
 @each_mode

@@ -1,4 +1,4 @@
-"""Periodic checks: a fixed rate, few requests to others' servers, a state that lasts."""
+"""Periodic checks: a fixed rate, and few requests to others' servers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from pathlib import Path
 
 import pytest
 
+from healthcheck import __main__ as command
 from healthcheck import periodic, reference
-from healthcheck.__main__ import main
 from healthcheck.check import check
 from healthcheck.clock import own_clocks, steady_time
 from healthcheck.interval import Interval
-from healthcheck.periodic import SparingReference, State, ticks
+from healthcheck.periodic import SparingReference, ticks
 from healthcheck.reading import Reference, Server
-from healthcheck.verdict import Status
 from healthcheck.waiting import Bell, pause
 from tests.support.healthcheck_servers import Request, ntp, time_service, web
 from tests.support.waiting import PATIENCE
@@ -178,45 +177,26 @@ def test_a_kiss_of_death_is_one_that_wants_to_be_left_alone() -> None:
     assert [server.denied for server in found.servers] == [True, False]
 
 
-STATES: dict[str, tuple[list[Status], list[Status]]] = {
-    "as the first check finds it": (["Failed"], ["Failed"]),
-    "one failure is no incident": (["OK", "Failed", "OK"], ["OK", "OK", "OK"]),
-    "two are": (["OK", "Failed", "Failed"], ["OK", "OK", "Failed"]),
-    "one success ends it": (["OK", "Failed", "Failed", "OK"], ["OK", "OK", "Failed", "OK"]),
-    "failures must be in a row": (["OK", "Failed", "OK", "Failed"], ["OK"] * 4),
-    "not knowing is a failure too": (["OK", "Unknown", "Unknown"], ["OK", "OK", "Unknown"]),
-    "but not the worse one": (["OK", "Failed", "Unknown"], ["OK", "OK", "Failed"]),
-}
-
-
-@pytest.mark.parametrize(("checks", "states"), STATES.values(), ids=list(STATES))
-def test_the_state_changes_after_two_failures_and_one_success(
-    checks: list[Status], states: list[Status]
-) -> None:
-    state = State(failures=2, successes=1)
-    changes, found = [], []
-    for status in checks:
-        changes.append(state.update(status))
-        found.append(state.status)
-    assert found == states
-    assert changes == [False] + [now != then for then, now in itertools.pairwise(states)]
-
-
-def test_the_command_checks_again_and_again_and_tells_each_time(
-    capsys: pytest.CaptureFixture[str],
+def test_the_command_checks_again_and_again_and_prints_each_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     errors = iter([0.0, 0.0, 5.0, 5.0, 5.0, 5.0])
+    turns: list[float] = []
 
     def behave(request: Request) -> None:
         time_service(next(errors))(request)
 
+    def three_ticks(every: float, stop: Bell) -> Iterator[None]:
+        turns.append(every)
+        yield from itertools.islice(ticks(every, stop), 3)
+
+    monkeypatch.setattr(command, "ticks", three_ticks)
     with web(behave) as service, ntp() as server:
-        arguments = [service.url, "--ntp", server.name, "--every", "0.05", "--count", "3"]
-        assert main(arguments) == 2
+        assert command.main([service.url, "--ntp", server.name, "--every", "0.05"]) == 0
         assert server.asked == 1
     out, err = capsys.readouterr()
     assert [line.split()[0] for line in out.splitlines()] == ["OK", "Failed", "Failed"]
-    assert [line.split()[1:] for line in err.splitlines()] == [["state:", "Failed"]]
+    assert (turns, err) == ([0.05], "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -245,24 +225,6 @@ def test_a_signal_ends_the_command_well(number: int) -> None:
         _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert err == ""
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--count", "3"],
-        ["--every", "0"],
-        ["--every", "60", "--count", "0"],
-        ["--every", "60", "--count", "9" * 20],
-    ],
-    ids=" ".join,
-)
-def test_wrong_usage_of_periods_is_unknown(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["http://example.org", *arguments])
-    assert ended.value.code == 3
 
 
 def test_check_after_check_leaves_no_memory_behind() -> None:
