@@ -38,7 +38,7 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     else:
         print(f"\nUp after {time.time() - began:.0f} s.")
     url = f"http://127.0.0.1:{cloud.port}"
-    print(f"page  {url}/\ntime  {url}/now\n")
+    print(f"{url}/ and {url}/now\n")
     if "reviewer" in exports:
         print("How the reviewer signs in: make reviewer\n")
     return healthcheck([url])
