@@ -9,20 +9,14 @@ BATCH = 1000  # objects: what one request of S3's deletes at most
 
 def list_objects(s3: Any, bucket: str) -> list[dict[str, str]]:
     """Return {Key, VersionId} of each version of each object, and of each delete marker."""
-    objects: list[dict[str, str]] = []
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-            objects.append({"Key": version["Key"], "VersionId": version["VersionId"]})
-    return objects
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
+    return list(pages.search("[Versions, DeleteMarkers][].{Key: Key, VersionId: VersionId}"))
 
 
 def list_uploads(s3: Any, bucket: str) -> list[dict[str, str]]:
     """Return {Key, UploadId} of each unfinished upload. Such uploads cost money too."""
-    uploads: list[dict[str, str]] = []
-    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
-        for upload in page.get("Uploads", []):
-            uploads.append({"Key": upload["Key"], "UploadId": upload["UploadId"]})
-    return uploads
+    pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
+    return list(pages.search("[Uploads][].{Key: Key, UploadId: UploadId}"))
 
 
 def empty(s3: Any, bucket: str) -> int:

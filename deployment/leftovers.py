@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import jmespath
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment.bucket import list_objects, list_uploads
-from deployment.ownership import STACK_TAG, Deployment, parse_tags, parts, strip_wrapping
+from deployment.ownership import STACK_TAG, Deployment, parse_tags, strip_wrapping
+from deployment.template import list_parts
 
 # JMESPath: where an item of a list has its state, its VPC, and its tags.
 STATE = "StackStatus || State.Name || State.Code || State"
@@ -31,7 +31,6 @@ class Leftover(NamedTuple):
     id: str
     reason: str
     remove: str
-    state: str = ""
 
 
 class Findings(NamedTuple):
@@ -44,23 +43,18 @@ class Findings(NamedTuple):
 class Kind(NamedTuple):
     """A row of leftovers.csv: a type of resource, how boto3 lists it, how the AWS CLI removes it.
 
-    type: "service:type", of its ARN. operation: boto3's; "" for what goes with another resource.
-    items: JMESPath, of a page of the response. id, name: keys of an item. remove: a command to
-    which the id is added; "" if it takes more than one command.
+    type: "service:type", of its ARN. service, operation: boto3's; no operation for what goes with
+    another resource. items: JMESPath, of a page of the response. id, name: keys of an item. remove:
+    a command to which the id is added; "" if it takes more than one command.
     """
 
     type: str
+    service: str
     operation: str
     items: str
     id: str
     name: str
     remove: str
-
-    @property
-    def service(self) -> str:
-        """Return boto3's name of the service."""
-        service = self.type.partition(":")[0]
-        return "elbv2" if service == "elasticloadbalancing" else service
 
 
 def read_kinds() -> list[Kind]:
@@ -75,32 +69,32 @@ def find_leftovers(client: Callable[[str], Any], deployment: str) -> Findings:
     client: makes boto3's client of a service. Raises what boto3 raises if AWS does not even return
     the caller's identity.
     """
-    return _Search(client, Deployment(deployment)).run()
+    search = _Search(client, Deployment(deployment))
+    search.run()
+    return search.findings
 
 
 class _Search:
     def __init__(self, client: Callable[[str], Any], deployment: Deployment) -> None:
         self.client, self.deployment = cache(client), deployment
-        account = self.client("sts").get_caller_identity()["Account"]
-        self.requests: dict[str, dict[str, Any]] = {
-            "describe_budgets": {"AccountId": account},
-            "describe_snapshots": {"OwnerIds": ["self"]},
-            "list_policies": {"Scope": "Local"},
-        }
-        self.kinds = read_kinds()
+        self.account = self.client("sts").get_caller_identity()["Account"]
         self.findings = Findings([], [])
         self.tags: dict[str, dict[str, str]] = {}  # by ARN, of all that the tagging API returns
-        self.stacks: list[str] = []  # of the deployment, that are left
         self.vpcs: set[str] = set()  # of the deployment, that are left
 
-    def run(self) -> Findings:
+    def run(self) -> None:
+        kinds = read_kinds()
         self._try("tagged resources", self._read_tags)
         self._try("VPCs", self._read_vpcs)
-        for kind in self.kinds:
+        for kind in kinds:
             if kind.operation:
                 self._try(kind.type, partial(self._find, kind))
-        self._find_others()
-        return self.findings
+        # The tagging API goes on returning a resource for a while after its removal.
+        remove = "look it up: it may be gone already"
+        for arn, tags in self.tags.items():
+            type_, reason = _get_type(arn), self.deployment.reason("", tags)
+            if reason and type_ not in [kind.type for kind in kinds]:
+                self.findings.leftovers.append(Leftover(type_, arn, reason, remove))
 
     def _try(self, what: str, look: Callable[[], None]) -> None:
         try:
@@ -110,7 +104,7 @@ class _Search:
 
     def _read_tags(self) -> None:
         tagging = self.client("resourcegroupstaggingapi").get_paginator("get_resources")
-        stacks = [f"{self.deployment.name}-{part}" for part in sorted(parts())]
+        stacks = [f"{self.deployment.name}-{part}" for part in list_parts()]
         # Other deployments' resources are read as well: their tags count more than their names.
         for tag_filter in ({"Key": "deployment"}, {"Key": STACK_TAG, "Values": stacks}):
             for page in tagging.paginate(TagFilters=[tag_filter]):
@@ -125,24 +119,20 @@ class _Search:
     def _find(self, kind: Kind) -> None:
         for item in self._list(kind):
             identity, name = item[kind.id], item[kind.name].rpartition(":")[2]
-            state = jmespath.search(STATE, item) or ""
-            if state in ENDED:
+            if jmespath.search(STATE, item) in ENDED:
                 continue
             tags = parse_tags(jmespath.search(TAGS, item)) or self._get_tags(kind, identity)
-            reason = self._get_reason(name, tags, jmespath.search(VPC, item))
-            if not reason:
-                continue
-            if kind.type == "cloudformation:stack":
-                self.stacks.append(identity)
-            if kind.type == "s3:bucket":
-                s3 = self.client("s3")
-                number = len(list_objects(s3, identity)) + len(list_uploads(s3, identity))
-                state = f"holds {number} object versions and unfinished uploads"
-            remove = self._format_removal(kind, identity, name, tags)
-            self.findings.leftovers.append(Leftover(kind.type, identity, reason, remove, state))
+            reason = self.deployment.reason(name, tags)
+            vpc = jmespath.search(VPC, item)
+            if not reason and "deployment" not in tags and vpc in self.vpcs:
+                reason = f"it is in the VPC {vpc}"
+            if reason:
+                remove = self._format_removal(kind, identity, name, tags)
+                self.findings.leftovers.append(Leftover(kind.type, identity, reason, remove))
 
     def _list(self, kind: Kind) -> Iterator[dict[str, Any]]:
-        client, request = self.client(kind.service), self.requests.get(kind.operation, {})
+        client = self.client(kind.service)
+        request = {"AccountId": self.account} if kind.service == "budgets" else {}
         if client.can_paginate(kind.operation):
             pages = client.get_paginator(kind.operation).paginate(**request)
         else:
@@ -156,9 +146,8 @@ class _Search:
             if _get_type(arn) == kind.type and arn.endswith((identity, f"{identity}:*")):
                 return tags
         if kind.service == "elbv2":
-            request = {"ResourceArns": [identity]}
-            (description,) = self.client("elbv2").describe_tags(**request)["TagDescriptions"]
-            return parse_tags(description["Tags"])
+            response = self.client("elbv2").describe_tags(ResourceArns=[identity])
+            return parse_tags(response["TagDescriptions"][0]["Tags"])
         # IAM returns them only of one resource at a time, so of the project's alone.
         project = self.deployment.name.partition("-")[0]
         if kind.service == "iam" and kind.id != "Arn" and identity.startswith(f"{project}-"):
@@ -166,32 +155,16 @@ class _Search:
             return parse_tags(getattr(self.client("iam"), operation)(**{kind.id: identity})["Tags"])
         return {}
 
-    def _get_reason(self, name: str, tags: dict[str, str], vpc: str | None) -> str:
-        """Return why the resource is the deployment's, or an empty text if it is not."""
-        if reason := self.deployment.reason(name, tags):
-            return reason
-        return f"it is in the VPC {vpc}" if vpc in self.vpcs and "deployment" not in tags else ""
-
     def _format_removal(self, kind: Kind, identity: str, name: str, tags: dict[str, str]) -> str:
         name = strip_wrapping(name)
-        for stack in self.stacks:
-            if tags.get(STACK_TAG) == stack or name.startswith((f"{stack}-", f"{stack}/")):
+        for leftover in self.findings.leftovers:
+            stack = leftover.id
+            is_of_it = tags.get(STACK_TAG) == stack or name.startswith((f"{stack}-", f"{stack}/"))
+            if leftover.type == "cloudformation:stack" and is_of_it:
                 return f"goes with the stack {stack}"
         if kind.remove:
             return f"aws {kind.remove} {shlex.quote(identity)}"
         return "remove it by hand, with what belongs to it"
-
-    def _find_others(self) -> None:
-        """Find what is tagged, of a type without a list here.
-
-        The tagging API goes on returning a resource for a while after its removal.
-        """
-        known = {kind.type for kind in self.kinds}
-        for arn, tags in self.tags.items():
-            kind = _get_type(arn)
-            if kind not in known and (reason := self.deployment.reason("", tags)):
-                remove = "look it up: it may be gone already"
-                self.findings.leftovers.append(Leftover(kind, arn, reason, remove))
 
 
 def _get_type(arn: str) -> str:

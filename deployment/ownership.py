@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from deployment.release import DIGEST_LENGTH
-from deployment.template import FOLDER, PARTS
+from deployment.template import list_parts
 
 STACK_TAG = "aws:cloudformation:stack-name"
 GROUP_TAG = "aws:autoscaling:groupName"
@@ -30,7 +30,7 @@ class Deployment(NamedTuple):
     def _stack(self) -> str:
         """A regular expression for the names of its stacks."""
         variants = (rf"hosts-[0-9a-f]{{{DIGEST_LENGTH}}}", "reviewer-user", "reviewer-role")
-        return f"{re.escape(self.name)}-(?:{'|'.join([*variants, *sorted(parts())])})"
+        return f"{re.escape(self.name)}-(?:{'|'.join([*variants, *list_parts()])})"
 
     def owns_stack(self, name: str) -> bool:
         return re.fullmatch(self._stack, name) is not None
@@ -47,7 +47,7 @@ class Deployment(NamedTuple):
         CloudFormation adds the logical id and a suffix of its own to the name of the stack.
         """
         # A part's name instead of a logical id: the name of a stack of another deployment.
-        another = f"(?:{'|'.join(sorted(parts()))})"
+        another = f"(?:{'|'.join(list_parts())})"
         addition = rf"[-/](?!{another}(?:-|$))[A-Za-z0-9]+(?:-[A-Za-z0-9]+)?"
         return re.fullmatch(f"{self._stack}(?:{addition})?", strip_wrapping(name)) is not None
 
@@ -82,8 +82,3 @@ def outputs_of(stack: Mapping[str, Any]) -> dict[str, str]:
 def strip_wrapping(name: str) -> str:
     wrapped = WRAPPED.fullmatch(name)
     return wrapped["log"] or wrapped["group"] if wrapped else name
-
-
-def parts() -> set[str]:
-    """Return the names of all templates: of those that the program deploys, and of the others."""
-    return {path.stem for path in FOLDER.glob("*.yaml")}.union(PARTS)

@@ -98,7 +98,11 @@ def read(part: str) -> Template:
         raise UserError(f"cfn/{part}.yaml cannot be used: {error}") from None
 
 
+def list_parts() -> list[str]:
+    """Return the names of all templates: of those that the program deploys, and of the others."""
+    return sorted({path.stem for path in FOLDER.glob("*.yaml")}.union(PARTS))
+
+
 def read_all() -> dict[str, Template]:
     """Return all templates by part. Raises UserError, also if one of PARTS is missing."""
-    parts = {path.stem for path in FOLDER.glob("*.yaml")}
-    return {part: read(part) for part in sorted(parts.union(PARTS))}
+    return {part: read(part) for part in list_parts()}

@@ -68,8 +68,7 @@ def format_lines(findings: Findings, options: str) -> list[str]:
     """Return two lines for each resource. options: of the AWS CLI, the Region or the endpoint."""
     lines = []
     for resource in findings.leftovers:
-        state = f" ({resource.state})" if resource.state else ""
-        lines.append(f"  {resource.type} {resource.id}{state}: {resource.reason}")
+        lines.append(f"  {resource.type} {resource.id}: {resource.reason}")
         remove = resource.remove
         if remove.startswith("aws "):
             remove = f"aws {options} {remove.removeprefix('aws ')}"

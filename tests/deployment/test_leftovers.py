@@ -34,7 +34,7 @@ def test_each_removal_is_a_command_that_takes_the_id_last(kind: Kind) -> None:
 
 def test_what_costs_by_the_hour_or_by_the_gigabyte_is_listed() -> None:
     assert {kind.type for kind in KINDS} >= {
-        *("ec2:instance", "ec2:volume", "ec2:snapshot", "ec2:natgateway", "ec2:elastic-ip"),
+        *("ec2:instance", "ec2:volume", "ec2:natgateway", "ec2:elastic-ip"),
         *("ec2:vpc-endpoint", "elasticloadbalancing:loadbalancer", "lambda:function", "s3:bucket"),
         *("logs:log-group", "cloudwatch:alarm", "cloudwatch:dashboard", "budgets:budget"),
     }

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -117,8 +118,8 @@ def make_orphans(client: Client) -> set[tuple[str, str]]:
     }
 
 
-def fill_bucket(client: Client) -> str:
-    """Put into the deployment's bucket what CloudFormation would not delete; returns its name."""
+def fill_bucket(client: Client) -> None:
+    """Put into the deployment's bucket what CloudFormation would not delete."""
     s3 = client("s3")
     found = client("cloudformation").describe_stack_resources(StackName=f"{OURS.name}-artifacts")
     (stack,) = (
@@ -132,7 +133,6 @@ def fill_bucket(client: Client) -> str:
         s3.put_object(Bucket=name, Key="by/hand", Body=content)
     s3.delete_object(Bucket=name, Key="by/hand")
     s3.create_multipart_upload(Bucket=name, Key="half")
-    return name
 
 
 def start_a_release(client: Client) -> None:
@@ -178,13 +178,11 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     with pytest.raises(UserError, match=r"is still deployed .* run pulumi destroy first"):
         empty.empty_bucket(where)
 
-    left, name = make_orphans(client), fill_bucket(client)
+    left = make_orphans(client)
+    fill_bucket(client)
     start_a_release(client)
     found = find_leftovers(client, OURS.name).leftovers
     assert left <= {(resource.type, resource.id) for resource in found}
-    (full,) = (resource for resource in found if resource.id == name)
-    # The program uploaded two objects; three versions and an unfinished upload came by hand.
-    assert full.state == "holds 6 object versions and unfinished uploads"
     assert not [resource for resource in found if any(word in resource.id for word in foreign)]
 
     # A resource by hand keeps its stack from being deleted, and is listed. Without it, all goes.
@@ -281,8 +279,10 @@ def test_what_s3_does_not_delete_is_reported() -> None:
     class Refusing:
         def get_paginator(self, operation: str) -> Any:
             versions = [{"Key": "k", "VersionId": "v"}]
-            pages = [{"Versions": versions}] if operation == "list_object_versions" else []
-            return type("Pages", (), {"paginate": lambda self, Bucket: pages})()
+            pages = mock.Mock()
+            found = versions if operation == "list_object_versions" else []
+            pages.paginate.return_value.search.return_value = found
+            return pages
 
         def delete_objects(self, **_: Any) -> dict[str, Any]:
             return {"Errors": [{"Key": "k", "Code": "AccessDenied"}]}
