@@ -14,7 +14,7 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 from deployment.errors import UserError
 from deployment.ownership import outputs_of
 from local import stacks
-from local.api import ACCOUNT_ROOT, REGION, Credentials, client
+from local.api import ACCOUNT_ROOT, Credentials, client
 from local.project import DEPLOYMENT
 from local.reviewer import Logins
 from local.steps import step
@@ -126,7 +126,8 @@ class Deployer(Mocks):
             (found,) = [item for item in lists if item["PrefixListName"] == args["name"]]
             return {**args, "id": found["PrefixListId"]}
         if function == "getRegion":
-            return {"name": REGION, "region": REGION, "id": REGION}
+            region = self.cloudformation.meta.region_name
+            return {"name": region, "region": region, "id": region}
         raise LookupError("the local cloud does not have it")
 
     def delete_undeclared(self) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pulumi.runtime import MockCallArgs, MockResourceArgs
+from pulumi.runtime import MockResourceArgs
 
 from deployment.errors import UserError
 from deployment.ownership import Deployment, outputs_of, parse_tags
@@ -39,8 +39,6 @@ LOCAL_LIMIT = (
     "(make reach finds what they open)"
 )
 
-Stacks = Mapping[str, Mapping[str, Any]]  # by name, as the API describes them
-
 
 class Difference(NamedTuple):
     """where: a resource and its property, or a part of the stack itself."""
@@ -63,10 +61,7 @@ def print_drift(args: argparse.Namespace) -> int:
     differences, unchecked = find_drift(get_target(args), args.stack, overrides)
     if args.stack == STACK:
         unchecked.append(LOCAL_LIMIT)
-    for stack, where, *values in differences:
-        expected, actual = (
-            value if isinstance(value, str) else json.dumps(value, default=str) for value in values
-        )
+    for stack, where, expected, actual in differences:
         print(f"{stack} {where}\n    should be  {expected}\n    is         {actual}")
     for reason in unchecked:
         print(f"not checked: {reason}")
@@ -90,19 +85,17 @@ def find_drift(
     }
     if not stacks:
         raise UserError(f"nothing of {target.deployment} is deployed in {target.region}")
+    recorder = Recorder(target, stacks)
     differences: list[Difference] = []
     unchecked: list[str] = []
-    declared: dict[str, dict[str, Any]] = {}
     try:
         settings = configuration({**overrides, "quotaCheck": "false"}, stack, target.region)
-        recorder = Recorder(target, stacks)
         run_main(recorder, settings, stack)
+        differences += compare_stacks(target.deployment, stacks, recorder.declared)
     # The templates can be compared, whatever keeps the program from running.
     except Exception as error:
+        recorder.declared.clear()
         unchecked.append(f"parameters, and which stacks there should be: {error}")
-    else:
-        declared = recorder.declared
-        differences.extend(compare_stacks(target.deployment, stacks, declared))
     for name, description in stacks.items():
         status, part = description["StackStatus"], get_part(target.deployment, name)
         if status not in STABLE:
@@ -110,8 +103,8 @@ def find_drift(
         body = cloudformation.get_template(StackName=name)["TemplateBody"]
         for path, expected, actual in compare(read(part).content, Template(body).content):
             differences.append(Difference(name, f"template{path}", expected, actual))
-        if part in declared:
-            differences.extend(compare_parameters(description, read(part), declared[part]))
+        if part in recorder.declared:
+            differences += compare_parameters(description, read(part), recorder.declared[part])
         try:
             differences.extend(detect_drift(cloudformation, name))
         except (UserError, BotoCoreError, ClientError) as error:
@@ -125,7 +118,7 @@ def get_part(deployment: str, stack: str) -> str:
 
 
 def compare_stacks(
-    deployment: str, stacks: Stacks, declared: Mapping[str, Any]
+    deployment: str, stacks: Mapping[str, Any], declared: Mapping[str, Any]
 ) -> Iterator[Difference]:
     """Find stacks that are missing, and additional ones."""
     parts = [get_part(deployment, name) for name in stacks]
@@ -169,7 +162,7 @@ class Recorder(Deployer):
     declared: the inputs of each stack, by its part.
     """
 
-    def __init__(self, target: Target, stacks: Stacks) -> None:
+    def __init__(self, target: Target, stacks: Mapping[str, Any]) -> None:
         self.target, self.deployed = target, stacks
         super().__init__("")
         self.declared: dict[str, dict[str, Any]] = {}
@@ -188,12 +181,6 @@ class Recorder(Deployer):
                 outputs |= outputs_of(stack)
         return args.name, {**args.inputs, "outputs": outputs}
 
-    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        if args.token.endswith(":getRegion"):
-            region = self.target.region
-            return {"name": region, "region": region, "id": region}, []
-        return super().call(args)
-
 
 def detect_drift(cloudformation: Any, stack: str) -> Iterator[Difference]:
     """Find what CloudFormation's own detection finds.
@@ -201,27 +188,28 @@ def detect_drift(cloudformation: Any, stack: str) -> Iterator[Difference]:
     Raises UserError if the detection takes too long, or fails; then after what it found.
     """
     detection = cloudformation.detect_stack_drift(StackName=stack)["StackDriftDetectionId"]
-    request = {"StackDriftDetectionId": detection}
     deadline = time.monotonic() + DETECTION_TIMEOUT
-    status = cloudformation.describe_stack_drift_detection_status(**request)
-    while status["DetectionStatus"] == "DETECTION_IN_PROGRESS":
+    state = {"DetectionStatus": "DETECTION_IN_PROGRESS"}
+    while state["DetectionStatus"] == "DETECTION_IN_PROGRESS":
         if time.monotonic() > deadline:
             raise UserError(f"it takes more than {DETECTION_TIMEOUT:g} s")
         time.sleep(0.5)
-        status = cloudformation.describe_stack_drift_detection_status(**request)
-    request = {"StackName": stack, "StackResourceDriftStatusFilters": ["MODIFIED", "DELETED"]}
-    while request:  # boto3 has no paginator for it
-        page = cloudformation.describe_stack_resource_drifts(**request)
-        for resource in page["StackResourceDrifts"]:
-            name = resource["LogicalResourceId"]
-            if resource["StackResourceDriftStatus"] == "DELETED":
-                yield Difference(stack, name, "deployed", "deleted")
-            for item in resource.get("PropertyDifferences", []):
-                where = f"{name} {item['PropertyPath'].lstrip('/')}"
-                yield Difference(stack, where, item["ExpectedValue"], item["ActualValue"])
-        request = {**request, "NextToken": page["NextToken"]} if page.get("NextToken") else {}
-    if status["DetectionStatus"] == "DETECTION_FAILED":
-        raise UserError(status.get("DetectionStatusReason", "it failed for an unknown reason"))
+        state = cloudformation.describe_stack_drift_detection_status(
+            StackDriftDetectionId=detection
+        )
+    # One response has up to 100 resources, and no stack has as many.
+    drifts = cloudformation.describe_stack_resource_drifts(
+        StackName=stack, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"]
+    )
+    for resource in drifts["StackResourceDrifts"]:
+        name = resource["LogicalResourceId"]
+        if resource["StackResourceDriftStatus"] == "DELETED":
+            yield Difference(stack, name, "deployed", "deleted")
+        for item in resource.get("PropertyDifferences", []):
+            where = f"{name} {item['PropertyPath'].lstrip('/')}"
+            yield Difference(stack, where, item["ExpectedValue"], item["ActualValue"])
+    if state["DetectionStatus"] == "DETECTION_FAILED":
+        raise UserError(state.get("DetectionStatusReason", "it failed for an unknown reason"))
 
 
 if __name__ == "__main__":

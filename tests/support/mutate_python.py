@@ -55,8 +55,21 @@ TESTS = {
     "service/timeserver.py": "tests/service/test_timeserver.py",
     "deployment/release.py": "tests/deployment/test_release.py",
     "deployment/ownership.py": "tests/deployment/test_ownership.py",
-    "deployment/settings.py": "tests/deployment",
-    "deployment/template.py": "tests/deployment",
+    "deployment/settings.py": (
+        "tests/deployment/test_program_refuses.py tests/deployment/test_program.py"
+    ),
+    "deployment/template.py": (
+        "tests/deployment/test_template.py tests/deployment/test_program_refuses.py"
+    ),
+    "deployment/stacks.py": (
+        "tests/deployment/test_program.py tests/deployment/test_program_release.py"
+    ),
+    "deployment/bucket.py": "tests/deployment/test_bucket.py",
+    "deployment/leftovers.py": "tests/deployment/test_leftovers.py",
+    "deployment/quota.py": "tests/deployment/test_program_refuses.py",
+    "deployment/inputs.py": "tests/deployment/test_program_refuses.py",
+    "deployment/reviewer.py": "tests/deployment/test_program_reviewer.py",
+    "__main__.py": "tests/deployment",
     "local/cloud/balancer_config.py": "tests/local/test_balancer.py tests/local/test_haproxy.py",
     "local/cloud/controller.py": "tests/local/test_controller.py",
     "local/cloud/hosts.py": "tests/local/test_controller.py",
