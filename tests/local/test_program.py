@@ -94,6 +94,8 @@ class Cloud:
 
     # S3, SSM, EC2
 
+    meta = SimpleNamespace(region_name="us-east-1")
+
     def list_objects_v2(self, Bucket: str) -> dict[str, Any]:
         return {"Contents": [{"Key": key} for key in self.objects]}
 
