@@ -39,7 +39,7 @@ COMMANDS = {
     "systemctl": "",
     "aws": 'exit "${AWS_STATUS:-0}"',
     "chronyc": 'exit "${CHRONYC_STATUS:-0}"',
-    "sleep": "",
+    "sleep": '[ "$1" != 15 ] || exit "${LAST_SLEEP_STATUS:-0}"',
     "docker": """
         case "$1" in
         load) cat >/dev/null; echo "${LOADED-Loaded image: timeservice:0123}" ;;
@@ -229,6 +229,7 @@ def test_a_host_whose_clock_was_never_right_serves_nobody(boot: Booting) -> None
         ({"CHRONYC_STATUS": "1"}, "waiting for the clock to be synchronised"),
         ({"HEALTH": "503"}, "waiting for /health to say 200"),
         ({"HEALTH": "000", "RESTARTS": "3"}, "waiting for /health to say 200"),
+        ({"LAST_SLEEP_STATUS": "143"}, "waiting for the balancer's checks"),
     ],
     ids=str,
 )

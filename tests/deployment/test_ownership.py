@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployment.ownership import Deployment
+from deployment.ownership import Deployment, parse_tags
 
 PROD = Deployment("timeservice-prod")
 RELEASE = "0123456789ab"
@@ -93,3 +93,8 @@ def test_names_that_cloudformation_makes(name: str, owned: bool) -> None:
 )
 def test_tags_say_more_than_names(name: str, tags: dict[str, str], reason: str) -> None:
     assert PROD.reason(name, tags) == reason
+
+
+def test_tags_are_read_from_a_list_and_from_none() -> None:
+    assert parse_tags([{"Key": "deployment", "Value": "prod"}]) == {"deployment": "prod"}
+    assert parse_tags(None) == {}

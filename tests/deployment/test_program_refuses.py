@@ -240,6 +240,7 @@ def test_a_quota_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatc
 
 def test_the_quota_check_knows_every_instance_type_that_is_allowed() -> None:
     assert set(quota.VCPUS) == set(read("hosts").parameters["InstanceType"]["AllowedValues"])
+    assert set(quota.VCPUS.values()) == {2}  # as AWS lists them for these types
 
 
 def test_an_outdated_archive_is_refused_with_the_command_that_makes_it(

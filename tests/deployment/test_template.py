@@ -27,7 +27,8 @@ Resources:
     Type: AWS::S3::Bucket
     Properties:
       BucketName: !Sub "${Free}-x"
-      Tags: [{Key: all, Value: !Join [",", [!Ref Id, !GetAtt Other.Arn]]}]"""
+      Tags: [{Key: all, Value: !Join [",", [!Ref Id, !GetAtt Other.Arn]]}]
+      Extra: !Transform {Name: AWS::Include, Parameters: {Location: !Ref Free}}"""
 
 
 @pytest.fixture
@@ -78,6 +79,8 @@ def test_short_forms_are_read_as_what_they_stand_for(template: Template) -> None
     assert properties["Tags"][0]["Value"] == {
         "Fn::Join": [",", [{"Ref": "Id"}, {"Fn::GetAtt": "Other.Arn"}]]
     }
+    included = {"Name": "AWS::Include", "Parameters": {"Location": {"Ref": "Free"}}}
+    assert properties["Extra"] == {"Fn::Transform": included}
 
 
 def test_the_body_ends_with_one_newline_whatever_the_file_does(template: Template) -> None:

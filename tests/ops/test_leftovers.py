@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
-from unittest import mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -273,22 +272,6 @@ def wait_while(client: Client, status: str) -> None:
         if stack["StackStatus"] == status
     ]:
         pass
-
-
-def test_what_s3_does_not_delete_is_reported() -> None:
-    class Refusing:
-        def get_paginator(self, operation: str) -> Any:
-            versions = [{"Key": "k", "VersionId": "v"}]
-            pages = mock.Mock()
-            found = versions if operation == "list_object_versions" else []
-            pages.paginate.return_value.search.return_value = found
-            return pages
-
-        def delete_objects(self, **_: Any) -> dict[str, Any]:
-            return {"Errors": [{"Key": "k", "Code": "AccessDenied"}]}
-
-    with pytest.raises(UserError, match="b/k: AccessDenied"):
-        bucket.empty(Refusing(), "b")
 
 
 def test_a_list_that_is_refused_is_reported_and_hides_no_other(client: Client) -> None:
