@@ -44,6 +44,11 @@ class Status(NamedTuple):
         return REASONS[self.state]
 
 
+# Linux's CLOCK_MONOTONIC does not count the time that the machine slept: the wall clock would look
+# set forward. CLOCK_BOOTTIME counts it.
+STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 def moment() -> Moment:
     """Return the readings of our two clocks now.
 
@@ -52,7 +57,7 @@ def moment() -> Moment:
     """
 
     def read_pair() -> tuple[float, Moment]:
-        before, wall, after = time.monotonic(), time.time(), time.monotonic()
+        before, wall, after = time.clock_gettime(STEADY), time.time(), time.clock_gettime(STEADY)
         return after - before, Moment(wall, before)
 
     return min(read_pair() for _ in range(3))[1]

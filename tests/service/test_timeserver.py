@@ -342,9 +342,31 @@ def test_the_closest_of_three_pairs_of_readings_is_taken(
     for pair in range(3):
         monotonic += [10.0 + pair, 10.0 + pair + (0.0001 if pair == best else 0.7)]
         wall.append(99.0 + pair)
-    monkeypatch.setattr(time, "monotonic", iter(monotonic).__next__)
+    readings = iter(monotonic)
+    monkeypatch.setattr(time, "clock_gettime", lambda _kind: next(readings))
     monkeypatch.setattr(time, "time", iter(wall).__next__)
     assert moment() == Moment(99.0 + best, 10.0 + best)
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="Linux has it")
+def test_a_machine_that_slept_does_not_call_its_clock_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only CLOCK_BOOTTIME counts the time that the machine slept."""
+    slept = 0.0
+
+    def read(kind: int) -> float:
+        return 1000.0 + (slept if kind == time.CLOCK_BOOTTIME else 0.0)
+
+    monkeypatch.setattr(time, "clock_gettime", read)
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr(time, "time", lambda: 1.8e9 + slept)
+    monitor = Monitor("server", ask=script_responses(GOOD))
+    monitor.poll()
+    assert monitor.status().state == "synchronised"
+    slept = 3600.0
+    assert monitor.status().state == "server_silent"
+    assert monitor.status().healthy
 
 
 def poll_intervals(monitor: Monitor, polls: int) -> list[float]:

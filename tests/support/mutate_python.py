@@ -51,8 +51,26 @@ TESTS = {
     "healthcheck/periodic.py": "tests/healthcheck/test_periodic.py",
     "healthcheck/samples.py": "tests/healthcheck/test_check.py tests/healthcheck/test_hostile.py",
     "healthcheck/check.py": "tests/healthcheck/test_retry.py tests/healthcheck/test_hostile.py",
+    "healthcheck/transport.py": (
+        "tests/healthcheck/test_transport.py tests/healthcheck/test_hostile.py"
+    ),
+    "healthcheck/failures.py": (
+        "tests/healthcheck/test_transport.py tests/healthcheck/test_hostile.py"
+    ),
+    "healthcheck/waiting.py": "tests/healthcheck/test_waiting.py",
+    "healthcheck/arguments.py": "tests/healthcheck/test_cli.py",
+    "healthcheck/output.py": "tests/healthcheck/test_forms.py tests/healthcheck/test_cli.py",
+    "healthcheck/handler.py": "tests/healthcheck/test_handler.py",
+    "healthcheck/formats/text.py": "tests/healthcheck/test_forms.py",
+    "healthcheck/formats/json.py": "tests/healthcheck/test_forms.py",
+    "healthcheck/formats/nagios.py": "tests/healthcheck/test_forms.py",
+    "healthcheck/formats/prometheus.py": "tests/healthcheck/test_forms.py",
+    "healthcheck/formats/proof.py": "tests/healthcheck/test_forms.py",
     "service/clock.py": "tests/service/test_clock.py",
     "service/timeserver.py": "tests/service/test_timeserver.py",
+    "service/app.py": "tests/service/test_app.py tests/service/test_page.py",
+    "service/views.py": "tests/service/test_app.py tests/service/test_page.py",
+    "service/log.py": "tests/service/test_log.py",
     "deployment/release.py": "tests/deployment/test_release.py",
     "deployment/ownership.py": "tests/deployment/test_ownership.py",
     "deployment/settings.py": (
