@@ -1,7 +1,7 @@
 """Run drills, and report what came of them: `make drill`, or `make drill NAME ...`.
 
 They run on a deployment of their own in the local cloud, which is removed at the end.
-A picture of each drill is in build/drills. The file log there has the output of each make.
+build/drills/log has the output of each make.
 Exit codes: 0 all drills held, 1 some did not, 2 wrong usage, 130 interrupted.
 """
 
@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from deployment.errors import UserError
 from drills import outcome
 from drills.clone import Clone
-from drills.picture import draw
-from drills.runner import DRILLS, RESULTS, deploy_clone, run_drill
+from drills.runner import DRILLS, deploy_clone, run_drill
 from local.machine import machine
 from local.steps import step
 
@@ -45,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_and_report(names: Sequence[str], clone: Clone) -> int:
-    """Run drills, draw each, and print a line for each and a table; returns the exit code."""
+    """Run drills, and print a line for each and a table; returns the exit code."""
     # Not the results themselves: the requests of all drills take hundreds of megabytes.
     rows: list[str] = []
     notes: list[str] = []
@@ -56,7 +55,6 @@ def run_and_report(names: Sequence[str], clone: Clone) -> int:
             line.outcome = "held" if result.holds else "failed"
         for broken in result.broken:
             print(f"    does not hold: {broken}", flush=True)
-        draw(result, RESULTS / f"{name}.svg")
         rows.append(outcome.format_row(result))
         notes += [f"{name}: {note}" for note in result.notes]
         held += result.holds

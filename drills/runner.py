@@ -1,6 +1,5 @@
 """Run drills on a deployment: bring it up, restore it before each drill, and remove it."""
 
-import hashlib
 import sys
 import tempfile
 import time
@@ -15,12 +14,12 @@ from drills import bad_releases, clocks, cloud, hosts, releases, traffic
 from drills.clone import Clone
 from drills.outcome import Look, Outcome, alarm_changes
 from drills.trial import GRACE_PERIOD, Drill, Trial, repeat
-from local.containers import LABEL, Containers
+from local.containers import CLONE, LABEL, Containers
 from local.steps import hold_lock, step
 
 RESULTS = ROOT / "build/drills"
 # One deployment for each clone.
-NAME = f"drill-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+NAME = f"drill-{CLONE}"
 MODULES = (hosts, clocks, cloud, traffic, bad_releases, releases)
 DRILLS = {
     drill.name: drill
@@ -72,7 +71,10 @@ def run_drill(drill: Drill, clone: Clone) -> Outcome:
     """Run a drill on a healthy pair of hosts. A drill that raises an error does not hold."""
     trial = Trial(name=drill.name, what=drill.what, clone=clone, cloud=Containers(clone.name))
     try:
-        restore(trial)
+        # The drill before may have left something incomplete.
+        deploy(clone)
+        trial.wait_until_two_healthy(120)
+        trial.set_grace_period(GRACE_PERIOD)
         trial.began = time.time()
         trial.pair = set(trial.states())
         with record(trial):
@@ -83,13 +85,6 @@ def run_drill(drill: Drill, clone: Clone) -> Outcome:
     trial.expect_right_time()
     trial.expect(bool(trial.requests), "there is a load")
     return trial
-
-
-def restore(trial: Trial) -> None:
-    """Bring up what the drill before has left incomplete."""
-    deploy(trial.clone)
-    trial.wait_until_two_healthy(120)
-    trial.set_grace_period(GRACE_PERIOD)
 
 
 @contextmanager

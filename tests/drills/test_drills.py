@@ -16,11 +16,11 @@ import pytest
 from deployment import ROOT
 from deployment.errors import UserError
 from drills import __main__ as command
-from drills import bad_releases, picture, runner, trial
+from drills import bad_releases, runner, trial
 from drills.clone import Clone, Done
 from drills.faults import time_server
 from drills.load import Load, Request
-from drills.outcome import Look, Outcome
+from drills.outcome import Outcome
 from drills.runner import DRILLS
 from drills.trial import Drill, Trial, repeat
 from local.steps import hold_lock
@@ -28,14 +28,9 @@ from tests.support.templates import the
 from tests.support.waiting import PATIENCE
 
 
-def outcome(**changes: Any) -> Outcome:
-    return Outcome(name="a-drill", what="it breaks", fault_at=10.0, **changes)
-
-
 def test_a_drill_that_did_not_hold_is_in_the_output_and_the_exit_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "RESULTS", tmp_path)
     broken = {"host-dies": [], "good-release": ["errors end"]}
 
     def run_drill(drill: Drill, clone: object) -> Outcome:
@@ -44,7 +39,6 @@ def test_a_drill_that_did_not_hold_is_in_the_output_and_the_exit_code(
     monkeypatch.setattr(command, "run_drill", run_drill)
     clone: Any = None
     assert command.run_and_report(["host-dies", "good-release"], clone) == 1
-    assert (tmp_path / "host-dies.svg").exists()
     output = capsys.readouterr().out
     assert "does not hold: errors end" in output
     assert "s  held\n" in output
@@ -79,7 +73,7 @@ def test_the_drills_are_those_of_the_document() -> None:
     assert sorted(row.split(" | ")[:2] for row in rows) == sorted(
         [f"| {drill.name}", drill.what] for drill in DRILLS.values()
     )
-    assert len(DRILLS) == len(rows) == 33
+    assert len(DRILLS) == len(rows) == 30
 
 
 def test_times_that_drills_wait_for_are_those_of_the_templates() -> None:
@@ -238,7 +232,8 @@ def test_hosts_are_those_that_run_and_new_ones_those_launched_since_the_beginnin
 
 def run(monkeypatch: pytest.MonkeyPatch, *requests: Request, error: bool = False) -> Outcome:
     """Run a drill with these requests, on no deployment."""
-    monkeypatch.setattr(runner, "restore", lambda trial: None)
+    monkeypatch.setattr(runner, "deploy", lambda clone: None)
+    monkeypatch.setattr(Trial, "set_grace_period", lambda trial, seconds: None)
     monkeypatch.setattr(runner, "Containers", lambda name: None)
     monkeypatch.setattr(Trial, "states", lambda trial: {"i-1": "healthy", "i-2": "healthy"})
     monkeypatch.setattr(Trial, "aws", lambda trial, service: SimpleNamespace())
@@ -345,16 +340,6 @@ def test_an_action_is_repeated_although_it_fails() -> None:
 
     with repeat(act, 0.001):
         assert enough.wait(PATIENCE)
-
-
-def test_a_picture_has_the_requests_and_the_hosts(tmp_path: Path) -> None:
-    requests = [Request(float(at), 0.1, 503 if at == 12 else 200) for at in range(20)]
-    looks = [Look(float(at), 1) for at in range(20)]
-    picture.draw(outcome(requests=requests, looks=looks, broken=["it"]), tmp_path / "drill.svg")
-    drawing = (tmp_path / "drill.svg").read_text()
-    assert "a-drill: it breaks: failed" in drawing
-    assert "healthy hosts" in drawing
-    assert "seconds since the fault" in drawing
 
 
 def ntp_request() -> bytes:
