@@ -28,7 +28,7 @@ def ticks(every: float, stop: Bell) -> Iterator[None]:
         yield
         turn = max(turn + 1, int((steady_time() - start) / every) + 1)
         due = start + every * (turn + JITTER * random.random())
-        if stop.wait(max(0.0, due - steady_time())) or stop.has_rung:
+        if stop.wait(due - steady_time()) or stop.has_rung:
             return
 
 

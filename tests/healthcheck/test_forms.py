@@ -20,13 +20,17 @@ from healthcheck.__main__ import main
 from healthcheck.check import Result
 from healthcheck.formats import json as json_form
 from healthcheck.formats import nagios, prometheus, proof, text
-from healthcheck.reading import Reading, Reference, Sample, Trouble
+from healthcheck.interval import Interval
+from healthcheck.reading import Reading, Reference, Sample, Server, Trouble
 from healthcheck.verdict import Verdict, judge
-from tests.healthcheck.test_verdict import CASES, NTP, REFUSED, sample
+from tests.healthcheck.test_verdict import CASES, NTP, REFUSED, against, sample
 from tests.support.healthcheck_servers import ntp, time_service, web
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "healthcheck" / "schema.json").read_text())
 LIMIT = 1.0  # second
+GOOD = Server("good", Interval(-0.01, 0.01))
+LIAR = Server("liar", Interval(49.99, 50.01))
+SILENT = Server("silent", None, "no answer in time")
 URL = "http://me:hush@example.org/now"
 
 
@@ -56,6 +60,79 @@ def test_text_begins_with_the_status_and_is_one_line(outcome: Result) -> None:
     line = text.render(outcome)
     assert line.split()[0] == outcome.verdict.status
     assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        (against("single"), "one NTP server"),
+        (against("local"), "this machine's clock (no NTP server answered)"),
+        (against("chosen"), "this machine's clock"),
+        (against(), "0 NTP servers"),
+        (NTP._replace(servers=(GOOD, SILENT)), "1 NTP servers"),
+        (NTP._replace(servers=(GOOD, GOOD, LIAR, SILENT)), "2 NTP servers (1 more contradict)"),
+    ],
+)
+def test_text_names_the_reference(reference: Reference, words: str) -> None:
+    line = text.render(result([sample()], reference))
+    assert line == f"OK clock +0.0 ms (+-30 ms) on 1 instance, limit 1 s, reference: {words}"
+
+
+def test_text_counts_the_instances_and_has_none_without_samples() -> None:
+    line = text.render(result([sample(), sample(instance="b")]))
+    assert " on 2 instances, " in line
+    assert text.render(result([], NTP, REFUSED)) == "Failed the connection is refused"
+
+
+def test_json_has_microseconds_and_each_server_s_interval_or_trouble() -> None:
+    reference = against(bound=0.0123456)._replace(servers=(GOOD, SILENT))
+    record = json.loads(json_form.render(result([sample()], reference)))
+    assert record["bound"] == 0.032348
+    assert record["reference"]["servers"] == [
+        {"server": "good", "offset": 0.0, "bound": 0.01},
+        {"server": "silent", "refused": "no answer in time"},
+    ]
+
+
+def test_a_proof_is_complete() -> None:
+    samples = [sample(0.5), sample(0.25, 1, "b", slept=(9, 9))]
+    reference = NTP._replace(servers=(GOOD, SILENT))
+    assert proof.render(result(samples, reference, REFUSED)) == (
+        "reference (true time minus our clock):\n"
+        "  good    [-10.000, +10.000] ms\n"
+        "  silent  not used: no answer in time\n"
+        "  => [-10.000, +10.000] ms  what more than half of the servers that answered hold\n"
+        "responses (the service's clock minus ours, whatever the delay of either way):\n"
+        "  1  a  [+480.000, +520.001] ms  stated 2026-11-22T12:00:00.520Z, to 1e-06 s, "
+        "within 40.000 ms\n"
+        "  2  b  [+230.000, +270.001] ms  stated 2026-11-22T12:00:01.270Z, to 1e-06 s, "
+        "within 40.000 ms  not used: our own clock was set, or slept, meanwhile\n"
+        "  then: the connection is refused\n"
+        "error (what all responses of an instance allow, minus the reference, "
+        "plus 50 ppm for the time between):\n"
+        "  a  [+469.998, +530.003] ms  within 1 s\n"
+        "verdict: Failed (refused), proven"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "side"),
+    [
+        (Interval(-1.0, 1.0), "within"),
+        (Interval(1.0, 1.5), "on both sides of"),
+        (Interval(1.25, 1.5), "beyond"),
+    ],
+)
+def test_an_error_of_exactly_the_limit_is_within(error: Interval, side: str) -> None:
+    assert proof._compare(error, 1.0) == side
+
+
+def test_a_proof_without_servers_or_trouble_names_none() -> None:
+    lines = proof.render(result([sample()])).splitlines()
+    assert lines[1] == (
+        "  => [-10.000, +10.000] ms  what more than half of the servers that answered hold"
+    )
+    assert not any(line.startswith("  then: ") for line in lines)
 
 
 @each_result

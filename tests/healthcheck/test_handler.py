@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -23,6 +24,7 @@ class CloudWatch:
         self.metrics: dict[str, dict[str, Any]] = {}
         self.namespace = ""
         self.broken = False
+        self.config: Any = None
 
     def put_metric_data(self, *, Namespace: str, MetricData: list[dict[str, Any]]) -> None:
         if self.broken:
@@ -37,7 +39,12 @@ class CloudWatch:
 @pytest.fixture
 def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> CloudWatch:
     stand_in = CloudWatch()
-    boto3 = types.SimpleNamespace(client=lambda name, config: {"cloudwatch": stand_in}[name])
+
+    def client(name: str, config: Any) -> CloudWatch:
+        stand_in.config = config
+        return {"cloudwatch": stand_in}[name]
+
+    boto3 = types.SimpleNamespace(client=client)
     monkeypatch.setitem(sys.modules, "boto3", boto3)
     monkeypatch.setenv("METRIC_NAMESPACE", "timeservice")
     monkeypatch.setenv("DEPLOYMENT", "test")
@@ -71,6 +78,37 @@ def test_ok(
         assert metric["Dimensions"] == [{"Name": "Deployment", "Value": "test"}]
     record = json.loads(capsys.readouterr().out)
     assert (record["status"], record["reference"]["kind"]) == ("OK", "ntp")
+
+
+def test_metrics_are_written_before_the_function_must_end(
+    monkeypatch: pytest.MonkeyPatch, cloudwatch: CloudWatch
+) -> None:
+    with service_environment(monkeypatch, time_service(), 0):
+        handler({}, None)
+    config = cloudwatch.config
+    assert (config.connect_timeout, config.read_timeout) == (2, 4)
+    assert config.retries == {"total_max_attempts": 2}
+
+
+@pytest.mark.parametrize(
+    ("url", "broken", "start"),
+    [
+        ("http://127.0.0.1:9", False, b'{"status": "Failed"'),
+        ("http://127.0.0.1:9", True, b"metrics not written: CloudWatch is away"),
+        ("ftp://x", False, b"no check was made: "),
+    ],
+)
+def test_each_line_is_written_at_once(
+    monkeypatch: pytest.MonkeyPatch, cloudwatch: CloudWatch, url: str, broken: bool, start: bytes
+) -> None:
+    """Lambda freezes the process between two runs."""
+    log = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(log))
+    cloudwatch.broken = broken
+    with service_environment(monkeypatch, time_service(), 0):
+        monkeypatch.setenv("TIMESERVICE_URL", url)
+        handler({}, None)
+    assert log.getvalue().splitlines()[-1].startswith(start)
 
 
 def test_a_wrong_clock(monkeypatch: pytest.MonkeyPatch, cloudwatch: CloudWatch) -> None:

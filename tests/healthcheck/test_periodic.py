@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -78,6 +79,35 @@ def test_the_first_check_is_at_once_and_nothing_is_waited_for_after_the_last(clo
     assert clock.now < 1000 + 22
 
 
+def test_a_turn_that_is_due_is_not_waited_for(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The jitter makes a turn late, so that the next one is due while the check still runs."""
+    chances = iter([1.0, 0.0, 0.0, 0.0])
+    monkeypatch.setattr(random, "random", lambda: next(chances))
+    # The second check ends in its own turn, after the moment of the third.
+    assert start_times(clock, [0.5, 9.5, 0.5, 0.5]) == [0, 11, 30, 40]
+
+
+def test_two_checks_of_one_turn_are_not_made(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait may end a little before its time."""
+    monkeypatch.setattr(random, "random", lambda: 0.0)
+
+    def wait(timeout: float) -> bool:
+        clock.now += timeout - 0.001
+        return False
+
+    monkeypatch.setattr(clock, "wait", wait)
+    assert start_times(clock, [0.0, 0.0, 0.0]) == pytest.approx([0, 9.999, 19.999])
+
+
+def test_a_signal_that_comes_when_a_turn_is_due_is_heeded(clock: Clock) -> None:
+    turns = ticks(10, clock)
+    next(turns)
+    clock.ring()
+    assert list(turns) == []
+
+
 def test_a_signal_ends_the_waiting() -> None:
     with Bell() as stop:
         turns = ticks(60, stop)
@@ -116,14 +146,15 @@ class Servers:
 def test_servers_of_others_are_asked_seldom(
     monkeypatch: pytest.MonkeyPatch, names: list[str], age: float
 ) -> None:
-    servers, now = Servers(), steady_time()
+    servers = Servers()
     monkeypatch.setattr(reference, "measure", servers)
     ask = SparingReference(names)
     first = ask(1.0)
     assert ask(1.0) is first
-    monkeypatch.setattr(periodic, "steady_time", lambda: now + age - 1)
+    now = first.at
+    monkeypatch.setattr(periodic, "steady_time", lambda: now + age - 0.5)
     assert ask(1.0) is first
-    monkeypatch.setattr(periodic, "steady_time", lambda: now + age + 1)
+    monkeypatch.setattr(periodic, "steady_time", lambda: now + age)
     assert ask(1.0) is not first
     assert servers.asked == [names] * 2
 

@@ -38,7 +38,7 @@ def test_a_thousand_rings_that_nobody_hears_hold_up_nobody() -> None:
 
 def test_whoever_rings_too_late_is_not_told_so() -> None:
     with Bell() as bell:
-        pass
+        assert not bell.has_rung
     bell.ring()
     assert bell.has_rung
 

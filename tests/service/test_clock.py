@@ -6,7 +6,18 @@ from typing import NamedTuple
 
 import pytest
 
-from service.clock import REASONS, UNHEALTHY, Clock, Measurement, Moment, State
+from service.clock import (
+    JITTER,
+    LIMIT,
+    MAX_BOUND,
+    MAX_DRIFT,
+    REASONS,
+    UNHEALTHY,
+    Clock,
+    Measurement,
+    Moment,
+    State,
+)
 
 # Seconds since 1970 by our clock when the monotonic clock is at 0.
 BOOT = 1_800_000_000.0
@@ -201,3 +212,26 @@ def test_a_server_that_is_never_heard_lets_the_host_serve_after_the_start() -> N
 def test_only_a_clock_that_is_wrong_or_unknown_is_unhealthy() -> None:
     """Anything else that they share would take all hosts out of service at once."""
     assert REASONS.keys() - UNHEALTHY == {"synchronised", "server_disagrees", "server_silent"}
+
+
+@pytest.mark.parametrize(("offset", "state"), [(0.75, "synchronised"), (0.7500001, "wrong")])
+def test_exactly_half_a_second_besides_the_bound_is_right(offset: float, state: State) -> None:
+    clock = Clock(0.0, Measurement(offset, 0.25, at(0)))
+    assert clock.state_at(at(0)) == state
+
+
+def test_a_measurement_of_exactly_half_a_second_forgets_the_server_s_fault() -> None:
+    clock = Clock(0.0, Measurement(0.0, 0.25, at(0)), server_fault=2.0)
+    assert clock.update(Measurement(0.75, 0.25, at(POLL))).server_fault == 0.0
+
+
+def test_a_jump_of_exactly_what_is_allowed_is_none() -> None:
+    before = Measurement(1.0, 0.25, at(0))
+    allowed = JITTER + 0.25 + 0.25 + MAX_DRIFT * 0.0
+    clock = Clock(0.0, before).update(Measurement(1.0 + allowed, 0.25, at(0)))
+    assert clock.server_fault == 0.0
+
+
+def test_the_largest_bound_keeps_the_promise_of_a_second() -> None:
+    assert MAX_BOUND == 0.2
+    assert LIMIT + 2 * MAX_BOUND < 1.0

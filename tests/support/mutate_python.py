@@ -54,9 +54,7 @@ TESTS = {
     "healthcheck/transport.py": (
         "tests/healthcheck/test_transport.py tests/healthcheck/test_hostile.py"
     ),
-    "healthcheck/failures.py": (
-        "tests/healthcheck/test_transport.py tests/healthcheck/test_hostile.py"
-    ),
+    "healthcheck/failures.py": "tests/healthcheck/test_failures.py",
     "healthcheck/waiting.py": "tests/healthcheck/test_waiting.py",
     "healthcheck/arguments.py": "tests/healthcheck/test_cli.py",
     "healthcheck/output.py": "tests/healthcheck/test_forms.py tests/healthcheck/test_cli.py",
