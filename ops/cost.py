@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from deployment import ROOT
 from deployment.errors import UserError
-from deployment.quota import VCPUS
 from deployment.settings import Settings
 from deployment.template import read, read_all
 from healthcheck.handler import METRICS
@@ -36,7 +35,6 @@ CHECK_SECONDS = 1.0  # decided; a check in the local cloud takes a third of that
 VIEWS = 300  # of the dashboard in a month, each refresh included
 DASHBOARD_MINUTES = 180  # that the dashboard's log queries go back
 NOTIFICATIONS = 100  # in a month; there should be none
-BASELINE = {"t3.micro": 0.2, "t3.small": 0.4}  # vCPUs that a host may use without CPU credits
 
 
 class UnknownCost(UserError):
@@ -168,10 +166,6 @@ def format_bill(settings: Settings, region: str, hosts: int) -> str:
     if settings.max_hosts > hosts:
         most = get_month(list_lines(settings, region, settings.max_hosts)) / HOURS
         text.append(f"With the {settings.max_hosts} hosts of maxHosts: ${most:.4f} an hour")
-    if settings.cpu_credits == "unlimited":
-        vcpus = hosts * (VCPUS[settings.instance_type] - BASELINE[settings.instance_type])
-        runaway = vcpus * ROWS["hosts: CPU credits"][region][0]
-        text.append(f"With all vCPUs always busy, CPU credits: ${runaway:.2f} an hour on top")
     return "\n".join([*text, "", *PRICES["notes"]])
 
 
