@@ -99,7 +99,7 @@ class Service:
         # To connect to each of the name's addresses, and for each read.
         timeout = (min(MAX_CONNECT, left), left)
         before, sent = own_clocks(), steady_time()
-        response = self._session.get(self.url, timeout=timeout, allow_redirects=False, stream=True)
+        response = self._session.get(self.url, timeout=timeout, stream=True)
         return before, sent, response
 
     def _seconds_left(self) -> float:

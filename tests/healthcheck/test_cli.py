@@ -15,6 +15,7 @@ import pytest
 
 from healthcheck import __version__
 from healthcheck.__main__ import main
+from healthcheck.arguments import parser
 from healthcheck.url import BadUrl, complete_url, remove_credentials
 from tests.support.healthcheck_servers import Behaviour, ntp, time_service, web
 from tests.support.waiting import PATIENCE
@@ -229,6 +230,11 @@ def test_a_verdict_that_nobody_can_read_is_unknown(output: str) -> None:
     assert done.returncode == 3
     assert "standard output cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("text", ["1e-9", "999999.5"])
+def test_a_number_of_seconds_just_within_its_limits_is_taken(text: str) -> None:
+    assert parser().parse_args(["--every", text]).every == float(text)
 
 
 @pytest.mark.parametrize("text", ["0", "nan", "inf", "1e6"])

@@ -19,7 +19,7 @@ from healthcheck.check import check
 from healthcheck.clock import OwnClocks
 from healthcheck.interval import Interval
 from healthcheck.reading import Reference, Server
-from healthcheck.reference import SERVERS, canonical_address, combine, measure
+from healthcheck.reference import SERVERS, TIMEOUT, canonical_address, combine, measure
 from tests.support.healthcheck_servers import (
     UdpServer,
     ntp,
@@ -289,6 +289,10 @@ def test_an_invalid_answer_has_no_vote() -> None:
         measured = measure_servers(*servers, unsynchronised)
     assert measured.kind == "ntp"
     assert measured.offset.most < 1
+
+
+def test_all_servers_together_get_a_second_and_a_half() -> None:
+    assert TIMEOUT == 1.5
 
 
 def test_our_own_clock_stands_in_with_a_declared_error() -> None:

@@ -20,6 +20,7 @@ import trustme
 from healthcheck.__main__ import main
 from healthcheck.check import Result, check
 from healthcheck.reading import Reference
+from healthcheck.transport import CuttableAdapter
 from tests.support.healthcheck_runs import exact_reference
 from tests.support.healthcheck_servers import Behaviour, Request, ntp, rfc3339, time_service, web
 from tests.support.waiting import PATIENCE
@@ -91,6 +92,26 @@ def test_a_netrc_is_used_only_if_asked_for(environment: pytest.MonkeyPatch, tmp_
         assert not any("Authorization" in headers for headers in server.requests)
         check(server.url, ask_reference=exact_reference, environment=True)
     assert "Authorization" in server.requests[-1]
+
+
+def test_a_body_in_chunks_is_read() -> None:
+    def behave(request: Request) -> None:
+        body = json.dumps({"now": rfc3339(), "instance": "i-1"}).encode()
+        chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk)
+
+    with web(behave) as server:
+        assert check(server.url, ask_reference=exact_reference).verdict.status == "OK"
+
+
+def test_a_connection_that_begins_after_the_cut_is_cut() -> None:
+    adapter = CuttableAdapter()
+    adapter.cut()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        adapter._keep(ours)
+        assert theirs.recv(1) == b""
+    adapter.close()
 
 
 def test_continue_is_passed_over() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
+from healthcheck import waiting
 from healthcheck.waiting import Bell, pause
 from tests.support.waiting import PATIENCE
 
@@ -41,6 +44,15 @@ def test_whoever_rings_too_late_is_not_told_so() -> None:
         assert not bell.has_rung
     bell.ring()
     assert bell.has_rung
+
+
+@pytest.mark.parametrize("timeout", [0.0, -0.5])
+def test_without_time_nothing_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, timeout: float
+) -> None:
+    monkeypatch.setattr(waiting, "steady_time", lambda: 1.0)
+    with Bell() as bell:
+        assert not bell.wait(timeout)
 
 
 def test_a_pause_lasts() -> None:
