@@ -15,6 +15,7 @@ from local.containers import DEFAULT, LABEL, ROLES, ZONES, Containers
 
 # The sources of the local cloud's image, besides local/cloud itself.
 SOURCES = (
+    "local/api.py",
     "local/requirements.txt",
     "deployment/__init__.py",
     "deployment/errors.py",
@@ -30,7 +31,7 @@ LOG = LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"})
 # The controller writes into this folder what HAProxy reads.
 RUN = "/run/balancer"
 SOCKET = "/var/run/docker.sock"
-PYTHON = {"PYTHONPATH": "/opt:/opt/site-packages", "AWS_REGION": "us-east-1"}
+PYTHON = {"PYTHONPATH": "/opt:/opt/site-packages"}
 
 Spec = dict[str, Any]
 

@@ -20,8 +20,6 @@ SLOTS = [f"host{number}" for number in range(1, 13)]
 NO_ADDRESS = "0.0.0.0"  # noqa: S104 - nothing listens there
 QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
-Rule = dict[str, Any]
-
 
 def configuration(
     aws: Balancing,
@@ -40,7 +38,7 @@ def configuration(
         "listener": LISTENER,
         "idle": attributes["idle_timeout.timeout_seconds"],
         "keep_alive": attributes.get("client_keep_alive.seconds", "3600"),
-        "drop_headers": _drop_headers(attributes),
+        "drop_invalid": attributes["routing.http.drop_invalid_header_fields.enabled"],
         "connect": CONNECT_MS,
         "connect_limit": CONNECT_MS - EARLY_MS,
         "check_path": target["HealthCheckPath"],
@@ -70,60 +68,38 @@ def _servers(port: int, hosts: Mapping[str, str], healthy: Collection[str]) -> s
     for slot in SLOTS:
         address = hosts.get(slot)
         serving = address if slot in healthy else None
-        lines.append(_server(slot, serving, port, "check"))
-        lines.append(_server(fail_open(slot), address, port, "backup"))
+        for name, place, role in ((slot, serving, "check"), (fail_open(slot), address, "backup")):
+            state = "" if place else " disabled"
+            lines.append(f"    server {name} {place or NO_ADDRESS}:{port} {role}{state}")
     return "\n".join(lines)
 
 
-def _server(name: str, address: str | None, port: int, role: str) -> str:
-    if address:
-        return f"    server {name} {address}:{port} {role}"
-    return f"    server {name} {NO_ADDRESS}:{port} {role} disabled"
-
-
-def _drop_headers(attributes: Mapping[str, str]) -> str:
-    if attributes.get("routing.http.drop_invalid_header_fields.enabled") != "true":
-        return ""
-    return "    http-request del-header [^A-Za-z0-9-] -m reg"
-
-
-def _routes(rules: list[Rule]) -> str:
+def _routes(rules: list[dict[str, Any]]) -> str:
     """Return a line for each rule by priority; the default rule, without a condition, is last."""
     lines = []
     for number, rule in enumerate(rules):
-        backend, condition = _backend(number, rule), _condition(rule)
-        if condition:
-            lines.append(f"    use_backend {backend} if {condition}")
+        is_forward = rule["Actions"][0]["Type"] == "forward"
+        backend = "targets" if is_forward else f"fixed{number}"
+        if rule["Conditions"]:
+            (condition,) = rule["Conditions"]
+            paths = " ".join(map(pattern, condition["PathPatternConfig"]["Values"]))
+            lines.append(f"    use_backend {backend} if {{ path -m reg {paths} }}")
         else:
             lines.append(f"    default_backend {backend}")
     return "\n".join(lines)
 
 
-def _backend(number: int, rule: Rule) -> str:
-    return "targets" if rule["Actions"][0]["Type"] == "forward" else f"fixed{number}"
-
-
-def _condition(rule: Rule) -> str:
-    """Return the rule's path patterns as a condition; "" for the default rule."""
-    patterns: list[str] = []
-    for condition in rule["Conditions"]:
-        if condition["Field"] == "path-pattern":
-            patterns += (condition.get("PathPatternConfig") or condition)["Values"]
-    return f"{{ path -m reg {' '.join(map(pattern, patterns))} }}" if patterns else ""
-
-
-def _fixed_responses(rules: list[Rule]) -> str:
+def _fixed_responses(rules: list[dict[str, Any]]) -> str:
     """Return a backend for each rule with a fixed response."""
     backends = []
     for number, rule in enumerate(rules):
         action = rule["Actions"][0]
         if action["Type"] == "fixed-response":
             fixed = action["FixedResponseConfig"]
-            body = fixed.get("MessageBody", "").translate(QUOTED)
-            content_type = fixed.get("ContentType", "text/plain")
+            body = fixed["MessageBody"].translate(QUOTED)
             backends.append(
-                f"backend {_backend(number, rule)}\n"
+                f"backend fixed{number}\n"
                 f"    http-request return status {fixed['StatusCode']} "
-                f'content-type "{content_type}" string "{body}"\n'
+                f'content-type "{fixed["ContentType"]}" string "{body}"\n'
             )
     return "\n".join(backends)

@@ -1,17 +1,14 @@
 """The controller's view of the AWS API: groups and load balancing to read, metrics to write."""
 
-import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import boto3
-from botocore.config import Config
-
+from local.api import client_of
 from local.cloud import endpoint
 
 ENDPOINT = "http://cloud.internal:4566"
-# The next round is a second away, so no request is worth a long wait.
-PATIENCE = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1})
+# The account's root does here what AWS does itself.
+client = client_of(ENDPOINT)
 
 
 class Group(NamedTuple):
@@ -38,18 +35,6 @@ class Balancing(NamedTuple):
     target_attributes: dict[str, str]
     rules: list[dict[str, Any]]
     endpoint_policy: dict[str, Any]
-
-
-def client(service: str) -> Any:
-    """Return the client of the account's root, which does here what AWS does itself."""
-    return boto3.client(
-        service,
-        endpoint_url=ENDPOINT,
-        region_name=os.environ["AWS_REGION"],
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - the emulator takes any key
-        config=PATIENCE,
-    )
 
 
 def list_groups() -> list[Group]:

@@ -7,7 +7,6 @@ brings the two together. It can be killed and started again at any moment.
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 
 from local.cloud import balancer, cloud_api, engine, hosts
@@ -25,7 +24,7 @@ class Controller:
     def __init__(self) -> None:
         self.draining: dict[str, float] = {}  # the monotonic time at which draining ends
         self.addresses: dict[str, str] = {}  # also of hosts that have ended
-        self.registered: dict[str, float] = {}  # monotonic time
+        self.registered: dict[str, float] = {}  # the monotonic time at which it got its server
         self.metrics_at = 0.0
         self.errors: dict[str, int] = {}  # the 5xx that were reported already
 
@@ -82,21 +81,12 @@ class Controller:
             self._drain(host, server, aws, "its group is gone")
         elif server is None:
             balancer.register(host.address)
+            # All hosts are down at first, also in a balancer that starts again.
             self.registered[host.instance] = time.monotonic()
-        elif server.unhealthy and self._has_had_time_for_checks(host, aws):
-            age = time.time() - host.started
-            if age > group.grace_period:
+        elif server.unhealthy:
+            registered = self.registered.setdefault(host.instance, time.monotonic())
+            if time.monotonic() - registered > group.grace_period:
                 self._drain(host, server, aws, "it is unhealthy")
-
-    def _has_had_time_for_checks(self, host: Host, aws: Balancing) -> bool:
-        """Return whether checks could have found the host healthy since its registration.
-
-        All hosts are down at first in a balancer that starts again.
-        """
-        target = aws.target_group
-        each = target["HealthCheckIntervalSeconds"] + target["HealthCheckTimeoutSeconds"]
-        needed = float(each * target["HealthyThresholdCount"])
-        return time.monotonic() - self.registered.get(host.instance, 0.0) > needed
 
     def _drain(self, host: Host, server: Server | None, aws: Balancing, reason: str) -> None:
         delay = float(aws.target_attributes["deregistration_delay.timeout_seconds"])
@@ -137,18 +127,17 @@ class Controller:
             state = self._state(host, servers.get(host.address))
             report.append({**host._asdict(), "state": state})
         balancer.write(STATUS, json.dumps(report))
-        if time.monotonic() - self.metrics_at > METRICS_PERIOD:
-            self.metrics_at = time.monotonic()
-            self._report_metrics(aws, Counter(host["state"] for host in report))
-
-    def _report_metrics(self, aws: Balancing, states: Mapping[str, int]) -> None:
+        if time.monotonic() - self.metrics_at <= METRICS_PERIOD:
+            return
+        self.metrics_at = time.monotonic()
+        states = Counter(host["state"] for host in report)
+        counts = {"HealthyHostCount": states["healthy"], "UnHealthyHostCount": states["unhealthy"]}
         errors = balancer.count_errors()
         new = {}
         for name, count in errors.items():
             before = self.errors.get(name, 0)
             # HAProxy counts from 0 again after a start or a reload.
             new[name] = count - before if before <= count else count
-        counts = {"HealthyHostCount": states["healthy"], "UnHealthyHostCount": states["unhealthy"]}
         cloud_api.put_metrics(aws, counts, new)
         self.errors = errors
 
@@ -172,8 +161,8 @@ def main() -> None:
         except Exception as error:
             # Whatever it is, the next round may succeed, and a controller is needed.
             message = f"{type(error).__name__}: {error}"
-            if message != last:
-                print(message, flush=True)
+        if message and message != last:
+            print(message, flush=True)
         last = message
         time.sleep(1)
 

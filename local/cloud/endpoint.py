@@ -1,12 +1,12 @@
 """The S3 gateway endpoint: HAProxy returns a 403 to what the endpoint's policy does not name."""
 
 import functools
-import os
 import re
 from collections.abc import Collection
 from typing import Any
 
 from deployment.template import Template
+from local.api import REGION
 
 PORT = ":4566"
 # Signals go to a bucket of CloudFormation on AWS, and to a path of MiniStack here.
@@ -24,7 +24,7 @@ def read_policy(ec2: Any, cloudformation: Any) -> dict[str, Any]:
     body = cloudformation.get_template(StackName=name)["TemplateBody"]
     resource = _parse_template(body).resources[tags["aws:cloudformation:logical-id"]]
     values = {item["ParameterKey"]: item["ParameterValue"] for item in stack["Parameters"]}
-    values |= {"AWS::Region": os.environ["AWS_REGION"], "AWS::Partition": "aws"}
+    values |= {"AWS::Region": REGION, "AWS::Partition": "aws"}
     policy: dict[str, Any] = resolve(resource["Properties"]["PolicyDocument"], values)
     return policy
 

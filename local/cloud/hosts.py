@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import subprocess
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from local.cloud import cloud_api
@@ -31,14 +30,13 @@ class LaunchError(RuntimeError):
 
 
 class Host(NamedTuple):
-    """A host of this deployment. address: "" after its end. started: seconds since 1970."""
+    """A host of this deployment. address: "" after its end."""
 
     instance: str
     group: str
     zone: str
     address: str
     running: bool
-    started: float
 
 
 def list_hosts() -> list[Host]:
@@ -53,14 +51,12 @@ def list_hosts() -> list[Host]:
 
 def _parse(container: Any) -> Host:
     networks = container.attrs["NetworkSettings"]["Networks"]
-    created = datetime.fromisoformat(container.attrs["Created"][:19] + "+00:00")
     return Host(
         instance=container.labels["timeservice.instance"],
         group=container.labels["timeservice.group"],
         zone=container.labels["timeservice.zone"],
         address=next((network["IPAddress"] for network in networks.values()), ""),
         running=container.status == "running",
-        started=created.timestamp(),
     )
 
 
