@@ -4,7 +4,7 @@ import time
 
 from drills import outcome
 from drills.trial import TWO_CHECKS, Trial, drill, instance_of
-from local.launch import create_isolated_network
+from local.launch import create_network
 
 
 @drill("the balancer restarts")
@@ -55,7 +55,7 @@ def zone_gone(trial: Trial) -> None:
         trial.expect(zone not in zones(trial), "the other zone serves alone")
         time.sleep(5)
     trial.expect_errors_end(TWO_CHECKS)
-    create_isolated_network(trial.cloud, zone)
+    create_network(trial.cloud, zone)
     network = trial.cloud.engine.networks.get(f"{trial.cloud.name}-{zone}")
     network.connect(balancer, aliases=["cloud.internal"])
     network.connect(time_server)

@@ -18,6 +18,7 @@ from requests import RequestException
 from deployment.errors import UserError
 from local import program, reviewer
 from local.containers import DEFAULT, PORT, Containers
+from local.deployer import REFUSALS
 from local.down import down
 from local.hosts import shell
 from local.logs import logs
@@ -26,8 +27,6 @@ from local.status import check, status
 from local.steps import Busy, allow_closed_output, get_folder, lock_deployment
 from local.up import start, up
 
-# The share of the machine that each new host gets. 0.2 CPUs are a t3.micro without CPU credits.
-LIMITS = ("HOST_CPUS", "HOST_MEMORY")
 COMMANDS = ("validate", "up", "start", "down", "status", "check", "logs", "shell", "reviewer")
 
 
@@ -82,14 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def attempt(args: argparse.Namespace) -> int:
     """Run the command, or print why it failed."""
-    folder = get_folder(args.name)
-    limits = {key: os.environ[key] for key in LIMITS if os.environ.get(key)}
     try:
-        if args.command == "validate":
-            # make up does this before it builds anything or starts an engine.
-            program.check(parse_config(args.config))
-            return 0
-        return run(args, Containers(args.name, args.port, limits), folder)
+        return run(args, get_folder(args.name))
     except Busy as busy:
         print(f"\nerror: {busy}", file=sys.stderr)
         return 2
@@ -98,11 +91,20 @@ def attempt(args: argparse.Namespace) -> int:
         return 1
     except (DockerException, RequestException) as error:
         print(f"\nerror: the Docker engine has stopped or refuses: {error}", file=sys.stderr)
-        print("Once it answers, run make up.", file=sys.stderr)
-        return 1
+    except REFUSALS as error:
+        print(f"\nerror: the local AWS API has stopped or refuses: {error}", file=sys.stderr)
+    print("Once it answers, run make up.", file=sys.stderr)
+    return 1
 
 
-def run(args: argparse.Namespace, cloud: Containers, folder: Path) -> int:
+def run(args: argparse.Namespace, folder: Path) -> int:
+    if args.command == "validate":
+        # make up does this before it builds anything or starts an engine.
+        program.check(parse_config(args.config))
+        return 0
+    if args.command == "reviewer":
+        return reviewer.show(folder)
+    cloud = Containers(args.name, args.port)
     if args.command == "status":
         return status(cloud)
     if args.command == "check":
@@ -111,14 +113,11 @@ def run(args: argparse.Namespace, cloud: Containers, folder: Path) -> int:
         return logs(cloud, args.host, args.follow)
     if args.command == "shell":
         return shell(cloud, args.host, args.run)
-    if args.command == "reviewer":
-        return reviewer.show(folder)
-    config = parse_config(args.config)
     with lock_deployment(folder):
         if args.command == "down":
             return down(cloud, folder)
         if args.command == "up":
-            return up(cloud, folder, config)
+            return up(cloud, folder, parse_config(args.config))
         start(cloud)
         return 0
 
@@ -126,8 +125,7 @@ def run(args: argparse.Namespace, cloud: Containers, folder: Path) -> int:
 def stop(*_: object) -> None:
     """End at once: the program's threads would wait until the current stack is complete."""
     try:
-        message = "\nInterrupted. Run make up or make down again."
-        print(message, file=sys.stderr, flush=True)
+        os.write(2, b"\nInterrupted. Run make up or make down again.\n")
     finally:
         # Nobody may be there any more to read the message.
         os._exit(130)

@@ -10,13 +10,20 @@ from botocore.config import Config
 from botocore.session import Session
 
 REGION = "us-east-1"
-# The API is on this machine: a response that takes longer never comes.
-PATIENCE = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
+# The API is on this machine: a response that takes longer never comes, and no proxy reaches it.
+CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2}, proxies={})
+HTTP = requests.Session()
+HTTP.trust_env = False
 
-# The user's AWS configuration is for AWS accounts: here it is not read, and may be broken.
-UNSET = (None, None, None, None)
+# What the user sets for AWS, in files and in the environment, is for AWS accounts and may be
+# broken. So no variable of this session has a name in either.
 SESSION = boto3.Session(
-    botocore_session=Session({"profile": UNSET, "config_file": UNSET, "credentials_file": UNSET})
+    botocore_session=Session(
+        {
+            variable: (None, None, default, convert)
+            for variable, (_, _, default, convert) in Session.SESSION_VARIABLES.items()
+        }
+    )
 )
 
 
@@ -39,7 +46,7 @@ def client(endpoint: str, service: str, credentials: Credentials = ACCOUNT_ROOT)
         aws_access_key_id=credentials.key,
         aws_secret_access_key=credentials.secret,
         aws_session_token=credentials.token,
-        config=PATIENCE,
+        config=CONFIG,
     )
     boto_client.meta.events.register("before-sign.s3", claim_tls)
     return boto_client
@@ -57,6 +64,6 @@ def client_of(endpoint: str) -> Callable[[str], Any]:
 
 def answers(endpoint: str) -> bool:
     try:
-        return requests.get(f"{endpoint}/_ministack/health", timeout=2).ok
+        return HTTP.get(f"{endpoint}/_ministack/health", timeout=2).ok
     except requests.RequestException:
         return False

@@ -6,7 +6,6 @@ Each has a label with the name of the deployment, and nothing without that label
 import hashlib
 import json
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,16 +30,12 @@ CLONE = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
 class Containers:
     """The parts of one deployment in the Docker engine."""
 
-    def __init__(
-        self, name: str, port: int | None = None, limits: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, name: str, port: int | None = None) -> None:
         """port: on 127.0.0.1; by default the present one of the deployment, else PORT.
 
-        limits: HOST_CPUS and HOST_MEMORY of each new host; by default all of the machine.
         Raises UserError if no engine answers.
         """
         self.name = name
-        self.limits = dict(limits or {})
         try:
             self.engine = docker.from_env()
             self.engine.ping()
@@ -76,14 +71,14 @@ class Containers:
             return None
         return container if container.labels.get(LABEL) == self.name else None
 
-    def is_running(self, role: str) -> bool:
+    def get_running(self, role: str) -> Container | None:
         container = self.get(role)
-        return container is not None and container.status == "running"
+        return container if container and container.status == "running" else None
 
     def address(self, role: str) -> str:
         """Return the address on the edge network, which only this machine reaches."""
-        container = self.get(role)
-        if container is None or container.status != "running":
+        container = self.get_running(role)
+        if container is None:
             raise UserError(f"the local cloud {self.name!r} is not up; `make up` starts it")
         networks = container.attrs["NetworkSettings"]["Networks"]
         return str(networks[self.network("edge")]["IPAddress"])
@@ -94,7 +89,7 @@ class Containers:
 
     def check_up(self) -> None:
         """Raise UserError if a part of the local cloud does not run."""
-        missing = [role for role in ROLES if not self.is_running(role)]
+        missing = [role for role in ROLES if not self.get_running(role)]
         if missing:
             raise UserError(
                 f"the local cloud {self.name!r} is not up (no {', no '.join(missing)}); "
@@ -108,13 +103,16 @@ class Containers:
 
     def hosts(self) -> list[dict[str, Any]]:
         """Return the hosts from the controller's last report; [] before the first report."""
-        controller = self.get("controller")
-        if controller is None or controller.status != "running":
-            return []
-        result = controller.exec_run(["cat", "/run/balancer/status.json"])
-        if result.exit_code != 0 or not isinstance(result.output, bytes):
-            return []
-        return list(json.loads(result.output))
+        report = self.run("controller", "cat", "/run/balancer/status.json")
+        return list(json.loads(report)) if report else []
+
+    def run(self, role: str, *command: str) -> str:
+        """Return what the command prints in that part; "" if it fails or the part does not run."""
+        container = self.get_running(role)
+        result = container.exec_run(list(command)) if container else None
+        if result is None or result.exit_code != 0 or not isinstance(result.output, bytes):
+            return ""
+        return result.output.decode()
 
     def owner(self) -> str | None:
         """Return the clone that started this deployment."""
@@ -155,7 +153,9 @@ class Containers:
             # The controller goes first, because it would replace the hosts.
             containers.sort(key=lambda item: item.name != f"{self.name}-controller")
             for container in containers:
-                _remove(container)
+                # The controller may be removing this host already.
+                with suppress(APIError):
+                    container.remove(force=True, v=True)
         for volume in self.engine.volumes.list(filters=self.filters):
             with suppress(APIError):
                 volume.remove(force=True)
@@ -172,15 +172,3 @@ class Containers:
         for image in self.images():
             with suppress(APIError):
                 image.remove(force=True)
-
-
-def _remove(container: Container) -> None:
-    try:
-        container.remove(force=True, v=True)
-    except NotFound:
-        pass
-    except APIError as error:
-        # 409: the controller removes it already.
-        if error.status_code != 409:
-            raise
-        time.sleep(0.2)

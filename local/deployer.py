@@ -41,8 +41,7 @@ class Deployer(Mocks):
         self.stacks: set[str] = set()
         self.objects: set[tuple[str, str]] = set()
         self.changes = 0
-        self.failure: UserError | None = None
-        self.refused: UserError | None = None  # the last look-up that was refused
+        self.failure: Exception | None = None
         # The SDK declares resources in threads, and step lines must not mix.
         self.lock = threading.Lock()
 
@@ -57,10 +56,7 @@ class Deployer(Mocks):
                 raise self.failure
             try:
                 return self._bring_up(args)
-            except REFUSALS as error:
-                self.failure = UserError(f"{args.name}: {error}")
-                raise self.failure from None
-            except UserError as error:
+            except (UserError, *REFUSALS) as error:
                 self.failure = error
                 raise
 
@@ -108,27 +104,19 @@ class Deployer(Mocks):
         return inputs["user"], {**inputs, "password": password}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        """Return what a look-up of the program finds, or why it is refused."""
+        """Return what a look-up of the program finds, or why there is nothing."""
         function = args.token.split(":")[-1]
-        try:
-            return self._look_up(function, args.args), []
-        except (*REFUSALS, LookupError) as error:
-            # The program may go on without it. If not, what the program raises says less.
-            self.refused = UserError(f"{function}: {error}")
-            return {}, [(args.token, str(error))]
-
-    def _look_up(self, function: str, args: dict[str, Any]) -> dict[str, Any]:
         if function == "getParameter":
-            parameter = self.client("ssm").get_parameter(Name=args["name"])["Parameter"]
-            return {**args, "value": parameter["Value"]}
+            parameter = self.client("ssm").get_parameter(Name=args.args["name"])["Parameter"]
+            return {**args.args, "value": parameter["Value"]}, []
         if function == "getPrefixList":
             lists = self.client("ec2").describe_prefix_lists()["PrefixLists"]
-            (found,) = [item for item in lists if item["PrefixListName"] == args["name"]]
-            return {**args, "id": found["PrefixListId"]}
+            (found,) = [item for item in lists if item["PrefixListName"] == args.args["name"]]
+            return {**args.args, "id": found["PrefixListId"]}, []
         if function == "getRegion":
             region = self.cloudformation.meta.region_name
-            return {"name": region, "region": region, "id": region}
-        raise LookupError("the local cloud does not have it")
+            return {"name": region, "region": region, "id": region}, []
+        return {}, [(args.token, "the local cloud does not have it")]
 
     def delete_undeclared(self) -> None:
         """Delete the deployment's passwords, stacks and objects that this run did not declare."""

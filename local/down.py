@@ -11,7 +11,6 @@ from deployment.bucket import empty, find_bucket
 from deployment.errors import UserError
 from deployment.leftovers import find_leftovers
 from deployment.ownership import Deployment
-from deployment.template import PARTS
 from local.api import answers, client_of
 from local.containers import ROLES, Containers
 from local.project import DEPLOYMENT
@@ -61,7 +60,7 @@ def delete_stacks(cloud: Containers) -> None:
 def wait_for_hosts(cloud: Containers) -> None:
     """Wait until the controller has drained and removed the hosts whose groups are gone."""
     # Without one of these, no host would be removed.
-    if not all(cloud.is_running(role) for role in ROLES):
+    if not all(cloud.get_running(role) for role in ROLES):
         return
     with step("hosts, drained") as line:
         gone = wait_until(lambda: not cloud.machines(), DRAINED)
@@ -71,40 +70,34 @@ def wait_for_hosts(cloud: Containers) -> None:
 def destroy(
     client: Callable[[str], Any], deployment: Deployment, wait_for_hosts: Callable[[], None]
 ) -> None:
-    """Delete all stacks of the deployment, whatever their state, in the order of `pulumi destroy`.
+    """Delete all stacks of the deployment, whatever their state, each before those that it uses.
 
     wait_for_hosts: returns when the hosts have gone, because AWS waits for them too before it
     deletes their group. The balancer that drains them must still be there.
     Raises UserError for a stack or an object that stays, and what boto3 raises.
     """
-    cloudformation, waiting = client("cloudformation"), True
+    cloudformation = client("cloudformation")
     # IAM deletes a user only after its password.
     Logins(client("iam"), {}).delete_undeclared(f"/{deployment.name}-")
-    for name in list_in_order(cloudformation, deployment):
-        # Hosts may exist even if their own stack is gone.
-        if waiting and _part(name, deployment) in PARTS[: PARTS.index("hosts")]:
-            wait_for_hosts()
-            waiting = False
-        with step(f"stack {name}") as line:
-            line.outcome = "deleted"
-            if _part(name, deployment) == "artifacts":
-                bucket = find_bucket(cloudformation, name)
-                if bucket:
-                    number = empty(client("s3"), bucket)
-                    line.outcome = f"deleted, with {number} objects in its bucket"
-            delete(cloudformation, name)
+    stacks = deployment.list_stacks(cloudformation)
+    # A stack uses older ones alone, and no other stack uses that of the hosts.
+    stacks.sort(key=lambda stack: stack["CreationTime"], reverse=True)
+    names = [stack["StackName"] for stack in stacks]
+    hosts = [name for name in names if name.startswith(f"{deployment.name}-hosts")]
+    for name in hosts:
+        _delete(client, name)
+    # Hosts may exist even if their own stack is gone.
+    wait_for_hosts()
+    for name in names:
+        if name not in hosts:
+            _delete(client, name)
 
 
-def list_in_order(cloudformation: Any, deployment: Deployment) -> list[str]:
-    """Return the names of the stacks, each before those that it uses; unknown ones come first."""
-    names = [stack["StackName"] for stack in deployment.list_stacks(cloudformation)]
-
-    def position(name: str) -> int:
-        part = _part(name, deployment)
-        return PARTS.index(part) if part in PARTS else len(PARTS)
-
-    return sorted(names, key=position, reverse=True)
-
-
-def _part(name: str, deployment: Deployment) -> str:
-    return name.removeprefix(f"{deployment.name}-").split("-")[0]
+def _delete(client: Callable[[str], Any], name: str) -> None:
+    with step(f"stack {name}") as line:
+        line.outcome = "deleted"
+        bucket = find_bucket(client("cloudformation"), name)
+        if bucket:
+            number = empty(client("s3"), bucket)
+            line.outcome = f"deleted, with {number} objects in its bucket"
+        delete(client("cloudformation"), name)

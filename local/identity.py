@@ -2,40 +2,24 @@
 
 import json
 from contextlib import suppress
-from typing import NamedTuple
 
-from botocore.exceptions import ClientError
-
-from deployment.errors import UserError
 from deployment.ownership import outputs_of
 from deployment.template import read
 from local import stacks
 from local.api import Credentials, client
 from local.project import DEPLOYMENT
-from local.steps import step
 
 # The stack and the role have this name. Neither is something that the role may change.
 NAME = "deployer"
 SESSION = 12 * 3600  # seconds, the most that AWS allows
 
 
-class Identity(NamedTuple):
-    """A session in the role. boundary: ARN of the policy that limits the roles it creates."""
+def assume_deployer(endpoint: str) -> tuple[Credentials, str]:
+    """Create or update the role as an administrator would, and assume it.
 
-    credentials: Credentials
-    boundary: str
-
-
-def assume_deployer(endpoint: str) -> Identity:
-    """Create or update the role as an administrator would, and assume it. Raises UserError."""
-    with step("deployer's role, as cfn/deployer.yaml allows"):
-        try:
-            return _assume(endpoint)
-        except ClientError as error:
-            raise UserError(f"the deployer's role cannot be made: {error}") from None
-
-
-def _assume(endpoint: str) -> Identity:
+    Returns its credentials, and the ARN of the boundary of the roles that it creates.
+    Raises UserError, and what boto3 raises.
+    """
     cloudformation = client(endpoint, "cloudformation")
     request = {
         "StackName": NAME,
@@ -60,4 +44,4 @@ def _assume(endpoint: str) -> Identity:
         DurationSeconds=SESSION,
     )["Credentials"]
     key, secret = session["AccessKeyId"], session["SecretAccessKey"]
-    return Identity(Credentials(key, secret, session["SessionToken"]), outputs["Boundary"])
+    return Credentials(key, secret, session["SessionToken"]), outputs["Boundary"]

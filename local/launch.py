@@ -2,16 +2,15 @@
 
 import hashlib
 import json
+import os
 import subprocess
-from contextlib import suppress
 from typing import Any
 
-from docker.errors import NotFound
 from docker.types import IPAMConfig, IPAMPool, LogConfig
 
 from deployment import ROOT
 from deployment.errors import UserError
-from local.containers import DEFAULT, LABEL, ROLES, ZONES, Containers
+from local.containers import DEFAULT, LABEL, ZONES, Containers
 
 # The sources of the local cloud's image, besides local/cloud itself.
 SOURCES = (
@@ -32,6 +31,8 @@ LOG = LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"})
 RUN = "/run/balancer"
 SOCKET = "/var/run/docker.sock"
 PYTHON = {"PYTHONPATH": "/opt:/opt/site-packages"}
+# The share of the machine that each new host gets. 0.2 CPUs are a t3.micro without CPU credits.
+LIMITS = ("HOST_CPUS", "HOST_MEMORY")
 
 Spec = dict[str, Any]
 
@@ -57,6 +58,7 @@ def get_specs(cloud: Containers, image: str) -> dict[str, Spec]:
     edge, internet, *zones = map(cloud.network, ("edge", "internet", *ZONES))
     run = {f"{cloud.name}-run": {"bind": RUN, "mode": "rw"}}
     identity = {"DEPLOYMENT": cloud.name, "CLOUD_IMAGE": image}
+    limits = {name: os.environ[name] for name in LIMITS if os.environ.get(name)}
     specs: dict[str, Spec] = {
         "api": {
             "command": ["python3", "-m", "local.cloud.api"],
@@ -88,7 +90,7 @@ def get_specs(cloud: Containers, image: str) -> dict[str, Spec]:
         "controller": {
             "command": ["python3", "-m", "local.cloud.controller"],
             "volumes": {**run, SOCKET: {"bind": SOCKET, "mode": "rw"}},
-            "environment": {**PYTHON, **identity, **cloud.limits},
+            "environment": {**PYTHON, **identity, **limits},
             "networks": {edge: []},
         },
     }
@@ -106,7 +108,11 @@ def start(cloud: Containers, image: str) -> bool:
         # The API keeps everything in memory, so what was deployed through the old one is unknown.
         cloud.remove()
         outdated = list(specs)
-    _create_networks(cloud)
+    present = {network.name for network in cloud.engine.networks.list(filters=cloud.filters)}
+    for name in ("edge", "internet", *ZONES):
+        if cloud.network(name) not in present:
+            create_network(cloud, name)
+    cloud.engine.volumes.create(f"{cloud.name}-run", labels={LABEL: cloud.name})
     for role in outdated:
         _start(cloud, role, specs[role])
     return True
@@ -117,45 +123,29 @@ def _runs(cloud: Containers, role: str, spec: Spec) -> bool:
     return (
         container is not None
         and container.status == "running"
-        and container.labels.get("timeservice.spec") == _digest(spec)
+        and container.labels.get("timeservice.spec") == json.dumps(spec)
     )
 
 
-def _digest(spec: Spec) -> str:
-    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:12]
+def create_network(cloud: Containers, name: str) -> None:
+    """Create the network "edge", or a network that has no way out, as the hosts' subnets.
 
-
-def _create_networks(cloud: Containers) -> None:
-    present = {network.name for network in cloud.engine.networks.list(filters=cloud.filters)}
-    if cloud.network("edge") not in present:
-        pools = [IPAMPool(DEFAULT_SUBNET)] if cloud.name == DEFAULT else None
-        _create_network(cloud, "edge", ipam=IPAMConfig(pool_configs=pools))
-    for name in ("internet", *ZONES):
-        if cloud.network(name) not in present:
-            create_isolated_network(cloud, name)
-
-
-def create_isolated_network(cloud: Containers, zone: str) -> None:
-    """Create a network without a way out, as the templates' route tables have none.
-
-    This machine has no address in the network, so hosts do not reach what listens here.
+    This machine has no address in the latter, so hosts do not reach what listens here.
     """
-    options = {"com.docker.network.bridge.inhibit_ipv4": "true"}
-    _create_network(cloud, zone, internal=True, options=options)
-
-
-def _create_network(cloud: Containers, zone: str, **options: Any) -> None:
-    name, labels = cloud.network(zone), {LABEL: cloud.name}
-    cloud.engine.networks.create(name, driver="bridge", labels=labels, **options)
+    if name == "edge":
+        pools = [IPAMPool(DEFAULT_SUBNET)] if cloud.name == DEFAULT else None
+        options: Spec = {"ipam": IPAMConfig(pool_configs=pools)}
+    else:
+        without_address = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+        options = {"internal": True, "options": without_address}
+    labels = {LABEL: cloud.name}
+    cloud.engine.networks.create(cloud.network(name), driver="bridge", labels=labels, **options)
 
 
 def _start(cloud: Containers, role: str, spec: Spec) -> None:
     old = cloud.get(role)
     if old is not None:
         old.remove(force=True, v=True)
-    for volume in spec.get("volumes", {}):
-        if not volume.startswith("/"):
-            _create_volume(cloud, volume)
     (network, aliases), *others = spec["networks"].items()
     address = DEFAULT_API if role == "api" and cloud.name == DEFAULT else None
     endpoint = cloud.engine.api.create_endpoint_config(aliases=aliases, ipv4_address=address)
@@ -168,35 +158,14 @@ def _start(cloud: Containers, role: str, spec: Spec) -> None:
         labels={
             LABEL: cloud.name,
             "timeservice.role": role,
-            "timeservice.spec": _digest(spec),
+            "timeservice.spec": json.dumps(spec),
             "timeservice.clone": str(ROOT),
         },
         log_config=LOG,
+        # Docker would give the proxies of the user's configuration to the container.
+        use_config_proxy=False,
     )
     for network, aliases in others:
         cloud.engine.networks.get(network).connect(container, aliases=aliases)
     # Only now, so that the container has all of its networks from the start.
     container.start()
-
-
-def _create_volume(cloud: Containers, name: str) -> None:
-    # The engine returns the present volume if there is one of that name.
-    volume = cloud.engine.volumes.create(name, labels={LABEL: cloud.name})
-    if (volume.attrs["Labels"] or {}).get(LABEL) != cloud.name:
-        raise _foreign(f"volume {name}")
-
-
-def check_names(cloud: Containers) -> None:
-    """Raise UserError if a container of somebody else has a name that is needed here."""
-    for role in ROLES:
-        with suppress(NotFound):
-            container = cloud.engine.containers.get(f"{cloud.name}-{role}")
-            if container.labels.get(LABEL) != cloud.name:
-                raise _foreign(f"container {container.name}")
-
-
-def _foreign(thing: str) -> UserError:
-    return UserError(
-        f"there is a {thing} already, and it is not of this deployment: remove it, "
-        "or choose another name: make up NAME=second PORT=8081"
-    )

@@ -3,18 +3,15 @@
 import json
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
 from typing import NamedTuple
-
-from docker.errors import APIError
-from docker.models.containers import Container
 
 from deployment.errors import UserError
 from local.containers import ROLES, Containers
-from local.hosts import find_hosts, list_hosts
+from local.hosts import find_hosts
 
 LINES = 30  # of each source at first, and ten times as many of a source that is asked for
 ROUND = 1.0  # seconds between two looks at all sources
@@ -30,39 +27,29 @@ class Line(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A container, or with `service` the container of that name in a host's own engine."""
+    """A container. docker: the command of the engine that it runs in."""
 
     name: str
-    container: Container
-    service: str = ""
+    container: str
+    docker: tuple[str, ...] = ("docker",)
 
     def read(self, tail: int, last: str) -> list[Line]:
-        """Return the lines after the time `last`, or the last `tail` lines if that is empty."""
-        try:
-            output = self._read(tail, last)
-        except APIError:
-            # The container has ended since it was listed.
-            return []
+        """Return the lines after the time `last`, or the last `tail` lines if that is empty.
+
+        A container that has ended since it was listed has no lines.
+        """
+        choice = f"--since={last}" if last else f"--tail={tail}"
+        command = [*self.docker, "logs", "--timestamps", choice, self.container]
+        result = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        )
         lines = []
         # Progress is a line with \r in it, so lines end at \n alone.
-        for raw in output.split(b"\n"):
+        for raw in result.stdout.split(b"\n") if result.returncode == 0 else []:
             stamp, _, text = raw.decode(errors="replace").partition(" ")
             if stamp > last:
                 lines.append(Line(stamp, self.name, text.rstrip()))
         return lines
-
-    def _read(self, tail: int, last: str) -> bytes:
-        # Docker's filter takes whole seconds here.
-        since = int(datetime.fromisoformat(f"{last[:19]}+00:00").timestamp()) if last else 0
-        if not self.service and last:
-            return self.container.logs(timestamps=True, since=since)
-        if not self.service:
-            return self.container.logs(timestamps=True, tail=tail)
-        choice = f"--since={since}" if last else f"--tail={tail}"
-        result = self.container.exec_run(["docker", "logs", "--timestamps", choice, self.service])
-        if result.exit_code != 0 or not isinstance(result.output, bytes):
-            return b""
-        return result.output
 
 
 def logs(cloud: Containers, word: str, follow: bool) -> int:
@@ -81,17 +68,19 @@ def logs(cloud: Containers, word: str, follow: bool) -> int:
     return 0
 
 
-def list_sources(cloud: Containers, word: str = "") -> list[Source]:
+def list_sources(cloud: Containers, word: str) -> list[Source]:
     """Return the parts, and for each host its boot and its service."""
-    parts = [Source(role, part) for role in ROLES if (part := cloud.get(role))]
+    parts = [Source(role, f"{cloud.name}-{role}") for role in ROLES if cloud.get(role)]
     if word in ROLES:
         return [part for part in parts if part.name == word]
     sources = [] if word else parts
-    for host in find_hosts(cloud, word, "logs") if word else list_hosts(cloud):
-        name = f"{host.zone[-1]} {host.instance[:10]}"
-        sources.append(Source(f"{name} boot", host.container))
-        if host.container.status == "running":
-            sources.append(Source(f"{name} service", host.container, "timeservice"))
+    for host in find_hosts(cloud, word) if word else cloud.machines():
+        zone, instance = host.labels["timeservice.zone"], host.labels["timeservice.instance"]
+        name, container = f"{zone[-1]} {instance[:10]}", str(host.name)
+        sources.append(Source(f"{name} boot", container))
+        if host.status == "running":
+            inside = ("docker", "exec", container, "docker")
+            sources.append(Source(f"{name} service", "timeservice", inside))
     return sources
 
 
@@ -123,22 +112,14 @@ def read_all(cloud: Containers, word: str, follow: bool) -> Iterator[Line]:
 def format_text(text: str) -> str:
     """Return a line without its own time, without what would move the cursor, and JSON as text."""
     try:
-        return _format_record(json.loads(text))
+        record = json.loads(text)
+        words = [str(record.pop("level")).upper(), str(record.pop("message"))]
+        traceback = record.pop("traceback", "").splitlines()
+        record.pop("time", None)
+        words += [f"{key}={json.dumps(value)}" for key, value in record.items()]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return escape_unprintable(OWN_TIME.sub("", text, count=1))
-
-
-def _format_record(record: dict[str, object]) -> str:
-    level, message = str(record.pop("level")).upper(), str(record.pop("message"))
-    record.pop("time", None)
-    traceback = str(record.pop("traceback", "")).splitlines()
-    fields = [f"{key}={_format_value(value)}" for key, value in record.items()]
-    return "\n    ".join(map(escape_unprintable, [" ".join([level, message, *fields]), *traceback]))
-
-
-def _format_value(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if text and " " not in text else json.dumps(value)
+        words, traceback = [OWN_TIME.sub("", text, count=1)], []
+    return "\n    ".join(map(escape_unprintable, [" ".join(words), *traceback]))
 
 
 def escape_unprintable(line: str) -> str:

@@ -17,7 +17,7 @@ from deployment.errors import SettingError, UserError
 from deployment.settings import Settings
 from deployment.template import read_all
 from local.api import ACCOUNT_ROOT, Credentials
-from local.deployer import REFUSALS, Deployer
+from local.deployer import Deployer
 from local.project import PROJECT, STACK, configuration
 
 
@@ -50,23 +50,20 @@ def run(
     reviewer: Mapping[str, Any] | None = None,
     credentials: Credentials = ACCOUNT_ROOT,
 ) -> tuple[dict[str, Any], int]:
-    """Run `__main__.py`; return its exports and the number of changes. Raises UserError.
+    """Run `__main__.py`; return its exports and the number of changes.
 
-    reviewer: what the last run exported of it.
+    reviewer: what the last run exported of it. Raises UserError, and what boto3 raises.
     """
     deployer = Deployer(endpoint, reviewer, credentials)
     exports = run_main(deployer, configuration(overrides))
-    try:
-        deployer.delete_undeclared()
-    except REFUSALS as error:
-        raise UserError(f"what is no longer declared cannot be deleted: {error}") from None
+    deployer.delete_undeclared()
     return exports, deployer.changes
 
 
 def run_main(
     deployer: Deployer, configuration: dict[str, str], stack: str = STACK
 ) -> dict[str, Any]:
-    """Run `__main__.py` with the deployer; return its exports. Raises UserError."""
+    """Run `__main__.py` with the deployer; return its exports. Raises as run does."""
     # asyncio would print each failure again, with a traceback, for every future that has it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     set_mocks(deployer, project=PROJECT["name"], stack=stack, preview=False)
@@ -91,8 +88,6 @@ def run_main(
         # The program makes one pulumi.RunError of any UserError. The original has the fields.
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from None
-        if deployer.refused:
-            raise deployer.refused from None
         raise
     if deployer.failure:
         raise deployer.failure

@@ -1,7 +1,6 @@
 """The reviewer in the local cloud: its password, and how it signs in."""
 
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,20 +15,16 @@ FILE = "reviewer.json"  # in the folder of the deployment
 
 def load(folder: Path) -> dict[str, Any]:
     """Return what the last run exported of the reviewer; {} if there is none."""
-    try:
-        export: dict[str, Any] = json.loads((folder / FILE).read_text())
-        return export
-    except FileNotFoundError:
-        return {}
+    file = folder / FILE
+    return dict(json.loads(file.read_text())) if file.exists() else {}
 
 
 def save(folder: Path, export: Mapping[str, Any] | None) -> None:
     """Write it where only the owner can read it; pulumi would keep it encrypted in its state."""
     (folder / FILE).unlink(missing_ok=True)
     if export:
-        descriptor = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(export, file, indent=2)
+        (folder / FILE).touch(0o600, exist_ok=False)
+        (folder / FILE).write_text(json.dumps(export, indent=2))
 
 
 def show(folder: Path) -> int:

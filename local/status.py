@@ -23,9 +23,10 @@ def status(cloud: Containers) -> int:
         # Only a complete stack has outputs.
         unknown = "(going)" if host["state"] == "draining" else "(coming)"
         release = releases.get(host["group"], unknown)
-        clock = format_clock(request_now(cloud, host["address"]))
+        # Only the balancer is on the host's network.
+        response = cloud.run("balancer", "curl", "-s", "-m", "2", f"http://{host['address']}/now")
         where = f"{host['instance']}  {host['zone']}"
-        print(f"host   {where}  release {release}  {host['state']:<9}  {clock}")
+        print(f"host   {where}  release {release}  {host['state']:<9}  {format_clock(response)}")
     print(f"url    http://127.0.0.1:{cloud.port}/now")
     return 0
 
@@ -35,15 +36,6 @@ def check(cloud: Containers) -> int:
     if cloud.get("balancer") is None:
         raise UserError(f"the deployment {cloud.name!r} is not up; `make up` starts it")
     return healthcheck([f"http://127.0.0.1:{cloud.port}"])
-
-
-def request_now(cloud: Containers, address: str) -> str:
-    """Return a host's response to /now, or "". Only the balancer is on the host's network."""
-    balancer = cloud.get("balancer")
-    if balancer is None or balancer.status != "running":
-        return ""
-    result = balancer.exec_run(["curl", "-s", "-m", "2", f"http://{address}/now"])
-    return result.output.decode() if isinstance(result.output, bytes) else ""
 
 
 def format_clock(response: str) -> str:

@@ -59,18 +59,6 @@ def lock_deployment(folder: Path) -> Iterator[None]:
         yield
 
 
-def is_locked(folder: Path) -> bool:
-    """Return whether a run works on the deployment with this folder."""
-    file = Path(f"{folder}.lock")
-    if not file.exists():
-        return False
-    try:
-        with hold_lock(file, ""):
-            return False
-    except Busy:
-        return True
-
-
 class Step:
     """An open step line. outcome: what the line ends with."""
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from deployment.errors import UserError
 from deployment.settings import Settings
 from healthcheck.__main__ import main as healthcheck
-from local import api, identity, launch, program, reviewer
-from local.api import Credentials, answers
+from local import launch, program, reviewer
+from local.api import ACCOUNT_ROOT, answers
 from local.containers import Containers
-from local.identity import Identity
+from local.identity import assume_deployer
 from local.project import DEPLOYMENT
 from local.stacks import list_stacks
 from local.steps import SETTINGS, step, wait_until
@@ -24,10 +24,12 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     began = float(os.environ.get("TIMESERVICE_STARTED") or time.time())
     settings = program.check(overrides)
     started = start(cloud)
-    deployer = identity.assume_deployer(cloud.endpoint())
-    config = {"permissionsBoundary": deployer.boundary} | overrides
+    with step("deployer's role, as cfn/deployer.yaml allows"):
+        credentials, boundary = assume_deployer(cloud.endpoint())
+    config = {"permissionsBoundary": boundary} | overrides
     (folder / SETTINGS).write_text(json.dumps(config))
-    credentials = choose_credentials(cloud.endpoint(), settings, deployer)
+    if needs_root(cloud.endpoint(), settings):
+        credentials = ACCOUNT_ROOT
     previous = reviewer.load(folder)
     exports, changes = program.run(cloud.endpoint(), config, previous, credentials)
     reviewer.save(folder, exports.get("reviewer"))
@@ -44,39 +46,29 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     return healthcheck([url])
 
 
-def choose_credentials(endpoint: str, settings: Settings, deployer: Identity) -> Credentials:
-    """Return the deployer's credentials, or the root's if there is or was a reviewer.
-
-    Only an administrator may manage users.
-    """
+def needs_root(endpoint: str, settings: Settings) -> bool:
+    """Return whether there is or was a reviewer: only an administrator may manage users."""
     names = [stack["StackName"] for stack in list_stacks(endpoint)]
     had_reviewer = any(name.startswith(f"{DEPLOYMENT}-reviewer") for name in names)
-    if had_reviewer or settings.reviewer != "none":
-        return api.ACCOUNT_ROOT
-    return deployer.credentials
+    return had_reviewer or settings.reviewer != "none"
 
 
 def start(cloud: Containers) -> bool:
     """Start the local cloud with nothing deployed; return whether anything had to be started."""
     cloud.check_owner()
-    launch.check_names(cloud)
     check_port(cloud)
     image = launch.build_image(cloud)
     with step("local cloud") as line:
         started = launch.start(cloud, image)
-        wait_for_api(cloud.endpoint())
-        if not started and cloud.machines() and not list_stacks(cloud.endpoint()):
-            # The API was restarted by hand, and has lost the groups of these hosts.
-            cloud.remove()
-            started = launch.start(cloud, image)
-            wait_for_api(cloud.endpoint())
+        if not wait_until(lambda: answers(cloud.endpoint()), 60):
+            raise UserError("the local AWS API does not answer within 60 s; see make logs HOST=api")
         line.outcome = "started" if started else "already up"
     return started
 
 
 def check_port(cloud: Containers) -> None:
     """Refuse a busy port before anything is built or started."""
-    if cloud.is_running("balancer") and cloud.find_port() == cloud.port:
+    if cloud.get_running("balancer") and cloud.find_port() == cloud.port:
         return
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -87,11 +79,6 @@ def check_port(cloud: Containers) -> None:
                 f"port {cloud.port} cannot be used ({error.strerror}); "
                 "choose another: make up PORT=8081"
             ) from None
-
-
-def wait_for_api(endpoint: str) -> None:
-    if not wait_until(lambda: answers(endpoint), 60):
-        raise UserError("the local AWS API does not answer within 60 s; see make logs HOST=api")
 
 
 def wait_for_hosts(cloud: Containers, group: str, number: int) -> None:

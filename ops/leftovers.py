@@ -13,7 +13,9 @@ import sys
 from collections.abc import Sequence
 
 from deployment.leftovers import Findings, find_leftovers
-from local.leftovers import connect, find_endpoint, list_leftovers
+from local.api import answers
+from local.containers import Containers
+from local.leftovers import list_leftovers
 from local.project import STACK
 from ops.target import get_local_target, get_target, run
 
@@ -51,10 +53,10 @@ def list_on_aws(args: argparse.Namespace) -> tuple[list[str], list[str]]:
 
 def list_on_this_machine(name: str) -> tuple[list[str], list[str]]:
     """Return the lines to print, and what the local cloud refused to list."""
-    cloud = connect(name)
-    lines = list_leftovers(name, cloud)
-    endpoint = find_endpoint(cloud)
-    if endpoint:
+    cloud = Containers(name)
+    lines = list_leftovers(cloud)
+    endpoint = cloud.endpoint() if cloud.get_running("api") else ""
+    if endpoint and answers(endpoint):
         target = get_local_target(endpoint)
         print(f"{name!r} is up: {target.deployment} is deployed there, and make down removes it.")
         findings = find_leftovers(target.client, target.deployment)

@@ -20,10 +20,8 @@ from docker.errors import APIError
 from deployment.errors import UserError
 from deployment.leftovers import Findings, Leftover
 from local import __main__ as command
-from local import down, launch, program, status, steps, up
-from local.api import ACCOUNT_ROOT, Credentials
+from local import down, program, status, steps, up
 from local.containers import Containers as RealContainers
-from local.identity import Identity
 from local.steps import step
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -34,7 +32,6 @@ class Containers(RealContainers):
     def __init__(self, name: str = "timeservice", port: int = 8080, owner: str | None = None):
         self.name, self.port, self._owner = name, port, owner
         self.left: list[str] = []
-        self.limits: dict[str, str] = {}
         self.removed = 0
 
     def owner(self) -> str | None:
@@ -46,8 +43,8 @@ class Containers(RealContainers):
     def leftovers(self) -> list[str]:
         return self.left
 
-    def is_running(self, role: str) -> bool:
-        return role not in ("api", "balancer")
+    def get_running(self, role: str) -> Any:
+        return None if role in ("api", "balancer") else role
 
     def remove(self) -> None:
         self.removed += 1
@@ -67,8 +64,8 @@ class Containers(RealContainers):
 def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
     cloud = Containers()
 
-    def make(name: str, port: int | None, limits: dict[str, str]) -> Containers:
-        cloud.name, cloud.port, cloud.limits = name, port or 8080, limits
+    def make(name: str, port: int | None) -> Containers:
+        cloud.name, cloud.port = name, port or 8080
         return cloud
 
     monkeypatch.setattr(command, "Containers", make)
@@ -101,9 +98,8 @@ def test_the_deployer_deploys_unless_there_is_a_user_to_make_or_to_remove(
     monkeypatch: pytest.MonkeyPatch, wanted: str, present: list[str], root: bool
 ) -> None:
     monkeypatch.setattr(up, "list_stacks", lambda _: [{"StackName": name} for name in present])
-    who = Identity(Credentials("key", "secret", "token"), "boundary")
     settings: Any = SimpleNamespace(reviewer=wanted)
-    assert (up.choose_credentials("http://nowhere", settings, who) == ACCOUNT_ROOT) is root
+    assert up.needs_root("http://nowhere", settings) is root
 
 
 def host(group: str, state: str) -> dict[str, str]:
@@ -133,19 +129,6 @@ def test_up_says_how_many_hosts_it_missed(
         up.wait_for_hosts(containers, "new", 3)
 
 
-def test_hosts_get_the_share_of_the_machine_that_is_asked_for(
-    containers: Containers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("HOST_CPUS", raising=False)
-    monkeypatch.setenv("HOST_MEMORY", "")
-    assert command.main(["down"]) == 0
-    assert containers.limits == {}
-    monkeypatch.setenv("HOST_CPUS", "0.2")
-    monkeypatch.setenv("HOST_MEMORY", "1g")
-    assert command.main(["down"]) == 0
-    assert containers.limits == {"HOST_CPUS": "0.2", "HOST_MEMORY": "1g"}
-
-
 def test_deployments_of_other_names_do_not_wait_for_each_other(
     containers: Containers, tmp_path: Path
 ) -> None:
@@ -157,7 +140,6 @@ def test_a_busy_port_is_refused_with_the_way_out(
     containers: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(program, "check", lambda _: None)
-    monkeypatch.setattr(launch, "check_names", lambda _: None)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -258,6 +240,18 @@ def test_an_engine_that_fails_meanwhile_is_told_without_a_traceback(
     assert command.main(["status"]) == 1
     message = f"the Docker engine has stopped or refuses: {trouble}"
     assert capsys.readouterr().err == f"\nerror: {message}\nOnce it answers, run make up.\n"
+
+
+def test_an_api_that_fails_is_an_error_for_people(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> int:
+        raise EndpointConnectionError(endpoint_url="http://api")
+
+    monkeypatch.setattr(command, "status", fail)
+    assert command.main(["status"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("\nerror: the local AWS API has stopped or refuses: Could not connect")
 
 
 def test_another_clone_s_deployment_is_left_alone(

@@ -50,10 +50,13 @@ def test_a_container_that_goes_while_they_are_listed_is_no_error(engine: Engine)
 
 
 def test_only_the_controller_is_started_anew_for_another_share_of_the_machine(
-    engine: Engine,
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HOST_CPUS", "")
+    monkeypatch.delenv("HOST_MEMORY", raising=False)
     plain = launch.get_specs(Containers("test", 8080), "image")
-    slow = launch.get_specs(Containers("test", 8080, limits={"HOST_CPUS": "0.2"}), "image")
+    monkeypatch.setenv("HOST_CPUS", "0.2")
+    slow = launch.get_specs(Containers("test", 8080), "image")
     assert slow["controller"]["environment"]["HOST_CPUS"] == "0.2"
     assert "HOST_CPUS" not in plain["controller"]["environment"]
     assert {role for role in plain if plain[role] != slow[role]} == {"controller"}
@@ -70,31 +73,6 @@ def test_a_container_of_that_name_that_is_another_s_is_not_taken_for_ours(engine
     cloud = Containers("test", 8080)
     with pytest.raises(UserError, match=r"\(no api, no balancer, no controller\)"):
         cloud.check_up()
-
-
-def test_a_name_that_is_taken_is_refused_with_the_way_out(engine: Engine) -> None:
-    engine.named = {"test-time": {LABEL: "test"}}
-    launch.check_names(Containers("test", 8080))
-    engine.named = {"test-balancer": {}}
-    with pytest.raises(
-        UserError, match=r"container test-balancer already, .* remove it, or choose another name"
-    ):
-        launch.check_names(Containers("test", 8080))
-
-
-def test_a_volume_of_that_name_that_is_another_s_is_not_used(engine: Engine) -> None:
-    """The engine returns the present volume when a new one of that name is created."""
-    volumes = {"mine": {LABEL: "test"}, "another's": {LABEL: "tests"}, "nobody's": None}
-
-    def create(name: str, labels: dict[str, str]) -> Any:
-        return SimpleNamespace(attrs={"Labels": volumes[name]})
-
-    engine.volumes = SimpleNamespace(create=create)  # type: ignore[attr-defined]
-    cloud = Containers("test", 8080)
-    launch._create_volume(cloud, "mine")
-    for name in ("another's", "nobody's"):
-        with pytest.raises(UserError, match="not of this deployment"):
-            launch._create_volume(cloud, name)
 
 
 def test_what_somebody_else_uses_stays_and_the_rest_goes(engine: Engine) -> None:

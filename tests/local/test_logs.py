@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from docker.errors import APIError
 
 from deployment.errors import UserError
 from local import hosts, logs
@@ -24,25 +23,12 @@ class Container:
 
     def __init__(self, name: str, *lines: str, service: str = "", status: str = "running") -> None:
         self.name, self.lines, self.status = name, list(lines), status
-        self.service, self.requests = service, list[Any]()
-
-    def logs(self, **options: Any) -> bytes:
-        self.requests.append(options)
-        if self.status == "removed":
-            raise APIError("no such container")
-        return b"".join(line.encode() + b"\n" for line in self.lines)
-
-    def exec_run(self, command: list[str]) -> Any:
-        self.requests.append(command)
-        assert command[-1] == "timeservice"
-        output = self.service or "Error response from daemon: No such container"
-        return SimpleNamespace(exit_code=int(not self.service), output=output.encode() + b"\n")
+        self.service, self.requests = service, list[str]()
 
 
 def machine(instance: str, zone: str, *lines: str, status: str = "running") -> Any:
     service = f"2026-11-28T09:00:01.000000000Z {SERVICE}"
     container: Any = Container(f"test-{instance}", *lines, service=service, status=status)
-    container.id = f"c0ffee{instance}"
     container.labels = {"timeservice.instance": instance, "timeservice.zone": zone}
     return container
 
@@ -62,10 +48,23 @@ class Cloud(Containers):
     def machines(self) -> list[Any]:
         return self.there
 
+    def run_docker(self, command: list[str], **_: Any) -> Any:
+        """Run docker logs, here or in a host's engine."""
+        *docker, logs, timestamps, choice, name = command
+        assert (docker[0], logs, timestamps) == ("docker", "logs", "--timestamps")
+        inside = docker[2] if docker[1:2] == ["exec"] else name
+        for container in self.all():
+            if container.name == inside:
+                container.requests.append(f"{name} {choice}")
+                lines = container.lines if inside == name else [container.service]
+                output = "".join(f"{line}\n" for line in lines)
+                return SimpleNamespace(returncode=int(not any(lines)), stdout=output.encode())
+        return SimpleNamespace(returncode=1, stdout=b"Error: No such container\n")
+
 
 @pytest.fixture
-def cloud() -> Cloud:
-    return Cloud(
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    cloud = Cloud(
         machine(A, "us-east-1a", "2026-11-28T09:00:02.000000000Z user data ended with status 1"),
         machine(B, "us-east-1b", "2026-11-28T09:00:00.500000000Z starting"),
         api=Container("test-api"),
@@ -75,6 +74,8 @@ def cloud() -> Cloud:
         ),
         controller=Container("test-controller"),
     )
+    monkeypatch.setattr(logs.subprocess, "run", cloud.run_docker)  # type: ignore[attr-defined]
+    return cloud
 
 
 def test_every_line_says_when_and_whose_and_they_are_in_the_order_of_time(
@@ -109,11 +110,15 @@ def test_a_host_that_has_ended_still_has_the_log_of_its_boot() -> None:
     assert [source.name for source in logs.list_sources(cloud, "a")] == ["a i-0aaaaaaa boot"]
 
 
-def test_a_container_that_has_gone_since_and_a_service_that_has_not_started_have_no_lines() -> None:
-    gone: Any = machine(A, "us-east-1a", "2026-11-28T09:00:02Z x", status="removed")
-    assert logs.Source("boot", gone).read(30, "") == []
-    gone.service = ""
-    assert logs.Source("service", gone, "timeservice").read(30, "") == []
+def test_a_container_that_has_gone_since_and_a_service_that_has_not_started_have_no_lines(
+    cloud: Cloud,
+) -> None:
+    boot, service = logs.list_sources(cloud, "a")
+    cloud.there[0].service = ""
+    assert boot.read(30, "") != []
+    assert service.read(30, "") == []
+    cloud.there.clear()
+    assert boot.read(30, "") == []
 
 
 def test_a_line_with_progress_is_shown_whole(
@@ -127,10 +132,12 @@ def test_a_line_with_progress_is_shown_whole(
 def test_the_last_lines_are_asked_for_and_more_of_a_single_source(cloud: Cloud) -> None:
     list(logs.read_all(cloud, "", follow=False))
     list(logs.read_all(cloud, "a", follow=False))
-    boot, service, *single = cloud.there[0].requests
-    assert boot == {"timestamps": True, "tail": 30}
-    assert service == ["docker", "logs", "--timestamps", "--tail=30", "timeservice"]
-    assert single[0] == {"timestamps": True, "tail": 300}
+    assert cloud.there[0].requests == [
+        f"test-{A} --tail=30",
+        "timeservice --tail=30",
+        f"test-{A} --tail=300",
+        "timeservice --tail=300",
+    ]
 
 
 def test_logs_of_what_is_not_up_say_what_starts_it() -> None:
@@ -184,9 +191,8 @@ def test_each_line_is_shown_once_as_it_comes_and_new_hosts_are_followed_too(
     cloud.there.append(new)
     texts = [f"{line.source}: {line.text}" for line in (next(lines), next(lines))]
     assert texts == ["balancer: Server targets/host1 is UP", "a i-0ccccccc boot: starting"]
-    # 2026-11-29T10:00:00Z, in seconds since 1970.
-    assert balancer.requests[-1] == {"timestamps": True, "since": 1795946400}
-    assert cloud.there[0].requests[-1][3] == "--since=1795856401"
+    assert balancer.requests[-1] == "test-balancer --since=2026-11-29T10:00:00.000000000Z"
+    assert cloud.there[0].requests[-1] == "timeservice --since=2026-11-28T09:00:01.000000000Z"
 
 
 def test_a_host_that_is_followed_may_go_and_its_successor_is_followed(
@@ -208,29 +214,21 @@ def test_a_host_that_is_followed_may_go_and_its_successor_is_followed(
     assert [next(lines).text for _ in range(3)][1:] == ["user data ended with status 1", SERVICE]
 
 
-@pytest.mark.parametrize("word", ["1", "a", "us-east-1a", A, A[:6], A[2:8], f"c0ffee{A}"[:11]])
-def test_a_host_is_found_by_number_zone_or_id(cloud: Cloud, word: str) -> None:
-    assert hosts.find_host(cloud, word, "shell").instance == A
+@pytest.mark.parametrize("word", ["a", A, A[:6]])
+def test_a_host_is_found_by_its_zone_or_the_beginning_of_its_id(cloud: Cloud, word: str) -> None:
+    assert [host.name for host in hosts.find_hosts(cloud, word)] == [f"test-{A}"]
 
 
-@pytest.mark.parametrize(
-    ("word", "wrong"),
-    [("", "say which host"), ("c", "no host is called 'c'"), ("i-0", "2 hosts are called 'i-0'")],
-)
-def test_a_host_that_is_not_meant_clearly_is_refused_with_those_that_there_are(
-    cloud: Cloud, word: str, wrong: str
-) -> None:
-    with pytest.raises(UserError) as refused:
-        hosts.find_host(cloud, word, "shell")
-    lines = str(refused.value).splitlines()
-    assert lines[0].startswith(wrong)
-    assert [line.split()[:3] for line in lines[2:4]] == [["1", "a", A], ["2", "b", B]]
-    assert lines[4] == f"Such as: make shell HOST={A}"
+@pytest.mark.parametrize("word", ["", "c", "i", "1"])
+def test_a_host_that_does_not_exist_is_refused_with_those_that_do(cloud: Cloud, word: str) -> None:
+    message = f"no host is called {word!r}; HOST= is one of: a {A}, b {B}"
+    with pytest.raises(UserError, match=message):
+        hosts.find_hosts(cloud, word)
 
 
-def test_without_hosts_it_says_so() -> None:
+def test_without_hosts_the_refusal_is_that_there_are_none() -> None:
     with pytest.raises(UserError, match="there are no hosts"):
-        hosts.find_host(Cloud(), "a", "shell")
+        hosts.find_hosts(Cloud(), "a")
 
 
 @pytest.fixture
@@ -273,6 +271,8 @@ def test_there_is_no_shell_on_a_host_that_has_ended(
     cloud: Cloud, become: list[tuple[str, ...]]
 ) -> None:
     cloud.there[0].status = "exited"
-    with pytest.raises(UserError, match=rf"does not run \(exited\); make logs HOST={A}"):
+    with pytest.raises(UserError, match=rf"{A} does not run \(exited\); see make logs HOST=a"):
         hosts.shell(cloud, "a", "")
+    with pytest.raises(UserError, match=f"several hosts are called 'i-0'; .*: a {A}, b {B}"):
+        hosts.shell(cloud, "i-0", "")
     assert become == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -197,17 +198,17 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     destroy(client, OURS, lambda: None)
     order = [line.split()[1].split("-")[2] for line in capsys.readouterr().out.splitlines()]
     assert order == [
+        "hosts",
+        "hosts",
         "reviewer",
         "healthcheck",
-        "hosts",
-        "hosts",
         "balancer",
         "network",
         "network",
         "artifacts",
     ]
     assert [[name.split("-")[2] for name in names] for names in hosts_gone] == [
-        ["artifacts", "network", "balancer"]
+        ["artifacts", "network", "balancer", "healthcheck", "reviewer"]
     ]
 
     after = find_leftovers(client, OURS.name).leftovers
@@ -391,7 +392,8 @@ def test_what_is_left_on_this_machine_decides_the_exit_code(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(leftovers, "connect", lambda _: None)
-    monkeypatch.setattr(leftovers, "list_leftovers", lambda *_: lines)
+    cloud = SimpleNamespace(get_running=lambda _: None)
+    monkeypatch.setattr(leftovers, "Containers", lambda _: cloud)
+    monkeypatch.setattr(leftovers, "list_leftovers", lambda _: lines)
     assert leftovers.main(["--stack", "local", "--name", "x"]) == code
     assert capsys.readouterr().out == output

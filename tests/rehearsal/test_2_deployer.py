@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 import deployment.release
-from deployment.errors import UserError
 from deployment.release import Archive
 from local import identity, program
-from local.identity import Identity
+from local.api import Credentials
 from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.signals import hosts_signal
 
@@ -37,7 +37,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def deployer(emulator: Emulator) -> Identity:
+def deployer(emulator: Emulator) -> tuple[Credentials, str]:
     """In an account with nothing in it."""
     requests.post(f"{emulator.url}/_ministack/reset", timeout=30).raise_for_status()
     return identity.assume_deployer(emulator.url)
@@ -45,7 +45,10 @@ def deployer(emulator: Emulator) -> Identity:
 
 @pytest.fixture
 def deploy(
-    emulator: Emulator, deployer: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    emulator: Emulator,
+    deployer: tuple[Credentials, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Run:
     """Run the program; `image` is the digest of the service's sources, and makes the release."""
     with zipfile.ZipFile(tmp_path / "package", "w") as package:
@@ -58,8 +61,9 @@ def deploy(
             deployment.release, "archive", lambda kind: Archive(tmp_path / kind, digests[kind])
         )
         with hosts_signal(emulator, status):
-            settings = {"permissionsBoundary": deployer.boundary}
-            return program.run(emulator.url, settings, None, deployer.credentials)[0]
+            credentials, boundary = deployer
+            settings = {"permissionsBoundary": boundary}
+            return program.run(emulator.url, settings, None, credentials)[0]
 
     return deploy
 
@@ -93,7 +97,7 @@ def without(emulator: Emulator, action: str) -> None:
 )
 def test_nothing_is_deployed_without(emulator: Emulator, deploy: Run, action: str) -> None:
     without(emulator, action)
-    with pytest.raises(UserError, match=f"not authorized to perform: {action} "):
+    with pytest.raises(ClientError, match=f"not authorized to perform: {action} "):
         deploy()
 
 
@@ -103,13 +107,13 @@ def test_nothing_is_deployed_without(emulator: Emulator, deploy: Run, action: st
 def test_nothing_is_released_without(emulator: Emulator, deploy: Run, action: str) -> None:
     deploy()
     without(emulator, action)
-    with pytest.raises(UserError, match=f"not authorized to perform: {action} "):
+    with pytest.raises(ClientError, match=f"not authorized to perform: {action} "):
         deploy("3" * 12)
 
 
 def test_a_failure_is_not_explained_without(emulator: Emulator, deploy: Run) -> None:
     without(emulator, action := "cloudformation:DescribeStackEvents")
-    with pytest.raises(UserError, match=f"not authorized to perform: {action} "):
+    with pytest.raises(ClientError, match=f"not authorized to perform: {action} "):
         deploy(status="FAILURE")
 
 
@@ -139,5 +143,5 @@ def test_nothing_is_deployed_without_the_statement(
         statement for statement in document["Statement"] if statement["Sid"] != sid
     ]
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
-    with pytest.raises(UserError, match=f"not authorized to perform: {action}"):
+    with pytest.raises(ClientError, match=f"not authorized to perform: {action}"):
         deploy()
