@@ -5,6 +5,7 @@ program no longer declares is deleted at the end.
 """
 
 import logging
+import os
 import runpy
 from collections.abc import Mapping
 from typing import Any
@@ -36,8 +37,7 @@ def check(overrides: dict[str, str]) -> Settings:
 def settings(overrides: dict[str, str], command: str) -> Settings:
     """Return the settings. Raises UserError, with the command and the settings that it needs."""
     # The program's settings are read here as in a run of it.
-    set_mocks(Deployer("http://nowhere.invalid"), project=PROJECT["name"], stack=STACK)
-    set_all_config(configuration(overrides))
+    _configure(Deployer("http://nowhere.invalid"), configuration(overrides), STACK)
     try:
         return Settings.load()
     except UserError as error:
@@ -66,8 +66,7 @@ def run_main(
     """Run `__main__.py` with the deployer; return its exports. Raises as run does."""
     # asyncio would print each failure again, with a traceback, for every future that has it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    set_mocks(deployer, project=PROJECT["name"], stack=stack, preview=False)
-    set_all_config(configuration)
+    _configure(deployer, configuration, stack)
     exports: dict[str, Any] = {}
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
@@ -92,6 +91,14 @@ def run_main(
     if deployer.failure:
         raise deployer.failure
     return exports
+
+
+def _configure(deployer: Deployer, configuration: dict[str, str], stack: str) -> None:
+    # The user's variables are for the pulumi CLI. PULUMI_CONFIG would add settings.
+    for variable in [name for name in os.environ if name.startswith("PULUMI_")]:
+        del os.environ[variable]
+    set_mocks(deployer, project=PROJECT["name"], stack=stack, preview=False)
+    set_all_config(configuration)
 
 
 def _format_error(error: UserError, overrides: Mapping[str, str], command: str) -> str:

@@ -79,12 +79,12 @@ def get_target(args: argparse.Namespace) -> Target:
     """Raise UserError if the local cloud is not up, or if no Region is configured."""
     if args.stack == STACK:
         return get_local_target(Containers(args.name).endpoint())
-    session = boto3.Session()
-    # boto3 reads AWS_DEFAULT_REGION alone; Pulumi and the AWS CLI read AWS_REGION too.
-    region = os.environ.get("AWS_REGION") or session.region_name
-    # Pulumi deploys there, whatever AWS's own settings are.
-    if (ROOT / f"Pulumi.{args.stack}.yaml").exists():
-        region = read_config(args.stack).get("aws:region") or region
+    has_file = (ROOT / f"Pulumi.{args.stack}.yaml").exists()
+    config = read_config(args.stack) if has_file else {}
+    session = boto3.Session(profile_name=config.get("aws:profile"))
+    # boto3 does not read AWS_REGION, which Pulumi and the AWS CLI read.
+    variables = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    region = variables or config.get("aws:region") or session.region_name
     if not region:
         raise UserError(
             "no Region is configured: export AWS_REGION=..., or pulumi config set aws:region ..."

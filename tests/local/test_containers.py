@@ -93,3 +93,20 @@ def test_what_somebody_else_uses_stays_and_the_rest_goes(engine: Engine) -> None
     cloud.remove()
     cloud.remove_images()
     assert removed == ["b"] * 4  # a volume, a network, and an image by each of its labels
+
+
+def test_no_container_gets_the_proxies_of_the_user_s_docker_configuration(engine: Engine) -> None:
+    created: list[dict[str, Any]] = []
+
+    def create(**options: Any) -> Any:
+        created.append(options)
+        return SimpleNamespace(start=lambda: None)
+
+    engine.containers.create = create
+    engine.api = SimpleNamespace(create_endpoint_config=dict)  # type: ignore[attr-defined]
+    networks = SimpleNamespace(get=lambda _: SimpleNamespace(connect=lambda *_, **__: None))
+    engine.networks = networks  # type: ignore[attr-defined]
+    cloud = Containers("test", 8080)
+    for role, spec in launch.get_specs(cloud, "image").items():
+        launch._start(cloud, role, spec)
+    assert [options["use_config_proxy"] for options in created] == [False] * 4
