@@ -50,7 +50,7 @@ up: ## deploy on this machine, or update what is deployed
 status: setup ## stacks, hosts (zone, release, health, clock error), URL
 	@$(SUDO) $(PYTHON) -m local status
 
-logs: setup ## logs of all parts, or of HOST= (a, 1, i-0123, balancer); FOLLOW=1 follows
+logs: setup ## logs of all parts, or of HOST= (a, i-0123, balancer); FOLLOW=1 follows
 	@$(SUDO) $(PYTHON) -m local logs --host "$$HOST" $(if $(FOLLOW),--follow)
 
 shell: setup ## a shell on a host: make shell HOST=a; COMMAND="docker ps" runs one command

@@ -64,7 +64,9 @@ def parser() -> argparse.ArgumentParser:
         help="up, validate: settings of Pulumi.yaml, with spaces between",
     )
     parser.add_argument(
-        "--host", default="", help="logs, shell: a zone, number or id; logs: or a container"
+        "--host",
+        default="",
+        help="logs, shell: a zone, or how an id begins; logs: or a part",
     )
     parser.add_argument("--follow", action="store_true", help="logs: show new lines as they come")
     parser.add_argument("--run", default="", metavar="COMMAND", help="shell: run only this")
