@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.exceptions import HTTPException
 
 import sntp
 from service.app import HEADERS, PAGE_HEADERS, create_app
 from service.clock import Moment
 from service.timeserver import Monitor, Status
 from service.timestamp import epoch, rfc3339
+from service.views import handle_http_error
 
 ZULU = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 NANOSECONDS = 1_795_428_672_000_001_999  # 2026-11-23T10:11:12.000001Z, and 999 ns
@@ -310,6 +312,10 @@ def test_an_error_of_ours_says_nothing_of_its_cause(
     answer = client.get("/now")
     check_refusal(answer, 500)
     assert "division" not in answer.text
+
+
+def test_a_refusal_without_a_status_is_our_fault() -> None:
+    assert handle_http_error(HTTPException("what")).status_code == 500
 
 
 def test_health_is_200_while_the_clock_is_right(client: FlaskClient) -> None:

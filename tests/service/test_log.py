@@ -21,8 +21,6 @@ from service.timeserver import Monitor
 from tests.support.serving import ROOT, run_service, start
 from tests.support.waiting import PATIENCE, wait_until
 
-pytestmark = pytest.mark.integration
-
 TIME = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 ROOT_ID = "1-67891233-abcdef012345678912345678"
 NASTY = 'a"b\nc\r\x1b[2J\u2028\udcff\x7f'
@@ -183,6 +181,7 @@ def test_what_is_answered_as_it_should_be_leaves_no_line(
     assert caplog.records == []
 
 
+@pytest.mark.integration
 def test_all_that_gunicorn_says_from_start_to_stop_has_that_form(tmp_path: Path) -> None:
     with run_service(tmp_path / "log", "127.0.0.1:9") as running:
         wait_until(lambda: "no valid response" in running.log.read_text())
@@ -198,6 +197,7 @@ def test_all_that_gunicorn_says_from_start_to_stop_has_that_form(tmp_path: Path)
     assert len({line["process"] for line in said}) == 2
 
 
+@pytest.mark.integration
 def test_what_keeps_it_from_starting_is_told_in_that_form(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("wb") as file:
@@ -220,6 +220,7 @@ DIES = (
 )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("then", ["1 / 0", DIES], ids=["program", "thread"])
 def test_what_nobody_catches_is_a_line_too(then: str) -> None:
     command = command_that_logs(then)
@@ -229,6 +230,7 @@ def test_what_nobody_catches_is_a_line_too(then: str) -> None:
     assert said["traceback"].endswith("ZeroDivisionError: division by zero")
 
 
+@pytest.mark.integration
 def test_a_worker_that_is_killed_is_told_and_replaced(tmp_path: Path) -> None:
     with run_service(tmp_path / "log", "127.0.0.1:9") as running:
         booted = re.compile(r"Booting worker with pid: (\d+)")

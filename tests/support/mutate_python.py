@@ -67,7 +67,7 @@ TESTS = {
     "service/clock.py": "tests/service/test_clock.py",
     "service/timeserver.py": "tests/service/test_timeserver.py",
     "service/app.py": "tests/service/test_app.py tests/service/test_page.py",
-    "service/views.py": "tests/service/test_app.py tests/service/test_page.py",
+    "service/views.py": "tests/service/test_app.py tests/service/test_log.py",
     "service/log.py": "tests/service/test_log.py",
     "deployment/release.py": "tests/deployment/test_release.py",
     "deployment/ownership.py": "tests/deployment/test_ownership.py",
