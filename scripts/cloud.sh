@@ -8,11 +8,11 @@ context=$BUILD/cloud
 
 make_base() {
     # The hosts' user data uses S3 alone, and no completion of commands. A half of the files are for
-    # other services.
+    # other services, three of which the AWS CLI renames at each start.
     local aws=/usr/lib/python3/dist-packages/awscli
     scripts/debian.sh "$BUILD/cloud-base.tar" --variant=minbase --dpkgopt="path-exclude=$aws/examples/*" \
         --dpkgopt="path-exclude=$aws/data/ac.index" --dpkgopt="path-exclude=$aws/botocore/data/*/*" \
-        --dpkgopt="path-include=$aws/botocore/data/s3/*" --dpkgopt="path-include=$aws/botocore/data/sts/*" \
+        --dpkgopt="path-include=$aws/botocore/data/"{codedeploy,config,opsworkscm,s3,sts}'/*' \
         --include=docker.io,docker-cli,haproxy,chrony,curl,iproute2,iptables,python3,awscli,ca-certificates,tini
 }
 
