@@ -61,7 +61,10 @@ def print_drift(args: argparse.Namespace) -> int:
     differences, unchecked = find_drift(get_target(args), args.stack, overrides)
     if args.stack == STACK:
         unchecked.append(LOCAL_LIMIT)
-    for stack, where, expected, actual in differences:
+    for stack, where, *values in differences:
+        expected, actual = (
+            value if isinstance(value, str) else json.dumps(value, default=str) for value in values
+        )
         print(f"{stack} {where}\n    should be  {expected}\n    is         {actual}")
     for reason in unchecked:
         print(f"not checked: {reason}")
