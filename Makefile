@@ -149,9 +149,11 @@ run: setup ## the service alone on http://127.0.0.1:8000 (or PORT=), without Doc
 		TIMESERVICE_TIME_SERVER="$${TIMESERVICE_TIME_SERVER:-time.aws.com}" \
 		$(PYTHON) -m gunicorn --config service/gunicorn.conf.py
 
-image: setup ## build/image.tar.gz, which the hosts load
+# For AWS: for the instanceType in CONFIG or in STACK's settings. Else for the engine's architecture.
+image: setup ## build/image-ARCHITECTURE.tar.gz, which the hosts load; CONFIG=, STACK=
 	@scripts/engine.sh
-	@scripts/image.sh
+	@architecture=$(if $(CONFIG)$(STACK),$$($(PYTHON) -m local architecture --config "$$CONFIG")) && \
+		scripts/image.sh $$architecture
 
 package: setup ## build/healthcheck.zip, the Lambda function's package
 	@scripts/package.sh

@@ -79,6 +79,7 @@ hosts = stack(
         "LoadBalancer": balancer.outputs["LoadBalancer"],
         "ArtifactsBucket": bucket,
         "ImageKey": archived.key,
+        "ImageId": image_parameter,
         "Release": release,
         "InstanceType": settings.instance_type,
         "CpuCredits": settings.cpu_credits,

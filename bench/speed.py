@@ -6,6 +6,7 @@ wrk shares this machine's CPUs, so the CPU time of a request is the fairer figur
 """
 
 import contextlib
+import platform
 import subprocess
 import time
 import urllib.request
@@ -18,6 +19,7 @@ from docker.models.containers import Container
 
 from deployment import ROOT
 from deployment.errors import UserError
+from local.containers import get_architecture
 
 DEBIAN = ROOT / "build/debian"
 ROUNDS, WARM_UP, SECONDS = 5, 1, 5
@@ -72,8 +74,9 @@ def start_servers(cpus: float) -> Iterator[dict[str, Container]]:
     limits: Any = {"nano_cpus": int(cpus * 1e9), "mem_limit": "1g", "memswap_limit": "1g"}
     config = ROOT / "build/bench-nginx.conf"
     engine = docker.from_env()
+    archive = ROOT / f"build/image-{get_architecture(engine)}.tar.gz"
     with contextlib.ExitStack() as running:
-        image: Any = engine.images.load((ROOT / "build/image.tar.gz").read_bytes())[0]
+        image: Any = engine.images.load(archive.read_bytes())[0]
         running.callback(engine.images.remove, image.id, force=True)
 
         def start(**options: Any) -> Container:
@@ -131,7 +134,7 @@ def run_wrk(url: str, seconds: int) -> list[float]:
     script = ROOT / "build/bench-wrk.lua"
     script.write_text(REPORT)
     command = [f"{DEBIAN}/wrk/usr/bin/wrk", "-t1", "-c32", f"-d{seconds}s", "-s", str(script), url]
-    libraries = f"{DEBIAN}/libluajit-5.1-2/usr/lib/x86_64-linux-gnu"
+    libraries = f"{DEBIAN}/libluajit-5.1-2/usr/lib/{platform.machine()}-linux-gnu"
     try:
         output = subprocess.check_output(command, env={"LD_LIBRARY_PATH": libraries}, text=True)
     except (OSError, subprocess.CalledProcessError) as error:

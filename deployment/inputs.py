@@ -26,10 +26,15 @@ class Inputs(NamedTuple):
         try:
             template.read_all()
             settings = Settings.load()
-            image, package = release.archive("image"), release.archive("package")
+            # Hosts of the local cloud have the architecture of its engine, whatever their type.
+            architecture = pulumi.Config("local").get("architecture") or settings.architecture
+            image = release.archive(f"image-{architecture}")
+            package = release.archive("package")
             if settings.quota_check:
                 quota.check(settings.instance_type, settings.min_hosts, settings.max_hosts)
-            return cls(settings, image, package, template.read("hosts").default("ImageId"))
+            machine_image = template.read("hosts").default("ImageId")
+            machine_image = machine_image.replace("x86_64", settings.architecture)
+            return cls(settings, image, package, machine_image)
         except UserError as error:
             raise pulumi.RunError(_format_error(error)) from error
 

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 from deployment.errors import UserError
 
 QUOTA = "L-1216C47A"  # Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances
-VCPUS = {"t3.micro": 2, "t3.small": 2}
+VCPUS = {"t3.micro": 2, "t3.small": 2, "t4g.micro": 2, "t4g.small": 2}
 
 
 def check(instance_type: str, min_hosts: int, max_hosts: int) -> None:

@@ -1,6 +1,7 @@
 """What makes a release: the uploaded archives, and a digest of all that makes a host.
 
-`python -m deployment.release image|package` prints the digest of an archive's sources.
+`python -m deployment.release image-x86_64|image-arm64|package` prints the digest of an archive's
+sources.
 """
 
 import hashlib
@@ -22,27 +23,32 @@ class Archive(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """sources: files and folders. file: the archive in build/."""
+    """sources: files and folders. file: the archive in build/. command: makes it."""
 
     sources: tuple[str, ...]
     file: str
+    command: str
 
 
+IMAGE_SOURCES = (
+    "service",
+    "sntp.py",
+    "scripts/image.sh",
+    "scripts/python-image.sh",
+    "scripts/debian.sh",
+    "scripts/common.sh",
+)
 ARCHIVES = {
-    "image": Recipe(
-        (
-            "service",
-            "sntp.py",
-            "scripts/image.sh",
-            "scripts/python-image.sh",
-            "scripts/debian.sh",
-            "scripts/common.sh",
-        ),
-        "image.tar.gz",
+    "image-x86_64": Recipe(
+        IMAGE_SOURCES, "image-x86_64.tar.gz", "make image CONFIG=instanceType=t3.micro"
+    ),
+    "image-arm64": Recipe(
+        IMAGE_SOURCES, "image-arm64.tar.gz", "make image CONFIG=instanceType=t4g.micro"
     ),
     "package": Recipe(
         ("healthcheck", "sntp.py", "scripts/package.sh", "scripts/common.sh"),
         "healthcheck.zip",
+        "make package",
     ),
 }
 
@@ -60,8 +66,8 @@ def _is_cache(name: Path) -> bool:
 
 
 def source_digest(kind: str, root: Path = ROOT) -> str:
-    """Return a digest of the paths and contents of an archive's sources."""
-    digest = hashlib.sha256()
+    """Return a digest of an archive's kind, and of the paths and contents of its sources."""
+    digest = hashlib.sha256(kind.encode())
     for path in list_sources(kind, root):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
@@ -71,14 +77,14 @@ def source_digest(kind: str, root: Path = ROOT) -> str:
 
 def archive(kind: str, root: Path = ROOT) -> Archive:
     """Return the archive. Raises UserError if it is missing or not of the present sources."""
-    name = ARCHIVES[kind].file
+    _, name, command = ARCHIVES[kind]
     path = root / "build" / name
     digest_file = path.parent / (name.split(".")[0] + ".digest")
     if not path.exists() or not digest_file.exists():
-        raise UserError(f"build/{name} is missing: run `make {kind}` first")
+        raise UserError(f"build/{name} is missing: run `{command}` first")
     digest = source_digest(kind, root)
     if digest_file.read_text().strip() != digest:
-        raise UserError(f"the sources of build/{name} have changed: run `make {kind}`")
+        raise UserError(f"the sources of build/{name} have changed: run `{command}`")
     return Archive(path, digest)
 
 

@@ -63,6 +63,11 @@ class Settings(NamedTuple):
     reviewer_account: str
     reviewer_external_id: str
 
+    @property
+    def architecture(self) -> str:
+        """Return the architecture of the instance type, by AWS's name."""
+        return "arm64" if self.instance_type.startswith("t4g.") else "x86_64"
+
     @classmethod
     def load(cls) -> Settings:
         """Return the settings of the Pulumi stack. Raises UserError."""

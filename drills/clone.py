@@ -11,7 +11,7 @@ from typing import NamedTuple
 from deployment import ROOT
 from local.machine import free_port
 
-BUILT = ("base.tar", "cloud-base.tar", "image.tar.gz", "image.digest")
+BUILT = ("base-*.tar", "cloud-base.tar", "image-*")
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache")
 
 
@@ -37,9 +37,9 @@ class Clone:
         shutil.copytree(ROOT, folder, ignore=NOT_COPIED)
         (folder / ".venv").symlink_to(ROOT / ".venv")
         (folder / "build").mkdir()
-        for file in BUILT:
-            if (ROOT / "build" / file).exists():
-                shutil.copy2(ROOT / "build" / file, folder / "build" / file)
+        for pattern in BUILT:
+            for file in (ROOT / "build").glob(pattern):
+                shutil.copy2(file, folder / "build")
 
     def start(self, target: str, **variables: str) -> subprocess.Popen[str]:
         """Start `make TARGET` in a process group of its own, with these variables."""

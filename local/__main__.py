@@ -22,7 +22,7 @@ from local.deployer import REFUSALS
 from local.down import down
 from local.hosts import shell
 from local.logs import logs
-from local.project import parse_config, parse_name
+from local.project import STACK, parse_config, parse_name
 from local.status import check, status
 from local.steps import Busy, allow_closed_output, get_folder, lock_deployment
 from local.up import start, up
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("command", choices=("architecture", *COMMANDS))
     parser.add_argument(
         "--name",
         type=parse_name,
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         "--config",
         default="",
         metavar="'KEY=VALUE ...'",
-        help="up, validate: settings of Pulumi.yaml, with spaces between",
+        help="up, validate, architecture: settings of Pulumi.yaml, with spaces between",
     )
     parser.add_argument(
         "--host",
@@ -103,6 +103,11 @@ def run(args: argparse.Namespace, folder: Path) -> int:
     if args.command == "validate":
         # make up does this before it builds anything or starts an engine.
         program.check(parse_config(args.config))
+        return 0
+    if args.command == "architecture":
+        # make image builds for the instance type in CONFIG, or in the settings of STACK.
+        stack = os.environ.get("STACK") or STACK
+        print(program.settings(parse_config(args.config), "make image", stack).architecture)
         return 0
     if args.command == "reviewer":
         return reviewer.show(folder)

@@ -27,6 +27,11 @@ ROLES = ("api", "time", "balancer", "controller")
 CLONE = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
 
 
+def get_architecture(engine: docker.DockerClient) -> str:
+    """Return the architecture of the engine's machine, by AWS's name."""
+    return str(engine.version()["Arch"]).replace("amd64", "x86_64")
+
+
 class Containers:
     """The parts of one deployment in the Docker engine."""
 

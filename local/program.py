@@ -34,10 +34,10 @@ def check(overrides: dict[str, str]) -> Settings:
     return settings(overrides, "make up")
 
 
-def settings(overrides: dict[str, str], command: str) -> Settings:
+def settings(overrides: dict[str, str], command: str, stack: str = STACK) -> Settings:
     """Return the settings. Raises UserError, with the command and the settings that it needs."""
     # The program's settings are read here as in a run of it.
-    _configure(Deployer("http://nowhere.invalid"), configuration(overrides), STACK)
+    _configure(Deployer("http://nowhere.invalid"), configuration(overrides, stack), stack)
     try:
         return Settings.load()
     except UserError as error:

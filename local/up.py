@@ -11,7 +11,7 @@ from deployment.settings import Settings
 from healthcheck.__main__ import main as healthcheck
 from local import launch, program, reviewer
 from local.api import ACCOUNT_ROOT, answers
-from local.containers import Containers
+from local.containers import Containers, get_architecture
 from local.identity import assume_deployer
 from local.project import DEPLOYMENT
 from local.stacks import list_stacks
@@ -26,7 +26,8 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     started = start(cloud)
     with step("deployer's role, as cfn/deployer.yaml allows"):
         credentials, boundary = assume_deployer(cloud.endpoint())
-    config = {"permissionsBoundary": boundary} | overrides
+    architecture = get_architecture(cloud.engine)
+    config = {"permissionsBoundary": boundary, "local:architecture": architecture} | overrides
     (folder / SETTINGS).write_text(json.dumps(config))
     if needs_root(cloud.endpoint(), settings):
         credentials = ACCOUNT_ROOT

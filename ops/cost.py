@@ -29,7 +29,7 @@ HOURS = 730  # in a month, as in AWS's own estimates
 # own; 25 new connections per second take a whole capacity unit of the balancer.
 CAPACITY_UNITS = 1 / 25
 RESPONSE = 685  # bytes with headers, measured: `curl -si URL/now | wc -c`
-ARCHIVES = 0.022  # GB: build/image.tar.gz and build/healthcheck.zip, rounded up
+ARCHIVES = 0.022  # GB: build/image-*.tar.gz and build/healthcheck.zip, rounded up
 LOG_BYTES = 2_000  # per check: its record with two hosts, and Lambda's own three lines
 CHECK_SECONDS = 1.0  # decided; a check in the local cloud takes a third of that
 VIEWS = 300  # of the dashboard in a month, each refresh included

@@ -15,7 +15,7 @@ of_image() { as_docker docker image inspect --format "$1" "$tag" 2>/dev/null || 
 before=$(of_image '{{.Id}}')
 # timeservice.build marks what an interrupted build leaves for make down to remove. This image is to
 # stay.
-scripts/python-image.sh healthcheck "$tag" --label timeservice.build= --label timeservice.sources="$digest" \
+scripts/python-image.sh healthcheck "$(get_engine_architecture)" "$tag" --label timeservice.build= --label timeservice.sources="$digest" \
     --label org.opencontainers.image.version="$version"
 # Nameless by now; a container that still runs keeps it.
 [ -z "$before" ] || as_docker docker image rm "$before" >/dev/null 2>&1 || true

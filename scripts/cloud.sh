@@ -22,13 +22,13 @@ make_image() {
     local root=$context/root
     rm -rf "$context"
     mkdir -p "$root/opt/local" "$root/opt/deployment" "$root/usr/local/bin"
-    install_wheels "$root/opt/site-packages" manylinux_2_39 local/requirements.txt
+    install_wheels "$root/opt/site-packages" "${MACHINE/arm64/aarch64}-manylinux_2_39" local/requirements.txt
     cp -r local/cloud local/api.py "$root/opt/local"
     cp deployment/{__init__,errors,template}.py "$root/opt/deployment"
     # dnf and systemctl as the hosts' user data calls them; everything else there is the real tool.
     install -m 755 local/cloud/bin/* "$root/usr/local/bin"
     cp "$BUILD/cloud-base.tar" "$context/image.tar"
-    tar --append --file "$context/image.tar" --owner 0 --group 0 -C "$root" \
+    tar --append --mode u=rwX,go=rX --file "$context/image.tar" --owner 0 --group 0 -C "$root" \
         opt/{site-packages,local,deployment} usr/local/bin/{dnf,systemctl} # what the base has not
     # Our packages are not on PYTHONPATH for all: Debian's AWS CLI would find them instead of its
     # own.
@@ -38,5 +38,7 @@ make_image() {
 }
 
 [ -n "$tag" ] && as_docker docker image inspect "$tag" >/dev/null 2>&1 && exit
+[ "$(get_engine_architecture)" = "$MACHINE" ] ||
+    die "the local cloud's image is made for this machine, which is $MACHINE; the Docker engine's is another"
 [ build/cloud-base.tar -nt scripts/cloud.sh ] || step "local cloud's image: base from Debian packages" make_base
 [ -z "$tag" ] || step "local cloud's image: build" make_image

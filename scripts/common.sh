@@ -19,11 +19,14 @@ export LC_ALL=C.UTF-8 PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 BUILD=$ROOT/build
 # CLONE marks what belongs to this clone in a Docker engine.
-# shellcheck disable=SC2034 # other scripts use it
+# shellcheck disable=SC2034 # other scripts use this and MACHINE
 CLONE=$(printf %s "$ROOT" | sha256sum | cut -c 1-8)
 # The cache of packages is in the clone, so that nothing is left behind outside.
 CACHE=$BUILD/cache-$(id -u)
 LOG=${TIMESERVICE_LOG:-$BUILD/log}
+# AWS's name for the architecture of this machine.
+# shellcheck disable=SC2034
+MACHINE=${HOSTTYPE/aarch64/arm64}
 mkdir -p "$BUILD"
 cd "$ROOT"
 
@@ -142,6 +145,15 @@ as_docker() {
     fi
 }
 
+# get_engine_architecture: of the engine's machine, x86_64 or arm64.
+get_engine_architecture() {
+    case $(as_docker docker version --format '{{.Server.Arch}}') in
+    amd64) echo x86_64 ;;
+    arm64) echo arm64 ;;
+    *) die "images are made for x86_64 and arm64, and the Docker engine's machine is neither" ;;
+    esac
+}
+
 # update_lists: apt waits for dpkg's lock, but not for that of the lists. The updates that a new machine
 # starts by itself hold both.
 update_lists() {
@@ -225,11 +237,11 @@ install_group() {
     our_uv pip sync --python "$2" --require-hashes "${@:3}" "$BUILD/$1.txt"
 }
 
-# install_wheels FOLDER PLATFORM REQUIREMENTS: hash-checked, for Python 3.13 on that platform,
-# whatever runs here.
+# install_wheels FOLDER PLATFORM REQUIREMENTS: hash-checked, for Python 3.13 on that platform, such as
+# aarch64-manylinux_2_39, whatever runs here.
 install_wheels() {
     our_uv pip install --target "$1" --require-hashes --only-binary :all: \
-        --python-version 3.13 --python-platform "x86_64-$2" -r "$3"
+        --python-version 3.13 --python-platform "$2" -r "$3"
 }
 
 # our_npm ARGUMENT...: of the Node.js beside the scanners. No script of a package runs.

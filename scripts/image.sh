@@ -1,23 +1,28 @@
 #!/usr/bin/env bash
-# Makes build/image.tar.gz, the archive of the service's image that the hosts load, and
-# build/sbom.json, its bill of materials, unless they are current.
+# image.sh [x86_64|arm64]: makes build/image-ARCHITECTURE.tar.gz, the archive of the service's image
+# that the hosts load, and build/sbom-ARCHITECTURE.json, its bill of materials, unless they are
+# current. Without an argument, they are for the engine's own architecture.
 source "$(dirname "$0")/common.sh"
 one_at_a_time
 
-digest=$(.venv/bin/python -m deployment.release image)
-[ -e build/image.tar.gz ] && [ "$(cat build/image.digest 2>/dev/null)" = "$digest" ] && exit
+architecture=${1:-$(get_engine_architecture)}
+name=build/image-$architecture
+digest=$(.venv/bin/python -m deployment.release "image-$architecture")
+[ -e "$name.tar.gz" ] && [ "$(cat "$name.digest" 2>/dev/null)" = "$digest" ] && exit
 image=timeservice-$CLONE:$digest
 
 save_image() {
-    as_docker docker save "$image" | gzip -6 >build/image.tar.gz.part
+    as_docker docker save "$image" | gzip -6 >"$name.part"
     as_docker docker image rm "$image"
-    .venv/bin/python scripts/sbom.py build/image.tar.gz.part timeservice "$digest" >build/sbom.json
-    mv build/image.tar.gz.part build/image.tar.gz
-    echo "$digest" >build/image.digest
+    .venv/bin/python scripts/sbom.py "$name.part" timeservice "$digest" >"build/sbom-$architecture.json"
+    # The archive must not have the digest of another, if this is interrupted.
+    rm -f "$name.digest"
+    mv "$name.part" "$name.tar.gz"
+    echo "$digest" >"$name.digest"
 }
 
-scripts/python-image.sh service "$image"
+scripts/python-image.sh service "$architecture" "$image"
 step "service image: archive" save_image
-size=$(($(stat -c %s build/image.tar.gz) / 1000000))
-[ "$size" -le 80 ] || die "build/image.tar.gz has $size MB; a host at its CPU baseline should not load more than 80"
-echo "  build/image.tar.gz: $size MB, from sources $digest"
+size=$(($(stat -c %s "$name.tar.gz") / 1000000))
+[ "$size" -le 80 ] || die "$name.tar.gz has $size MB; a host at its CPU baseline should not load more than 80"
+echo "  $name.tar.gz: $size MB, from sources $digest"

@@ -10,12 +10,14 @@ folder=$BUILD/package
 
 make_package() {
     rm -rf "$folder"
-    install_wheels "$folder" manylinux_2_28 healthcheck/requirements.txt
+    install_wheels "$folder" x86_64-manylinux_2_28 healthcheck/requirements.txt
+    # What is compiled has the same in Python beside it, which runs on every architecture.
+    find "$folder" -name '*.so' -delete
     cp --parents sntp.py healthcheck/{,formats/}*.py "$folder"
     # The commands in bin hold the path of this folder, and the RECORDs the digests of the commands.
     # Both would differ in each clone.
     rm -rf "${folder:?}/bin" "$folder/.lock" "$folder"/*.dist-info/RECORD
-    .venv/bin/python - "$folder" build/healthcheck.zip <<'PYTHON'
+    .venv/bin/python - "$folder" build/healthcheck.part <<'PYTHON'
 import sys, zipfile
 from pathlib import Path
 
@@ -29,6 +31,9 @@ with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(entry, path.read_bytes())
 PYTHON
     rm -rf "$folder"
+    # The package must not have the digest of another, if this is interrupted.
+    rm -f build/healthcheck.digest
+    mv build/healthcheck.part build/healthcheck.zip
     echo "$digest" >build/healthcheck.digest
 }
 step "healthcheck package for Lambda" make_package

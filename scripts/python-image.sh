@@ -1,18 +1,17 @@
 #!/usr/bin/env bash
-# python-image.sh FOLDER TAG DOCKER-BUILD-ARGUMENT...: builds the image of that folder's code, by
-# its Dockerfile.
+# python-image.sh FOLDER ARCHITECTURE TAG DOCKER-BUILD-ARGUMENT...: builds the image of that folder's
+# code, by its Dockerfile, for x86_64 or arm64. Nothing in the image runs here, so every machine
+# builds for both.
 #
 # The base holds Debian's Python and its libraries: no shell, no package manager. It is made from
 # signed Debian packages, so no registry and no other image has to be trusted.
 source "$(dirname "$0")/common.sh"
 one_at_a_time
 
-folder=$1 tag=$2
-shift 2
-[ "$(uname -m)" = x86_64 ] || die "images are for x86_64, and are made on it: this machine is $(uname -m)"
+folder=$1 architecture=$2 tag=$3
+shift 3
 context=$BUILD/context
-# Two clones may build at once, so the name has the clone's.
-base=timeservice-$CLONE-base:$folder
+app=$context/app
 
 make_base() {
     # debconf comes with a dependency of Python and needs perl, which is not there. mmdebstrap runs
@@ -21,7 +20,7 @@ make_base() {
     # (scripts/sbom.py). The name, the resolvers and the mirror of this machine go. The mmdebstrap of
     # Debian 13 leaves the links for /lib and its like to base-files, which is not there.
     # shellcheck disable=SC2016 # $1 is the hooks' argument
-    scripts/debian.sh "$BUILD/base.tar" --variant=extract --include=python3.13 \
+    scripts/debian.sh "$BUILD/base-$1.tar" --architectures="${1/x86_64/amd64}" --variant=extract --include=python3.13 \
         --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --extract-hook='cd "$1" && rm -rf usr/bin/debconf* usr/sbin/dpkg-* usr/share/debconf usr/share/perl5 var/lib/dpkg var/lib/apt' \
         --extract-hook='cd "$1" && mkdir -p var/lib/dpkg/status.d && for deb in var/cache/apt/archives/*.deb; do
@@ -34,24 +33,42 @@ make_base() {
 
 make_context() {
     rm -rf "$context"
-    mkdir -p "$context"
-    install_wheels "$context/site-packages" manylinux_2_39 "$folder/requirements.txt"
-    rm -rf "$context/site-packages/"{bin,.lock}
+    mkdir -p "$app"
+    install_wheels "$app/site-packages" "${architecture/arm64/aarch64}-manylinux_2_39" "$folder/requirements.txt"
+    rm -rf "$app/site-packages/"{bin,.lock}
     # The sources alone, without what another Python may have compiled there.
     shopt -s nullglob
-    cp --parents sntp.py "$folder/Dockerfile" "$folder"/{,*/}*.{py,html,css,js} "$context"
+    cp --parents sntp.py "$folder"/{,*/}*.{py,html,css,js} "$app"
+    cp "$folder/Dockerfile" "$context"
+    # The service runs as another user, so a umask of whoever made this clone must not count.
+    chmod -R u=rwX,go=rX "$context"
+    compile
+    cp "$BUILD/base-$architecture.tar" "$context/base.tar"
 }
 
+# Compiled files are the same for all architectures, but not for all versions of Python. So the Python
+# in the base of this machine's architecture compiles, with its own loader and libraries.
+compile() {
+    local python=$BUILD/python libraries
+    rm -rf "$python"
+    mkdir "$python"
+    tar --extract --file "$BUILD/base-$MACHINE.tar" --directory "$python" ./usr
+    libraries=$(echo "$python"/usr/lib/*-linux-gnu)
+    env -i PYTHONHOME="$python/usr" "$libraries"/ld-linux-*.so.* --library-path "$libraries" \
+        "$python/usr/bin/python3.13" -m compileall -q -s "$context" -p / "$app"
+    rm -rf "$python"
+}
+
+# Without a network, and with the classic builder, which leaves no cache in the engine.
 make_image() {
-    as_docker docker import --change "LABEL timeservice.build=$CLONE" "$BUILD/base.tar" "$base"
-    # Without a network, and with the classic builder, which leaves no cache in the engine.
-    as_docker env DOCKER_BUILDKIT=0 docker build --network none --force-rm --build-arg BASE="$base" \
-        --tag "$tag" --file "$context/$folder/Dockerfile" "$@" "$context"
-    # This removes the name alone. The base goes with the last image that is made from it.
-    as_docker docker image rm "$base"
+    as_docker env DOCKER_BUILDKIT=0 docker build --network none --force-rm --build-arg CLONE="$CLONE" \
+        --platform "linux/${architecture/x86_64/amd64}" --tag "$tag" "$@" "$context"
     rm -rf "$context"
 }
 
-[ build/base.tar -nt scripts/python-image.sh ] || step "$folder image: base from Debian packages" make_base
+for needed in "$architecture" "$MACHINE"; do
+    [ "build/base-$needed.tar" -nt scripts/python-image.sh ] ||
+        step "$folder image: base from Debian packages, $needed" make_base "$needed"
+done
 step "$folder image: wheels, hash-checked" make_context
 step "$folder image: build" make_image "$@"

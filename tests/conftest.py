@@ -32,7 +32,7 @@ def engine() -> Iterator[DockerClient]:
 def archives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
     """Archives for the program, each with its kind as content. Returns their digests, to be
     changed."""
-    digests = {"image": "1" * 12, "package": "2" * 12}
+    digests = {"image-x86_64": "1" * 12, "image-arm64": "4" * 12, "package": "2" * 12}
     for kind in digests:
         (tmp_path / kind).write_text(kind)
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""MiniStack with IAM enforced, and with the condition key cloudwatch:namespace.
+"""MiniStack with IAM enforced, the condition key cloudwatch:namespace, and arm64's machine image.
 
 The role of the healthcheck's function may write metrics of one namespace. MiniStack does not know
 that condition, and would refuse the function every metric.
@@ -9,7 +9,9 @@ from typing import Any
 
 from ministack import app
 from ministack.core import iam_actions
+from ministack.services import ssm
 
+IMAGES = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
 _get_tag_context = iam_actions.request_tag_context
 
 
@@ -26,6 +28,8 @@ def get_context(
 
 def enforce() -> None:
     iam_actions.request_tag_context = get_context
+    parameters = ssm._PUBLIC_AMI_PARAMETERS
+    parameters[f"{IMAGES}arm64"] = parameters[f"{IMAGES}x86_64"]
 
 
 if __name__ == "__main__":

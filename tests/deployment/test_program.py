@@ -123,7 +123,7 @@ def test_archives_are_uploaded_under_their_digest_and_only_once() -> None:
         "artifacts.Bucket",
         f"healthcheck/{'2' * 12}.zip",
     )
-    assert Path(image["source"].path).read_bytes() == b"image"
+    assert Path(image["source"].path).read_bytes() == b"image-x86_64"
     assert Path(package["source"].path).read_bytes() == b"package"
     assert engine.stacks()["hosts"]["parameters"]["ImageKey"] == image["key"]
     assert engine.stacks()["healthcheck"]["parameters"]["PackageKey"] == package["key"]
@@ -191,3 +191,25 @@ def test_protection_covers_what_carries_the_address() -> None:
     protected = {name for name, request in engine.requests.items() if request.protect}
     assert protected == {"network", "balancer"}
     assert not any(request.protect for request in Engine().run().requests.values())
+
+
+@pytest.mark.parametrize(
+    ("config", "archive", "machine_image"),
+    [
+        ({"instanceType": "t3.small"}, "image-x86_64", "x86_64"),
+        ({"instanceType": "t4g.micro"}, "image-arm64", "arm64"),
+        ({"instanceType": "t4g.small"}, "image-arm64", "arm64"),
+        # The local cloud's hosts have the architecture of its engine.
+        ({"instanceType": "t4g.small", "local:architecture": "x86_64"}, "image-x86_64", "arm64"),
+        ({"local:architecture": "arm64"}, "image-arm64", "x86_64"),
+    ],
+)
+def test_the_archive_and_the_machine_image_have_the_architecture_of_the_instance_type(
+    config: dict[str, str], archive: str, machine_image: str
+) -> None:
+    engine = Engine().run(config)
+    (image,) = [body for name, body in engine.resources.items() if name.startswith("image-")]
+    assert Path(image["source"].path).name == archive
+    assert engine.stacks()["hosts"]["parameters"]["ImageId"] == (
+        f"/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{machine_image}"
+    )

@@ -32,7 +32,7 @@ def test_every_setting_is_declared_described_and_has_an_allowed_default() -> Non
 @pytest.mark.parametrize(
     ("key", "value", "allowed"),
     [
-        ("instanceType", "m5.24xlarge", "one of t3.micro, t3.small"),
+        ("instanceType", "m5.24xlarge", "one of t3.micro, t3.small, t4g.micro, t4g.small"),
         ("cpuCredits", "infinite", "one of standard, unlimited"),
         ("minHosts", "1", "from 2 to 100"),
         ("maxHosts", "101", "from 2 to 100"),
@@ -251,7 +251,7 @@ def test_an_outdated_archive_is_refused_with_the_command_that_makes_it(
 
     monkeypatch.setattr(deployment.release, "archive", refuse)
     engine = Engine()
-    with pytest.raises(pulumi.RunError, match="run `make image`"):
+    with pytest.raises(pulumi.RunError, match="run `make image-x86_64`"):
         engine.run()
     assert engine.resources == {}
 

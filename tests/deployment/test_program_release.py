@@ -53,7 +53,7 @@ def test_a_new_machine_image_makes_a_new_release() -> None:
 
 def test_a_new_service_makes_a_new_release(archives: dict[str, str]) -> None:
     before = release()
-    archives["image"] = "3" * 12
+    archives["image-x86_64"] = "3" * 12
     assert release() != before
 
 
@@ -76,7 +76,7 @@ def test_a_change_of_the_hosts_template_alone_makes_a_new_release(
 def test_a_new_release_is_a_resource_of_its_own(archives: dict[str, str]) -> None:
     """So that the old one stays in the state until the end, and going back to it finds it there."""
     before = set(Engine().run().resources)
-    archives["image"] = "3" * 12
+    archives["image-x86_64"] = "3" * 12
     after = set(Engine().run().resources)
     assert {name.split("-")[0] for name in before - after} == {"image", "hosts"}
     assert {name.split("-")[0] for name in after - before} == {"image", "hosts"}

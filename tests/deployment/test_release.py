@@ -13,8 +13,9 @@ from deployment import ROOT
 from deployment.errors import UserError
 from deployment.release import ARCHIVES, archive, release_digest, source_digest
 
+IMAGE = "image-x86_64"
 SOURCES = {
-    "image": [
+    IMAGE: [
         "service/app.py",
         "service/Dockerfile",
         "service/requirements.txt",
@@ -39,7 +40,7 @@ CASES = [(kind, name) for kind, names in SOURCES.items() for name in names]
 def root(tmp_path: Path) -> Path:
     """A small project with both archives just made."""
     others = ["service/__pycache__/other.pyc", "README.md"]
-    for name in [*SOURCES["image"], *SOURCES["package"], *others]:
+    for name in [*SOURCES[IMAGE], *SOURCES["package"], *others]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"content of {name}")
     (tmp_path / "service/app.py").write_text("app")
@@ -64,14 +65,14 @@ def test_an_archive_of_the_present_sources_is_taken(kind: str, root: Path) -> No
 
 
 def test_a_digest_fits_into_names_and_keys(root: Path) -> None:
-    assert re.fullmatch("[0-9a-f]{12}", source_digest("image", root))
+    assert re.fullmatch("[0-9a-f]{12}", source_digest(IMAGE, root))
     assert re.fullmatch("[0-9a-f]{12}", release_digest("a", b"b"))
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_each_source_counts_for_its_archive(kind: str, name: str, root: Path) -> None:
     (root / name).write_text("changed")
-    with pytest.raises(UserError, match=f"have changed: run `make {kind}`"):
+    with pytest.raises(UserError, match=f"have changed: run `make {kind.split('-')[0]}"):
         archive(kind, root)
 
 
@@ -97,15 +98,15 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 def test_any_change_of_the_sources_outdates_the_archive(change: str, root: Path) -> None:
     CHANGES[change](root)
     with pytest.raises(
-        UserError, match=r"the sources of build/image\.tar\.gz have changed: run `make image`"
+        UserError, match=r"the sources of build/image-x86_64\.tar\.gz have changed: run `make image"
     ):
-        archive("image", root)
+        archive(IMAGE, root)
 
 
 def test_an_archive_that_is_made_again_is_of_the_present_sources(root: Path) -> None:
     CHANGES["new file"](root)
-    make("image", root)
-    assert archive("image", root).digest == source_digest("image", root)
+    make(IMAGE, root)
+    assert archive(IMAGE, root).digest == source_digest(IMAGE, root)
 
 
 OTHERS: dict[str, Callable[[Path], object]] = {
@@ -118,9 +119,9 @@ OTHERS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("change", OTHERS)
 def test_a_change_of_anything_else_does_not(change: str, root: Path) -> None:
-    before = archive("image", root)
+    before = archive(IMAGE, root)
     OTHERS[change](root)
-    assert archive("image", root) == before
+    assert archive(IMAGE, root) == before
 
 
 @pytest.mark.parametrize("kind", ARCHIVES)
@@ -131,8 +132,22 @@ def test_a_missing_archive_is_told_with_the_command_that_makes_it(
     name = ARCHIVES[kind][1]
     missing = name if suffix == "archive" else f"{name.split('.')[0]}.digest"
     (root / "build" / missing).unlink()
-    with pytest.raises(UserError, match=f"is missing: run `make {kind}`"):
+    with pytest.raises(UserError, match=f"is missing: run `{ARCHIVES[kind].command}` first"):
         archive(kind, root)
+
+
+def test_each_architecture_has_an_archive_and_a_digest_of_its_own(root: Path) -> None:
+    x86_64, arm64 = archive("image-x86_64", root), archive("image-arm64", root)
+    assert x86_64.path != arm64.path
+    assert x86_64.digest != arm64.digest
+
+
+def test_the_archive_of_the_other_architecture_is_refused(root: Path) -> None:
+    x86_64, arm64 = archive("image-x86_64", root), archive("image-arm64", root)
+    x86_64.path.rename(arm64.path)
+    x86_64.path.with_name("image-x86_64.digest").rename(arm64.path.with_name("image-arm64.digest"))
+    with pytest.raises(UserError, match="run `make image CONFIG=instanceType=t4g"):
+        archive("image-arm64", root)
 
 
 def test_the_place_of_the_sources_does_not_count(root: Path, tmp_path: Path) -> None:
@@ -141,7 +156,7 @@ def test_the_place_of_the_sources_does_not_count(root: Path, tmp_path: Path) -> 
     for folder in ("service", "scripts"):
         shutil.copytree(root / folder, elsewhere / folder)
     shutil.copy(root / "sntp.py", elsewhere)
-    assert source_digest("image", elsewhere) == source_digest("image", root)
+    assert source_digest(IMAGE, elsewhere) == source_digest(IMAGE, root)
 
 
 def test_every_ingredient_and_their_order_count_for_a_release() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from ministack.core import iam_actions
+from ministack.services import ssm
 
-from local.cloud.api import get_context
+from local.cloud.api import IMAGES, enforce, get_context
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,10 @@ def test_what_the_emulator_knew_before_it_still_knows() -> None:
     body = json.dumps({"Name": "x", "Tags": [{"Key": "a", "Value": "b"}]}).encode()
     context = get_context("events", "events:PutRule", body, {})
     assert context["aws:requesttag/a"] == "b"
+
+
+def test_it_has_the_machine_images_of_both_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(iam_actions, "request_tag_context", iam_actions.request_tag_context)
+    enforce()
+    assert ssm._public_parameter(f"{IMAGES}arm64")["Value"]
+    assert ssm._public_parameter(f"{IMAGES}x86_64")["Value"]

@@ -154,7 +154,7 @@ def run(
     previous: dict[str, Any] = {}
 
     def run(image: str = "1" * 12, **overrides: str) -> tuple[dict[str, Any], int]:
-        digests = {"image": image, "package": "2" * 12}
+        digests = {"image-x86_64": image, "package": "2" * 12}
         monkeypatch.setattr(
             deployment.release, "archive", lambda kind: Archive(tmp_path / kind, digests[kind])
         )
@@ -329,7 +329,7 @@ def test_an_outdated_archive_is_told_in_the_program_s_own_words(
         raise UserError(f"run `make {kind}`")
 
     monkeypatch.setattr(deployment.release, "archive", outdated)
-    with pytest.raises(UserError, match="run `make image`"):
+    with pytest.raises(UserError, match="run `make image-x86_64`"):
         program.run("http://nowhere", {})
 
 

@@ -32,7 +32,7 @@ def archives(folder: Path) -> Iterator[None]:
     """Stand-ins for what make image and make package make."""
     archives = {
         kind: Archive(folder / kind, digit * 12)
-        for kind, digit in (("image", "1"), ("package", "2"))
+        for kind, digit in (("image-x86_64", "1"), ("package", "2"))
     }
     for archive in archives.values():
         archive.path.write_bytes(b"of no use")

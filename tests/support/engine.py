@@ -89,7 +89,7 @@ class Engine(Mocks):
         }
         set_all_config(
             {
-                f"{PROJECT['name']}:{key}": str(value)
+                key if ":" in key else f"{PROJECT['name']}:{key}": str(value)
                 for key, value in (defaults | dict(config or {})).items()
             }
         )

@@ -84,7 +84,7 @@ def test_a_bucket_of_the_same_name_in_another_account_is_not_read(grants: Grants
         ("deployer", '"aws:ViaAWSService": "true"', '"aws:ViaAWSService": ["true", "false"]'),
         ("deployer", ":stack/timeservice-demo-network/", ":stack/*"),
         ("deployer", "timeservice-demo-artifacts-bucket-", "timeservice-*"),
-        ("deployer", '["t3.micro", "t3.small"]', '"*"'),
+        ("deployer", '["t3.micro", "t3.small", "t4g.micro", "t4g.small"]', '"*"'),
         ("deployer", '"aws:ResourceTag/deployment": "timeservice-demo"', '"aws:CalledVia": "*"'),
         ("deployer", '["ec2.amazonaws.com", "lambda.amazonaws.com"]', '"*"'),
         ("deployer", ":role/timeservice-demo-hosts-", ":role/*"),
