@@ -7,12 +7,10 @@
 const BURST = 8; // first requests
 const ROUND = 16; // most requests of a round; with more hosts, one for each, up to twice as many
 // A host is missing after GONE responses of others, times the number of hosts: with hosts in random
-// order, chance does that once in e^12. After SUSPECT, the next round comes sooner.
-const SUSPECT = 8;
+// order, chance does that once in e^12.
 const GONE = 12;
 const PERIOD = 10_000; // between rounds, while the page is visible
 const TIMEOUT = 3_000; // of a request
-const LONGEST_PAUSE = 30_000; // between rounds that fail
 const DRIFT = 100e-6; // of the crystal of a computer or a host, at most
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -173,9 +171,7 @@ async function askAround(least) {
     show();
   } finally {
     busy = false;
-    const suspect = presentHosts().some((host) => host.passed >= SUSPECT * hosts.size);
-    const longest = responses ? PERIOD : LONGEST_PAUSE;
-    pause = suspect || failures || !responses ? Math.min(longest, Math.max(1000, 2 * pause)) : 0;
+    pause = failures || !responses ? Math.min(PERIOD, Math.max(1000, 2 * pause)) : 0;
     timer = setTimeout(askAround, pause * (0.75 + Math.random() / 2) || PERIOD, 2);
   }
 }
@@ -324,10 +320,6 @@ function tick() {
 
 document.addEventListener("visibilitychange", () => {
   tick();
-  askAround(2);
-});
-addEventListener("online", () => {
-  pause = 0;
   askAround(2);
 });
 tick();

@@ -142,6 +142,34 @@ def test_a_flood_is_cut_and_told_and_leaves_room_for_the_rest(
     assert "left_out" not in json.loads(JSONFormatter().format(again))
 
 
+def test_the_time_of_a_line_is_that_of_its_record() -> None:
+    entry = record()
+    entry.created = 1_795_428_672.5
+    line = json.loads(JSONFormatter().format(entry))
+    assert line["time"] == "2026-11-23T10:11:12.500000Z"
+
+
+@pytest.mark.parametrize(("length", "is_whole"), [(398, True), (399, False)])
+def test_a_field_has_400_characters_with_its_quotes(length: int, is_whole: bool) -> None:
+    (text,) = log_fields(reason="x" * length)["fields"].values()
+    assert (len(text) == length) is is_whole
+
+
+@pytest.mark.parametrize(("length", "is_whole"), [(1_998, True), (1_999, False)])
+def test_a_message_has_2000_characters_with_its_quotes(length: int, is_whole: bool) -> None:
+    line = json.loads(JSONFormatter().format(record("x" * length)))
+    assert (len(line["message"]) == length) is is_whole
+
+
+@pytest.mark.parametrize(("length", "is_whole"), [(7_998, True), (7_999, False)])
+def test_a_traceback_has_8000_characters_with_its_quotes(
+    monkeypatch: pytest.MonkeyPatch, length: int, is_whole: bool
+) -> None:
+    monkeypatch.setattr(JSONFormatter, "formatException", lambda *_: "x" * length)
+    line = json.loads(JSONFormatter().format(record_of_error(ValueError())))
+    assert (len(line["traceback"]) == length) is is_whole
+
+
 @pytest.fixture
 def monitor() -> Monitor:
     return Monitor("server")
