@@ -78,8 +78,8 @@ def _routes(rules: list[dict[str, Any]]) -> str:
     """Return a line for each rule by priority; the default rule, without a condition, is last."""
     lines = []
     for number, rule in enumerate(rules):
-        is_forward = rule["Actions"][0]["Type"] == "forward"
-        backend = "targets" if is_forward else f"fixed{number}"
+        (action,) = rule["Actions"]
+        backend = "targets" if action["Type"] == "forward" else f"fixed{number}"
         if rule["Conditions"]:
             (condition,) = rule["Conditions"]
             paths = " ".join(map(pattern, condition["PathPatternConfig"]["Values"]))
@@ -93,7 +93,7 @@ def _fixed_responses(rules: list[dict[str, Any]]) -> str:
     """Return a backend for each rule with a fixed response."""
     backends = []
     for number, rule in enumerate(rules):
-        action = rule["Actions"][0]
+        (action,) = rule["Actions"]
         if action["Type"] == "fixed-response":
             fixed = action["FixedResponseConfig"]
             body = fixed["MessageBody"].translate(QUOTED)

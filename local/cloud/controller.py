@@ -25,7 +25,7 @@ class Controller:
         self.draining: dict[str, float] = {}  # the monotonic time at which draining ends
         self.addresses: dict[str, str] = {}  # also of hosts that have ended
         self.registered: dict[str, float] = {}  # the monotonic time at which it got its server
-        self.metrics_at = 0.0
+        self.metrics_at = float("-inf")
         self.errors: dict[str, int] = {}  # the 5xx that were reported already
 
     def run_round(self) -> None:
@@ -71,7 +71,7 @@ class Controller:
             # EC2 takes minutes to notice the end of a host. Until the checks of the balancer fail,
             # the host gets requests.
             if server is None or not server.healthy:
-                print(f"{host.instance} has ended", flush=True)
+                print(f"{host.instance} has ended")
                 self._remove(host, server)
         elif host.instance in self.draining:
             is_over = time.monotonic() > self.draining[host.instance]
@@ -90,7 +90,7 @@ class Controller:
 
     def _drain(self, host: Host, server: Server | None, aws: Balancing, reason: str) -> None:
         delay = float(aws.target_attributes["deregistration_delay.timeout_seconds"])
-        print(f"{host.instance} is drained: {reason}", flush=True)
+        print(f"{host.instance} is drained: {reason}")
         self.draining[host.instance] = time.monotonic() + delay
         if server:
             balancer.drain(server)
@@ -113,9 +113,9 @@ class Controller:
         """Launch a host in the first zone that takes one; return the zone. Raises LaunchError."""
         for zone in zones:
             try:
-                print(f"{hosts.launch(group, zone)} is launched in {zone}", flush=True)
+                print(f"{hosts.launch(group, zone)} is launched in {zone}")
             except hosts.LaunchError as error:
-                print(f"no host can be launched in {zone}: {error}", flush=True)
+                print(f"no host can be launched in {zone}: {error}")
             else:
                 return zone
         raise hosts.LaunchError("no zone can have a host")
@@ -162,7 +162,7 @@ def main() -> None:
             # Whatever it is, the next round may succeed, and a controller is needed.
             message = f"{type(error).__name__}: {error}"
         if message and message != last:
-            print(message, flush=True)
+            print(message)
         last = message
         time.sleep(1)
 

@@ -28,7 +28,11 @@ def test_times_and_thresholds_are_those_of_the_target_group_and_the_balancer(
     assert "option httpchk GET /health" in text
     assert "http-check expect status 200" in text
     assert "timeout client 60s" in text
-    assert "server host1 0.0.0.0:80 check disabled" in text
+    assert "timeout connect 10000ms" in text
+    assert "date(0,ms),sub(txn.asked) ge 9900" in text
+    assert re.findall(r"server host(\d+) 0\.0\.0\.0:80 check disabled\n", text) == [
+        str(number) for number in range(1, 13)
+    ]
     changed = aws._replace(
         target_group={**aws.target_group, "HealthCheckPath": "/ready", "UnhealthyThresholdCount": 7}
     )

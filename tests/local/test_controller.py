@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -338,6 +339,18 @@ def test_each_minute_the_hosts_and_the_new_errors_are_reported(
     ]
 
 
+def test_metrics_are_reported_at_once_and_then_each_minute(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller = Controller()
+    reports = []
+    for now in (0.0, 60.0, 60.5, 61.0, 121.0):
+        monkeypatch.setattr(time, "monotonic", lambda now=now: now)
+        controller.run_round()
+        reports.append(len(world.reported))
+    assert reports == [1, 1, 2, 2, 3]
+
+
 def test_metrics_of_hosts_have_the_target_group_and_those_of_errors_only_the_balancer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -406,7 +419,8 @@ def test_a_host_is_as_small_as_it_is_asked_to_be(
     monkeypatch.setattr(cloud_api, "assume_role", lambda profile, instance: {"Role": profile})
     volumes = SimpleNamespace(create=lambda *_, **__: None)
     monkeypatch.setattr(hosts, "engine", lambda: SimpleNamespace(volumes=volumes))
-    hosts.launch(GROUP, "zone-a")
+    instance = hosts.launch(GROUP, "zone-a")
+    assert re.fullmatch("i-[0-9a-f]{17}", instance)
     limits = {option for option in runs[0] if option.startswith(("--cpus", "--memory"))}
     assert limits == options
     assert "--network=test-zone-a" in runs[0]
@@ -418,7 +432,8 @@ def test_a_host_is_privileged_where_the_machine_allows_it_and_else_almost(
 ) -> None:
     runs: list[list[str]] = []
 
-    def refuse(command: list[str], **_: Any) -> SimpleNamespace:
+    def refuse(command: list[str], **options: Any) -> SimpleNamespace:
+        assert options == {"capture_output": True, "text": True, "check": False}
         if command[1] == "run":
             runs.append(command)
         if "--privileged" in command:
@@ -435,6 +450,73 @@ def test_a_host_that_does_not_start_says_why(
     environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = SimpleNamespace(returncode=125, stderr="no such network")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: broken)
+    commands: list[list[str]] = []
+
+    def fail(command: list[str], **_: Any) -> SimpleNamespace:
+        commands.append(command[:3])
+        return broken
+
+    monkeypatch.setattr(subprocess, "run", fail)
     with pytest.raises(RuntimeError, match="a host does not start: no such network"):
         hosts._run("host", [])
+    # Other powers would not help.
+    assert commands == [["docker", "run", "--detach"], ["docker", "rm", "--force"]]
+
+
+class Engine:
+    """An engine with two hosts and the time server of the deployment `test`."""
+
+    def __init__(self) -> None:
+        self.removed: list[tuple[str, bool]] = []
+        networks = {"test-zone-a": {"IPAddress": "10.0.0.9"}}
+        self.time = self.container("time", "running", networks)
+        self.hosts = [
+            self.container("i-1", "running", {"test-zone-a": {"IPAddress": "10.0.0.1"}}),
+            self.container("i-2", "exited", {}),
+        ]
+        self.containers = SimpleNamespace(list=self.list_containers, get=self.get)
+        self.volumes = SimpleNamespace(get=self.get)
+
+    def container(self, instance: str, status: str, networks: dict[str, Any]) -> Any:
+        labels = {
+            "timeservice.instance": instance,
+            "timeservice.group": "pair",
+            "timeservice.zone": "zone-a",
+        }
+        attrs = {"NetworkSettings": {"Networks": networks}}
+        return SimpleNamespace(labels=labels, attrs=attrs, status=status)
+
+    def list_containers(self, **options: Any) -> list[Any]:
+        labels = ["timeservice.deployment=test", "timeservice.role=host"]
+        assert options == {"all": True, "filters": {"label": labels}, "ignore_removed": True}
+        return self.hosts
+
+    def get(self, name: str) -> Any:
+        if name == "test-time":
+            return self.time
+        return SimpleNamespace(remove=lambda force: self.removed.append((name, force)))
+
+
+@pytest.fixture
+def machines(environment: None, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    machines = Engine()
+    monkeypatch.setattr(hosts, "engine", lambda: machines)
+    return machines
+
+
+def test_the_hosts_are_all_of_the_deployment_running_or_not(machines: Engine) -> None:
+    assert hosts.list_hosts() == [
+        Host("i-1", "pair", "zone-a", "10.0.0.1", True),
+        Host("i-2", "pair", "zone-a", "", False),
+    ]
+
+
+def test_a_host_goes_with_its_volume_though_it_runs(machines: Engine) -> None:
+    hosts.terminate(hosts.list_hosts()[0])
+    assert machines.removed == [("test-i-1", True)] * 2
+
+
+def test_a_host_asks_the_time_server_in_its_own_zone(machines: Engine) -> None:
+    assert hosts._find_time_server("zone-a") == "10.0.0.9"
+    with pytest.raises(hosts.LaunchError, match="test-time is not on the network test-zone-b"):
+        hosts._find_time_server("zone-b")
