@@ -104,7 +104,7 @@ def count_errors() -> dict[str, int]:
 
 
 def _list_statistics() -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(command("show stat").removeprefix("# "))))
+    return list(csv.DictReader(io.StringIO(_request(ADMIN, "show stat").removeprefix("# "))))
 
 
 def register(address: str) -> None:
@@ -132,11 +132,7 @@ def release(server: Server) -> None:
 
 
 def _set(name: str, *changes: str) -> None:
-    command(";".join(f"set server targets/{name} {change}" for change in changes))
-
-
-def command(text: str) -> str:
-    return _request(ADMIN, text)
+    _request(ADMIN, ";".join(f"set server targets/{name} {change}" for change in changes))
 
 
 def _request(path: Path, text: str) -> str:
