@@ -17,5 +17,5 @@ as_root "${own_mounts[@]}" true 2>/dev/null || own_mounts=()
 as_root "${own_mounts[@]}" env TMPDIR="${TMPDIR:-$BUILD}" PATH="$tool/bin:$PATH" "$tool/bin/mmdebstrap" --hook-dir="$tool/share/mmdebstrap/hooks/merged-usr" \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --format=tar "$@" trixie "$target.part" "${mirror:-http://deb.debian.org/debian}"
+    --format=tar "$@" trixie - "${mirror:-http://deb.debian.org/debian}" >"$target.part"
 mv "$target.part" "$target"
