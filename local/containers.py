@@ -5,6 +5,7 @@ Each has a label with the name of the deployment, and nothing without that label
 
 import hashlib
 import json
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -91,6 +92,15 @@ class Containers:
     def endpoint(self) -> str:
         """Return the URL of the local AWS API."""
         return f"http://{self.address('api')}:4566"
+
+    def url(self) -> str:
+        """Return the service's URL for the programs of this clone.
+
+        In the toolbox, 127.0.0.1 may be a virtual machine's, which has no published port.
+        """
+        if os.environ.get("TOOLBOX") == "inside":
+            return f"http://{self.address('balancer')}"
+        return f"http://127.0.0.1:{self.port}"
 
     def check_up(self) -> None:
         """Raise UserError if a part of the local cloud does not run."""

@@ -30,6 +30,8 @@ LOG = LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"})
 # The controller writes into this folder what HAProxy reads.
 RUN = "/run/balancer"
 SOCKET = "/var/run/docker.sock"
+# The toolbox sets this path, which is one of the engine's machine.
+ENGINE_SOCKET = os.environ.get("ENGINE_SOCKET", SOCKET)
 PYTHON = {"PYTHONPATH": "/opt:/opt/site-packages"}
 # The share of the machine that each new host gets. 0.2 CPUs are a t3.micro without CPU credits.
 LIMITS = ("HOST_CPUS", "HOST_MEMORY")
@@ -89,7 +91,7 @@ def get_specs(cloud: Containers, image: str) -> dict[str, Spec]:
         },
         "controller": {
             "command": ["python3", "-m", "local.cloud.controller"],
-            "volumes": {**run, SOCKET: {"bind": SOCKET, "mode": "rw"}},
+            "volumes": {**run, ENGINE_SOCKET: {"bind": SOCKET, "mode": "rw"}},
             "environment": {**PYTHON, **identity, **limits},
             "networks": {edge: []},
         },

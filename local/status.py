@@ -35,7 +35,7 @@ def check(cloud: Containers) -> int:
     """Check the local deployment; return the exit code of the healthcheck."""
     if cloud.get("balancer") is None:
         raise UserError(f"the deployment {cloud.name!r} is not up; `make up` starts it")
-    return healthcheck([f"http://127.0.0.1:{cloud.port}"])
+    return healthcheck([cloud.url()])
 
 
 def format_clock(response: str) -> str:

@@ -44,7 +44,7 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     print(f"{url}/ and {url}/now\n")
     if "reviewer" in exports:
         print("How the reviewer signs in: make reviewer\n")
-    return healthcheck([url])
+    return healthcheck([cloud.url()])
 
 
 def needs_root(endpoint: str, settings: Settings) -> bool:
