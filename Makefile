@@ -6,7 +6,6 @@
 # of Pulumi.yaml: make up CONFIG="instanceType=t3.small cpuCredits=unlimited". HOST_CPUS=0.2 and
 # HOST_MEMORY=1g make each host as slow as a t3.micro without CPU credits.
 
-SHELL := /bin/bash
 PYTHON := .venv/bin/python
 # As root, where Docker's socket is closed to this user.
 SUDO := scripts/with-docker.sh
@@ -34,7 +33,23 @@ $(DRILLS): ; @:
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :)
+.PHONY: in_toolbox $(shell grep -oE '^[a-z-]+:' $(firstword $(MAKEFILE_LIST)) | tr -d :)
+
+# Where this machine lacks what the recipes need, a container runs all goals (scripts/toolbox.sh).
+# This is parsed by macOS's make as well, which is 3.81, and needs no shell but sh.
+ifneq (,$(filter-out 0 1 inside,$(TOOLBOX)))
+$(error TOOLBOX=1 runs make in the toolbox, TOOLBOX=0 on this machine)
+endif
+export TOOLBOX
+ifneq (,$(filter-out help clean,$(MAKECMDGOALS)))
+export REASON := $(shell TOOLBOX=$(TOOLBOX) scripts/toolbox.sh find_reason)
+endif
+ifneq (,$(REASON))
+export GOALS := $(MAKECMDGOALS)
+export FOLLOW
+$(MAKECMDGOALS): in_toolbox ; @:
+in_toolbox: ; @scripts/toolbox.sh run
+else
 
 ##@ Every day
 
@@ -62,7 +77,7 @@ check: setup ## run the healthcheck against the local deployment
 test: lint scan unit integration rehearsal ## everything, from lint to the rehearsal
 
 down: setup ## remove the deployment from this machine
-	@source scripts/common.sh; one_at_a_time # deletes the temporary files of scripts that were killed
+	@bash -c 'source scripts/common.sh; one_at_a_time' # deletes files of scripts that were killed
 	@scripts/engine.sh --installed; case $$? in \
 	0) $(SUDO) $(PYTHON) -m local down ;; \
 	3) echo "Nothing to do: no Docker engine is installed here." ;; \
@@ -161,7 +176,10 @@ package: setup ## build/healthcheck.zip, the Lambda function's package
 lock: setup ## renew the locks
 	@scripts/lock.sh
 
+endif # of what the toolbox runs
+
 clean: ## remove what was built in this clone; some of it may belong to root
+	@scripts/toolbox.sh clean
 	@rm -rf build .venv .hypothesis .*_cache 2>/dev/null || sudo rm -rf build .venv .hypothesis .*_cache
 
 help: ## this list
