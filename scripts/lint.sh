@@ -11,4 +11,6 @@ mapfile -t shells < <(grep -lE '^#!.*\b(ba)?sh$' -r scripts local/cloud .ci)
 step "shellcheck: shell" shellcheck --external-sources --source-path=SCRIPTDIR scripts/common.sh "${shells[@]}"
 step "node: the page's script" .venv/lib/python3*/site-packages/playwright/driver/node --check service/page/page.js
 step "check-jsonschema: GitHub workflows" check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+step "check-jsonschema: development container" check-jsonschema --schemafile tests/scripts/devContainer.base.schema.json \
+    .devcontainer/devcontainer.json
 step "zizmor: weaknesses of the GitHub workflows" zizmor --offline --quiet .github
