@@ -111,6 +111,7 @@ def test_a_month_is_the_sum_by_hand(region: str, hosts: int, by_hand: float) -> 
     [
         ("", "hosts, t3.micro", 2 * 730),
         ("instanceType=t3.small", "hosts, t3.small", 2 * 730),
+        ("instanceType=t4g.micro", "hosts, t4g.micro", 2 * 730),
         ("", "hosts: volumes", 2 * 8),
         ("", "load balancer", 730),
         ("", "load balancer: public IPv4 addresses", 2 * 730),
@@ -179,8 +180,9 @@ def test_each_thing_comes_before_what_belongs_to_it(config: str) -> None:
 def test_each_quantity_has_a_row_and_each_row_a_quantity() -> None:
     chosen = load("")
     quantities = set(cost.get_quantities(chosen, 2))
-    small = set(cost.get_quantities(load("instanceType=t3.small"), 2))
-    assert set(cost.ROWS) == quantities | small
+    for instance_type in TEMPLATES["hosts"].parameters["InstanceType"]["AllowedValues"]:
+        quantities |= set(cost.get_quantities(load(f"instanceType={instance_type}"), 2))
+    assert set(cost.ROWS) == quantities
 
 
 def test_every_type_of_the_templates_is_priced_or_free() -> None:
