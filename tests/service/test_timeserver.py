@@ -14,7 +14,7 @@ from functools import partial
 import pytest
 
 import sntp
-from service.clock import Moment
+from service.clock import Clock, Measurement, Moment
 from service.timeserver import Monitor, moment
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -480,3 +480,14 @@ def test_the_thread_measures_a_real_server(server: Server) -> None:
         wait_until(lambda: monitor.status().state == "synchronised")
     finally:
         monitor.stop()
+
+
+def test_the_status_has_microseconds_and_the_age_milliseconds() -> None:
+    now = Moment(1.8e9, 1000.0)
+    monitor = Monitor("server", now=lambda: now)
+    newest = Measurement(0.12345678, 0.00012345678, Moment(1.8e9 - 1.2345678, 998.7654322))
+    monitor._clock = Clock(990.0, newest, server_fault=0.00012345678)
+    clock = monitor.status().clock
+    assert clock["server_fault"] == clock["bound"] == 0.000123
+    assert clock["offset"] == pytest.approx(0.123333, abs=1e-6)
+    assert clock["age"] == 1.235
