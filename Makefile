@@ -179,7 +179,8 @@ lock: setup ## renew the locks
 endif # of what the toolbox runs
 
 clean: ## remove what was built in this clone; some of it may belong to root
-	@scripts/toolbox.sh clean
+	@images=$$(docker image ls --quiet --filter label=timeservice.toolbox 2>/dev/null) && \
+		docker image rm $$images >/dev/null 2>&1 || :
 	@rm -rf build .venv .hypothesis .*_cache 2>/dev/null || sudo rm -rf build .venv .hypothesis .*_cache
 
 help: ## this list

@@ -3,7 +3,6 @@
 # content (toolbox.Dockerfile), with the clone at the same path and the engine's socket.
 #   toolbox.sh find_reason  prints why the toolbox is needed, and nothing where it is not
 #   toolbox.sh run          runs make there for the goals in $GOALS
-#   toolbox.sh clean        removes its images
 # POSIX sh with BusyBox's or macOS's commands: such machines have no bash, Python or GNU tools.
 set -euf
 cd "$(dirname "$0")/.."
@@ -66,11 +65,11 @@ find_socket() {
     esac
 }
 
-# build IMAGE
 build() {
     echo "  making the toolbox's image, once" >&2
+    set -- --tag "$image"
     for name in $PROXIES; do set -- "$@" --build-arg "$name"; done
-    docker build --network host --force-rm --tag "$@" - <scripts/toolbox.Dockerfile >&2 ||
+    docker build --network host --force-rm "$@" - <scripts/toolbox.Dockerfile >&2 ||
         die "the toolbox's image cannot be made; the reason is above. It needs the image debian:trixie-slim, from a" \
             "registry or by docker load, and packages from deb.debian.org."
 }
@@ -84,7 +83,7 @@ run() {
     # BusyBox has the first, and macOS the second.
     digest=$({ sha256sum 2>/dev/null || shasum -a 256; } <scripts/toolbox.Dockerfile | cut -c 1-12)
     image=timeservice-toolbox:$digest
-    docker image inspect "$image" >/dev/null 2>&1 || build "$image"
+    docker image inspect "$image" >/dev/null 2>&1 || build
     echo "  in the toolbox: $REASON" >&2
 
     # This file shows that both sides see one clone, and hands over this machine's certificates.
@@ -142,12 +141,6 @@ inside() {
     echo "user:x:$uid:$gid::/home/user:/bin/bash" >>/etc/passwd
     install --directory --owner "$uid" --group "$gid" /home/user
     exec setpriv --reuid "$uid" --regid "$gid" --groups "$gid,$(stat -c %g "$SOCKET")" env HOME=/home/user make "$@"
-}
-
-clean() {
-    images=$(docker image ls --quiet --filter label=timeservice.toolbox 2>/dev/null) || return 0
-    # shellcheck disable=SC2086 # a word for each image
-    [ -z "$images" ] || docker image rm $images >/dev/null
 }
 
 exec 3<&0
