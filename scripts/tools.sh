@@ -31,7 +31,7 @@ unit() {
     [ -d /run/systemd ] || as_root mkdir -m 755 /run/systemd
     local systemd=()
     command -v systemd-analyze >/dev/null || systemd=(systemd)
-    debian_packages cron libfakechroot libfaketime haproxy "${systemd[@]}"
+    debian_packages busybox-static cron libfakechroot libfaketime haproxy "${systemd[@]}"
 }
 
 # An installed Chromium may be of any version, and Playwright's is not signed.

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.tools import find_file
+
 ROOT = Path(__file__).parents[2]
 HOSTNAME = os.uname().nodename
 # What the scripts may use outside of the toolbox: BusyBox and macOS have each of these.
@@ -311,6 +313,26 @@ def test_the_exit_code_of_the_toolbox_is_passed_on(make: Make, tmp_path: Path, c
         check=False,
     )
     assert done.returncode == code
+
+
+def test_busybox_is_enough_outside_of_the_toolbox(make: Make, calls: Calls, tmp_path: Path) -> None:
+    make("status", system="fedora 42")
+    busybox, bin = find_file("busybox-static", "**/bin/busybox"), tmp_path / "bin"
+    for tool in TOOLS:
+        (bin / tool).unlink()
+        (bin / tool).symlink_to(busybox)
+    (bin / "calls").unlink()
+    done = subprocess.run(
+        [bin / "sh", "scripts/toolbox.sh", "run"],
+        cwd=tmp_path / "a clone",
+        env={"PATH": str(bin), "GOALS": "status", "REASON": "a test"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "  in the toolbox: a test\n")
+    assert calls("run")[0][-1] == "status"
 
 
 def test_an_interrupted_toolbox_interrupts_make(make: Make) -> None:
