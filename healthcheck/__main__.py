@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import itertools
 import signal
 from collections.abc import Sequence
 
@@ -18,6 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Check as the arguments say; return the exit code."""
     usage = parser()
     args = usage.parse_args(argv)
+    if args.count is not None and args.every is None:
+        usage.error("--count needs --every")
     if args.url is None:
         usage.error(
             "no URL: give it as the argument or set TIMESERVICE_URL; "
@@ -32,18 +35,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         url,
         ask_reference=choose_reference(args),
         limit=args.limit,
+        samples=args.samples,
         deadline=args.deadline,
         environment=args.proxy_from_env,
     )
     if args.every is None:
         return report(run_check(), args)
+    code = 0
     with Bell() as stop:
         # A check that has begun is completed.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.ring())
-        for _ in ticks(args.every, stop):
-            report(run_check(), args)
-    return 0
+        for _ in itertools.islice(ticks(args.every, stop), args.count):
+            code = report(run_check(), args)
+        return 0 if stop.has_rung else code
 
 
 def choose_reference(args: argparse.Namespace) -> AskReference:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import sntp
 from healthcheck import __version__, reference
-from healthcheck.check import DEADLINE
+from healthcheck.check import DEADLINE, SAMPLES
 from healthcheck.output import EXIT_UNKNOWN, FORMATS
 from healthcheck.verdict import LIMIT
 
@@ -19,7 +19,8 @@ EPILOG = """exit codes:
   3  Unknown  nothing can be said: the NTP servers contradict each other; or none answers, and the
               service contradicts this machine's own clock, or that was set during the check; also
               wrong usage, and output that cannot be written
-With --every, each result is printed, and the exit code is 0 after SIGTERM or Ctrl-C.
+With --every, each result is printed. The exit code is that of the last check, and 0 after SIGTERM
+or Ctrl-C.
 With --format nagios, a clock that is not proven right or wrong is UNKNOWN (3), not CRITICAL (2).
 """
 
@@ -44,6 +45,7 @@ def parser() -> Parser:
     help_ = "the service, with or without /now (default: $TIMESERVICE_URL)"
     add("url", nargs="?", default=os.environ.get("TIMESERVICE_URL") or None, help=help_)
     add("--limit", type=seconds, default=LIMIT, help="seconds (default: 1.0)")
+    add("--samples", type=samples, default=SAMPLES, help="requests at most, 2 to 100 (default: 8)")
     add("--deadline", type=seconds, default=DEADLINE, help="seconds for everything (default: 10)")
     help_ = f"NTP server; repeatable (default: {', '.join(reference.SERVERS)})"
     add("--ntp", type=server, action="append", metavar="HOST[:PORT]", help=help_)
@@ -53,6 +55,7 @@ def parser() -> Parser:
     help_ = "write there instead; the file is always whole"
     add("--output", type=Path, metavar="FILE", help=help_)
     add("--every", type=seconds, metavar="SECONDS", help="check again and again")
+    add("--count", type=times, help="with --every: how often (default: without end)")
     help_ = "use the environment's proxies, .netrc and certificates, which are ignored otherwise"
     add("--proxy-from-env", action="store_true", help=help_)
     add("--verbose", action="store_true", help="explain the verdict, on standard error")
@@ -67,6 +70,18 @@ def seconds(text: str) -> float:
     if not 1e-9 <= float(text) < 1e6:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1,000,000 seconds")
     return float(text)
+
+
+def samples(text: str) -> int:
+    if not 2 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 2 to 100")
+    return int(text)
+
+
+def times(text: str) -> int:
+    if not 1 <= int(text) <= sys.maxsize:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of times")
+    return int(text)
 
 
 def server(text: str) -> str:

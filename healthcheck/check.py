@@ -16,7 +16,6 @@ from healthcheck.samples import Service
 from healthcheck.verdict import LIMIT, MAX_TICK, Verdict, judge
 from healthcheck.waiting import Bell, pause
 
-# At most.
 SAMPLES = 8
 # Seconds.
 DEADLINE = 10.0
@@ -50,17 +49,18 @@ def check(
     *,
     ask_reference: AskReference,
     limit: float = LIMIT,
+    samples: int = SAMPLES,
     deadline: float = DEADLINE,
     environment: bool = False,
 ) -> Result:
     """Check the service at `url`. Never raises, whatever the service or the network does.
 
-    ask_reference: measures true time. limit, deadline: in seconds.
+    ask_reference: measures true time. limit, deadline: in seconds. samples: the most, at least two.
     environment: use the proxies, .netrc and certificates that the environment names.
     """
     checked_at, start = time.time(), steady_time()
     service = Service(url, deadline=start + deadline, environment=environment)
-    run = _Run(service, limit, start)
+    run = _Run(service, limit, samples, start)
     # A silent time server must not look like a late service, so it gets half of the time.
     patience = min(reference.TIMEOUT, deadline / 2)
     # No time-out of the libraries covers a response that drips, or a DNS lookup that hangs. The
@@ -87,6 +87,7 @@ class _Run:
 
     service: Service
     limit: float
+    max_samples: int
     start: float
     samples: list[Sample] = field(default_factory=list)
     reference: Reference | None = None
@@ -142,7 +143,7 @@ class _Run:
             self.phases.setdefault("first_answer", steady_time() - self.start)
             asking.join()
             # At least two: one sample cannot show a frozen clock.
-            while len(self.samples) < SAMPLES and self._has_time_for_another():
+            while len(self.samples) < self.max_samples and self._has_time_for_another():
                 self._wait_for_tick()
                 self.samples.append(self.service.sample())
                 verdict = judge(self.reading(), self.limit)

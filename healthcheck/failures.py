@@ -7,6 +7,7 @@ import requests
 import urllib3
 
 from healthcheck.reading import Trouble
+from healthcheck.transport import TooLong
 
 LATE = "no complete response in time"
 # urllib3 lets some ValueErrors through that a malformed response causes.
@@ -22,6 +23,7 @@ CAUSES = (
     (BAD_PROXY, "proxy", "the proxy of the environment is no http:// URL"),
     (socket.gaierror, "dns", "the service's name does not resolve"),
     (ConnectionRefusedError, "refused", "the connection is refused"),
+    (TooLong, "body", "the response's headers are longer than 64 KiB"),
     (ssl.SSLCertVerificationError, "tls", "the service's certificate is not valid"),
     (ssl.SSLError, "tls", "the connection cannot be encrypted (TLS)"),
     ((TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError), "timeout", LATE),

@@ -5,6 +5,7 @@ then is never late. At the deadline the main thread cuts the connection, and the
 """
 
 import contextlib
+import http.client
 import socket
 from typing import Any, cast
 
@@ -12,6 +13,11 @@ from requests import Response
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse
 from urllib3.exceptions import InvalidChunkLength
+
+# Bytes of all headers together; http.client would take a hundred headers of that size each.
+MAX_HEADERS = 64 * 1024
+# Processing and Early Hints. http.client itself skips 100 alone.
+INTERIM = (102, 103)
 
 
 class CuttableAdapter(HTTPAdapter):
@@ -29,6 +35,8 @@ class CuttableAdapter(HTTPAdapter):
 
         # The base is urllib3's class for HTTP or for HTTPS.
         class Connection(plain):  # type: ignore[misc, valid-type]
+            response_class = _FinalResponse
+
             def _new_conn(self) -> socket.socket:
                 connection: socket.socket = super()._new_conn()
                 keep(connection)
@@ -79,6 +87,26 @@ class CuttableAdapter(HTTPAdapter):
         self._shut_down()
         for connection in self.sockets:
             connection.close()
+
+
+class TooLong(http.client.HTTPException):
+    """The headers are longer than MAX_HEADERS."""
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """A response that skips interim ones (1xx), and raises TooLong."""
+
+    def begin(self) -> None:
+        super().begin()
+        if sum(len(name) + len(value) for name, value in self.headers.items()) > MAX_HEADERS:
+            raise TooLong
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if status not in INTERIM:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
 
 
 def refuse_negative_chunks(response: HTTPResponse) -> None:

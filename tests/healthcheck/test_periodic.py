@@ -223,11 +223,22 @@ def test_the_command_checks_again_and_again_and_prints_each_verdict(
 
     monkeypatch.setattr(command, "ticks", three_ticks)
     with web(behave) as service, ntp() as server:
-        assert command.main([service.url, "--ntp", server.name, "--every", "0.05"]) == 0
+        assert command.main([service.url, "--ntp", server.name, "--every", "0.05"]) == 2
         assert server.asked == 1
     out, err = capsys.readouterr()
     assert [line.split()[0] for line in out.splitlines()] == ["OK", "Failed", "Failed"]
     assert (turns, err) == ([0.05], "")
+
+
+def test_the_command_ends_after_its_count_with_the_code_of_the_last_check() -> None:
+    errors = iter([0.0, 0.0, 5.0, 5.0])
+
+    def behave(request: Request) -> None:
+        time_service(next(errors))(request)
+
+    with web(behave) as service, ntp() as server:
+        arguments = [service.url, "--ntp", server.name, "--every", "0.05", "--count", "2"]
+        assert command.main(arguments) == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -120,10 +120,13 @@ def test_a_reference_that_hangs_is_left_behind_at_the_deadline() -> None:
 
 
 def test_a_frozen_clock_is_asked_no_more_once_it_is_proven_frozen() -> None:
-    """The third sample is the first after a pause in which a running clock must move on."""
+    """The third sample is the first after a pause in which a running clock must move on.
+
+    On a busy machine, the second one may come that late.
+    """
     result = check_server(frozen_clock())
     assert result.verdict.reason == "frozen"
-    assert len(result.reading.samples) == 3
+    assert len(result.reading.samples) in (2, 3)
 
 
 @pytest.fixture

@@ -114,9 +114,11 @@ def test_a_connection_that_begins_after_the_cut_is_cut() -> None:
     adapter.close()
 
 
-def test_continue_is_passed_over() -> None:
+@pytest.mark.parametrize("interim", ["100 Continue", "102 Processing", "103 Early Hints"])
+def test_interim_responses_are_passed_over(interim: str) -> None:
     def behave(request: Request) -> None:
-        request.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        hints = b"Link: </style.css>; rel=preload\r\n" * 3
+        request.wfile.write(f"HTTP/1.1 {interim}\r\n".encode() + hints + b"\r\n")
         request.answer({"now": rfc3339(), "instance": "i-1"})
 
     with web(behave) as server:
