@@ -130,7 +130,7 @@ unit: setup ## functions, templates, the Pulumi program
 
 # A file at a time in each process: the tests of a file share what it deploys.
 integration: setup ## gunicorn, HAProxy, the page in Chromium, permissions, scanners
-	@scripts/tools.sh unit chromium scanners evaluator
+	@scripts/tools.sh unit chromium scanners evaluator qemu-user-static
 	@$(PYTEST) --dist loadfile -m 'integration and not rehearsal'
 
 # The clones that the rehearsal and the drills deploy take these from here.
