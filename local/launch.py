@@ -10,6 +10,7 @@ from docker.types import IPAMConfig, IPAMPool, LogConfig
 
 from deployment import ROOT
 from deployment.errors import UserError
+from local.cloud.hosts import UNPRIVILEGED
 from local.containers import DEFAULT, LABEL, ZONES, Containers
 
 # The sources of the local cloud's image, besides local/cloud itself.
@@ -106,6 +107,7 @@ def start(cloud: Containers, image: str) -> bool:
     outdated = [role for role, spec in specs.items() if not _runs(cloud, role, spec)]
     if not outdated:
         return False
+    _check_powers(image)
     if "api" in outdated:
         # The API keeps everything in memory, so what was deployed through the old one is unknown.
         cloud.remove()
@@ -118,6 +120,19 @@ def start(cloud: Containers, image: str) -> bool:
     for role in outdated:
         _start(cloud, role, specs[role])
     return True
+
+
+def _check_powers(image: str) -> None:
+    """Raise UserError if the engine refuses what hosts need, with which none would start."""
+    for powers in (["--privileged"], UNPRIVILEGED):
+        command = ["docker", "run", "--rm", *powers, "--entrypoint=true", "--network=none", image]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode == 0:
+            return
+    raise UserError(
+        "this Docker engine refuses privileged containers, and each host is one: "
+        f"{result.stderr.strip()}"
+    )
 
 
 def _runs(cloud: Containers, role: str, spec: Spec) -> bool:

@@ -19,11 +19,13 @@ from deployment.settings import Settings
 from deployment.template import read_all
 from local.api import ACCOUNT_ROOT, Credentials
 from local.deployer import Deployer
+from local.limits import check_limits
 from local.project import PROJECT, STACK, configuration
 
 
 def check(overrides: dict[str, str]) -> Settings:
     """Return the settings of make up. Raises UserError, also for a template that is none."""
+    check_limits()
     # A budget comes first: to add the address that it needs would not help here.
     budget = configuration(overrides)[f"{PROJECT['name']}:budget"]
     if budget != "0":

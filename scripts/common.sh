@@ -60,8 +60,10 @@ step() {
     if [ "$status" != 0 ]; then
         printf '  %-58s failed\n\n' "$text"
         tail -n +$((before + 1)) "$LOG" | tail -n 15 >&2
-        if tail -n +$((before + 1)) "$LOG" | grep -q 'No space left on device'; then
-            hint=" The disk is full: free 4 GB of it, and try again."
+        if tail -n +$((before + 1)) "$LOG" | grep -qi 'no space left on device'; then
+            hint=" A disk is full, this clone's or Docker's: free 4 GB, and try again."
+        elif tail -n +$((before + 1)) "$LOG" | grep -qE '\b(401|403|407) |Forbidden|Unauthorized'; then
+            hint=" A server refuses. Its address is above: correct pip's index-url, the proxy, or their credentials."
         elif tail -n +$((before + 1)) "$LOG" | grep -qiE 'connect|resolv|timed out|fetch'; then
             hint=" If it was the network, try again: what is done stays done."
         fi

@@ -3,7 +3,20 @@
 # installs Debian's docker.io. With --installed, exits with 3 instead of installing.
 source "$(dirname "$0")/common.sh"
 
-answers() { as_docker docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+# answers: whether an engine does. Ends the script if it is one that cannot be used.
+answers() {
+    local reply
+    if ! reply=$(as_docker docker version --format '{{.Server.APIVersion}} {{range .Server.Components}}{{.Name}} {{end}}' 2>&1); then
+        [[ $reply != *"client version"* ]] || die "the docker client and the engine do not fit: ${reply##*: }. Update the older one."
+        return 1
+    fi
+    reply=${reply##*$'\n'} # after warnings
+    [[ $reply != *Podman* ]] || die "Podman answers here, and hosts need an engine of Docker's: install docker.io, and unset DOCKER_HOST."
+    [ "$(printf '%s\n' 1.41 "${reply%% *}" | sort -V | head -n 1)" = 1.41 ] ||
+        die "this Docker engine is too old (API ${reply%% *}): hosts need Docker 20.10 or later."
+    [[ $(as_docker docker info --format '{{.SecurityOptions}}' 2>/dev/null) != *rootless* ]] ||
+        die "this Docker engine is rootless, and hosts need one that runs as root: unset DOCKER_HOST; docker context use default"
+}
 
 wait_for_answer() {
     for _ in {1..150}; do

@@ -17,8 +17,48 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_an_engine_that_answers_is_used_without_a_word(run: Run) -> None:
-    done = run("scripts/engine.sh", docker="exit 0", dockerd="exit 1", sudo='exec "$@"')
+    done = run("scripts/engine.sh", docker="echo 1.41", dockerd="exit 1")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("docker", "complaint"),
+    [
+        ("echo 1.40 Engine", "this Docker engine is too old (API 1.40): hosts need Docker 20.10"),
+        ("echo 5.4 Podman Engine", "Podman answers here"),
+        ('[ "$1" = info ] && echo name=rootless || echo 1.41', "this Docker engine is rootless"),
+        (
+            "echo 'Error: client version 1.52 is too new. Maximum is 1.41' >&2; exit 1",
+            "do not fit: client version 1.52 is too new. Maximum is 1.41",
+        ),
+    ],
+)
+def test_an_engine_that_cannot_be_used_is_refused_and_none_is_installed(
+    docker: str, complaint: str, run: Run
+) -> None:
+    done = run("scripts/engine.sh", docker=docker, dockerd="exit 1")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert complaint in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("output", "hint"),
+    [
+        ("cp: write error: No space left on device", "A disk is full, this clone's or Docker's"),
+        ("docker: no space left on device.", "A disk is full, this clone's or Docker's"),
+        ("HTTP status client error (403 Forbidden) for url", "A server refuses"),
+        ("ERROR: 401 Client Error: Unauthorized", "A server refuses"),
+        ("Temporary failure resolving 'deb.debian.org'", "If it was the network, try again"),
+        ("syntax error at line 403", "build/log.\n"),
+    ],
+)
+def test_a_step_that_fails_names_what_to_look_at(output: str, hint: str, run: Run) -> None:
+    done = run(
+        *source('work() { echo "$TEXT"; false; }; step it work'), environment={"TEXT": output}
+    )
+    assert done.returncode == 1
+    assert hint in done.stderr
 
 
 def test_no_engine_is_installed_where_none_shall_be(run: Run) -> None:
