@@ -308,3 +308,17 @@ def test_a_slow_step_counts_the_seconds_on_a_terminal(run: Run, clone: Path) -> 
         printed = lines.readline().decode()
     assert [" ".join(text.split()) for text in printed.split("\r")[:2]] == ["slow 0 s", "slow 1 s"]
     assert printed.endswith(" s\r\n")
+
+
+def test_the_proxy_of_apt_is_mmdebstrap_s_too(run: Run, clone: Path) -> None:
+    tool = clone / "build/debian/mmdebstrap/usr/bin/mmdebstrap"
+    tool.parent.mkdir(parents=True)
+    tool.write_text("#!/bin/bash\nprintf '%s\\n' \"$@\"\n")
+    tool.chmod(0o755)
+    config = '[ "$3" != Acquire::http::Proxy ] || echo "proxy=\'http://proxy:3142\'"'
+    stubs = {"apt-get": "exit 1", "apt-config": config, "unshare": "exit 1", "id": "echo 0"}
+    done = run("scripts/debian.sh", "made.tar", "--variant=extract", **stubs)
+    assert done.returncode == 0, done.stderr
+    options = (clone / "made.tar").read_text().splitlines()
+    assert '--aptopt=Acquire::http::Proxy "http://proxy:3142"' in options
+    assert [option for option in options if "https" in option] == []
