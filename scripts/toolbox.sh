@@ -39,8 +39,8 @@ find_reason() {
     for tool in bash python3 apt-get $sudo; do
         command -v "$tool" >/dev/null || { echo "no $tool is installed" && return; }
     done
-    # Without an engine, make up installs one.
-    engine=$(docker info --format '{{.Name}}' 2>/dev/null) || return 0
+    # Without an engine, make up installs one. Some clients then print nothing and succeed.
+    engine=$(docker info --format '{{.Name}}' 2>/dev/null) && [ -n "$engine" ] || return 0
     [ "$engine" = "$(uname -n)" ] || { echo "the Docker engine runs on $engine" && return; }
     # Python ignores docker's contexts.
     endpoint=$(find_endpoint)
@@ -138,7 +138,8 @@ inside() {
     [ -e "$handover" ] || die "the engine's machine has another clone at $ROOT: run make there"
     [ ! -s "$handover" ] || cat "$handover" >/etc/ssl/certs/ca-certificates.crt
     [ "$uid" != 0 ] || exec make "$@"
-    echo "user:x:$uid:$gid::/home/user:/bin/bash" >>/etc/passwd
+    # sudo wants the user, and for an x an entry in /etc/shadow too.
+    echo "user:*:$uid:$gid::/home/user:/bin/bash" >>/etc/passwd
     install --directory --owner "$uid" --group "$gid" /home/user
     exec setpriv --reuid "$uid" --regid "$gid" --groups "$gid,$(stat -c %g "$SOCKET")" env HOME=/home/user make "$@"
 }
