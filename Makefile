@@ -133,12 +133,13 @@ integration: setup ## gunicorn, HAProxy, the page in Chromium, permissions, scan
 	@scripts/tools.sh unit chromium scanners evaluator qemu-user-static
 	@$(PYTEST) --dist loadfile -m 'integration and not rehearsal'
 
-# The clones that the rehearsal and the drills deploy take these from here.
+# The clones that the rehearsal and the drills deploy take these from here. The rehearsal keeps no
+# cache, because that would belong to root. It mostly waits, so its groups run side by side.
 BUILD_ALL := scripts/engine.sh && scripts/build.sh
 rehearsal: setup ## deploy, use, release, break and remove it, beside what is up
 	@$(BUILD_ALL)
 	@scripts/tools.sh chromium
-	@$(SUDO) $(PYTHON) -m pytest -q -p no:cacheprovider -m rehearsal # no cache that belongs to root
+	@$(SUDO) $(PYTHON) -m pytest -q -p no:cacheprovider --numprocesses 3 tests/rehearsal
 
 drill: setup ## break it in every way that it must survive; make drill NAME: in one way
 	@$(PYTHON) -m drills --check $$DRILLS

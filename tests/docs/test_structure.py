@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 from pathlib import Path
 
@@ -71,3 +72,14 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     packages = {".".join(path.parts[:-1]) for path in list_files("*/__init__.py")}
     imports = {module: names - packages for module, names in find_imports().items()}
     list(graphlib.TopologicalSorter(imports).static_order())
+
+
+def test_make_rehearsal_runs_every_rehearsal() -> None:
+    """It runs a folder: to look for rehearsals in all tests takes a while."""
+    elsewhere = [
+        path
+        for path in list_files("tests/*.py")
+        if path.parts[1] != "rehearsal"
+        and re.search("^(pytestmark|@).*mark.rehearsal", (ROOT / path).read_text(), re.MULTILINE)
+    ]
+    assert elsewhere == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +17,12 @@ from deployment import ROOT
 from drills.clone import Clone
 from drills.load import Request
 from local.project import DEPLOYMENT
+from tests.support.waiting import PATIENCE, wait_until
 
-# One for each clone: a rehearsal in another one, or a deployment that is up, is not disturbed, and
-# what a rehearsal of this one has left behind is found.
-NAME = f"rehearsal-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+# One for each clone and process: a rehearsal in another one, or a deployment that is up, is not
+# disturbed, and what a rehearsal of this one has left behind is found.
+PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")
+NAME = f"rehearsal-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}{PROCESS}"
 LABEL: Any = {"label": f"timeservice.deployment={NAME}"}
 
 
@@ -77,15 +78,14 @@ def kill_make(
     said = ""
     while at not in said and (word := running.stdout.read(1)):
         said += word
-    deadline = time.monotonic() + 60
-    while not until() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    (os.kill if alone else os.killpg)(running.pid, signal.SIGKILL)
-    running.stdout.close()
-    running.wait()
-    print(said)
-    assert at in said
-    assert time.monotonic() < deadline
+    try:
+        assert at in said
+        wait_until(until)
+    finally:
+        (os.kill if alone else os.killpg)(running.pid, signal.SIGKILL)
+        running.stdout.close()
+        running.wait()
+        print(said)
 
 
 def versions(requests: list[Request]) -> set[str]:
@@ -93,4 +93,4 @@ def versions(requests: list[Request]) -> set[str]:
 
 
 def release(clone: Clone) -> str:
-    return str(requests.get(f"{clone.url}/now", timeout=5).json()["version"])
+    return str(requests.get(f"{clone.url}/now", timeout=PATIENCE).json()["version"])

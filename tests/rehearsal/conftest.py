@@ -1,16 +1,35 @@
-"""One deployment for all rehearsals: the files are played in the order of their names, from up to
-down."""
+"""The rehearsal mostly waits, so its files run side by side in three groups.
+
+The number in a file's name says which. Each group has a process with a clone and a deployment of
+its own, and runs in the order of the names. In a single process, all files share one deployment.
+"""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from drills.clone import Clone
 from local.containers import Containers
 from tests.rehearsal.cloud import NAME
+
+
+def find_group(path: str) -> str:
+    """Return "2" for files that use a deployment, "4" for those that break it, "" for others."""
+    number = Path(path).name.removeprefix("test_")[0]
+    return number if number in "24" else ""
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Send each group to a process."""
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = lambda test: find_group(test.partition("::")[0])
+    return scheduler
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +51,13 @@ def clone(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> Iterator
     finally:
         clone.make("down")
         shutil.rmtree(clone.folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deployment(clone: Clone, request: pytest.FixtureRequest) -> None:
+    """Deploy the clone before tests that expect it. Those of the first group do it themselves."""
+    if find_group(request.path.name) and not Containers(NAME).is_running("balancer"):
+        assert clone.make("up").status == 0
 
 
 @pytest.fixture(autouse=True)
