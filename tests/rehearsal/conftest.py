@@ -53,11 +53,18 @@ def clone(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> Iterator
         shutil.rmtree(clone.folder)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def deployment(clone: Clone, request: pytest.FixtureRequest) -> None:
-    """Deploy the clone before tests that expect it. Those of the first group do it themselves."""
-    if find_group(request.path.name) and not Containers(NAME).is_running("balancer"):
+@pytest.fixture(scope="session")
+def deployment(clone: Clone) -> None:
+    """Deploy the clone, unless a test before did."""
+    if not Containers(NAME).is_running("balancer"):
         assert clone.make("up").status == 0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deploy_first(request: pytest.FixtureRequest) -> None:
+    """Let tests find a deployment that is up, but for the group that deploys itself."""
+    if find_group(request.path.name):
+        request.getfixturevalue("deployment")
 
 
 @pytest.fixture(autouse=True)

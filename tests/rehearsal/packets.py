@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Thread
 
-PATIENCE = 2.0  # seconds
+PATIENCE = 5.0  # seconds
 TCP, UDP = (53, 443, 8443), (53, 123, 8443)  # what the Internet answers on
 ADDRESS = "192.0.2.53"  # of every name that it is asked for
 
@@ -90,7 +90,7 @@ def serve(addresses: list[str]) -> None:
 def _bound(kind: str, address: str, port: int) -> socket.socket:
     made = _socket(kind, address)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while True:
         try:
             made.bind((address, port))
@@ -133,6 +133,6 @@ def main(command: str, *arguments: str) -> None:
 
 if __name__ == "__main__":
     os.environ["RES_OPTIONS"] = (
-        "timeout:3 attempts:1"  # for names, by resolv.conf(5); else it is ten seconds
+        "timeout:5 attempts:1"  # for names, by resolv.conf(5); else it is ten seconds
     )
     main(*sys.argv[1:])

@@ -200,7 +200,7 @@ with ThreadPoolExecutor(len(places)) as pool:
 BOMB = """
 import os, signal, time
 forked, refused, end = 0, "nothing", time.monotonic() + 3
-while forked < 150 and time.monotonic() < end:
+while forked < 150 and (refused == "nothing" or time.monotonic() < end):
     try:
         if os.fork() == 0:
             signal.alarm(4)

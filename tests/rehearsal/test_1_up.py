@@ -13,6 +13,7 @@ import requests
 from drills.clone import Clone
 from healthcheck.__main__ import main as healthcheck
 from tests.rehearsal.cloud import LABEL, hosts
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.rehearsal
 
@@ -42,7 +43,7 @@ def test_up_again_changes_nothing_and_says_so(clone: Clone, engine: docker.Docke
 
 
 def test_both_hosts_answer_through_the_balancer(clone: Clone, engine: docker.DockerClient) -> None:
-    answers = [requests.get(f"{clone.url}/now", timeout=5).json() for _ in range(40)]
+    answers = [requests.get(f"{clone.url}/now", timeout=PATIENCE).json() for _ in range(40)]
     assert {answer["instance"] for answer in answers} == {
         host.labels["timeservice.instance"] for host in hosts(engine)
     }
@@ -70,7 +71,7 @@ def test_only_the_page_and_now_are_public(clone: Clone, path: str, status: int) 
     request = requests.Request("GET", clone.url).prepare()
     request.url = clone.url + path  # as it stands: requests would tidy it up
     with requests.Session() as session:
-        assert session.send(request, timeout=5).status_code == status
+        assert session.send(request, timeout=PATIENCE).status_code == status
 
 
 def test_status_tells_the_stacks_and_the_hosts(clone: Clone) -> None:

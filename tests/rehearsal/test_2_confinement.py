@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import docker
@@ -33,6 +33,7 @@ from tests.rehearsal.probes import (
     SMALL_HOGS,
     Probe,
 )
+from tests.support.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.rehearsal
 
@@ -67,15 +68,6 @@ def inspect_container(host: Container, what: str) -> str:
 def python(host: Container, code: str, container: str = "timeservice") -> tuple[int, str]:
     """Run it in that container, by the one program that is there."""
     return run(host, "docker", "exec", container, PYTHON, "-c", code)
-
-
-def until(condition: Callable[[], object], seconds: float) -> float:
-    """Wait for it; returns how long that took."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < seconds, f"not within {seconds} s"
-        time.sleep(0.2)
-    return time.monotonic() - start
 
 
 ALL = (
@@ -209,7 +201,9 @@ def attack(clone: Clone, host: Container, code: str) -> Attacked:
     started = inspect_container(host, "{{.State.StartedAt}}")
     with load.run_load(f"{clone.url}/now", 20) as running:
         status, output = python(host, code)
-        ill = until(lambda: healthy(host), 60)
+        ended = time.monotonic()
+        wait_until(lambda: healthy(host))
+        ill = time.monotonic() - ended
         time.sleep(1)
     same = inspect_container(host, "{{.State.StartedAt}}") == started
     done = Attacked(f"{status} {output.strip()}", running.requests, ill, same)
@@ -265,5 +259,7 @@ def test_after_all_that_the_deployment_is_as_it_was(
 ) -> None:
     assert all(healthy(host) for host in hosts(engine))
     assert python(host, "import os; print(*os.listdir('/dev/shm'))") == (0, "\n")  # nothing is left
-    answers = {requests.get(f"{clone.url}/now", timeout=5).json()["instance"] for _ in range(20)}
+    answers = {
+        requests.get(f"{clone.url}/now", timeout=PATIENCE).json()["instance"] for _ in range(20)
+    }
     assert answers == {host.labels["timeservice.instance"] for host in hosts(engine)}

@@ -24,6 +24,7 @@ from local import identity, program
 from local.api import Credentials
 from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.signals import hosts_signal
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.rehearsal
 Run = Callable[..., dict[str, Any]]
@@ -39,7 +40,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 @pytest.fixture
 def deployer(emulator: Emulator) -> tuple[Credentials, str]:
     """In an account with nothing in it."""
-    requests.post(f"{emulator.url}/_ministack/reset", timeout=30).raise_for_status()
+    requests.post(f"{emulator.url}/_ministack/reset", timeout=PATIENCE).raise_for_status()
     return identity.assume_deployer(emulator.url)
 
 

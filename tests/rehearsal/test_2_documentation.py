@@ -17,6 +17,7 @@ from drills.clone import Clone
 from tests.rehearsal.cloud import NAME
 from tests.support.documented import Command, list_all_commands, remove_figures
 from tests.support.documented_runs import find_other_test, needs_systemd
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.rehearsal
 
@@ -83,12 +84,12 @@ def test_a_command_works_and_prints_what_stands_there(clone: Clone, command: Com
     running = start(command.text, clone)
     assert running.stdout
     if GOES_ON.search(command.text) and "--detach" not in command.text:
-        late = threading.Timer(60, os.killpg, (running.pid, signal.SIGKILL))
+        late = threading.Timer(PATIENCE, os.killpg, (running.pid, signal.SIGKILL))
         late.start()
         first = running.stdout.readline()
         late.cancel()
         os.killpg(running.pid, signal.SIGINT)
-        rest, _ = running.communicate(timeout=60)
+        rest, _ = running.communicate(timeout=PATIENCE)
         assert first.strip(), rest
         assert running.returncode in (0, 130, -signal.SIGINT)
         return

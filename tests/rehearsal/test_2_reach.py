@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from docker.types import IPAMConfig, IPAMPool
 from drills.clone import Clone
 from tests.rehearsal import packets
 from tests.rehearsal.cloud import LABEL, NAME, aws, hosts, run
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.rehearsal
 
@@ -101,10 +101,7 @@ def internet(engine: docker.DockerClient, start: Start) -> Iterator[Internet]:
         start(network=network.name)
         command = ["python3", "-c", PACKETS, "serve", ipv4, *([ipv6] if ipv6 else [])]
         server = start(*command, network_mode="host")
-        deadline = time.monotonic() + 15
-        while b"ready" not in server.logs():
-            assert time.monotonic() < deadline, server.logs().decode()
-            time.sleep(0.1)
+        wait_until(lambda: b"ready" in server.logs(), server.logs)
         yield Internet(str(network.name), ipv4, ipv6)
     finally:
         network.reload()
@@ -168,7 +165,7 @@ def test_a_host_is_reached_by_the_balancer_alone(
     balancer = engine.containers.get(f"{NAME}-balancer")
     host, other = hosts(engine)
     url = f"http://{address(host, host.labels['timeservice.zone'])}/now"
-    ask = ("curl", "-s", "-m", "3", url)
+    ask = ("curl", "-s", "-m", "5", url)
     assert host.labels["timeservice.instance"] in run(balancer, *ask)[1]
     for container in (visitor, outsider, other):
         assert host.labels["timeservice.instance"] not in run(container, *ask)[1]

@@ -13,6 +13,7 @@ from drills import load
 from drills.clone import Clone
 from drills.outcome import failures
 from tests.rehearsal.cloud import hosts, release, stacks, versions
+from tests.support.waiting import PATIENCE, wait_until
 
 RATE = 50.0  # requests per second
 
@@ -27,21 +28,15 @@ def first(clone: Clone) -> str:
 
 def test_a_changed_rule_of_the_balancer_holds_at_once_and_loses_nothing(clone: Clone) -> None:
     def health() -> int:
-        return requests.get(f"{clone.url}/health", timeout=5).status_code
-
-    def until(status: int) -> None:
-        deadline = time.monotonic() + 10
-        while health() != status and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert health() == status
+        return requests.get(f"{clone.url}/health", timeout=PATIENCE).status_code
 
     with load.run_load(f"{clone.url}/now", RATE) as running:
         clone.replace("cfn/balancer.yaml", "Values: [/, /now]", "Values: [/, /now, /health]")
         assert clone.make("up").status == 0
-        until(200)
+        wait_until(lambda: health() == 200)
         clone.replace("cfn/balancer.yaml", "Values: [/, /now, /health]", "Values: [/, /now]")
         assert clone.make("up").status == 0
-        until(404)
+        wait_until(lambda: health() == 404)
     assert failures(running.requests) == []
 
 
@@ -52,7 +47,7 @@ def test_a_busy_port_leaves_alone_what_is_up(clone: Clone) -> None:
         done = clone.make("up", PORT=str(taken.getsockname()[1]))
     assert done.status != 0
     assert "choose another" in done.output
-    assert requests.get(f"{clone.url}/now", timeout=5).status_code == 200
+    assert requests.get(f"{clone.url}/now", timeout=PATIENCE).status_code == 200
 
 
 def test_a_release_under_steady_requests_loses_none(
@@ -70,7 +65,7 @@ def test_a_release_under_steady_requests_loses_none(
     assert [stack for stack in stacks(engine) if stack.startswith("hosts")] == [
         f"hosts-{release(clone)}"
     ]
-    assert "<title>Time</title>" in requests.get(clone.url, timeout=5).text
+    assert "<title>Time</title>" in requests.get(clone.url, timeout=PATIENCE).text
 
 
 def test_a_broken_release_rolls_back_and_tells_why(

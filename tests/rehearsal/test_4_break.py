@@ -12,6 +12,7 @@ from drills.clone import Clone
 from drills.runner import DRILLS, run_drill
 from healthcheck.__main__ import main as healthcheck
 from tests.rehearsal.cloud import NAME, aws
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.rehearsal
 
@@ -39,7 +40,7 @@ def test_the_alarm_fires_when_the_service_stops_and_recovers_with_it(
 
 def await_alarm(engine: docker.DockerClient, state: str) -> None:
     """The check runs each minute, and the alarm looks at two of them."""
-    cloudwatch, deadline = aws(engine, "cloudwatch"), time.monotonic() + 300
+    cloudwatch, deadline = aws(engine, "cloudwatch"), time.monotonic() + 900
     while time.monotonic() < deadline:
         found = cloudwatch.describe_alarms()["MetricAlarms"]
         (alarm,) = (candidate for candidate in found if candidate["MetricName"] == "Healthy")
@@ -58,4 +59,4 @@ def test_up_restores_a_cloud_whose_api_has_lost_everything(
     done = clone.make("up")
     assert done.status == 0
     assert "Up after" in done.output
-    assert requests.get(f"{clone.url}/now", timeout=5).status_code == 200
+    assert requests.get(f"{clone.url}/now", timeout=PATIENCE).status_code == 200

@@ -14,6 +14,7 @@ import requests
 
 from drills.clone import Clone
 from tests.rehearsal.cloud import LABEL, NAME, hosts, kill_make
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.rehearsal
 
@@ -76,7 +77,7 @@ def test_down_deletes_through_the_api_and_leaves_nothing_and_again_does_nothing(
     rules = subprocess.run(save, capture_output=True, text=True, check=True).stdout
     assert not [bridge for bridge in bridges if bridge in rules]
     with pytest.raises(requests.ConnectionError):
-        requests.get(clone.url, timeout=5)
+        requests.get(clone.url, timeout=PATIENCE)
     done = clone.make("down")
     assert done.status == 0
     assert "Nothing to do" in done.output
