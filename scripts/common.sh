@@ -198,9 +198,10 @@ list_needed() {
 digest() { cat "$@" | sha256sum | cut -c 1-12; }
 
 # find_stamp: the file that marks .venv as current: for these locks, this Python, and this folder.
+# The clones of drills have a link to it.
 find_stamp() {
     local python
-    python=$(.venv/bin/python -c 'import sys; print(sys.version, sys.base_prefix, sys.prefix)' 2>/dev/null) || python=none
+    python=$(.venv/bin/python -c 'import os, sys; print(sys.version, sys.base_prefix, os.path.realpath(sys.prefix))' 2>/dev/null) || python=none
     echo ".venv/$({ cat uv.lock scripts/uv.txt && echo "$python"; } | sha256sum | cut -c 1-12)"
 }
 

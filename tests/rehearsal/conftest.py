@@ -56,7 +56,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory, said: list[str]) -> Iterator
 @pytest.fixture(scope="session")
 def deployment(clone: Clone) -> None:
     """Deploy the clone, unless a test before did."""
-    if not Containers(NAME).is_running("balancer"):
+    if not Containers(NAME).get_running("balancer"):
         assert clone.make("up").status == 0
 
 
