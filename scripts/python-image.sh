@@ -40,9 +40,9 @@ make_context() {
     shopt -s nullglob
     cp --parents sntp.py "$folder"/{,*/}*.{py,html,css,js} "$app"
     cp "$folder/Dockerfile" "$context"
-    # The service runs as another user, so a umask of whoever made this clone must not count.
-    chmod -R u=rwX,go=rX "$context"
     compile
+    # The image's user reads all of it, whatever the umask of this clone's user is.
+    chmod -R u=rwX,go=rX "$context"
     cp "$BUILD/base-$architecture.tar" "$context/base.tar"
 }
 
