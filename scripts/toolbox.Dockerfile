@@ -6,8 +6,8 @@ SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # A line for each package shows that it moves.
 RUN apt-get update -qq; \
     DEBIAN_FRONTEND=noninteractive apt-get install -qq -o Dpkg::Use-Pty=0 --no-install-recommends \
-        ca-certificates curl docker-cli git iproute2 iptables make mmdebstrap mount openssl procps python3 \
-        python3-venv sudo tini | grep --line-buffered ^Unpacking; \
+        ca-certificates curl docker-cli git iproute2 iptables libatomic1 make mmdebstrap mount openssl procps \
+        python3 python3-venv sudo tini | grep --line-buffered ^Unpacking; \
     rm -rf /var/lib/apt/lists/*
 # The user is whoever owns the clone.
 RUN echo 'ALL ALL=(ALL:ALL) NOPASSWD:SETENV: ALL' >/etc/sudoers.d/toolbox; git config --system safe.directory '*'
