@@ -131,7 +131,7 @@ def test_plain_http_is_refused_by_the_bucket(engine: docker.DockerClient) -> Non
 # The function
 
 
-def test_the_candidateacts_in_its_role_and_writes_its_metrics(engine: docker.DockerClient) -> None:
+def test_the_function_acts_in_its_role_and_writes_its_metrics(engine: docker.DockerClient) -> None:
     functions = aws(engine, "lambda").list_functions()["Functions"]
     (function,) = (
         candidate for candidate in functions if "healthcheck" in candidate["FunctionName"]
@@ -169,14 +169,14 @@ def as_function(engine: docker.DockerClient) -> Iterator[api.Credentials]:
 
 
 @pytest.mark.parametrize("action", TRIES)
-def test_the_candidates_role_is_of_no_use_elsewhere(
+def test_the_functions_role_is_of_no_use_elsewhere(
     engine: docker.DockerClient, as_function: api.Credentials, action: str
 ) -> None:
     answer = get_refusal(as_function, endpoint(engine), action)
     assert f"is not authorized to perform: {action}" in answer
 
 
-def test_the_candidates_role_writes_its_metrics(
+def test_the_functions_role_writes_its_metrics(
     engine: docker.DockerClient, as_function: api.Credentials
 ) -> None:
     """What denies everything would pass the test before."""

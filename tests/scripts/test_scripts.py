@@ -204,6 +204,7 @@ def test_what_tests_use_of_debian_s_is_unpacked_with_what_it_needs_and_only_once
     assert archives == {
         f"build/debian/{name}/{name}_1_amd64.deb"
         for name in (
+            "busybox-static",
             "cron",
             "haproxy",
             "libfakechroot",
