@@ -57,10 +57,11 @@ def deploy(
     (tmp_path / "image").write_bytes(b"an image")
 
     def deploy(image: str = "1" * 12, status: str = "SUCCESS") -> dict[str, Any]:
-        digests = {"image": image, "package": "2" * 12}
-        monkeypatch.setattr(
-            deployment.release, "archive", lambda kind: Archive(tmp_path / kind, digests[kind])
-        )
+        archives = {
+            "image-x86_64": Archive(tmp_path / "image", image),
+            "package": Archive(tmp_path / "package", "2" * 12),
+        }
+        monkeypatch.setattr(deployment.release, "archive", archives.__getitem__)
         with hosts_signal(emulator, status):
             credentials, boundary = deployer
             settings = {"permissionsBoundary": boundary}

@@ -43,7 +43,7 @@ def test_leftovers_of_what_is_up_are_all_of_it(clone: Clone) -> None:
     )
     for line in (
         f"container {NAME}-api: ",
-        "cloudformation:stack timeservice-local-artifacts (",
+        "cloudformation:stack timeservice-local-artifacts: ",
         "ec2:vpc vpc-",
         "s3:bucket timeservice-",
     ):
@@ -139,7 +139,7 @@ def test_a_build_of_an_image_that_is_killed_leaves_no_trace_outside_of_the_clone
 
     before = set(Path(tempfile.gettempdir()).glob("mmdebstrap*"))
     (clone.folder / "build/cloud-base.tar").unlink()
-    kill_make(clone, "up", "base from Debian packages", until=list_unpacked)
+    kill_make(clone, "up", "local cloud's image", until=list_unpacked)
     assert list_unpacked() != []
     assert clone.make("down").status == 0
     assert list_unpacked() == []
