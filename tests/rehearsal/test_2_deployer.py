@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 import requests
-from botocore.exceptions import ClientError
 
 import deployment.release
 from deployment.release import Archive
 from local import identity, program
 from local.api import Credentials
+from local.deployer import REFUSALS
 from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.signals import hosts_signal
 from tests.support.waiting import PATIENCE
@@ -99,7 +99,7 @@ def without(emulator: Emulator, action: str) -> None:
 )
 def test_nothing_is_deployed_without(emulator: Emulator, deploy: Run, action: str) -> None:
     without(emulator, action)
-    with pytest.raises(ClientError, match=f"not authorized to perform: {action} "):
+    with pytest.raises(REFUSALS, match=f"not authorized to perform: {action} "):
         deploy()
 
 
@@ -109,13 +109,13 @@ def test_nothing_is_deployed_without(emulator: Emulator, deploy: Run, action: st
 def test_nothing_is_released_without(emulator: Emulator, deploy: Run, action: str) -> None:
     deploy()
     without(emulator, action)
-    with pytest.raises(ClientError, match=f"not authorized to perform: {action} "):
+    with pytest.raises(REFUSALS, match=f"not authorized to perform: {action} "):
         deploy("3" * 12)
 
 
 def test_a_failure_is_not_explained_without(emulator: Emulator, deploy: Run) -> None:
     without(emulator, action := "cloudformation:DescribeStackEvents")
-    with pytest.raises(ClientError, match=f"not authorized to perform: {action} "):
+    with pytest.raises(REFUSALS, match=f"not authorized to perform: {action} "):
         deploy(status="FAILURE")
 
 
@@ -145,5 +145,5 @@ def test_nothing_is_deployed_without_the_statement(
         statement for statement in document["Statement"] if statement["Sid"] != sid
     ]
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
-    with pytest.raises(ClientError, match=f"not authorized to perform: {action}"):
+    with pytest.raises(REFUSALS, match=f"not authorized to perform: {action}"):
         deploy()
