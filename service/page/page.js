@@ -7,14 +7,15 @@
 const BURST = 8; // first requests
 const ROUND = 16; // most requests of a round; with more hosts, one for each, up to twice as many
 // A host is missing after GONE responses of others, times the number of hosts: with hosts in random
-// order, chance does that once in e^12.
+// order, chance does that once in e^12. After SUSPECT, the next round comes sooner.
+const SUSPECT = 8;
 const GONE = 12;
 const PERIOD = 10_000; // between rounds, while the page is visible
 const TIMEOUT = 3_000; // of a request
+const LONGEST_PAUSE = 30_000; // between rounds that fail
+const LOST = 60_000; // after which a silent host is forgotten, if two others respond
 const DRIFT = 100e-6; // of the crystal of a computer or a host, at most
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
+const DAY = 86_400_000;
 const UNCHECKED = 1_000; // error of a host that has not measured its clock: the service's promise
 const JITTER = 50; // by which correct responses may differ; the service has the same figure
 const RESOLUTION = resolution(() => performance.now());
@@ -47,12 +48,12 @@ function widen({ lo, hi, at }, mono) {
   return { lo: lo - drift, hi: hi + drift, at: mono };
 }
 
-/* Return the intersection with a sample; if there is none, the sample. */
+/* Return the intersection with a sample. If there is none, return the sample; `gap` is between. */
 function narrow(known, sample) {
-  const old = widen(known ?? sample, sample.at);
+  const old = known ? widen(known, sample.at) : sample;
   const lo = Math.max(old.lo, sample.lo);
   const hi = Math.min(old.hi, sample.hi);
-  return lo <= hi ? { lo, hi, at: sample.at } : sample;
+  return lo <= hi ? { lo, hi, at: sample.at, gap: 0 } : { ...sample, gap: lo - hi };
 }
 
 /* Return the intersection of the hosts' intervals; if there is none, their span. */
@@ -67,14 +68,22 @@ function combine(intervals, mono) {
 const middle = ({ lo, hi }) => (lo + hi) / 2;
 const halfWidth = ({ lo, hi }) => (hi - lo) / 2;
 
-/* Return "1.2 ms", "12 ms", "0.34 s", "2.1 min", "1.5 h" or "3.2 days". */
+/* Return "1.2 ms", "12 ms", "0.34 s", "2 min 5 s" or "1 day 4 h", with non-breaking spaces. */
 function duration(ms, whole = Math.round) {
   if (ms < 10) return `${(whole(ms * 10) / 10).toFixed(1)}\u00a0ms`;
   if (ms < 100) return `${whole(ms)}\u00a0ms`;
-  if (ms < MINUTE) return `${(whole(ms / 10) / 100).toFixed(2)}\u00a0s`;
-  const units = [["days", DAY], ["h", HOUR], ["min", MINUTE]];
-  const [unit, size] = units.find(([, size]) => ms >= size);
-  return `${(whole((10 * ms) / size) / 10).toFixed(1)}\u00a0${unit}`;
+  if (ms < 60_000) return `${(whole(ms / 10) / 100).toFixed(2)}\u00a0s`;
+  // [large unit, small unit, ms in a small unit, small in a large one, small ones in the next row]
+  const units = [
+    ["min", "s", 1_000, 60, 3_600],
+    ["h", "min", 60_000, 60, 1_440],
+    ["days", "h", 3_600_000, 24, Infinity],
+  ];
+  const [large, small, size, ratio] = units.find((unit) => whole(ms / unit[2]) < unit[4]);
+  const count = whole(ms / size);
+  const larges = Math.floor(count / ratio);
+  const name = larges === 1 ? large.replace("days", "day") : large;
+  return [larges, name, count % ratio, small].join("\u00a0");
 }
 
 const plusMinus = (bound) => `±${duration(bound, Math.ceil)}`; // rounded up
@@ -95,9 +104,10 @@ function verdict(offset, bound) {
 
 const $ = (id) => document.getElementById(id);
 const STATES = JSON.parse($("states").textContent); // state of a host's clock: [level, reason]
-// instance -> {zone, version, clock, interval, seen, took, passed, missing}
-// passed: responses of others since its own
+// instance -> {zone, version, clock, interval, seen, took, passed, missing, doubted,
+// contradiction}; passed: responses of others since its own
 const hosts = new Map();
+let trouble = ""; // of the newest request that failed
 let responses = 0; // in the last round
 let failures = 0; // in the last round
 let pause = 0; // before the next round, after trouble
@@ -116,10 +126,15 @@ function isValid(response) {
 
 function record({ instance, zone, version, clock, epoch }, sent, received) {
   for (const host of hosts.values()) host.missing ||= ++host.passed >= GONE * hosts.size;
+  const known = hosts.get(instance);
   const sample = interval({ epoch, clock }, sent, received);
+  const now = narrow(known?.doubted ? null : known?.interval, sample);
+  let contradiction = known?.contradiction;
+  if (now.gap > JITTER) contradiction = { gap: now.gap, at: received };
+  else if (contradiction && received - contradiction.at >= LOST) contradiction = null;
   hosts.set(instance, {
-    zone, version, clock, interval: narrow(hosts.get(instance)?.interval, sample),
-    seen: received, took: received - sent, passed: 0, missing: false,
+    zone, version, clock, contradiction, interval: now, seen: received, took: received - sent,
+    passed: 0, missing: false, doubted: false,
   });
 }
 
@@ -132,11 +147,18 @@ async function ask() {
     const response = await fetch("/now", { cache: "no-store", signal });
     const received = performance.now();
     const slept = Date.now() - wall - (received - sent);
+    if (!response.ok) throw new Error(`it says ${response.status}`);
     const content = await response.json();
-    if (!response.ok || !isValid(content)) return null;
+    if (!isValid(content)) throw new SyntaxError();
     if (Math.abs(slept) < JUMP) record(content, sent, received); // else `sent` has no meaning
     return content.instance;
-  } catch {
+  } catch (error) {
+    const reasons = {
+      TimeoutError: "it takes too long",
+      TypeError: "no connection",
+      SyntaxError: "its answer cannot be read",
+    };
+    trouble = reasons[error.name] ?? error.message;
     return null;
   }
 }
@@ -171,24 +193,34 @@ async function askAround(least) {
     show();
   } finally {
     busy = false;
-    pause = failures || !responses ? Math.min(PERIOD, Math.max(1000, 2 * pause)) : 0;
+    const suspect = presentHosts().some((host) => host.passed >= SUSPECT * hosts.size);
+    const longest = responses ? PERIOD : LONGEST_PAUSE;
+    pause = suspect || failures || !responses ? Math.min(longest, Math.max(1000, 2 * pause)) : 0;
     timer = setTimeout(askAround, pause * (0.75 + Math.random() / 2) || PERIOD, 2);
   }
 }
 
-/* Forget a missing host when another serves in its zone. */
+/* Forget a missing host when another serves in its zone, or after a while. */
 function forget() {
   const present = presentHosts();
-  for (const [instance, { missing, zone }] of hosts) {
-    if (missing && present.some((host) => host.zone === zone)) hosts.delete(instance);
+  for (const [instance, { missing, zone, seen }] of hosts) {
+    const isReplaced = present.some((host) => host.zone === zone);
+    const isLost = performance.now() - seen > LOST;
+    if (missing && present.length > 1 && (isReplaced || isLost)) hosts.delete(instance);
   }
 }
 
-/* Return the interval of the time, or null at first. */
+/* Return the interval of the time, from the hosts without doubt if there is one; null at first. */
 function truth(mono) {
-  if (!hosts.size) return null;
-  return combine([...hosts.values()].map((host) => host.interval), mono);
+  const all = [...hosts.values()];
+  if (!all.length) return null;
+  const trusted = all.filter((host) => !host.doubted);
+  const used = trusted.length ? trusted : all;
+  return combine(used.map((host) => host.interval), mono);
 }
+
+/* This computer slept, with mono standing still, or its clock was set: new responses show which. */
+const isStale = () => hosts.size > 0 && [...hosts.values()].every((host) => host.doubted);
 
 // --- display
 
@@ -196,9 +228,13 @@ function set(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-const utcDate = new Intl.DateTimeFormat("en-GB", {
-  weekday: "long", day: "numeric", month: "long", year: "numeric", timeZone: "UTC",
-});
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const formatter = (options) => new Intl.DateTimeFormat("en-GB", options);
+const DATE = { weekday: "long", day: "numeric", month: "long", year: "numeric" };
+const utcDate = formatter({ ...DATE, timeZone: "UTC" });
+const localDate = formatter(DATE);
+const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+const localTime = formatter({ ...TIME, timeZoneName: "shortOffset" });
 
 /* Return [level, sentence] of the worst that is true of the service. */
 function serviceStatus(mono) {
@@ -206,12 +242,16 @@ function serviceStatus(mono) {
   const missing = [...hosts.values()].find((host) => host.missing);
   const few = ["No host answers", "One host answers", "Both hosts answer"];
   const count = few[present.length] ?? `${present.length} hosts answer`;
-  if (failures && !responses) return ["bad", "No answer"];
+  const goesOn = "the time goes on from the last";
+  if (!navigator.onLine) return ["bad", `Your computer is offline; ${goesOn} answer`];
+  if (failures && !responses) return ["bad", `No answer (${trouble}); ${goesOn} one`];
   if (!hosts.size) return ["", "Asking the hosts"];
   if (truth(mono).gap > JITTER) return ["bad", "The hosts contradict each other"];
   if (missing) return ["warn", `${count}; the one in ${missing.zone} does not`];
-  if (failures) return ["warn", `${count}, but not each time`];
-  if (present.every(({ clock }) => STATES[clock.state]?.[0] === "good")) return ["good", count];
+  if (failures) return ["warn", `${count}, but not each time (${trouble})`];
+  const isGood = ({ contradiction, clock }) =>
+    !contradiction && STATES[clock.state]?.[0] === "good";
+  if (present.every(isGood)) return ["good", count];
   return ["warn", `${count}, but not every clock is sure`];
 }
 
@@ -233,7 +273,12 @@ function showHost(instance, host, mono) {
   const setPart = (name, text) => set(card.querySelector(`.${name}`), text);
   const { state, bound, age } = host.clock;
   let [level, reason] = STATES[state] ?? ["warn", state];
-  if (host.missing) [level, reason] = ["bad", "Does not answer"];
+  if (host.missing || host.contradiction) level = "bad";
+  if (host.contradiction) {
+    const gap = duration(host.contradiction.gap);
+    reason = `Its answers contradict each other by ${gap} or more`;
+  }
+  if (host.missing) reason = "Does not answer";
   card.dataset.level = level;
   setPart("zone", host.zone);
   setPart("clock", reason);
@@ -243,6 +288,23 @@ function showHost(instance, host, mono) {
   setPart("version", host.version);
 }
 
+const SCALES = [
+  [100, "0.1 s"], [1000, "1 s"], [10_000, "10 s"],
+  [60_000, "1 min"], [3_600_000, "1 h"], [DAY, "1 day"],
+];
+
+/* Show the interval of the visitor's clock on a line from -100 to 100. */
+function showScale(offset, bound) {
+  const far = Math.abs(offset) + bound;
+  const days = Math.ceil(far / DAY) + 1;
+  const [limit, name] = SCALES.find(([most]) => far < most) ?? [days * DAY, `${days} days`];
+  const width = Math.max(3, 200 * bound / limit);
+  $("band").setAttribute("x", 100 * offset / limit - width / 2);
+  $("band").setAttribute("width", width);
+  set($("slow"), `${name} slow`);
+  set($("fast"), `${name} fast`);
+}
+
 function showYours(known) {
   const offset = ahead + 0.5 - middle(known); // Date.now() is cut to whole milliseconds
   const bound = halfWidth(known) + 0.5 + RESOLUTION;
@@ -250,17 +312,26 @@ function showYours(known) {
   $("yours").hidden = false;
   $("yours").dataset.level = level;
   set($("verdict"), text);
+  const wrong = kind !== "right" && level !== "good";
+  set($("advice"), wrong ? "A computer that asks a time server sets its clock by itself." : "");
+  showScale(offset, bound);
   // Screen readers read each change aloud, so this text changes only with the kind of verdict.
   if ($("said").dataset.kind !== kind) set($("said"), text);
   $("said").dataset.kind = kind;
 }
 
 function showTime(known, mono) {
-  document.body.removeAttribute("data-stale");
   const now = mono + middle(known);
-  set($("date"), utcDate.format(now));
-  set($("bound"), `, to within ${plusMinus(halfWidth(known))}`);
+  const [utc, local] = [utcDate.format(now), localDate.format(now)];
+  const slept = ", as it was before your computer slept, or its clock was set";
+  set($("date"), utc);
+  set($("bound"), isStale() ? slept : `, to within ${plusMinus(halfWidth(known))}`);
+  const here = `${localTime.format(now).replace("GMT", "UTC")} in your zone, ${ZONE}`;
+  set($("local"), utc === local ? here : `${here}: ${local}`);
+  $("local").hidden = ZONE === "UTC";
   $("now").setAttribute("datetime", new Date(now).toISOString());
+  document.body.toggleAttribute("data-stale", isStale());
+  if (!isStale()) showYours(known);
 }
 
 /* Show all but the digits that tick: each second, and after each response. */
@@ -274,7 +345,6 @@ function show() {
   for (const card of [...$("hosts").children]) if (!hosts.has(card.dataset.instance)) card.remove();
   for (const [instance, host] of hosts) showHost(instance, host, mono);
   showTime(known, mono);
-  showYours(known);
 }
 
 // --- the clock
@@ -296,12 +366,10 @@ function measureJump() {
 function tick() {
   let now = 0;
   try {
-    // After a jump ahead, this computer may have slept, and mono stood still: no interval holds any
-    // more. A clock that is set back cannot mean that.
+    // After a jump ahead, mono may have stood still, so all intervals are in doubt. A clock that is
+    // set back cannot mean that.
     if (measureJump() > JUMP) {
-      hosts.clear();
-      set($("bound"), ", as it was before your computer slept, or its clock was set");
-      document.body.toggleAttribute("data-stale", true);
+      for (const host of hosts.values()) host.doubted = true;
       askAround(BURST);
     }
     const mono = performance.now();
@@ -320,6 +388,11 @@ function tick() {
 
 document.addEventListener("visibilitychange", () => {
   tick();
+  askAround(2);
+});
+addEventListener("offline", show);
+addEventListener("online", () => {
+  pause = 0;
   askAround(2);
 });
 tick();

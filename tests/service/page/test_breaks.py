@@ -104,7 +104,7 @@ def test_an_answer_that_cannot_be_read_is_a_failure_and_the_time_goes_on(
     wait_until_idle(page)
     hosts.said = said
     page.evaluate("askAround(2)")
-    expect(page.locator("#service")).to_contain_text("No answer")
+    expect(page.locator("#service")).to_contain_text("No answer (its answer cannot be read)")
     expect_right_time(page)
     hosts.said = None
     expect(page.locator("#service")).to_have_text("Both hosts answer")
@@ -132,9 +132,21 @@ def test_a_service_that_fails_is_said_and_asked_until_it_is_back(
     with visit(browser, hosts.url) as visitor:
         expect(visitor.page.locator("#service")).to_have_text("Both hosts answer")
         hosts.silent = True
-        expect(visitor.page.locator("#service")).to_contain_text("No answer")
+        expect(visitor.page.locator("#service")).to_contain_text("No answer (it says 502)")
         expect_right_time(visitor.page)
         hosts.silent = False
+        expect(visitor.page.locator("#service")).to_have_text("Both hosts answer")
+
+
+def test_without_a_network_it_says_so_goes_on_and_recovers(
+    browser: Browser, hosts: TwoHosts
+) -> None:
+    with visit(browser, hosts.url) as visitor:
+        expect(visitor.page.locator("#service")).to_have_text("Both hosts answer")
+        visitor.context.set_offline(True)
+        expect(visitor.page.locator("#service")).to_contain_text("Your computer is offline")
+        expect_right_time(visitor.page)
+        visitor.context.set_offline(False)
         expect(visitor.page.locator("#service")).to_have_text("Both hosts answer")
 
 
@@ -142,3 +154,11 @@ def test_hosts_that_contradict_each_other_are_told(browser: Browser, hosts: TwoH
     hosts.shift = 2.0
     with visit(browser, hosts.url) as visitor:
         expect(visitor.page.locator("#service")).to_have_text("The hosts contradict each other")
+
+
+def test_a_host_that_contradicts_itself_is_told(page: Page, hosts: TwoHosts) -> None:
+    hosts.shift = 2.0
+    page.evaluate("askAround(2)")
+    expect(page.locator(".host").first).to_contain_text(
+        loose_pattern(r"contradict each other by ([01]\.\d\d|2\.00) s or more")
+    )

@@ -19,16 +19,25 @@ pytestmark = pytest.mark.integration
         (99.4, "99 ms"),
         (340, "0.34 s"),
         (59_990, "59.99 s"),
-        (60_000, "1.0 min"),
-        (125_400, "2.1 min"),
-        (3_600_000, "1.0 h"),
-        (7_200_000, "2.0 h"),
-        (86_400_000, "1.0 days"),
-        (273_600_000, "3.2 days"),
+        (60_000, "1 min 0 s"),
+        (125_400, "2 min 5 s"),
+        (3_599_600, "1 h 0 min"),
+        (7_200_000, "2 h 0 min"),
+        (86_400_000, "1 day 0 h"),
+        (273_600_000, "3 days 4 h"),
     ],
 )
 def test_durations_read_well(milliseconds: float, text: str, page: Page) -> None:
     assert page.evaluate("ms => duration(ms)", milliseconds).replace("\xa0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("hours", "ends"),
+    [(0.5, "1 h"), (23, "1 day"), (25, "3 days"), (-76, "5 days"), (24 * 400, "402 days")],
+)
+def test_the_ends_of_the_scale_are_named(hours: float, ends: str, page: Page) -> None:
+    script = "ms => { showScale(ms, 1); return ['slow', 'fast'].map(end => $(end).textContent) }"
+    assert page.evaluate(script, hours * 3_600_000) == [f"{ends} slow", f"{ends} fast"]
 
 
 @pytest.mark.parametrize(("step", "least"), [(0.1, 1), (1, 2), (16.7, 33.4), (100, 200)])
@@ -61,6 +70,7 @@ def test_the_time_is_within_the_bound_however_long_each_way_takes(page: Page) ->
                 "([known, ...rest]) => narrow(known, interval(...rest))",
                 [known, said, sent, sent + out + back],
             )
+            assert known["gap"] == 0
             assert known["lo"] <= truth <= known["hi"]
 
 
