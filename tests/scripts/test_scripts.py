@@ -311,11 +311,27 @@ def test_a_slow_step_counts_the_seconds_on_a_terminal(run: Run, clone: Path) -> 
     assert printed.endswith(" s\r\n")
 
 
-def test_the_proxy_of_apt_is_mmdebstrap_s_too(run: Run, clone: Path) -> None:
+def replace_mmdebstrap(clone: Path, body: str) -> None:
     tool = clone / "build/debian/mmdebstrap/usr/bin/mmdebstrap"
     tool.parent.mkdir(parents=True)
-    tool.write_text("#!/bin/bash\nprintf '%s\\n' \"$@\"\n")
+    tool.write_text(f"#!/bin/bash\n{body}\n")
     tool.chmod(0o755)
+
+
+def test_mmdebstrap_inherits_no_file_that_its_caller_left_open(run: Run, clone: Path) -> None:
+    """Its own file descriptor would be 10, which dash does not know."""
+    replace_mmdebstrap(clone, "echo /proc/self/fd/*")
+    stubs = {"apt-get": "exit 1", "apt-config": "", "unshare": "exit 1", "id": "echo 0"}
+    leaks = " ".join(f"{number}</dev/null" for number in range(3, 9))
+    done = run("bash", "-c", f"exec {leaks}; scripts/debian.sh made.tar", **stubs)
+    assert done.returncode == 0, done.stderr
+    numbers = {Path(name).name for name in (clone / "made.tar").read_text().split()}
+    # The shell opens the folder itself as one more.
+    assert len(numbers & set("345678")) == 1
+
+
+def test_the_proxy_of_apt_is_mmdebstrap_s_too(run: Run, clone: Path) -> None:
+    replace_mmdebstrap(clone, "printf '%s\\n' \"$@\"")
     config = '[ "$3" != Acquire::http::Proxy ] || echo "proxy=\'http://proxy:3142\'"'
     stubs = {"apt-get": "exit 1", "apt-config": config, "unshare": "exit 1", "id": "echo 0"}
     done = run("scripts/debian.sh", "made.tar", "--variant=extract", **stubs)
