@@ -86,7 +86,10 @@ def test_a_clock_that_is_set_in_the_middle_changes_nothing(
     steps = iter([step, "-1h"])
 
     def behave(request: Request) -> None:
-        file.write_text(f"{next(steps, '+0')}\n")
+        # libfaketime must not read a file that is only begun.
+        new = file.with_suffix(".new")
+        new.write_text(f"{next(steps, '+0')}\n")
+        new.replace(file)
         time_service(error)(request)
 
     with web(behave) as service:

@@ -63,6 +63,7 @@ class Containers(RealContainers):
 @pytest.fixture
 def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
     cloud = Containers()
+    monkeypatch.delenv("TOOLBOX", raising=False)
 
     def make(name: str, port: int | None) -> Containers:
         cloud.name, cloud.port = name, port or 8080

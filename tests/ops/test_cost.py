@@ -392,9 +392,9 @@ def test_wrong_input_is_refused_in_words(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--region", "eu-central-1"], "choose from 'us-east-1', 'eu-west-1'"),
-        (["--region", "../prices"], "choose from 'us-east-1', 'eu-west-1'"),
-        (["--hosts", "many"], "argument --hosts: invalid int value: 'many'"),
+        (["--region", "eu-central-1"], "choose from us-east-1, eu-west-1"),
+        (["--region", "../prices"], "choose from us-east-1, eu-west-1"),
+        (["--hosts", "many"], "argument --hosts: invalid int value: many"),
     ],
 )
 def test_a_wrong_argument_is_refused_with_what_is_known(
@@ -403,7 +403,8 @@ def test_a_wrong_argument_is_refused_with_what_is_known(
     with pytest.raises(SystemExit) as ended:
         cost.main(arguments)
     assert ended.value.code == 2
-    assert message in capsys.readouterr().err
+    # Python 3.13 quotes no choices.
+    assert message in capsys.readouterr().err.replace("'", "")
 
 
 def test_a_broken_aws_configuration_does_not_matter(tmp_path: Path) -> None:
