@@ -95,7 +95,7 @@ OURS = make_tags(deployment="timeservice-prod")
 OTHERS = make_tags(deployment="somebody-elses")
 
 
-def list_tagged(*resources: tuple[str, list[dict[str, str]]]) -> dict[str, Any]:
+def list_by_tag(*resources: tuple[str, list[dict[str, str]]]) -> dict[str, Any]:
     mappings = [{"ResourceARN": arn, "Tags": tags} for arn, tags in resources]
     return {"ResourceTagMappingList": mappings}
 
@@ -120,7 +120,7 @@ def test_a_resource_without_tags_of_its_own_has_those_of_the_tagging_api() -> No
     """Of a log group, the ARN ends with an asterisk; a bucket and a topic have no type in it."""
     api = Api(
         get_resources=[
-            list_tagged(
+            list_by_tag(
                 ("arn:aws:logs:eu-west-1:1:log-group:mine:*", OURS),
                 ("arn:aws:s3:::plain", OURS),
                 ("arn:aws:sns:eu-west-1:1:alerts", OURS),
@@ -195,7 +195,7 @@ def test_a_removal_is_the_stack_s_or_a_command_or_by_hand() -> None:
         list_rules=[{"Rules": [rule]}],
         describe_log_groups=[{"logGroups": [{"logGroupName": name} for name in names]}],
         get_resources=[
-            list_tagged(("arn:aws:lambda:eu-west-1:1:function:tagged", make_tags(x="y")))
+            list_by_tag(("arn:aws:lambda:eu-west-1:1:function:tagged", make_tags(x="y")))
         ],
     )
     assert [leftover.remove for leftover in api.find().leftovers] == [
@@ -210,7 +210,7 @@ def test_a_removal_is_the_stack_s_or_a_command_or_by_hand() -> None:
 def test_what_is_tagged_and_of_another_type_is_listed_by_its_arn() -> None:
     api = Api(
         get_resources=[
-            list_tagged(
+            list_by_tag(
                 ("arn:aws:sqs:eu-west-1:1:queue", OURS),
                 ("arn:aws:dynamodb:eu-west-1:1:table/t", OURS),
                 ("arn:aws:ec2:eu-west-1:1:vpc/vpc-1", OURS),

@@ -20,11 +20,11 @@ import socket, sys
 
 def record(name):
     function = getattr(socket.socket if name == "connect" else socket, name)
-    def recorded(*arguments, **options):
+    def record_call(*arguments, **options):
         target = arguments[1] if name == "connect" else arguments[:2]
         print("reached", *target)
         return function(*arguments, **options)
-    return recorded
+    return record_call
 
 socket.getaddrinfo = record("getaddrinfo")
 socket.socket.connect = record("connect")
