@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tools import find_file
+from tests.support.tools import DEBIAN, find_file
 
 pytestmark = pytest.mark.integration
 
@@ -49,9 +49,12 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.skipif(platform.machine() == "aarch64", reason="the rehearsal runs the image itself")
 def test_the_arm64_image_s_own_python_serves_now(image: Path) -> None:
-    emulator = find_file(
-        "qemu-user-static", "usr/bin/qemu-aarch64-static", "scripts/tools.sh qemu-user-static"
-    )
+    # In Debian 13, the package qemu-user has the static program.
+    emulator = DEBIAN / "qemu-user/usr/bin/qemu-aarch64"
+    if not emulator.exists():
+        emulator = find_file(
+            "qemu-user-static", "usr/bin/qemu-aarch64-static", "scripts/tools.sh qemu-user-static"
+        )
     done = subprocess.run(
         [emulator, "-L", image, image / "usr/bin/python3.13", "-c", PROGRAM],
         env={
