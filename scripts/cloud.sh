@@ -22,7 +22,7 @@ make_image() {
     local root=$context/root
     rm -rf "$context"
     mkdir -p "$root/opt/local" "$root/opt/deployment" "$root/usr/local/bin"
-    install_wheels "$root/opt/site-packages" "${MACHINE/arm64/aarch64}-manylinux_2_39" local/requirements.txt
+    install_wheels "$root/opt/site-packages" "$MACHINE-manylinux_2_39" local/requirements.txt
     cp -r local/cloud local/api.py "$root/opt/local"
     cp deployment/{__init__,errors,template}.py "$root/opt/deployment"
     # dnf and systemctl as the hosts' user data calls them; everything else there is the real tool.

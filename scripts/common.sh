@@ -41,7 +41,7 @@ die() {
 
 # step TEXT COMMAND...: runs the command, with its output in the log. Shows its end on failure.
 step() {
-    local text=$1 start=${EPOCHREALTIME//[.,]/} status before ticker='' hint=''
+    local text=$1 start=${EPOCHREALTIME//[.,]/} status before output ticker='' hint=''
     touch "$LOG"
     before=$(wc -l <"$LOG")
     shift
@@ -59,12 +59,13 @@ step() {
     stop_ticker "$ticker"
     if [ "$status" != 0 ]; then
         printf '  %-58s failed\n\n' "$text"
-        tail -n +$((before + 1)) "$LOG" | tail -n 15 >&2
-        if tail -n +$((before + 1)) "$LOG" | grep -qi 'no space left on device'; then
+        output=$(tail -n +$((before + 1)) "$LOG")
+        tail -n 15 <<<"$output" >&2
+        if grep -qi 'no space left on device' <<<"$output"; then
             hint=" A disk is full, this clone's or Docker's: free 4 GB, and try again."
-        elif tail -n +$((before + 1)) "$LOG" | grep -qE '\b(401|403|407) |Forbidden|Unauthorized'; then
+        elif grep -qE '\b(401|403|407) |Forbidden|Unauthorized' <<<"$output"; then
             hint=" A server refuses. Its address is above: correct pip's index-url, the proxy, or their credentials."
-        elif tail -n +$((before + 1)) "$LOG" | grep -qiE 'connect|resolv|timed out|fetch'; then
+        elif grep -qiE 'connect|resolv|timed out|fetch' <<<"$output"; then
             hint=" If it was the network, try again: what is done stays done."
         fi
         die "\"$text\" failed; the whole output is in ${LOG#"$ROOT/"}.$hint"
@@ -241,10 +242,18 @@ install_group() {
 }
 
 # install_wheels FOLDER PLATFORM REQUIREMENTS: hash-checked, for Python 3.13 on that platform, such as
-# aarch64-manylinux_2_39, whatever runs here.
+# arm64-manylinux_2_39, whatever runs here.
 install_wheels() {
     our_uv pip install --target "$1" --require-hashes --only-binary :all: \
-        --python-version 3.13 --python-platform "$2" -r "$3"
+        --python-version 3.13 --python-platform "${2/#arm64/aarch64}" -r "$3"
+}
+
+# finish_archive NAME EXTENSION DIGEST: makes NAME.part the archive, whose digest is in NAME.digest. It
+# never has the digest of another, also if this is interrupted.
+finish_archive() {
+    rm -f "$1.digest"
+    mv "$1.part" "$1.$2"
+    echo "$3" >"$1.digest"
 }
 
 # our_npm ARGUMENT...: of the Node.js beside the scanners. No script of a package runs.

@@ -15,10 +15,7 @@ save_image() {
     as_docker docker save "$image" | gzip -6 >"$name.part"
     as_docker docker image rm "$image"
     .venv/bin/python scripts/sbom.py "$name.part" timeservice "$digest" >"build/sbom-$architecture.json"
-    # The archive must not have the digest of another, if this is interrupted.
-    rm -f "$name.digest"
-    mv "$name.part" "$name.tar.gz"
-    echo "$digest" >"$name.digest"
+    finish_archive "$name" tar.gz "$digest"
 }
 
 scripts/python-image.sh service "$architecture" "$image"

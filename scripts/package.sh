@@ -31,9 +31,6 @@ with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(entry, path.read_bytes())
 PYTHON
     rm -rf "$folder"
-    # The package must not have the digest of another, if this is interrupted.
-    rm -f build/healthcheck.digest
-    mv build/healthcheck.part build/healthcheck.zip
-    echo "$digest" >build/healthcheck.digest
+    finish_archive build/healthcheck zip "$digest"
 }
 step "healthcheck package for Lambda" make_package

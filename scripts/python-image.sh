@@ -34,7 +34,7 @@ make_base() {
 make_context() {
     rm -rf "$context"
     mkdir -p "$app"
-    install_wheels "$app/site-packages" "${architecture/arm64/aarch64}-manylinux_2_39" "$folder/requirements.txt"
+    install_wheels "$app/site-packages" "$architecture-manylinux_2_39" "$folder/requirements.txt"
     rm -rf "$app/site-packages/"{bin,.lock}
     # The sources alone, without what another Python may have compiled there.
     shopt -s nullglob
