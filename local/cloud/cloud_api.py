@@ -1,14 +1,15 @@
 """The controller's view of the AWS API: groups and load balancing to read, metrics to write."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from local.api import client_of
 from local.cloud import endpoint
 
 ENDPOINT = "http://cloud.internal:4566"
-# The account's root does here what AWS does itself.
-client = client_of(ENDPOINT)
+# The account's root does here what AWS does itself. To make a client takes longer than to use it.
+client = cache(client_of(ENDPOINT))
 
 
 class Group(NamedTuple):

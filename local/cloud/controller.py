@@ -1,6 +1,6 @@
 """Auto Scaling and Elastic Load Balancing: keep the desired number of hosts, and replace ill ones.
 
-Every second, the controller reads what the API wants, looks at what runs, and changes as little as
+In each round, the controller reads what the API wants, looks at what runs, and changes as little as
 brings the two together. It can be killed and started again at any moment.
 """
 
@@ -8,6 +8,7 @@ import json
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from local.cloud import balancer, cloud_api, engine, hosts
 from local.cloud.balancer import Server
@@ -16,6 +17,10 @@ from local.cloud.hosts import Host
 
 STATUS = Path("/run/balancer/status.json")
 METRICS_PERIOD = 60  # seconds, as Elastic Load Balancing reports
+PAUSE = 1.0  # seconds between two rounds
+# Where nothing has changed for QUIET seconds, rounds are rarer: each takes some 50 ms of CPU time.
+QUIET_PAUSE = 5.0
+QUIET = 60.0
 
 
 class Controller:
@@ -25,8 +30,12 @@ class Controller:
         self.draining: dict[str, float] = {}  # the monotonic time at which draining ends
         self.addresses: dict[str, str] = {}  # also of hosts that have ended
         self.registered: dict[str, float] = {}  # the monotonic time at which it got its server
+        self.states: dict[str, tuple[str, int]] = {}  # each host's state, and the time it began
+        self.served: set[str] = set()  # hosts that were healthy once
         self.metrics_at = float("-inf")
         self.errors: dict[str, int] = {}  # the 5xx that were reported already
+        self.report: list[dict[str, Any]] = []
+        self.changed_at = time.monotonic()
 
     def run_round(self) -> None:
         """Look once, and act. Raises what the API or the engine raises."""
@@ -36,6 +45,7 @@ class Controller:
             # Nothing is deployed, so no request is to be drained.
             for host in present:
                 self._remove(host, None)
+            self._write_report([], {}, {})
             return
         if not balancer.apply(aws, engine.list_zone_addresses()):
             return
@@ -43,13 +53,23 @@ class Controller:
         groups = {group.name: group for group in cloud_api.list_groups()}
         servers = balancer.list_servers()
         self._learn_addresses(present, servers)
-        for host in present:
-            server = servers.get(self.addresses.get(host.instance, ""))
-            self._tend(host, groups.get(host.group), server, aws)
-        left = [host for host in present if host.instance in self.addresses]
-        for group in groups.values():
-            self._fill(group, [host for host in left if host.group == group.name])
-        self._report(aws, present, servers)
+        try:
+            for host in present:
+                server = servers.get(self.addresses.get(host.instance, ""))
+                self._tend(host, groups.get(host.group), server, aws)
+            left = [host for host in present if host.instance in self.addresses]
+            for group in groups.values():
+                self._fill(group, [host for host in left if host.group == group.name])
+        finally:
+            # Also when no host can be launched: the others are still there.
+            self._write_report(present, groups, servers)
+            self._put_metrics(aws)
+
+    def get_pause(self) -> float:
+        """Return the seconds until the next round."""
+        is_quiet = time.monotonic() - self.changed_at > QUIET
+        all_healthy = all(host["state"] == "healthy" for host in self.report)
+        return QUIET_PAUSE if is_quiet and all_healthy else PAUSE
 
     def _learn_addresses(self, present: list[Host], servers: dict[str, Server]) -> None:
         """Learn where the hosts are, and release servers at whose address there is none."""
@@ -102,6 +122,7 @@ class Controller:
         self.draining.pop(host.instance, None)
         self.addresses.pop(host.instance, None)
         self.registered.pop(host.instance, None)
+        self.served.discard(host.instance)
 
     def _fill(self, group: Group, present: list[Host]) -> None:
         counted = Counter(host.zone for host in present if host.instance not in self.draining)
@@ -120,18 +141,40 @@ class Controller:
                 return zone
         raise hosts.LaunchError("no zone can have a host")
 
-    def _report(self, aws: Balancing, present: list[Host], servers: dict[str, Server]) -> None:
-        """Write the state of each host for make status, and each minute the metrics."""
+    def _write_report(
+        self, present: list[Host], groups: dict[str, Group], servers: dict[str, Server]
+    ) -> None:
+        """Write for make status: each host's state, since when, and when it may be replaced."""
         report = []
+        states: dict[str, tuple[str, int]] = {}
         for host in present:
             state = self._state(host, servers.get(host.address))
-            report.append({**host._asdict(), "state": state})
+            before, since = self.states.get(host.instance, ("", 0))
+            if state != before:
+                since = int(time.time())
+            states[host.instance] = state, since
+            group, registered = groups.get(host.group), self.registered.get(host.instance)
+            replaced_at = None
+            if state in ("booting", "unhealthy") and group and registered is not None:
+                left = group.grace_period - (time.monotonic() - registered)
+                replaced_at = int(time.time() + left)
+            times = {"since": since, "replaced_at": replaced_at}
+            report.append({**host._asdict(), "state": state, **times})
+        if states != self.states:
+            self.changed_at = time.monotonic()
+        self.states, self.report = states, report
         balancer.write(STATUS, json.dumps(report))
+
+    def _put_metrics(self, aws: Balancing) -> None:
+        """Write each minute what Elastic Load Balancing counts."""
         if time.monotonic() - self.metrics_at <= METRICS_PERIOD:
             return
         self.metrics_at = time.monotonic()
-        states = Counter(host["state"] for host in report)
-        counts = {"HealthyHostCount": states["healthy"], "UnHealthyHostCount": states["unhealthy"]}
+        states = Counter(host["state"] for host in self.report)
+        counts = {
+            "HealthyHostCount": states["healthy"],
+            "UnHealthyHostCount": states["booting"] + states["unhealthy"],
+        }
         errors = balancer.count_errors()
         new = {}
         for name, count in errors.items():
@@ -146,9 +189,10 @@ class Controller:
             return "ended"
         if host.instance in self.draining:
             return "draining"
-        if server is None:
-            return "initial"
-        return "healthy" if server.healthy else "unhealthy"
+        if server and server.healthy:
+            self.served.add(host.instance)
+            return "healthy"
+        return "unhealthy" if host.instance in self.served else "booting"
 
 
 def main() -> None:
@@ -164,7 +208,7 @@ def main() -> None:
         if message and message != last:
             print(message)
         last = message
-        time.sleep(1)
+        time.sleep(controller.get_pause())
 
 
 if __name__ == "__main__":

@@ -272,17 +272,87 @@ def test_the_state_of_each_host_is_reported(world: World) -> None:
     controller.run_round()
     assert states() == {}
     controller.run_round()
-    assert states() == {"i-1": "initial", "i-2": "initial"}
+    assert states() == {"i-1": "booting", "i-2": "booting"}
     run_rounds(controller)
     world.set("i-1", status="UP")
     controller.run_round()
-    assert states() == {"i-1": "healthy", "i-2": "unhealthy"}
+    assert states() == {"i-1": "healthy", "i-2": "booting"}
+    world.set("i-1", status="DOWN")
+    controller.run_round()
+    assert states() == {"i-1": "unhealthy", "i-2": "booting"}
     world.end("i-1")
     controller.run_round()
-    assert states() == {"i-1": "ended", "i-2": "unhealthy"}
+    assert states() == {"i-1": "ended", "i-2": "booting"}
     world.groups = []
     controller.run_round()
-    assert states() == {"i-1": "ended", "i-2": "draining"}
+    assert set(states().values()) == {"draining"}
+
+
+def test_the_report_says_since_when_a_host_is_unhealthy_and_when_it_may_be_replaced(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = {"now": 0.0}
+    monkeypatch.setattr(time, "monotonic", lambda: clock["now"])
+    monkeypatch.setattr(time, "time", lambda: 1_000_000 + clock["now"])
+    controller = Controller()
+    run_rounds(controller)
+    for now, status in ((60.0, "UP"), (100.0, "DOWN"), (190.0, "DOWN")):
+        clock["now"] = now
+        world.set("i-1", status=status)
+        controller.run_round()
+    report = json.loads(controller_module.STATUS.read_text())
+    (host,) = [host for host in report if host["instance"] == "i-1"]
+    assert (host["state"], host["since"]) == ("unhealthy", 1_000_100)
+    # Its grace period began when it got its server.
+    assert host["replaced_at"] == 1_000_000 + GROUP.grace_period
+    world.set("i-1", status="UP")
+    controller.run_round()
+    report = json.loads(controller_module.STATUS.read_text())
+    (host,) = [host for host in report if host["instance"] == "i-1"]
+    assert (host["state"], host["replaced_at"]) == ("healthy", None)
+
+
+def test_a_launch_that_fails_freezes_no_report(world: World) -> None:
+    """A removed host would be listed as healthy for as long as no other can be launched."""
+    controller = Controller()
+    run_rounds(controller)
+    world.set("i-1", status="UP")
+    world.set("i-2", status="UP")
+    controller.run_round()
+    assert states() == {"i-1": "healthy", "i-2": "healthy"}
+    world.closed = {"zone-a", "zone-b"}
+    world.terminate(world.hosts["i-1"])
+    for _ in range(2):
+        with pytest.raises(hosts.LaunchError):
+            controller.run_round()
+    assert states() == {"i-2": "healthy"}
+
+
+def test_where_nothing_is_deployed_the_report_is_empty_and_young(world: World) -> None:
+    world.deployed = False
+    Controller().run_round()
+    assert states() == {}
+
+
+def test_rounds_are_rarer_while_all_hosts_are_healthy_and_nothing_changes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    controller = Controller()
+    run_rounds(controller)
+    now = 100.0
+    assert controller.get_pause() == controller_module.PAUSE  # the hosts boot
+    for instance in ("i-1", "i-2"):
+        world.set(instance, status="UP")
+    controller.run_round()
+    assert controller.get_pause() == controller_module.PAUSE  # that has just changed
+    now = 200.0
+    controller.run_round()
+    assert controller.get_pause() == controller_module.QUIET_PAUSE
+    world.set("i-1", status="DOWN")
+    controller.run_round()
+    assert controller.get_pause() == controller_module.PAUSE
 
 
 def test_a_host_that_leaves_before_it_has_a_server_goes_at_once(world: World) -> None:
