@@ -14,12 +14,11 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-import docker
 from docker.models.containers import Container
 
 from deployment import ROOT
 from deployment.errors import UserError
-from local.containers import get_architecture
+from local.containers import connect, get_architecture
 
 DEBIAN = ROOT / "build/debian"
 ROUNDS, WARM_UP, SECONDS = 5, 1, 5
@@ -73,7 +72,7 @@ def start_servers(cpus: float) -> Iterator[dict[str, Container]]:
     """Start all servers, each with this number of CPUs, and wait until they respond."""
     limits: Any = {"nano_cpus": int(cpus * 1e9), "mem_limit": "1g", "memswap_limit": "1g"}
     config = ROOT / "build/bench-nginx.conf"
-    engine = docker.from_env()
+    engine = connect()
     archive = ROOT / f"build/image-{get_architecture(engine)}.tar.gz"
     with contextlib.ExitStack() as running:
         image: Any = engine.images.load(archive.read_bytes())[0]

@@ -7,11 +7,13 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import docker
+import requests
 from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
@@ -23,9 +25,24 @@ LABEL = "timeservice.deployment"
 ZONES = ("us-east-1a", "us-east-1b")
 DEFAULT = "timeservice"
 PORT = 8080
+REPORT = "/run/balancer/status.json"
+LATE = 30  # seconds; the controller reports every second, or every five while nothing changes
 ROLES = ("api", "time", "balancer", "controller")
 # scripts/common.sh marks in the same way what belongs to this clone.
 CLONE = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+
+
+def connect() -> docker.DockerClient:
+    """Return a client of the engine. Raises what docker and requests raise.
+
+    Without a version, from_env would ask for it at once, and through a proxy of the environment.
+    """
+    probe = docker.from_env(version="1.41")
+    probe.api.trust_env = False
+    version = probe.api.get(f"{probe.api.base_url}/_ping").headers["API-Version"]
+    engine = docker.from_env(version=version)
+    engine.api.trust_env = False
+    return engine
 
 
 def get_architecture(engine: docker.DockerClient) -> str:
@@ -43,11 +60,12 @@ class Containers:
         """
         self.name = name
         try:
-            self.engine = docker.from_env()
-            self.engine.ping()
-        except DockerException as error:
+            self.engine = connect()
+        except (DockerException, requests.RequestException) as error:
             raise UserError("no Docker engine answers; `make up` starts one") from error
         self.filters: Any = {"label": f"{LABEL}={name}"}
+        # Another label than the containers', because a container inherits those of its image.
+        self.cloud_images: Any = {"label": f"timeservice.cloud={name}"}
         # An interrupted scripts/python-image.sh leaves these behind.
         self.unfinished: Any = {"label": f"timeservice.build={CLONE}"}
         self.port = port or self.find_port() or PORT
@@ -102,6 +120,28 @@ class Containers:
             return f"http://{self.address('balancer')}"
         return f"http://127.0.0.1:{self.port}"
 
+    def check_names(self, networks: Iterable[str], volumes: Iterable[str]) -> None:
+        """Raise UserError if another's container, network or volume has a name of ours.
+
+        The engine would hand over another's volume without a word.
+        """
+        engine = self.engine
+        finders: list[tuple[str, Callable[[str], Any], Iterable[str]]] = [
+            ("container", engine.api.inspect_container, [f"{self.name}-{role}" for role in ROLES]),
+            ("network", engine.api.inspect_network, networks),
+            ("volume", engine.api.inspect_volume, volumes),
+        ]
+        for kind, inspect, names in finders:
+            for name in names:
+                with suppress(NotFound):
+                    found = inspect(name)
+                    labels = found.get("Labels") or found.get("Config", {}).get("Labels") or {}
+                    if labels.get(LABEL) != self.name:
+                        raise UserError(
+                            f"the {kind} {name} belongs to something else: remove it, or choose "
+                            "another name and port: make up NAME=second PORT=8081"
+                        )
+
     def check_up(self) -> None:
         """Raise UserError if a part of the local cloud does not run."""
         missing = [role for role in ROLES if not self.get_running(role)]
@@ -117,9 +157,29 @@ class Containers:
         return sorted(machines, key=lambda item: (item.labels["timeservice.zone"], str(item.name)))
 
     def hosts(self) -> list[dict[str, Any]]:
-        """Return the hosts from the controller's last report; [] before the first report."""
-        report = self.run("controller", "cat", "/run/balancer/status.json")
-        return list(json.loads(report)) if report else []
+        """Return the hosts from the controller's last report; [] before the first report.
+
+        Raises UserError if the report is old, because the hosts may be in any state by now.
+        """
+        age, report = self._read_report()
+        if age > LATE:
+            raise UserError(
+                f"the controller has reported nothing for {age} s, and nothing replaces hosts "
+                "without it; `make up` starts it again, and make logs HOST=controller has its lines"
+            )
+        return report
+
+    def is_controller_late(self) -> bool:
+        return self._read_report()[0] > LATE
+
+    def _read_report(self) -> tuple[int, list[dict[str, Any]]]:
+        """Return the report's age in seconds, by the clock that wrote it, and the report."""
+        read = f"date +%s; stat -c %Y {REPORT}; cat {REPORT}"
+        lines = self.run("controller", "bash", "-ec", read).splitlines()
+        if len(lines) != 3:
+            return 0, []
+        now, written, report = lines
+        return int(now) - int(written), list(json.loads(report))
 
     def run(self, role: str, *command: str) -> str:
         """Return what the command prints in that part; "" if it fails or the part does not run."""
@@ -130,22 +190,35 @@ class Containers:
         return result.output.decode()
 
     def owner(self) -> str | None:
-        """Return the clone that started this deployment."""
-        owners = (container.labels.get("timeservice.clone") for container in self.all())
+        """Return the clone that started this deployment, or the last one that took it over."""
+        # A clone that takes a deployment over starts at least a new controller.
+        containers = sorted(self.all(), key=lambda item: item.name != f"{self.name}-controller")
+        owners = (container.labels.get("timeservice.clone") for container in containers)
         return next((owner for owner in owners if owner), None)
 
     def check_owner(self) -> None:
-        """Raise UserError if the deployment belongs to another clone that still exists."""
+        """Raise UserError if the deployment belongs to another clone that still exists.
+
+        From the toolbox, other clones cannot be seen, so there ADOPT=1 says that it is gone.
+        """
         owner = self.owner()
-        if owner is not None and owner != str(ROOT) and Path(owner).exists():
+        if owner in (None, str(ROOT)) or os.environ.get("ADOPT"):
+            return
+        in_toolbox = os.environ.get("TOOLBOX") == "inside"
+        if in_toolbox or Path(str(owner)).exists():
+            hint = ". If that clone is deleted or moved, add ADOPT=1" if in_toolbox else ""
             raise UserError(
                 f"the deployment {self.name!r} belongs to the clone {owner}: run make down there, "
-                "or choose another name and port: make up NAME=second PORT=8081"
+                f"or choose another name and port: make up NAME=second PORT=8081{hint}"
             )
 
     def images(self) -> list[Image]:
+        """Return the local cloud's images, and what unfinished builds have left.
+
+        Images that are made from ours inherit its labels, but not its name.
+        """
         return [
-            *self.engine.images.list(filters=self.filters),
+            *self.engine.images.list(f"{self.name}-cloud", filters=self.cloud_images),
             *self.engine.images.list(filters=self.unfinished),
         ]
 

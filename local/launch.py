@@ -11,7 +11,7 @@ from docker.types import IPAMConfig, IPAMPool, LogConfig
 from deployment import ROOT
 from deployment.errors import UserError
 from local.cloud.hosts import UNPRIVILEGED
-from local.containers import DEFAULT, LABEL, ZONES, Containers
+from local.containers import DEFAULT, LABEL, REPORT, ROLES, ZONES, Containers
 
 # The sources of the local cloud's image, besides local/cloud itself.
 SOURCES = (
@@ -28,8 +28,12 @@ SOURCES = (
 DEFAULT_SUBNET = "10.213.0.0/24"
 DEFAULT_API = "10.213.0.2"
 LOG = LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"})
+NETWORKS = ("edge", "internet", *ZONES)
+VOLUMES = ("run", "api")
 # The controller writes into this folder what HAProxy reads.
 RUN = "/run/balancer"
+# The API saves here what is deployed.
+STATE = "/var/lib/ministack"
 SOCKET = "/var/run/docker.sock"
 # The toolbox sets this path, which is one of the engine's machine.
 ENGINE_SOCKET = os.environ.get("ENGINE_SOCKET", SOCKET)
@@ -58,17 +62,21 @@ def get_specs(cloud: Containers, image: str) -> dict[str, Spec]:
 
     The API is the first, because another container could take its fixed address.
     """
-    edge, internet, *zones = map(cloud.network, ("edge", "internet", *ZONES))
-    run = {f"{cloud.name}-run": {"bind": RUN, "mode": "rw"}}
-    identity = {"DEPLOYMENT": cloud.name, "CLOUD_IMAGE": image}
+    edge, internet, *zones = map(cloud.network, NETWORKS)
+    run = {volume_of(cloud, "run"): {"bind": RUN, "mode": "rw"}}
+    identity = {"DEPLOYMENT": cloud.name, "CLOUD_IMAGE": image, "CLONE": str(ROOT)}
     limits = {name: os.environ[name] for name in LIMITS if os.environ.get(name)}
     specs: dict[str, Spec] = {
         "api": {
             "command": ["python3", "-m", "local.cloud.api"],
-            # The API keeps everything in memory. Restarted, it would know nothing of what runs.
-            "restart_policy": {"Name": "no"},
+            # The API returns with what is deployed after it was killed.
+            "volumes": {volume_of(cloud, "api"): {"bind": STATE, "mode": "rw"}},
             "environment": {
                 **PYTHON,
+                "PERSIST_STATE": "1",
+                "STATE_DIR": STATE,
+                "S3_PERSIST": "1",
+                "S3_DATA_DIR": f"{STATE}/s3",
                 # IAM is enforced; the key `test` is the root of the account.
                 "AUTH": "true",
                 "MINISTACK_HOST": "cloud.internal",
@@ -91,7 +99,8 @@ def get_specs(cloud: Containers, image: str) -> dict[str, Spec]:
             "networks": {edge: ["balancer"], **{zone: ["cloud.internal"] for zone in zones}},
         },
         "controller": {
-            "command": ["python3", "-m", "local.cloud.controller"],
+            # The report of an earlier controller says nothing of what is there now.
+            "command": ["bash", "-c", f"rm -f {REPORT}; exec python3 -m local.cloud.controller"],
             "volumes": {**run, ENGINE_SOCKET: {"bind": SOCKET, "mode": "rw"}},
             "environment": {**PYTHON, **identity, **limits},
             "networks": {edge: []},
@@ -108,18 +117,39 @@ def start(cloud: Containers, image: str) -> bool:
     if not outdated:
         return False
     _check_powers(image)
-    if "api" in outdated:
-        # The API keeps everything in memory, so what was deployed through the old one is unknown.
+    networks = [cloud.network(name) for name in NETWORKS]
+    volumes = [volume_of(cloud, name) for name in VOLUMES]
+    cloud.check_names(networks, volumes)
+    if is_of_another_image(cloud, image):
+        print("  the local cloud itself has changed: all of it is made again, in a minute")
         cloud.remove()
         outdated = list(specs)
+    elif "balancer" in outdated and "controller" not in outdated:
+        # Until its next round, the controller would report hosts as healthy that have no server.
+        outdated.append("controller")
     present = {network.name for network in cloud.engine.networks.list(filters=cloud.filters)}
-    for name in ("edge", "internet", *ZONES):
+    for name in NETWORKS:
         if cloud.network(name) not in present:
             create_network(cloud, name)
-    cloud.engine.volumes.create(f"{cloud.name}-run", labels={LABEL: cloud.name})
+    for volume in volumes:
+        cloud.engine.volumes.create(volume, labels={LABEL: cloud.name})
     for role in outdated:
         _start(cloud, role, specs[role])
     return True
+
+
+def volume_of(cloud: Containers, name: str) -> str:
+    return f"{cloud.name}-{name}"
+
+
+def is_of_another_image(cloud: Containers, image: str) -> bool:
+    """Return whether a part was made by another version of the local cloud.
+
+    The API of this version may not understand what the API of that one has saved.
+    """
+    parts = [cloud.get(role) for role in ROLES]
+    specs = [json.loads(part.labels["timeservice.spec"]) for part in parts if part]
+    return any(spec["image"] != image for spec in specs)
 
 
 def _check_powers(image: str) -> None:
@@ -137,6 +167,8 @@ def _check_powers(image: str) -> None:
 
 def _runs(cloud: Containers, role: str, spec: Spec) -> bool:
     container = cloud.get(role)
+    if role == "controller" and cloud.is_controller_late():
+        return False
     return (
         container is not None
         and container.status == "running"

@@ -1,8 +1,10 @@
 """The Pulumi project as the local cloud deploys it: its name, its stack, its configuration."""
 
 import argparse
+import json
 import re
 import shlex
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,6 +16,8 @@ from local.api import REGION
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 STACK = "local"
 DEPLOYMENT = f"{PROJECT['name']}-{STACK}"  # the names of its stacks begin with this
+# The settings of the deployment, in its folder: KEY -> VALUE as given in CONFIG.
+CONFIG_FILE = "config.json"
 
 
 def parse_name(text: str) -> str:
@@ -44,6 +48,25 @@ def parse_config(text: str) -> dict[str, str]:
             raise UserError(f"{key} is given twice: {settings[key]!r} and {value!r}")
         settings[key] = value
     return settings
+
+
+def merge_config(folder: Path, given: dict[str, str]) -> dict[str, str]:
+    """Return the settings that earlier runs kept in the folder, and the given ones.
+
+    As Pulumi does, make up keeps a setting until it is cleared: with an empty value.
+    """
+    file = folder / CONFIG_FILE
+    known = json.loads(file.read_text()) if file.exists() else {}
+    return {key: value for key, value in {**known, **given}.items() if value}
+
+
+def save_config(folder: Path, settings: dict[str, str]) -> None:
+    (folder / CONFIG_FILE).write_text(json.dumps(settings))
+
+
+def format_config(settings: dict[str, str]) -> str:
+    """Return the settings as the words that parse_config reads."""
+    return shlex.join(f"{key}={value}" for key, value in settings.items())
 
 
 def read_config(stack: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from deployment.errors import UserError
@@ -13,17 +14,24 @@ from local import launch, program, reviewer
 from local.api import ACCOUNT_ROOT, answers
 from local.containers import Containers, get_architecture
 from local.identity import assume_deployer
-from local.project import DEPLOYMENT
+from local.project import DEPLOYMENT, format_config, merge_config, save_config
 from local.stacks import list_stacks
 from local.steps import SETTINGS, step, wait_until
 
 
-def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
-    """Deploy, and check the service; return the exit code of the healthcheck."""
+def up(cloud: Containers, folder: Path, given: dict[str, str]) -> int:
+    """Deploy, and check the service; return the exit code of the healthcheck.
+
+    given: settings of this run, which the next runs keep.
+    """
     # When make began, before the builds.
     began = float(os.environ.get("TIMESERVICE_STARTED") or time.time())
+    overrides = merge_config(folder, given)
     settings = program.check(overrides)
     started = start(cloud)
+    save_config(folder, overrides)
+    if overrides:
+        print(f'  CONFIG="{format_config(overrides)}" is in effect; CONFIG="KEY=" clears a setting')
     with step("deployer's role, as cfn/deployer.yaml allows"):
         credentials, boundary = assume_deployer(cloud.endpoint())
     architecture = get_architecture(cloud.engine)
@@ -36,15 +44,15 @@ def up(cloud: Containers, folder: Path, overrides: dict[str, str]) -> int:
     reviewer.save(folder, exports.get("reviewer"))
     with step(f"waiting until only this release's {settings.min_hosts} hosts serve"):
         wait_for_hosts(cloud, str(exports["group"]), settings.min_hosts)
-    if not started and changes == 0:
-        print("\nNothing changed: this release was up already.")
-    else:
-        print(f"\nUp after {time.time() - began:.0f} s.")
-    url = f"http://127.0.0.1:{cloud.port}"
-    print(f"{url}/ and {url}/now\n")
+    print()
+    code = healthcheck([cloud.url()])
     if "reviewer" in exports:
-        print("How the reviewer signs in: make reviewer\n")
-    return healthcheck([cloud.url()])
+        print("How the reviewer signs in: make reviewer")
+    if not started and changes == 0:
+        print("Nothing changed: this release was up already.")
+    url = f"http://127.0.0.1:{cloud.port}"
+    print(f"Up after {time.time() - began:.0f} s: {url}/ and {url}/now")
+    return code
 
 
 def needs_root(endpoint: str, settings: Settings) -> bool:
@@ -85,9 +93,14 @@ def check_port(cloud: Containers) -> None:
 def wait_for_hosts(cloud: Containers, group: str, number: int) -> None:
     """Wait until that many hosts of the group are healthy, and no other host exists."""
     wanted = [(group, "healthy")] * number
-    if wait_until(
-        lambda: [(host["group"], host["state"]) for host in cloud.hosts()] == wanted, 180
-    ):
+
+    def are_wanted() -> bool:
+        # On a busy machine, a report can be late.
+        with suppress(UserError):
+            return [(host["group"], host["state"]) for host in cloud.hosts()] == wanted
+        return False
+
+    if wait_until(are_wanted, 180):
         return
     states = ", ".join(f"{host['instance']} {host['state']}" for host in cloud.hosts())
     raise UserError(

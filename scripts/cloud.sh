@@ -3,7 +3,7 @@
 # cloud.sh: make only the base of all such images.
 source "$(dirname "$0")/common.sh"
 one_at_a_time
-tag=${1:-} label=timeservice.deployment=${2:-}
+tag=${1:-} label=timeservice.cloud=${2:-}
 context=$BUILD/cloud
 
 make_base() {

@@ -2,23 +2,33 @@
 
 The role of the healthcheck's function may write metrics of one namespace. MiniStack does not know
 that condition, and would refuse the function every metric.
+
+MiniStack writes its state to the disk when it ends. Here it does so after each change, so that it
+returns with what is deployed after it was killed.
 """
 
 import json
+import threading
+import time
 from typing import Any
 
 from ministack import app
-from ministack.core import iam_actions
-from ministack.services import ssm
+from ministack.core import iam_actions, persistence
+from ministack.services import cloudformation, ssm
 
+SAVE_PERIOD = 2  # seconds
+READS = ("Batch", "Describe", "Get", "Head", "List")
 IMAGES = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
 _get_tag_context = iam_actions.request_tag_context
+_changed = threading.Event()
 
 
 def get_context(
     service: str, action: str, body: bytes, parameters: dict[str, list[str]]
 ) -> dict[str, Any]:
     """Return what conditions see of a request: MiniStack's own keys, and the namespace."""
+    if not action.partition(":")[2].startswith(READS):
+        _changed.set()
     context: dict[str, Any] = _get_tag_context(service, action, body, parameters)
     # boto3 sends JSON.
     if action == "cloudwatch:PutMetricData" and body.startswith(b"{"):
@@ -32,6 +42,32 @@ def enforce() -> None:
     parameters[f"{IMAGES}arm64"] = parameters[f"{IMAGES}x86_64"]
 
 
+def save_changes(*_: object) -> None:
+    """Save the state if a request has changed it and no stack is in progress.
+
+    An operation of CloudFormation would not go on in the next process. So the next process knows
+    nothing of an interrupted operation, and the program simply does it again.
+    """
+    stacks = cloudformation._stacks._data.values()
+    if any(stack["StackStatus"].endswith("_IN_PROGRESS") for stack in stacks):
+        return
+    if _changed.is_set():
+        _changed.clear()
+        persistence.save_all(app._build_persistence_save_dict())
+
+
+def keep_saving() -> None:
+    while True:
+        time.sleep(SAVE_PERIOD)
+        # The thread of the requests saves, because nothing changes there meanwhile.
+        if app._MAIN_LOOP:
+            app._MAIN_LOOP.call_soon_threadsafe(save_changes)
+
+
 if __name__ == "__main__":
     enforce()
+    app.BANNER = "MiniStack starts"
+    # MiniStack itself would save an interrupted operation, too, when it ends.
+    app.save_all = save_changes
+    threading.Thread(target=keep_saving, daemon=True).start()
     app.main()

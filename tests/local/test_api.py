@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from ministack.core import iam_actions
-from ministack.services import ssm
+from ministack import app
+from ministack.core import iam_actions, persistence
+from ministack.services import cloudformation, ssm
 
+from local.cloud import api
 from local.cloud.api import IMAGES, enforce, get_context
 
 
@@ -43,3 +45,46 @@ def test_it_has_the_machine_images_of_both_architectures(monkeypatch: pytest.Mon
     enforce()
     assert ssm._public_parameter(f"{IMAGES}arm64")["Value"]
     assert ssm._public_parameter(f"{IMAGES}x86_64")["Value"]
+
+
+@pytest.fixture
+def saved(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What was saved, of an API that nobody has changed yet."""
+    saved: list[object] = []
+    monkeypatch.setattr(persistence, "save_all", saved.append)
+    monkeypatch.setattr(app, "_build_persistence_save_dict", lambda: "state")
+    api._changed.clear()
+    return saved
+
+
+@pytest.mark.parametrize(
+    ("action", "is_saved"),
+    [
+        ("cloudformation:CreateStack", True),
+        ("s3:PutObject", True),
+        ("elasticloadbalancing:DescribeRules", False),
+        ("s3:ListBucket", False),
+        ("s3:GetObject", False),
+    ],
+)
+def test_the_state_is_saved_once_after_each_change(
+    saved: list[object], action: str, is_saved: bool
+) -> None:
+    get_context("any", action, b"", {})
+    api.save_changes()
+    api.save_changes()
+    assert saved == ["state"] * is_saved
+
+
+def test_the_state_is_saved_when_no_stack_is_in_progress(
+    saved: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next process would wait for ever for a stack that nobody goes on with."""
+    stack = {"StackStatus": "UPDATE_IN_PROGRESS"}
+    monkeypatch.setitem(cloudformation._stacks._data, ("1", "us-east-1", "x"), stack)
+    get_context("cloudformation", "cloudformation:UpdateStack", b"", {})
+    api.save_changes()
+    assert saved == []
+    stack["StackStatus"] = "UPDATE_COMPLETE"
+    api.save_changes()
+    assert saved == ["state"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +13,8 @@ import pytest
 import requests
 
 from deployment.errors import UserError
-from local import launch
-from local.containers import LABEL, Containers
+from local import containers, launch
+from local.containers import LABEL, Containers, connect
 
 
 class Engine:
@@ -21,9 +24,19 @@ class Engine:
         self.requests: list[dict[str, Any]] = []
         self.named: dict[str, dict[str, str]] = {}
         self.containers = SimpleNamespace(list=self._list, get=self._get)
+        self.networks: Any = SimpleNamespace()
+        self.labels: dict[str, dict[str, str]] = {}  # of networks and volumes
+        self.api: Any = SimpleNamespace(
+            create_endpoint_config=dict,
+            inspect_container=lambda name: {"Config": {"Labels": self._find(self.named, name)}},
+            inspect_network=lambda name: {"Labels": self._find(self.labels, name)},
+            inspect_volume=lambda name: {"Labels": self._find(self.labels, name)},
+        )
 
-    def ping(self) -> bool:
-        return True
+    def _find(self, labels: dict[str, dict[str, str]], name: str) -> dict[str, str]:
+        if name not in labels:
+            raise docker.errors.NotFound(name)
+        return labels[name]
 
     def _list(self, **options: Any) -> list[Any]:
         self.requests.append(options)
@@ -40,7 +53,7 @@ class Engine:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     engine = Engine()
-    monkeypatch.setattr(docker, "from_env", lambda: engine)
+    monkeypatch.setattr(containers, "connect", lambda: engine)
     return engine
 
 
@@ -88,7 +101,7 @@ def test_what_somebody_else_uses_stays_and_the_rest_goes(engine: Engine) -> None
 
     things = [thing("a", used=True), thing("b", used=False)]
     for kind in ("volumes", "networks", "images"):
-        setattr(engine, kind, SimpleNamespace(list=lambda filters: things))
+        setattr(engine, kind, SimpleNamespace(list=lambda *_, filters: things))
     cloud = Containers("test", 8080)
     cloud.remove()
     cloud.remove_images()
@@ -103,10 +116,185 @@ def test_no_container_gets_the_proxies_of_the_user_s_docker_configuration(engine
         return SimpleNamespace(start=lambda: None)
 
     engine.containers.create = create
-    engine.api = SimpleNamespace(create_endpoint_config=dict)  # type: ignore[attr-defined]
-    networks = SimpleNamespace(get=lambda _: SimpleNamespace(connect=lambda *_, **__: None))
-    engine.networks = networks  # type: ignore[attr-defined]
+    engine.networks.get = lambda _: SimpleNamespace(connect=lambda *_, **__: None)
     cloud = Containers("test", 8080)
     for role, spec in launch.get_specs(cloud, "image").items():
         launch._start(cloud, role, spec)
     assert [options["use_config_proxy"] for options in created] == [False] * 4
+
+
+def test_no_request_to_the_engine_goes_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy is a server of ours, and so is the engine: only one of them may be asked."""
+    asked: dict[str, list[str]] = {"engine": [], "proxy": []}
+
+    def serve(name: str) -> HTTPServer:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked[name].append(self.path)
+                self.send_response(200)
+                self.send_header("API-Version", "1.41")
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
+
+    with serve("engine") as engine, serve("proxy") as proxy:
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{engine.server_port}")
+        for variable in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.server_port}")
+        for variable in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(variable, raising=False)
+        connect().version()
+        engine.shutdown()
+        proxy.shutdown()
+    assert asked == {"engine": ["/_ping", "/v1.41/version"], "proxy": []}
+
+
+@pytest.mark.parametrize("kind", ["container", "network", "volume"])
+def test_what_is_another_s_is_refused_though_it_has_a_name_of_ours(
+    engine: Engine, kind: str
+) -> None:
+    ours = {LABEL: "test"}
+    engine.named = {"test-api": ours}
+    engine.labels = {"test-edge": ours, "test-run": ours}
+    cloud = Containers("test", 8080)
+    cloud.check_names(["test-edge"], ["test-run"])
+    name = {"container": "test-api", "network": "test-edge", "volume": "test-run"}[kind]
+    (engine.named if kind == "container" else engine.labels)[name] = {LABEL: "tests"}
+    with pytest.raises(UserError, match=f"the {kind} {name} belongs to something else"):
+        cloud.check_names(["test-edge"], ["test-run"])
+
+
+def report(monkeypatch: pytest.MonkeyPatch, text: str) -> Containers:
+    cloud = Containers("test", 8080)
+    monkeypatch.setattr(cloud, "run", lambda *_: text)
+    return cloud
+
+
+def test_a_report_is_trusted_while_it_is_young(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = report(monkeypatch, '1010\n1000\n[{"state": "healthy"}]')
+    assert cloud.hosts() == [{"state": "healthy"}]
+    assert not cloud.is_controller_late()
+
+
+def test_an_old_report_is_an_error_because_a_dead_host_would_be_healthy_in_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = report(monkeypatch, '1090\n1000\n[{"state": "healthy"}]')
+    assert cloud.is_controller_late()
+    with pytest.raises(UserError, match="the controller has reported nothing for 90 s"):
+        cloud.hosts()
+
+
+def test_before_the_first_report_there_are_no_hosts(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = report(monkeypatch, "")
+    assert cloud.hosts() == []
+    assert not cloud.is_controller_late()
+
+
+class Parts:
+    """Parts that run, of one image, and the roles that are started."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, cloud: Containers, image: str) -> None:
+        self.started: list[str] = []
+        self.removed = 0
+        self.late = False
+        self.gone: set[str] = set()
+        specs = launch.get_specs(cloud, image)
+        self.parts = {
+            role: SimpleNamespace(
+                status="running", labels={LABEL: "test", "timeservice.spec": json.dumps(spec)}
+            )
+            for role, spec in specs.items()
+        }
+        monkeypatch.setattr(cloud, "get", self.parts.get)
+        monkeypatch.setattr(cloud, "remove", self._remove)
+        monkeypatch.setattr(cloud, "is_controller_late", lambda: self.late)
+        monkeypatch.setattr(cloud, "check_names", lambda *_: None)
+        monkeypatch.setattr(launch, "_check_powers", lambda _: None)
+        monkeypatch.setattr(launch, "create_network", lambda *_: None)
+        monkeypatch.setattr(launch, "_start", lambda _, role, __: self.started.append(role))
+
+    def _remove(self) -> None:
+        self.removed += 1
+
+
+@pytest.fixture
+def running(engine: Engine) -> Containers:
+    engine.networks.list = lambda filters: []
+    engine.volumes = SimpleNamespace(create=lambda *_, **__: None)  # type: ignore[attr-defined]
+    return Containers("test", 8080)
+
+
+def test_what_runs_is_left_alone(running: Containers, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = Parts(monkeypatch, running, "image")
+    assert launch.start(running, "image") is False
+    assert parts.started == []
+
+
+def test_an_api_that_was_killed_is_started_again_and_nothing_else(
+    running: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has saved what is deployed. Hosts and balancer serve on."""
+    parts = Parts(monkeypatch, running, "image")
+    parts.parts["api"].status = "exited"
+    assert launch.start(running, "image") is True
+    assert (parts.started, parts.removed) == (["api"], 0)
+    api = launch.get_specs(running, "image")["api"]
+    assert api["environment"]["STATE_DIR"] in [volume["bind"] for volume in api["volumes"].values()]
+
+
+@pytest.mark.parametrize("fault", ["late", "paused"])
+def test_a_controller_that_hangs_is_started_again(
+    running: Containers, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = Parts(monkeypatch, running, "image")
+    if fault == "late":
+        parts.late = True
+    else:
+        parts.parts["controller"].status = "paused"
+    assert launch.start(running, "image") is True
+    assert (parts.started, parts.removed) == (["controller"], 0)
+
+
+def test_a_new_balancer_gets_a_new_controller_whose_report_is_of_its_servers(
+    running: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = Parts(monkeypatch, running, "image")
+    running.port = 8081
+    launch.start(running, "image")
+    assert parts.started == ["balancer", "controller"]
+    (command,) = [
+        part["command"]
+        for role, part in launch.get_specs(running, "image").items()
+        if role == "controller"
+    ]
+    assert f"rm -f {containers.REPORT}" in command[-1]
+
+
+def test_another_version_of_the_local_cloud_is_announced_and_replaces_everything(
+    running: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = Parts(monkeypatch, running, "image")
+    launch.start(running, "another")
+    assert (parts.started, parts.removed) == (["api", "time", "balancer", "controller"], 1)
+    assert "the local cloud itself has changed" in capsys.readouterr().out
+
+
+def test_a_clone_that_takes_a_deployment_over_starts_a_controller_that_names_it(
+    running: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = Parts(monkeypatch, running, "image")
+    monkeypatch.setattr(launch, "ROOT", "/elsewhere")
+    launch.start(running, "image")
+    assert parts.started == ["controller"]
