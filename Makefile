@@ -19,7 +19,7 @@ unexport BASH_ENV ENV SHELLOPTS CDPATH GREP_OPTIONS POSIXLY_CORRECT \
 .NOTPARALLEL:
 
 # Programs get these from the environment, so no value is ever a part of a shell's command line.
-export NAME PORT HOST HOST_CPUS HOST_MEMORY STACK CONFIG COMMAND REGION HOSTS DRILLS
+export NAME PORT HOST HOST_CPUS HOST_MEMORY STACK ADOPT CONFIG COMMAND REGION HOSTS DRILLS
 # The shell of a host expands $(...) in them, and make does not.
 override CONFIG := $(value CONFIG)
 override COMMAND := $(if $(filter command,$(origin COMMAND)),$(value COMMAND))

@@ -22,12 +22,10 @@ from local.deployer import REFUSALS
 from local.down import down
 from local.hosts import shell
 from local.logs import logs
-from local.project import STACK, parse_config, parse_name
+from local.project import STACK, merge_config, parse_config, parse_name
 from local.status import check, status
 from local.steps import Busy, allow_closed_output, get_folder, lock_deployment
 from local.up import start, up
-
-COMMANDS = ("validate", "up", "start", "down", "status", "check", "logs", "shell", "reviewer")
 
 
 def port(text: str) -> int:
@@ -44,32 +42,50 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=("architecture", *COMMANDS))
-    parser.add_argument(
-        "--name",
-        type=parse_name,
-        default=os.environ.get("NAME") or DEFAULT,
-        help="of the deployment (default: $NAME, else %(default)s)",
-    )
-    parser.add_argument(
-        "--port",
-        type=port,
-        default=os.environ.get("PORT") or None,
-        help=f"on 127.0.0.1 (default: $PORT, else the present one, else {PORT})",
-    )
-    parser.add_argument(
-        "--config",
-        default="",
-        metavar="'KEY=VALUE ...'",
-        help="up, validate, architecture: settings of Pulumi.yaml, with spaces between",
-    )
-    parser.add_argument(
-        "--host",
-        default="",
-        help="logs, shell: a zone, or how an id begins; logs: or a part",
-    )
-    parser.add_argument("--follow", action="store_true", help="logs: show new lines as they come")
-    parser.add_argument("--run", default="", metavar="COMMAND", help="shell: run only this")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(command: str, help: str) -> argparse.ArgumentParser:
+        subparser = commands.add_parser(command, help=help, description=help)
+        subparser.add_argument(
+            "--name",
+            type=parse_name,
+            default=os.environ.get("NAME") or DEFAULT,
+            help="of the deployment (default: $NAME, else %(default)s)",
+        )
+        return subparser
+
+    for command, help, options in (
+        ("up", "deploy, or update what is deployed", ("port", "config")),
+        ("validate", "only check what `up` would deploy", ("port", "config")),
+        ("start", "start the local cloud with nothing deployed", ("port",)),
+        ("architecture", "print the hosts' architecture, by CONFIG or $STACK", ("config",)),
+    ):
+        subparser = add(command, help)
+        if "port" in options:
+            subparser.add_argument(
+                "--port",
+                type=port,
+                default=os.environ.get("PORT") or None,
+                help=f"on 127.0.0.1 (default: $PORT, else the present one, else {PORT})",
+            )
+        if "config" in options:
+            subparser.add_argument(
+                "--config",
+                default="",
+                metavar="'KEY=VALUE ...'",
+                help="settings of Pulumi.yaml, with spaces between; `up` keeps one until KEY=",
+            )
+    add("down", "remove the deployment")
+    add("status", "what is deployed, its hosts, alarms and URL")
+    add("check", "run the healthcheck")
+    add("reviewer", "how the reviewer signs in")
+    host = "a zone, or how an instance id begins"
+    subparser = add("logs", "the lines of all parts, in the order of time")
+    subparser.add_argument("--host", default="", help=f"{host}, or a part")
+    subparser.add_argument("--follow", action="store_true", help="show new lines as they come")
+    subparser = add("shell", "a shell on a host")
+    subparser.add_argument("--host", default="", help=host)
+    subparser.add_argument("--run", default="", metavar="COMMAND", help="run only this")
     return parser
 
 
@@ -100,33 +116,43 @@ def attempt(args: argparse.Namespace) -> int:
 
 
 def run(args: argparse.Namespace, folder: Path) -> int:
-    if args.command == "validate":
-        # make up does this before it builds anything or starts an engine.
-        program.check(parse_config(args.config))
-        return 0
+    stack = os.environ.get("STACK") or STACK
     if args.command == "architecture":
         # make image builds for the instance type in CONFIG, or in the settings of STACK.
-        stack = os.environ.get("STACK") or STACK
         print(program.settings(parse_config(args.config), "make image", stack).architecture)
+        return 0
+    if stack != STACK:
+        raise UserError(
+            f"make {args.command} is for the deployment on this machine, and STACK={stack} is on "
+            "AWS. Its page and dashboard: pulumi stack output --stack "
+            f"{stack}. make reach, drift, leftovers and destroy take STACK={stack}"
+        )
+    if args.command == "validate":
+        # make up does this before it builds anything or starts an engine.
+        program.check(merge_config(folder, parse_config(args.config)))
         return 0
     if args.command == "reviewer":
         return reviewer.show(folder)
-    cloud = Containers(args.name, args.port)
+    cloud = Containers(args.name, getattr(args, "port", None))
+    if args.command in ("up", "start", "down"):
+        with lock_deployment(folder):
+            return change(cloud, folder, args)
     if args.command == "status":
         return status(cloud)
     if args.command == "check":
         return check(cloud)
     if args.command == "logs":
         return logs(cloud, args.host, args.follow)
-    if args.command == "shell":
-        return shell(cloud, args.host, args.run)
-    with lock_deployment(folder):
-        if args.command == "down":
-            return down(cloud, folder)
-        if args.command == "up":
-            return up(cloud, folder, parse_config(args.config))
-        start(cloud)
-        return 0
+    return shell(cloud, args.host, args.run)
+
+
+def change(cloud: Containers, folder: Path, args: argparse.Namespace) -> int:
+    if args.command == "down":
+        return down(cloud, folder)
+    if args.command == "up":
+        return up(cloud, folder, parse_config(args.config))
+    start(cloud)
+    return 0
 
 
 def stop(*_: object) -> None:

@@ -31,7 +31,8 @@ def show(folder: Path) -> int:
     export = load(folder)
     if not export:
         raise UserError('there is no reviewer; make up CONFIG="reviewer=user" makes one')
-    print(json.dumps(export, indent=2))
+    note = "the links and the password are as on AWS, and open nothing without a real account"
+    print(json.dumps({**export, "note": note}, indent=2))
     return 0
 
 

@@ -20,7 +20,7 @@ from docker.errors import APIError
 from deployment.errors import UserError
 from deployment.leftovers import Findings, Leftover
 from local import __main__ as command
-from local import down, program, status, steps, up
+from local import down, program, project, status, steps, up
 from local.containers import Containers as RealContainers
 from local.steps import step
 from tests.support.waiting import PATIENCE, wait_until
@@ -71,8 +71,8 @@ def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
 
     monkeypatch.setattr(command, "Containers", make)
     monkeypatch.setattr(steps, "ROOT", tmp_path)
-    monkeypatch.delenv("NAME", raising=False)
-    monkeypatch.delenv("PORT", raising=False)
+    for name in ("NAME", "PORT", "STACK", "ADOPT"):
+        monkeypatch.delenv(name, raising=False)
     return cloud
 
 
@@ -273,6 +273,21 @@ def test_a_deployment_whose_clone_is_gone_can_be_removed(
     assert containers.removed == 1
 
 
+def test_from_the_toolbox_no_other_clone_is_taken_for_deleted(
+    containers: Containers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Only this clone is mounted there."""
+    monkeypatch.setenv("TOOLBOX", "inside")
+    containers._owner, containers.left = "/not/mounted", ["container x"]
+    assert command.main(["up"]) == command.main(["down"]) == 1
+    assert "add ADOPT=1" in capsys.readouterr().err
+    monkeypatch.setenv("ADOPT", "1")
+    assert command.main(["down"]) == 0
+    assert containers.removed == 1
+
+
 def test_down_says_when_there_is_nothing_to_do(
     containers: Containers, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -334,12 +349,12 @@ def test_down_fails_when_something_is_left(
 def test_check_runs_the_healthcheck_against_the_local_url_and_returns_its_code(
     containers: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command.main(["check", "--port", "8090"]) == 1
+    assert command.main(["check"]) == 1
     assert "'timeservice' is not up; `make up` starts it" in capsys.readouterr().err
-    codes = {"http://127.0.0.1:8090": 3}
+    codes = {"http://127.0.0.1:8080": 3}
     monkeypatch.setattr(containers, "get", lambda role: role)
     monkeypatch.setattr(status, "healthcheck", lambda arguments: codes[arguments[0]])
-    assert command.main(["check", "--port", "8090"]) == 3
+    assert command.main(["check"]) == 3
 
 
 def test_status_of_what_is_not_up_says_what_starts_it(
@@ -349,6 +364,45 @@ def test_status_of_what_is_not_up_says_what_starts_it(
     assert (
         "is not up (no api, no balancer); `make up` starts or repairs it" in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("name", ["up", "down", "status", "check", "logs", "shell", "reviewer"])
+def test_a_stack_on_aws_is_not_what_a_local_command_acts_on(
+    name: str,
+    containers: Containers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("STACK", "prod")
+    monkeypatch.setattr(command, "Containers", lambda *_: pytest.fail("it acts"))
+    assert command.main([name]) == 1
+    error = capsys.readouterr().err
+    assert f"make {name} is for the deployment on this machine" in error
+    assert "pulumi stack output --stack prod" in error
+
+
+def test_make_up_keeps_its_settings_until_they_are_cleared(tmp_path: Path) -> None:
+    """A later make up without CONFIG would delete the reviewer."""
+    first = project.merge_config(tmp_path, {"reviewer": "user", "minHosts": "3"})
+    project.save_config(tmp_path, first)
+    assert project.merge_config(tmp_path, {}) == {"reviewer": "user", "minHosts": "3"}
+    second = project.merge_config(tmp_path, {"minHosts": "", "maxHosts": "4"})
+    assert second == {"reviewer": "user", "maxHosts": "4"}
+    assert project.parse_config(project.format_config(second)) == second
+
+
+def test_settings_that_are_kept_are_checked_with_those_that_are_given(
+    containers: Containers,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "build" / "local"
+    folder.mkdir(parents=True)
+    project.save_config(folder, {"maxHosts": "3"})
+    assert command.main(["validate", "--config", "minHosts=3"]) == 0
+    assert command.main(["validate", "--config", "minHosts=4"]) == 1
+    assert "maxHosts=4" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -416,6 +470,12 @@ def runs(process: Path) -> bool:
         (["up", "--port", "70000"], "70000 is not a port from 1 to 65535"),
         (["up", "--port", "0"], "0 is not a port from 1 to 65535"),
         (["up", "--name", "My Name"], "small letters, digits and hyphens"),
+        (["up", "--host", "a"], "unrecognized arguments: --host a"),
+        (["down", "--config", "x=y"], "unrecognized arguments: --config x=y"),
+        (["status", "--port", "8081"], "unrecognized arguments: --port 8081"),
+        (["start", "--config", "x=y"], "unrecognized arguments: --config x=y"),
+        (["shell", "--follow"], "unrecognized arguments: --follow"),
+        ([], "the following arguments are required: COMMAND"),
     ],
     ids=str,
 )
@@ -436,7 +496,8 @@ def test_name_and_port_come_from_the_environment_as_well(
 ) -> None:
     monkeypatch.setenv("NAME", "second")
     monkeypatch.setenv("PORT", "8081")
-    command.main(["down"])
+    monkeypatch.setattr(command, "start", lambda _: None)
+    command.main(["start"])
     assert (containers.name, containers.port) == ("second", 8081)
 
 
