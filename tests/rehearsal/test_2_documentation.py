@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 
 import docker
 import pytest
 
-from deployment import ROOT
 from drills.clone import Clone
 from tests.rehearsal.cloud import NAME
-from tests.support.documented import Command, list_all_commands, remove_figures
+from tests.rehearsal.documents import IMAGE, expect_output, start
+from tests.support.documented import Command, list_all_commands
 from tests.support.documented_runs import find_other_test, needs_systemd
 from tests.support.waiting import PATIENCE
 
@@ -24,50 +23,12 @@ pytestmark = pytest.mark.rehearsal
 HERE = [
     command
     for command in list_all_commands()
-    if not command.aws and not find_other_test(command) and not needs_systemd(command)
+    if not command.aws
+    and command.file != "docs/tutorial.md"
+    and not find_other_test(command)
+    and not needs_systemd(command)
 ]
 GOES_ON = re.compile(r"--every|--follow|FOLLOW=")  # until it is stopped
-# The healthcheck's image, which users have as timeservice-healthcheck:VERSION.
-IMAGE = f"{NAME}-healthcheck"
-
-
-def adapt(text: str, clone: Clone) -> str:
-    """Return the text with the rehearsal's port and names.
-
-    Its balancer is on the loopback interface, where containers see it in the machine's network.
-    """
-    text = text.replace("http://127.0.0.1:8080", clone.url).replace("example.org", clone.url)
-    text = text.replace("scripts/check-image.sh", f"{ROOT}/scripts/check-image.sh {IMAGE}:VERSION")
-    text = re.sub(r"timeservice-healthcheck:[\d.]+", f"{IMAGE}:VERSION", text)
-    text = re.sub(r"(--name |--follow )timeservice-healthcheck", rf"\1{IMAGE}", text)
-    return text.replace("docker run ", "docker run --network host ")
-
-
-def start(text: str, clone: Clone) -> subprocess.Popen[str]:
-    environment = {key: value for key, value in os.environ.items() if "MAKE" not in key}
-    return subprocess.Popen(
-        ["bash", "-euo", "pipefail", "-c", f"exec 2>&1; {adapt(text, clone)}"],
-        cwd=clone.folder,
-        env=environment | {"NAME": clone.name, "PORT": str(clone.port), "URL": clone.url},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def is_said(documented: list[str], output: str) -> None:
-    """Each line, in this order, and nothing else but where `...` stands."""
-    said, anything = [remove_figures(line) for line in output.splitlines() if line.strip()], False
-    for line in documented:
-        if line.strip() == "...":
-            anything = True
-            continue
-        assert remove_figures(line) in (said if anything else said[:1]), (
-            f"{line!r} is not in\n{output}"
-        )
-        said, anything = said[said.index(remove_figures(line)) + 1 :], False
-    assert anything or not documented or not said, f"more than is documented: {said}"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -96,14 +57,14 @@ def test_a_command_works_and_prints_what_stands_there(clone: Clone, command: Com
     output, _ = running.communicate(timeout=600)
     assert running.returncode == 0, output
     if command.text != "make up":  # it was up: test_1_up has what the first one says
-        is_said(command.output, output)
+        expect_output(command.output, output)
 
 
 def test_the_first_up_said_what_stands_there(said: list[str]) -> None:
     (documented,) = (
         command.output for command in HERE if command.text == "make up" and command.output
     )
-    is_said(documented, said[0])
+    expect_output(documented, said[0])
 
 
 # sudo and systemd are replaced, because the test looks at what is installed where.
