@@ -94,3 +94,17 @@ def versions(requests: list[Request]) -> set[str]:
 
 def release(clone: Clone) -> str:
     return str(requests.get(f"{clone.url}/now", timeout=PATIENCE).json()["version"])
+
+
+def ask_until_each_host_responds(clone: Clone, engine: docker.DockerClient) -> list[Any]:
+    """Return what /now responded until each host has; the balancer may take one out for a while."""
+    expected = {host.labels["timeservice.instance"] for host in hosts(engine)}
+    answers: list[Any] = []
+
+    def have_all_responded() -> bool:
+        answers.append(requests.get(f"{clone.url}/now", timeout=PATIENCE).json())
+        return expected <= {answer["instance"] for answer in answers}
+
+    wait_until(have_all_responded, lambda: f"not all of {expected} responded")
+    assert {answer["instance"] for answer in answers} == expected
+    return answers

@@ -15,13 +15,12 @@ from typing import NamedTuple
 
 import docker
 import pytest
-import requests
 from docker.models.containers import Container
 
 from drills import load
 from drills.clone import Clone
 from drills.outcome import failures
-from tests.rehearsal.cloud import NAME, hosts, run
+from tests.rehearsal.cloud import NAME, ask_until_each_host_responds, hosts, run
 from tests.rehearsal.probes import (
     BOMB,
     HOG,
@@ -33,7 +32,7 @@ from tests.rehearsal.probes import (
     SMALL_HOGS,
     Probe,
 )
-from tests.support.waiting import PATIENCE, wait_until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.rehearsal
 
@@ -257,9 +256,6 @@ def test_many_small_hogs_may_end_the_service_which_is_back_in_seconds_while_the_
 def test_after_all_that_the_deployment_is_as_it_was(
     clone: Clone, engine: docker.DockerClient, host: Container
 ) -> None:
-    assert all(healthy(host) for host in hosts(engine))
+    wait_until(lambda: all(healthy(host) for host in hosts(engine)))
     assert python(host, "import os; print(*os.listdir('/dev/shm'))") == (0, "\n")  # nothing is left
-    answers = {
-        requests.get(f"{clone.url}/now", timeout=PATIENCE).json()["instance"] for _ in range(20)
-    }
-    assert answers == {host.labels["timeservice.instance"] for host in hosts(engine)}
+    ask_until_each_host_responds(clone, engine)
