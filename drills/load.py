@@ -13,6 +13,9 @@ from typing import NamedTuple
 from deployment import ROOT
 from local.steps import wait_until
 
+# Seconds for which a load lasts before and after its block.
+AROUND = 2.0
+
 
 class Request(NamedTuple):
     """The result of a request.
@@ -35,38 +38,22 @@ class Request(NamedTuple):
         return self.status != 200
 
 
-class Load:
-    """A load in a process of its own.
-
-    requests: the results, in the order in which they were due, once the load has ended.
-    """
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.requests: list[Request] = []
-
-    def set_rate(self, rate: float) -> None:
-        """Send `rate` requests per second from now on."""
-        assert self.process.stdin is not None  # noqa: S101 - for the type checker
-        self.process.stdin.write(f"{rate}\n")
-        self.process.stdin.flush()
-
-
 @contextmanager
-def run_load(url: str, rate: float, around: float = 2.0) -> Iterator[Load]:
+def run_load(url: str, rate: float, around: float = AROUND) -> Iterator[list[Request]]:
     """GET `url`, `rate` times per second, during the block and `around` seconds before and after.
 
-    Raises RuntimeError at the end of the block if the load did not run until then.
+    The list has the results after the block, in the order in which they were due. Raises
+    RuntimeError at the end of the block if the load did not run until then.
     """
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "load.jsonl"
         command = [sys.executable, "-m", "drills.sender", url, str(log), str(rate)]
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, text=True)
-        load = Load(process)
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
+        requests: list[Request] = []
         wait_until(lambda: log.exists() or process.poll() is not None, 30)
         time.sleep(around)
         try:
-            yield load
+            yield requests
             time.sleep(around)
         finally:
             # The end of its input ends the load; it then waits for the last responses.
@@ -76,4 +63,4 @@ def run_load(url: str, rate: float, around: float = 2.0) -> Iterator[Load]:
                     f"the load ended with status {process.returncode} (-9: out of memory?)"
                 )
             rows = log.read_text().splitlines()
-            load.requests = sorted(Request(*json.loads(row)) for row in rows)
+            requests += sorted(Request(*json.loads(row)) for row in rows)

@@ -5,15 +5,14 @@ with all requests that were due meanwhile, which a closed loop (send, wait, send
 Nothing is retried: a connection that breaks under a request is a failed request.
 
 `python -m drills.sender URL LOG RATE` is a process of its own, so that a drill does not hold it
-up. Each line of its standard input is a new rate in requests per second. When the input ends, it
-waits for the last responses and ends.
+up. When its standard input ends, it waits for the last responses and ends.
 """
-
-from __future__ import annotations
 
 import asyncio
 import json
 import os
+import re
+import socket
 import sys
 import time
 from contextlib import suppress
@@ -27,64 +26,7 @@ from drills.load import Request
 PATIENCE = 10.0
 # At once; a client machine has ports for some tens of thousands.
 MAX_CONNECTIONS = 4000
-
-
-class Pending:
-    """A request on its way. sent: Unix seconds at which it was written, 0 before."""
-
-    def __init__(self, due: float) -> None:
-        self.due = due
-        self.sent = 0.0
-        self.connection: Connection | None = None
-
-
-class Connection(asyncio.Protocol):
-    """A kept-alive connection, with one request on it at a time."""
-
-    transport: asyncio.Transport
-
-    def __init__(self, sender: Sender) -> None:
-        self.sender = sender
-        self.pending: Pending | None = None
-        self.received = b""
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def send(self, pending: Pending) -> None:
-        self.pending = pending
-        self.received = b""
-        pending.connection = self
-        pending.sent = time.time()
-        self.transport.write(self.sender.message)
-
-    def data_received(self, data: bytes) -> None:
-        if self.pending is None:
-            # A response without a request.
-            self.transport.abort()
-            return
-        self.received += data
-        head, separator, body = self.received.partition(b"\r\n\r\n")
-        if not separator:
-            return
-        lines = head.lower().split(b"\r\n")
-        lengths = (int(line[15:]) for line in lines if line.startswith(b"content-length:"))
-        length = next(lengths, None)
-        if length is not None and len(body) < length:
-            return
-        pending, self.pending = self.pending, None
-        self.sender.complete(pending, int(head[9:12]), body)
-        lasts = length is not None and head.startswith(b"HTTP/1.1")
-        if not lasts or b"connection: close" in lines:
-            self.transport.abort()
-        elif not self.transport.is_closing():
-            self.sender.idle.append(self)
-
-    def connection_lost(self, trouble: Exception | None) -> None:
-        self.sender.forget(self)
-        pending, self.pending = self.pending, None
-        if pending:
-            self.sender.fail(pending, str(trouble or "the connection was closed"))
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n")
 
 
 class Sender:
@@ -92,122 +34,129 @@ class Sender:
 
     def __init__(self, url: str, log: IO[str]) -> None:
         parts = urlsplit(url)
-        self.host, self.port = parts.hostname or "", parts.port or 80
+        self.address = (parts.hostname, parts.port or 80)
         self.message = (
             f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: */*\r\n\r\n"
         ).encode()
         self.log = log
-        self.idle: list[Connection] = []
-        # In the order in which they were sent.
-        self.pending: dict[Pending, None] = {}
-        self.connections = 0
-        # Each opens a connection.
-        self.tasks: set[asyncio.Task[None]] = set()
+        # Kept-alive connections, the last one used at the end.
+        self.idle: list[socket.socket] = []
+        # Requests on their way. Each has a connection.
+        self.pending = 0
 
-    def send(self, due: float) -> None:
-        """Send on the idle connection that was used last, or on a new one."""
-        pending = Pending(due)
-        self.pending[pending] = None
-        if self.idle:
-            self.idle.pop().send(pending)
-        elif self.connections >= MAX_CONNECTIONS:
-            self.fail(pending, "no connection is left")
-        else:
-            self.connections += 1
-            task = asyncio.ensure_future(self._open(pending))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+    async def send(self, due: float) -> None:
+        """Send a request that is due then, in Unix seconds, and write its result."""
+        status, trouble = 0, ""
+        results: dict[str, Any] = {}
+        self.pending += 1
+        try:
+            if self.pending > MAX_CONNECTIONS:
+                raise ConnectionError("no connection is left")
+            async with asyncio.timeout(due + PATIENCE - time.time()):
+                status, results = await self._exchange()
+        # In this order, because a TimeoutError is an OSError.
+        except TimeoutError:
+            trouble = f"no response within {PATIENCE:.0f} s"
+        except OSError as error:
+            trouble = os.strerror(error.errno) if error.errno else str(error)
+        except ValueError as error:
+            trouble = str(error)
+        self.pending -= 1
+        request = Request(due, time.time() - due, status, trouble, **results)
+        self.log.write(json.dumps(request) + "\n")
 
-    async def _open(self, pending: Pending) -> None:
+    async def _exchange(self) -> tuple[int, dict[str, Any]]:
+        """Return the status of a response, and what its body shows.
+
+        Raises OSError if the connection breaks, ValueError if the response is not HTTP.
+        """
         loop = asyncio.get_running_loop()
+        connection = self._take_idle()
         try:
-            async with asyncio.timeout(PATIENCE):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self), self.host, self.port
-                )
-        except (OSError, TimeoutError) as trouble:
-            self.connections -= 1
-            reason = os.strerror(trouble.errno) if trouble.errno else "no connection in time"
-            self.fail(pending, reason)
-            return
-        if pending in self.pending:
-            connection.send(pending)
-        else:
-            # The client has given up meanwhile.
-            self.idle.append(connection)
+            if connection is None:
+                connection = socket.socket()
+                connection.setblocking(False)
+                await loop.sock_connect(connection, self.address)
+            sent = time.time()
+            await loop.sock_sendall(connection, self.message)
+            head, body, is_kept = await read_response(connection)
+            status, results = int(head[9:12]), read_body(body, sent, time.time())
+            if is_kept:
+                self.idle.append(connection)
+                connection = None
+            return status, results
+        finally:
+            if connection:
+                connection.close()
 
-    def forget(self, connection: Connection) -> None:
-        self.connections -= 1
-        with suppress(ValueError):
-            self.idle.remove(connection)
+    def _take_idle(self) -> socket.socket | None:
+        """Return the connection that was used last and is still good, or None."""
+        while self.idle:
+            connection = self.idle.pop()
+            try:
+                connection.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                return connection
+            except OSError:
+                pass
+            # The server has closed it, or sent a response without a request.
+            connection.close()
+        return None
 
-    def complete(self, pending: Pending, status: int, body: bytes) -> None:
-        received = time.time()
-        try:
-            fields = json.loads(body)
-            epoch = float(fields["epoch"])
-        except (ValueError, LookupError, TypeError):
-            self._end(Request(pending.due, received - pending.due, status), pending)
-            return
-        # The service read its clock between both moments, so its error is at least this.
-        wrong = max(pending.sent - epoch, epoch - received, 0.0)
-        latency = received - pending.due
-        identity = (str(fields.get("instance")), str(fields.get("version")))
-        self._end(Request(pending.due, latency, status, "", *identity, wrong), pending)
-
-    def fail(self, pending: Pending, trouble: str) -> None:
-        self._end(Request(pending.due, time.time() - pending.due, 0, trouble), pending)
-
-    def _end(self, request: Request, pending: Pending) -> None:
-        if pending in self.pending:
-            del self.pending[pending]
-            self.log.write(json.dumps(request) + "\n")
-
-    def give_up(self) -> None:
-        """Fail each request that has waited for longer than a client does."""
-        late = time.time() - PATIENCE
-        for pending in list(self.pending):
-            if pending.due > late:
-                break
-            self.fail(pending, f"no response within {PATIENCE:.0f} s")
-            if pending.connection and pending.connection.pending is pending:
-                pending.connection.pending = None
-                pending.connection.transport.abort()
-
-    async def run(self, rates: asyncio.Queue[float | None], rate: float | None) -> None:
-        """Send at `rate`, then at each rate in the queue until None; then wait for responses."""
+    async def run(self, rate: float, ended: asyncio.Future[Any]) -> None:
+        """Send `rate` requests per second until `ended` is done; then wait for responses."""
         due = time.time()
-        while rate is not None:
-            now = time.time()
-            while due <= now:
-                self.send(due)
-                due += 1 / rate
-            self.give_up()
-            await asyncio.sleep(max(0.0, min(due - time.time(), 0.1)))
-            while not rates.empty():
-                rate = rates.get_nowait()
-                due = time.time()
-        while self.pending:
-            self.give_up()
-            await asyncio.sleep(0.05)
+        async with asyncio.TaskGroup() as requests:
+            while not ended.done():
+                while due <= time.time():
+                    requests.create_task(self.send(due))
+                    due += 1 / rate
+                await asyncio.sleep(max(0.0, min(due - time.time(), 0.1)))
 
 
-async def _main(url: str, log: Path, rate: float) -> None:
-    rates: asyncio.Queue[float | None] = asyncio.Queue()
+async def read_response(connection: socket.socket) -> tuple[bytes, bytes, bool]:
+    """Return head and body of a response, and whether the connection may be used again."""
+    loop = asyncio.get_running_loop()
+    received = b""
+    while True:
+        data = await loop.sock_recv(connection, 65536)
+        received += data
+        head, separator, body = received.partition(b"\r\n\r\n")
+        head = head.lower() + b"\r\n"
+        length = LENGTH.search(head) if separator else None
+        if length and len(body) >= int(length[1]):
+            is_kept = head.startswith(b"http/1.1") and b"\r\nconnection: close\r\n" not in head
+            return head, body, is_kept
+        if not data and separator and not length:
+            return head, body, False
+        if not data:
+            raise ConnectionError("the connection was closed")
 
-    def read_rate() -> None:
-        line = sys.stdin.readline()
-        rates.put_nowait(float(line) if line else None)
-        if not line:
-            asyncio.get_running_loop().remove_reader(sys.stdin)
 
-    asyncio.get_running_loop().add_reader(sys.stdin, read_rate)
+def read_body(body: bytes, sent: float, received: float) -> dict[str, Any]:
+    """Return what a body shows of the host, and by how much its time is wrong; {} without a time.
+
+    sent, received: Unix seconds of the request and of its response.
+    """
+    try:
+        fields = json.loads(body)
+        epoch = float(fields["epoch"])
+    except (ValueError, LookupError, TypeError):
+        return {}
+    # The service read its clock between both moments, so its error is at least this.
+    wrong = max(sent - epoch, epoch - received, 0.0)
+    identity = {key: str(fields.get(key)) for key in ("instance", "version")}
+    return {**identity, "wrong": wrong}
+
+
+async def main(url: str, log: Path, rate: float) -> None:
+    ended = asyncio.ensure_future(asyncio.to_thread(sys.stdin.read))
     with log.open("w") as file:
-        await Sender(url, file).run(rates, rate)
+        await Sender(url, file).run(rate, ended)
 
 
 if __name__ == "__main__":
     # A client has a machine of its own: it must not wait for what it measures.
     with suppress(OSError):
         os.nice(-10)
-    asyncio.run(_main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])))
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from drills import outcome
-from drills.load import Request
+from drills.load import AROUND, Request
 from drills.trial import Trial, drill, repeat
 
 # Requests per second.
@@ -32,19 +32,17 @@ time.sleep(600)
 
 @drill("5 minutes at 500/s, 10 s at 5,000/s, and 500/s again")
 def burst(trial: Trial) -> None:
-    with trial.load(STEADY) as load:
+    with trial.load(STEADY):
         began = time.time()
         time.sleep(STEADY_SECONDS)
-        trial.mark_fault()
-        load.set_rate(BURST)
-        time.sleep(BURST_SECONDS)
-        load.set_rate(STEADY)
-        ended = time.time()
+        with trial.load(BURST - STEADY) as additional:
+            time.sleep(BURST_SECONDS - 2 * AROUND)
         time.sleep(AFTER_SECONDS)
         trial.wait_until_two_healthy()
     steady = outcome.between(trial.requests, began, began + STEADY_SECONDS)
     expect_fast(trial, steady, LIMIT, "at 500/s")
-    during = outcome.between(trial.requests, trial.fault_at or 0, ended)
+    trial.fault_at, ended = additional[0].due, additional[-1].due
+    during = outcome.between(trial.requests, trial.fault_at, ended)
     failed = len(outcome.failures(during))
     p50 = statistics.median(outcome.get_latencies(during))
     trial.notes.append(f"of {len(during):,} in the burst {failed:,} failed, p50 {p50:.4f} s")

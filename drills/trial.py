@@ -16,7 +16,7 @@ from docker.models.containers import Container
 
 from deployment import ROOT
 from drills.clone import Clone, Done
-from drills.load import Load, run_load
+from drills.load import Request, run_load
 from drills.outcome import PAIR, Outcome
 from local import stacks
 from local.api import client
@@ -79,19 +79,18 @@ class Trial(Outcome):
         self.fault_at = time.time()
 
     @contextmanager
-    def load(self, rate: float = RATE) -> Iterator[Load]:
+    def load(self, rate: float = RATE) -> Iterator[list[Request]]:
         """Request the time, `rate` times per second, during the block, and keep the requests.
 
         The block begins with the fault, unless it marks another moment.
         """
-        load = None
+        requests: list[Request] = []
         try:
-            with run_load(f"{self.clone.url}/now", rate) as load:
+            with run_load(f"{self.clone.url}/now", rate) as requests:
                 self.mark_fault()
-                yield load
+                yield requests
         finally:
-            if load:
-                self.requests += load.requests
+            self.requests += requests
 
     def run(self, container: Container, *command: str, data: bytes = b"") -> str:
         """Run a command in a container, with `data` as its input, and return its output.

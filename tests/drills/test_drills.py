@@ -19,7 +19,7 @@ from drills import __main__ as command
 from drills import bad_releases, runner, trial
 from drills.clone import Clone, Done
 from drills.faults import time_server
-from drills.load import Load, Request
+from drills.load import Request
 from drills.outcome import Outcome
 from drills.runner import DRILLS
 from drills.trial import Drill, Trial, repeat
@@ -306,15 +306,13 @@ def test_a_wrong_time_fails_every_drill(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_requests_of_a_load_are_kept_when_its_block_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    process: Any = None
-
     @contextmanager
-    def run_load(url: str, rate: float) -> Iterator[Load]:
-        load = Load(process)
+    def run_load(url: str, rate: float) -> Iterator[list[Request]]:
+        requests: list[Request] = []
         try:
-            yield load
+            yield requests
         finally:
-            load.requests = [Request(1.0, 0.1, 200)]
+            requests.append(Request(1.0, 0.1, 200))
 
     monkeypatch.setattr(trial, "run_load", run_load)
     clone: Any = SimpleNamespace(url="http://127.0.0.1:8080")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 import socket
@@ -13,9 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from drills import load, sender
+from drills import load
 from drills.load import Request
-from drills.sender import Pending, Sender
 from tests.support.waiting import PATIENCE
 
 RESPONSE = "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{}\r\n{}"
@@ -61,9 +59,9 @@ def server(behaviour: Behaviour = good) -> Iterator[str]:
 
 def send_load(url: str) -> list[Request]:
     """Send 50 requests a second for a good second, and return them."""
-    with load.run_load(url, 50.0, around=0.6) as running:
+    with load.run_load(url, 50.0, around=0.6) as requests:
         pass
-    return running.requests
+    return requests
 
 
 def test_each_request_is_kept_with_the_host_that_responded() -> None:
@@ -99,9 +97,9 @@ def test_a_stall_is_charged_to_all_requests_that_were_due_meanwhile() -> None:
         ended.wait(PATIENCE)
         return good(connection, number)
 
-    with server(stalls) as url, load.run_load(url, 50.0, around=0.0) as running:
+    with server(stalls) as url, load.run_load(url, 50.0, around=0.0) as requests:
         assert ended.wait(PATIENCE)
-    first, last = (running.requests[number].latency for number in (0, 38))
+    first, last = (requests[number].latency for number in (0, 38))
     # The first of 40 requests waits for the other 39, which are due 20 ms apart.
     assert first > 0.7
     assert last < first
@@ -153,17 +151,6 @@ def test_a_status_is_kept_and_a_request_without_a_response_has_its_reason() -> N
     refused = send_load(url)
     assert refused
     assert all(request.has_failed and "refused" in request.trouble.lower() for request in refused)
-
-
-def test_a_client_gives_up_after_its_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender, "PATIENCE", 0.1)
-    log = io.StringIO()
-    waiting = Sender("http://127.0.0.1:9/now", log)
-    pending = Pending(time.time() - 0.2)
-    waiting.pending[pending] = None
-    waiting.give_up()
-    assert not waiting.pending
-    assert "no response within" in log.getvalue()
 
 
 def test_a_load_that_cannot_run_is_no_load_without_failures() -> None:

@@ -198,14 +198,14 @@ class Attacked(NamedTuple):
 
 def attack(clone: Clone, host: Container, code: str) -> Attacked:
     started = inspect_container(host, "{{.State.StartedAt}}")
-    with load.run_load(f"{clone.url}/now", 20) as running:
+    with load.run_load(f"{clone.url}/now", 20) as sent:
         status, output = python(host, code)
         ended = time.monotonic()
         wait_until(lambda: healthy(host))
         ill = time.monotonic() - ended
         time.sleep(1)
     same = inspect_container(host, "{{.State.StartedAt}}") == started
-    done = Attacked(f"{status} {output.strip()}", running.requests, ill, same)
+    done = Attacked(f"{status} {output.strip()}", sent, ill, same)
     print(
         f"{done.output!r}; ill for {ill:.1f} s; "
         f"{len(failures(done.requests))} of {len(done.requests)} lost"

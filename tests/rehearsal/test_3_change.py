@@ -30,14 +30,14 @@ def test_a_changed_rule_of_the_balancer_holds_at_once_and_loses_nothing(clone: C
     def health() -> int:
         return requests.get(f"{clone.url}/health", timeout=PATIENCE).status_code
 
-    with load.run_load(f"{clone.url}/now", RATE) as running:
+    with load.run_load(f"{clone.url}/now", RATE) as sent:
         clone.replace("cfn/balancer.yaml", "Values: [/, /now]", "Values: [/, /now, /health]")
         assert clone.make("up").status == 0
         wait_until(lambda: health() == 200)
         clone.replace("cfn/balancer.yaml", "Values: [/, /now, /health]", "Values: [/, /now]")
         assert clone.make("up").status == 0
         wait_until(lambda: health() == 404)
-    assert failures(running.requests) == []
+    assert failures(sent) == []
 
 
 def test_a_busy_port_leaves_alone_what_is_up(clone: Clone) -> None:
@@ -55,12 +55,12 @@ def test_a_release_under_steady_requests_loses_none(
 ) -> None:
     before, old_hosts = release(clone), {host.id for host in hosts(engine)}
     clone.replace("service/page/page.html", "<title>Time service</title>", "<title>Time</title>")
-    with load.run_load(f"{clone.url}/now", RATE) as running:
+    with load.run_load(f"{clone.url}/now", RATE) as sent:
         assert clone.make("up").status == 0
         time.sleep(2)
-    assert failures(running.requests) == []
-    assert versions(running.requests) == {before, release(clone)}
-    assert len(running.requests) > 500
+    assert failures(sent) == []
+    assert versions(sent) == {before, release(clone)}
+    assert len(sent) > 500
     assert old_hosts.isdisjoint(host.id for host in hosts(engine))
     assert [stack for stack in stacks(engine) if stack.startswith("hosts")] == [
         f"hosts-{release(clone)}"
@@ -79,14 +79,14 @@ def test_a_broken_release_rolls_back_and_tells_why(
     clone.replace(
         "service/Dockerfile", '["/usr/bin/python3.13", "-m", "gunicorn"', '["/usr/bin/pyhton"'
     )
-    with load.run_load(f"{clone.url}/now", RATE) as running:
+    with load.run_load(f"{clone.url}/now", RATE) as sent:
         done = clone.make("up")
     assert done.status != 0
     assert "failed while starting the service" in done.output
     assert "/usr/bin/pyhton" in done.output.split("last error:")[1]
     assert "Traceback" not in done.output
-    assert failures(running.requests) == []
-    assert versions(running.requests) == {before}
+    assert failures(sent) == []
+    assert versions(sent) == {before}
     assert stacks(engine) == standing
     assert old_hosts <= {host.id for host in hosts(engine)}
 
@@ -105,7 +105,7 @@ def test_rolling_back_is_a_release_of_what_was_there_before_and_loses_none(
 ) -> None:
     assert release(clone) != first
     clone.replace("service/page/page.html", "<title>Time</title>", "<title>Time service</title>")
-    with load.run_load(f"{clone.url}/now", RATE) as running:
+    with load.run_load(f"{clone.url}/now", RATE) as sent:
         assert clone.make("up").status == 0
-    assert failures(running.requests) == []
+    assert failures(sent) == []
     assert release(clone) == first
