@@ -101,10 +101,10 @@ def ask_until_each_host_responds(clone: Clone, engine: docker.DockerClient) -> l
     expected = {host.labels["timeservice.instance"] for host in hosts(engine)}
     answers: list[Any] = []
 
-    def have_all_responded() -> bool:
+    def is_complete() -> bool:
         answers.append(requests.get(f"{clone.url}/now", timeout=PATIENCE).json())
         return expected <= {answer["instance"] for answer in answers}
 
-    wait_until(have_all_responded, lambda: f"not all of {expected} responded")
+    wait_until(is_complete, lambda: f"not all of {expected} responded")
     assert {answer["instance"] for answer in answers} == expected
     return answers
