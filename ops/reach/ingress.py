@@ -12,7 +12,7 @@ Without the network, AWS's own API reaches what a resource policy opens to every
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ops.reach.ports import ALL, NONE, Ports, format_ports, get_public_ports
+from ops.reach.ports import EVERYTHING, format_ports, has_port, list_public_rules
 from ops.reach.state import State
 
 
@@ -32,31 +32,39 @@ class Node(NamedTuple):
     subnet: str
     groups: list[str]  # ids of its security groups; without any, nothing filters it
     is_public: bool  # whether it has a public address
-    listeners: Ports = ALL
     is_host: bool = False
+    # A load balancer's, each with protocol and port. Another node may listen on any port.
+    listeners: list[tuple[str, int]] | None = None
 
 
 def find_ingress(state: State) -> list[Ingress]:
+    """Return an item for each port of each node that the Internet reaches, and for the API."""
     found = []
     for node in list_nodes(state):
-        ports = get_reached_ports(state, node)
-        if ports:
+        for port in list_reached_ports(state, node):
             table = state.get_route_table(node.subnet)["RouteTableId"]
             reason = f"routed by {table}; let in by {' '.join(node.groups) or 'no group'}"
-            found.append(Ingress(node.name, "IPv4", format_ports(ports), reason))
+            found.append(Ingress(node.name, "IPv4", port, reason))
     # A balancer has a node in each of its subnets.
     return [*dict.fromkeys(found), *_find_api_ingress(state)]
 
 
-def get_reached_ports(state: State, node: Node) -> Ports:
+def list_reached_ports(state: State, node: Node) -> list[str]:
     """Return the ports that the Internet reaches at the node's public address."""
     routes = list_routes(state.get_route_table(node.subnet))
     is_routed = any(target in state.internet_gateways for _, target in routes)
     if not is_routed or not node.is_public:
-        return NONE
-    if not node.groups:
-        return node.listeners
-    return node.listeners & get_public_ports(state.get_rules(node.groups), "IPv4")
+        return []
+    rules = [EVERYTHING]
+    if node.groups:
+        rules = list_public_rules(state.get_rules(node.groups), "IPv4")
+    if node.listeners is None:
+        return [format_ports(rule) for rule in rules]
+    return [
+        f"{protocol} {port}"
+        for protocol, port in node.listeners
+        if any(has_port(rule, protocol, port) for rule in rules)
+    ]
 
 
 def list_routes(table: dict[str, Any]) -> list[tuple[str, str]]:
@@ -80,18 +88,18 @@ def list_nodes(state: State) -> list[Node]:
 
 def _list_balancers(state: State) -> Iterator[Node]:
     for balancer in state.balancers:
-        listeners = set()
+        listeners = []
         for listener in balancer["Listeners"]:
-            listeners.add(("tcp", listener["Port"]))
+            listeners.append(("tcp", listener["Port"]))
             if listener["Protocol"] not in ("HTTP", "HTTPS"):
-                listeners.add(("udp", listener["Port"]))
+                listeners.append(("udp", listener["Port"]))
         for zone in balancer["AvailabilityZones"]:
             yield Node(
                 f"load balancer {balancer['LoadBalancerName']}",
                 zone["SubnetId"],
                 balancer.get("SecurityGroups", []),
                 balancer["Scheme"] != "internal",
-                frozenset(listeners),
+                listeners=listeners,
             )
 
 

@@ -6,8 +6,8 @@ may be opened unnoticed.
 
 from collections.abc import Iterator
 
-from ops.reach.ingress import Node, as_list, get_reached_ports, list_nodes, list_routes
-from ops.reach.ports import RANGES, format_ports, get_peers, get_ports, get_public_ports
+from ops.reach.ingress import Node, as_list, list_nodes, list_reached_ports, list_routes
+from ops.reach.ports import RANGES, format_ports, get_peers, list_public_rules
 from ops.reach.state import State
 
 # Services whose resources are checked here, or cannot be public.
@@ -40,8 +40,7 @@ def list_egress(state: State, node: Node) -> list[tuple[str, str]]:
     for rule in state.get_rules(node.groups, "IpPermissionsEgress"):
         peers = [pair["GroupId"] for pair in rule.get("UserIdGroupPairs", [])]
         peers += [peer for family in RANGES for peer in get_peers(rule, family)]
-        port = format_ports(get_ports(rule))
-        egress += [(port, state.prefix_lists.get(peer, peer)) for peer in peers]
+        egress += [(format_ports(rule), state.prefix_lists.get(peer, peer)) for peer in peers]
     return list(dict.fromkeys(egress))
 
 
@@ -49,23 +48,23 @@ def _check_groups(state: State) -> Iterator[str]:
     for group in state.groups:
         identity = group["GroupId"]
         nodes = [node for node in list_nodes(state) if identity in node.groups]
-        reached = {"IPv4": [get_reached_ports(state, node) for node in nodes], "IPv6": []}
+        reached = [("IPv4", port) for node in nodes for port in list_reached_ports(state, node)]
         for family in RANGES:
-            idle = get_public_ports(group["IpPermissions"], family).difference(*reached[family])
-            if idle:
-                name, port = group["GroupName"], f"{format_ports(idle)} over {family}"
-                yield f"security group {identity} ({name}) lets in {port}, which nothing needs"
+            for port in map(format_ports, list_public_rules(group["IpPermissions"], family)):
+                if (family, port) not in reached:
+                    name = f"security group {identity} ({group['GroupName']})"
+                    yield f"{name} lets in {port} over {family}, which nothing needs"
 
 
 def _check_nodes(state: State) -> Iterator[str]:
     for node in list_nodes(state):
-        reached = get_reached_ports(state, node)
+        reached = list_reached_ports(state, node)
         if node.is_public and not reached:
             yield f"{node.name} has a public address that nothing needs"
-        idle = node.listeners - reached
-        if node.is_public and idle and node.name.startswith("load balancer"):
-            port = format_ports(idle)
-            yield f"{node.name} listens on {port}, which the Internet does not reach"
+        for protocol, number in node.listeners or []:
+            port = f"{protocol} {number}"
+            if node.is_public and port not in reached:
+                yield f"{node.name} listens on {port}, which the Internet does not reach"
         if node.is_host:
             for port, peer in list_egress(state, node):
                 # Hosts load their image and packages from S3.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from deployment.errors import UserError
 from ops.reach.__main__ import compute_reach, format_report, main
-from ops.reach.ports import EACH, format_ports, is_public
+from ops.reach.ports import format_ports, has_port, is_public
 from ops.reach.state import State, read_state
 from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.signals import hosts_signal
@@ -127,18 +128,29 @@ def test_a_block_is_public_if_any_address_of_it_may_be(block: str, expected: boo
     assert is_public(block) is expected
 
 
+def rule(protocol: str, first: int = -1, last: int = -1) -> dict[str, Any]:
+    return {"IpProtocol": protocol, "FromPort": first, "ToPort": last}
+
+
 @pytest.mark.parametrize(
-    ("ports", "expected"),
+    ("rule", "expected", "has_tcp_80", "has_udp_80"),
     [
-        ({("tcp", 80)}, "tcp 80"),
-        ({("tcp", port) for port in (22, 80, 81, 82)}, "tcp 22, 80-82"),
-        (EACH["udp"], "udp all"),
-        ({("icmp", -1)}, "icmp"),
-        ({("udp", 53), ("tcp", 53), ("other", -1)}, "tcp 53, udp 53, other"),
+        (rule("tcp", 80, 80), "tcp 80", True, False),
+        (rule("6", 22, 80), "tcp 22-80", True, False),
+        (rule("tcp", 81, 65535), "tcp 81-65535", False, False),
+        (rule("tcp", 0, 79), "tcp 0-79", False, False),
+        (rule("17", 0, 65535), "udp 0-65535", False, True),
+        (rule("icmpv6"), "icmp", False, False),
+        (rule("50"), "50", False, False),
+        ({"IpProtocol": "-1"}, "all", True, True),
     ],
 )
-def test_ports_are_printed_as_ranges(ports: set[tuple[str, int]], expected: str) -> None:
-    assert format_ports(frozenset(ports)) == expected
+def test_a_rule_s_ports_are_printed_and_compared(
+    rule: dict[str, Any], expected: str, has_tcp_80: bool, has_udp_80: bool
+) -> None:
+    assert format_ports(rule) == expected
+    assert has_port(rule, "tcp", 80) == has_tcp_80
+    assert has_port(rule, "udp", 80) == has_udp_80
 
 
 def test_the_command_says_so_with_its_exit_code(
