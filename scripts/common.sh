@@ -124,19 +124,11 @@ one_at_a_time() {
         echo "  waiting for another make in this clone"
         flock 9
     }
-    # Delete the temporary files of scripts that were killed.
-    remove_files "$BUILD/tmp"
+    # Delete the temporary files of scripts that were killed, root's as well.
+    local remove=(rm -rf --one-file-system "$BUILD/tmp")
+    "${remove[@]}" 2>/dev/null || as_root "${remove[@]}"
     mkdir "$BUILD/tmp"
     export TMPDIR=$BUILD/tmp
-}
-
-# remove_files FOLDER: root's as well, and never what is mounted in it from elsewhere.
-remove_files() {
-    local place
-    while read -r _ place _; do
-        [[ $place != "$1"/* ]] || as_root umount --recursive "$place" || true
-    done </proc/self/mounts
-    rm -rf --one-file-system "$1" 2>/dev/null || as_root rm -rf --one-file-system "$1"
 }
 
 # as_docker COMMAND...: as root if the engine's socket is closed to us.

@@ -15,21 +15,12 @@ make_package() {
     find "$folder" -name '*.so' -delete
     cp --parents sntp.py healthcheck/{,formats/}*.py "$folder"
     # The commands in bin hold the path of this folder, and the RECORDs the digests of the commands.
-    # Both would differ in each clone.
+    # Both would differ in each clone, as modes and times do.
     rm -rf "${folder:?}/bin" "$folder/.lock" "$folder"/*.dist-info/RECORD
-    .venv/bin/python - "$folder" build/healthcheck.part <<'PYTHON'
-import sys, zipfile
-from pathlib import Path
-
-folder, target = Path(sys.argv[1]), sys.argv[2]
-with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            entry = zipfile.ZipInfo(str(path.relative_to(folder)), (1980, 1, 1, 0, 0, 0))
-            entry.external_attr = 0o644 << 16  # Lambda runs it as another user
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, path.read_bytes())
-PYTHON
+    find "$folder" -name __pycache__ -prune -exec rm -r {} +
+    chmod -R u=rwX,go=rX "$folder"
+    find "$folder" -exec touch --date=@315532800 {} + # 1980, with which zip's times begin
+    (cd "$folder" && TZ=UTC "$ROOT/.venv/bin/python" -m zipfile --create "$BUILD/healthcheck.part" *)
     rm -rf "$folder"
     finish_archive build/healthcheck zip "$digest"
 }
