@@ -14,7 +14,7 @@ from drills import bad_releases, clocks, cloud, hosts, releases, traffic
 from drills.clone import Clone
 from drills.outcome import Look, Outcome, alarm_changes
 from drills.trial import GRACE_PERIOD, Drill, Trial, repeat
-from local.containers import CLONE, LABEL, Containers
+from local.containers import CLONE, Containers
 from local.steps import hold_lock, step
 
 RESULTS = ROOT / "build/drills"
@@ -51,20 +51,10 @@ def deploy_clone() -> Iterator[Clone]:
 
 
 def deploy(clone: Clone) -> None:
-    """Deploy the clone's sources, and start an NTP server beside it that no drill touches."""
+    """Deploy the clone's sources. Raises UserError."""
     done = clone.make("up")
     if done.status:
         raise UserError(f"make up fails, so there is nothing to drill:\n{done.output[-2000:]}")
-    cloud = Containers(clone.name)
-    if cloud.get("reference") is None:
-        cloud.engine.containers.run(
-            cloud.engine.containers.get(f"{cloud.name}-balancer").attrs["Image"],
-            ["/opt/local/cloud/time_server.sh"],
-            name=f"{cloud.name}-reference",
-            network=f"{cloud.name}-edge",
-            labels={LABEL: cloud.name, "timeservice.role": "reference"},
-            detach=True,
-        )
 
 
 def run_drill(drill: Drill, clone: Clone) -> Outcome:
