@@ -174,15 +174,7 @@ unpack_deb() {
     )
 }
 
-# unpack_deb_that_runs PACKAGE: with the packages that it needs, where they are not installed.
-unpack_deb_that_runs() {
-    local needed package
-    needed=$(list_needed "$1" || { update_lists >&2 && list_needed "$1"; })
-    for package in $needed; do unpack_deb "$package"; done
-    # The last: its folder shows that all of them are there.
-    unpack_deb "$1"
-}
-
+# list_needed PACKAGE: it needs these, and they are not installed.
 list_needed() {
     apt-get --simulate -qq install --no-install-recommends "$1" | awk -v package="$1" '$1 == "Inst" && $2 != package { print $2 }'
 }

@@ -9,9 +9,14 @@
 #   NAME       any other Debian package
 source "$(dirname "$0")/common.sh"
 
+# unpack_all PACKAGE...: with the packages that they need. A package's own folder comes last: it
+# shows that all of them are there.
 unpack_all() {
-    local package
-    for package in "$@"; do unpack_deb_that_runs "$package"; done
+    local package part parts
+    for package in "$@"; do
+        parts=$(list_needed "$package" || { update_lists >&2 && list_needed "$package"; })
+        for part in $parts "$package"; do unpack_deb "$part"; done
+    done
 }
 
 debian_packages() {
