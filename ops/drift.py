@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import MockResourceArgs
 
 from deployment.errors import UserError
-from deployment.ownership import Deployment, outputs_of, parse_tags
+from deployment.ownership import outputs_of
 from deployment.template import Template, read
 from local.deployer import Deployer
 from local.program import run_main
@@ -80,14 +80,7 @@ def find_drift(
     stack: Pulumi's. overrides: the settings that `make up` was given. Raises UserError if nothing
     is deployed or a template of this clone is no template, and what boto3 raises.
     """
-    cloudformation, deployment = target.client("cloudformation"), Deployment(target.deployment)
-    stacks = {
-        stack["StackName"]: stack
-        for stack in deployment.list_stacks(cloudformation)
-        if deployment.reason(stack["StackName"], parse_tags(stack.get("Tags")))
-    }
-    if not stacks:
-        raise UserError(f"nothing of {target.deployment} is deployed in {target.region}")
+    cloudformation, stacks = target.client("cloudformation"), target.find_stacks()
     recorder = Recorder(target, stacks)
     differences: list[Difference] = []
     unchecked: list[str] = []

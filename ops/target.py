@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment import ROOT
 from deployment.errors import UserError
+from deployment.ownership import Deployment, parse_tags
 from local.api import REGION, client_of
 from local.containers import DEFAULT, Containers
 from local.project import DEPLOYMENT, PROJECT, STACK, parse_name, read_config
@@ -37,6 +38,21 @@ class Target(NamedTuple):
             value for value in pages.build_full_result().values() if isinstance(value, list)
         )
         return list(items)
+
+    def find_stacks(self) -> dict[str, dict[str, Any]]:
+        """Return the deployment's stacks by name, as the API describes them.
+
+        Raises UserError if there are none, and what boto3 raises.
+        """
+        deployment = Deployment(self.deployment)
+        stacks = {
+            stack["StackName"]: stack
+            for stack in deployment.list_stacks(self.client("cloudformation"))
+            if deployment.reason(stack["StackName"], parse_tags(stack.get("Tags")))
+        }
+        if not stacks:
+            raise UserError(f"nothing of {self.deployment} is deployed in {self.region}")
+        return stacks
 
 
 def parse_stack(text: str) -> str:

@@ -85,14 +85,9 @@ def read_state(target: Target) -> State:
 def _list_ids(target: Target) -> defaultdict[str, list[str]]:
     """Return the physical ids of all resources of the deployment's stacks, by type."""
     ids: defaultdict[str, list[str]] = defaultdict(list)
-    tag = {"Key": "deployment", "Value": target.deployment}
-    for stack in target.list_all("cloudformation", "describe_stacks"):
-        if tag in stack.get("Tags", []):
-            request = {"StackName": stack["StackName"]}
-            for item in target.list_all("cloudformation", "list_stack_resources", **request):
-                ids[item["ResourceType"]].append(item.get("PhysicalResourceId", ""))
-    if not ids:
-        raise UserError(f"there is no deployment {target.deployment} in {target.region}")
+    for stack in target.find_stacks():
+        for item in target.list_all("cloudformation", "list_stack_resources", StackName=stack):
+            ids[item["ResourceType"]].append(item.get("PhysicalResourceId", ""))
     return ids
 
 

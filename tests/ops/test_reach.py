@@ -165,7 +165,7 @@ def test_the_command_says_so_with_its_exit_code(
     empty = cloud.target._replace(deployment="timeservice-nowhere")
     monkeypatch.setattr("ops.reach.__main__.get_target", lambda args: empty)
     assert main([]) == 3
-    assert "there is no deployment timeservice-nowhere" in capsys.readouterr().err
+    assert "nothing of timeservice-nowhere is deployed" in capsys.readouterr().err
 
 
 def test_a_cloud_that_is_not_up_cannot_be_read(
