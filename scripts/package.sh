@@ -20,7 +20,7 @@ make_package() {
     find "$folder" -name __pycache__ -prune -exec rm -r {} +
     chmod -R u=rwX,go=rX "$folder"
     find "$folder" -exec touch --date=@315532800 {} + # 1980, with which zip's times begin
-    (cd "$folder" && TZ=UTC "$ROOT/.venv/bin/python" -m zipfile --create "$BUILD/healthcheck.part" *)
+    (cd "$folder" && TZ=UTC "$ROOT/.venv/bin/python" -m zipfile --create "$BUILD/healthcheck.part" ./*)
     rm -rf "$folder"
     finish_archive build/healthcheck zip "$digest"
 }
