@@ -118,7 +118,7 @@ destroy: setup ## remove a deployment from AWS: STACK=prod
 lint: setup ## ruff, mypy, cfn-lint, shellcheck, check-jsonschema, zizmor, node
 	@scripts/lint.sh
 
-scan: setup ## templates, secrets, and known vulnerabilities
+scan: setup ## templates, secrets, known vulnerabilities, packages behind Debian
 	@scripts/scan.sh
 
 # One process more than there are cores, because many tests wait.
@@ -166,10 +166,10 @@ run: setup ## the service alone on http://127.0.0.1:8000 (or PORT=), without Doc
 		$(PYTHON) -m gunicorn --config service/gunicorn.conf.py
 
 # For AWS: for the instanceType in CONFIG or in STACK's settings. Else for the engine's architecture.
-image: setup ## build/image-ARCHITECTURE.tar.gz, which the hosts load; CONFIG=, STACK=
+image: setup ## build/image-ARCHITECTURE.tar.gz, of Debian's newest; CONFIG=, STACK=
 	@scripts/engine.sh
 	@architecture=$(if $(CONFIG)$(STACK),$$($(PYTHON) -m local architecture --config "$$CONFIG")) && \
-		scripts/image.sh $$architecture
+		scripts/base.sh --renew $$architecture && scripts/image.sh $$architecture
 
 package: setup ## build/healthcheck.zip, the Lambda function's package
 	@scripts/package.sh

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from deployment import ROOT
 from local.machine import free_port
 
-BUILT = ("base-*.tar", "cloud-base.tar", "image-*")
+BUILT = ("base-*", "cloud-base.tar", "image-*")
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache")
 
 

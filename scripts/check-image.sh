@@ -6,8 +6,10 @@ one_at_a_time
 
 version=$(.venv/bin/python -c 'import healthcheck; print(healthcheck.__version__)')
 tag=${1:-timeservice-healthcheck:$version}
-digest=$(sha256sum healthcheck/{*,formats/*}.py healthcheck/Dockerfile healthcheck/requirements.txt sntp.py \
-    scripts/{check-image,python-image,debian,common}.sh | sha256sum | cut -c 1-12)
+architecture=$(get_engine_architecture)
+scripts/base.sh "$architecture"
+digest=$(sha256sum "build/base-$architecture.packages" healthcheck/{*,formats/*}.py healthcheck/Dockerfile healthcheck/requirements.txt sntp.py \
+    scripts/{check-image,python-image,base,debian,common}.sh | sha256sum | cut -c 1-12)
 
 of_image() { as_docker docker image inspect --format "$1" "$tag" 2>/dev/null || true; }
 
@@ -15,7 +17,7 @@ of_image() { as_docker docker image inspect --format "$1" "$tag" 2>/dev/null || 
 before=$(of_image '{{.Id}}')
 # timeservice.build marks what an interrupted build leaves for make down to remove. This image is to
 # stay.
-scripts/python-image.sh healthcheck "$(get_engine_architecture)" "$tag" --label timeservice.build= --label timeservice.sources="$digest" \
+scripts/python-image.sh healthcheck "$architecture" "$tag" --label timeservice.build= --label timeservice.sources="$digest" \
     --label org.opencontainers.image.version="$version"
 # Nameless by now; a container that still runs keeps it.
 [ -z "$before" ] || as_docker docker image rm "$before" >/dev/null 2>&1 || true

@@ -2,9 +2,6 @@
 # python-image.sh FOLDER ARCHITECTURE TAG DOCKER-BUILD-ARGUMENT...: builds the image of that folder's
 # code, by its Dockerfile, for x86_64 or arm64. Nothing in the image runs here, so every machine
 # builds for both.
-#
-# The base holds Debian's Python and its libraries: no shell, no package manager. It is made from
-# signed Debian packages, so no registry and no other image has to be trusted.
 source "$(dirname "$0")/common.sh"
 one_at_a_time
 
@@ -13,29 +10,13 @@ shift 3
 context=$BUILD/context
 app=$context/app
 
-make_base() {
-    # debconf comes with a dependency of Python and needs perl, which is not there. mmdebstrap runs
-    # extract hooks alone, because nothing is installed. The packages' metadata, the digests of their
-    # files and their licences stay where scanners of images without dpkg look for them
-    # (scripts/sbom.py). The name, the resolvers and the mirror of this machine go. The mmdebstrap of
-    # Debian 13 leaves the links for /lib and its like to base-files, which is not there.
-    # shellcheck disable=SC2016 # $1 is the hooks' argument
-    scripts/debian.sh "$BUILD/base-$1.tar" --architectures="${1/x86_64/amd64}" --variant=extract --include=python3.13 \
-        --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-        --extract-hook='cd "$1" && rm -rf usr/bin/debconf* usr/sbin/dpkg-* usr/share/debconf usr/share/perl5 var/lib/dpkg var/lib/apt' \
-        --extract-hook='cd "$1" && mkdir -p var/lib/dpkg/status.d && for deb in var/cache/apt/archives/*.deb; do
-            name=var/lib/dpkg/status.d/$(dpkg-deb --field "$deb" Package)
-            dpkg-deb --field "$deb" >"$name" && dpkg-deb --info "$deb" md5sums >"$name.md5sums" || exit 1; done' \
-        --extract-hook='cd "$1" && for folder in bin lib lib64; do
-            [ -e "$folder" ] || [ ! -d "usr/$folder" ] || ln -s "usr/$folder" "$folder" || exit 1; done' \
-        --extract-hook='cd "$1" && rm -rf var/cache etc/apt/sources.list etc/fstab etc/hostname etc/resolv.conf'
-}
-
 make_context() {
     rm -rf "$context"
     mkdir -p "$app"
     install_wheels "$app/site-packages" "$architecture-manylinux_2_39" "$folder/requirements.txt"
+    # The commands hold the path of this folder, and the RECORDs the digests of the commands.
     rm -rf "$app/site-packages/"{bin,.lock}
+    sed -i '/^bin\//d' "$app"/site-packages/*.dist-info/RECORD
     # The sources alone, without what another Python may have compiled there.
     shopt -s nullglob
     cp --parents sntp.py "$folder"/{,*/}*.{py,html,css,js} "$app"
@@ -55,7 +36,7 @@ compile() {
     tar --extract --file "$BUILD/base-$MACHINE.tar" --directory "$python" ./usr
     libraries=$(echo "$python"/usr/lib/*-linux-gnu)
     env -i PYTHONHOME="$python/usr" "$libraries"/ld-linux-*.so.* --library-path "$libraries" \
-        "$python/usr/bin/python3.13" -m compileall -q -s "$context" -p / "$app"
+        "$python/usr/bin/python3.13" -m compileall -q --invalidation-mode unchecked-hash -s "$context" -p / "$app"
     rm -rf "$python"
 }
 
@@ -66,9 +47,6 @@ make_image() {
     rm -rf "$context"
 }
 
-for needed in "$architecture" "$MACHINE"; do
-    [ "build/base-$needed.tar" -nt scripts/python-image.sh ] ||
-        step "$folder image: base from Debian packages, $needed" make_base "$needed"
-done
+for needed in "$architecture" "$MACHINE"; do scripts/base.sh "$needed"; done
 step "$folder image: wheels, hash-checked" make_context
 step "$folder image: build" make_image "$@"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# scan.sh [templates|secrets|packages]...: searches for known weaknesses; without arguments, in all
-# three. The scanners see neither this user's home folder nor its settings. Only pip-audit uses the
-# network.
+# scan.sh [templates|secrets|packages|debian]...: searches for known weaknesses; without arguments, in
+# all four. The scanners see neither this user's home folder nor its settings. Only the last two use
+# the network.
 source "$(dirname "$0")/common.sh"
 scripts/tools.sh scanners
 work=$(mktemp -d)
@@ -65,5 +65,21 @@ packages() {
     echo "  packages: $(grep -c '^name = ' uv.lock) in uv.lock, without known vulnerabilities"
 }
 
-[ "$#" != 0 ] || set -- templates secrets packages
+# Of the images that are built here. To be behind is no finding: Debian changes each day.
+debian() {
+    local list architecture newer
+    for list in build/base-*.packages; do
+        [ -e "$list" ] || { echo "  Debian's packages: no image is built here" && return; }
+        architecture=${list#build/base-} architecture=${architecture%.packages}
+        if ! newer=$(scripts/debian.sh --newer "$architecture" "$list" 2>"$work/report"); then
+            echo "  Debian's packages, $architecture: NOT CHECKED: $(tail -n 1 "$work/report")"
+        elif [ -n "$newer" ]; then
+            awk -v text="  Debian's packages, $architecture:" '{ print text, $1, $2, "is behind", $3 " (make image renews it)" }' <<<"$newer"
+        else
+            echo "  Debian's packages, $architecture: $(wc -l <"$list"), none behind Debian"
+        fi
+    done
+}
+
+[ "$#" != 0 ] || set -- templates secrets packages debian
 for part in "$@"; do "$part"; done
