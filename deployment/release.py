@@ -16,7 +16,7 @@ DIGEST_LENGTH = 12  # hex digits: 48 bits are unique enough, and fit into names
 
 
 class Archive(NamedTuple):
-    """A file to upload, and the digest of its sources."""
+    """A file to upload, and the digest of its content, which names it in the bucket."""
 
     path: Path
     digest: str
@@ -30,21 +30,28 @@ class Recipe(NamedTuple):
     command: str
 
 
-IMAGE_SOURCES = (
-    "service",
-    "sntp.py",
-    "scripts/image.sh",
-    "scripts/python-image.sh",
-    "scripts/debian.sh",
-    "scripts/common.sh",
+def _image(architecture: str, instance_type: str) -> Recipe:
+    scripts = [f"scripts/{name}" for name in IMAGE_SCRIPTS]
+    # The names and versions of the Debian packages in the image.
+    packages = f"build/base-{architecture}.packages"
+    return Recipe(
+        ("service", "sntp.py", *scripts, packages),
+        f"image-{architecture}.tar.gz",
+        f"make image CONFIG=instanceType={instance_type}",
+    )
+
+
+IMAGE_SCRIPTS = (
+    "image.sh",
+    "archive.py",
+    "python-image.sh",
+    "base.sh",
+    "debian.sh",
+    "common.sh",
 )
 ARCHIVES = {
-    "image-x86_64": Recipe(
-        IMAGE_SOURCES, "image-x86_64.tar.gz", "make image CONFIG=instanceType=t3.micro"
-    ),
-    "image-arm64": Recipe(
-        IMAGE_SOURCES, "image-arm64.tar.gz", "make image CONFIG=instanceType=t4g.micro"
-    ),
+    "image-x86_64": _image("x86_64", "t3.micro"),
+    "image-arm64": _image("arm64", "t4g.micro"),
     "package": Recipe(
         ("healthcheck", "sntp.py", "scripts/package.sh", "scripts/common.sh"),
         "healthcheck.zip",
@@ -76,16 +83,23 @@ def source_digest(kind: str, root: Path = ROOT) -> str:
 
 
 def archive(kind: str, root: Path = ROOT) -> Archive:
-    """Return the archive. Raises UserError if it is missing or not of the present sources."""
+    """Return the archive.
+
+    Raises UserError if it is missing, not of the present sources, or not as it was made.
+    """
     _, name, command = ARCHIVES[kind]
     path = root / "build" / name
     digest_file = path.parent / (name.split(".")[0] + ".digest")
     if not path.exists() or not digest_file.exists():
         raise UserError(f"build/{name} is missing: run `{command}` first")
-    digest = source_digest(kind, root)
-    if digest_file.read_text().strip() != digest:
+    sources, _, content = digest_file.read_text().strip().partition(" ")
+    if sources != source_digest(kind, root):
         raise UserError(f"the sources of build/{name} have changed: run `{command}`")
-    return Archive(path, digest)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != content:
+        raise UserError(f"build/{name} is damaged: run `{command}`, which makes it anew")
+    return Archive(path, digest[:DIGEST_LENGTH])
 
 
 def release_digest(*ingredients: str | bytes) -> str:

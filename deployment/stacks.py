@@ -68,10 +68,7 @@ def _stack_policy(never_replaced: Sequence[str]) -> str:
 def upload(
     kind: str, archive: Archive, bucket: pulumi.Input[str], key: str
 ) -> aws.s3.BucketObjectv2:
-    """Upload an archive once: a key with the digest of the sources always holds the same bytes.
-
-    Another build of the same sources can differ in bytes, but the hosts of one release must not.
-    """
+    """Upload an archive once: a key with the digest of the content always holds the same bytes."""
     return aws.s3.BucketObjectv2(
         f"{kind}-{archive.digest}",
         bucket=bucket,

@@ -232,12 +232,17 @@ install_wheels() {
         --python-version 3.13 --python-platform "${2/#arm64/aarch64}" -r "$3"
 }
 
-# finish_archive NAME EXTENSION DIGEST: makes NAME.part the archive, whose digest is in NAME.digest. It
-# never has the digest of another, also if this is interrupted.
+# finish_archive NAME EXTENSION SOURCES: makes NAME.part the archive. NAME.digest has the digests of its
+# sources and of its content, and never those of another archive, also if this is interrupted.
 finish_archive() {
     rm -f "$1.digest"
     mv "$1.part" "$1.$2"
-    echo "$3" >"$1.digest"
+    echo "$3 $(sha256sum <"$1.$2" | cut -c 1-64)" >"$1.digest"
+}
+
+# is_current NAME EXTENSION SOURCES: whether finish_archive made it from these, and nothing changed it since.
+is_current() {
+    [ -e "$1.$2" ] && [ "$(cat "$1.digest" 2>/dev/null)" = "$3 $(sha256sum <"$1.$2" | cut -c 1-64)" ]
 }
 
 # our_npm ARGUMENT...: of the Node.js beside the scanners. No script of a package runs.

@@ -7,19 +7,24 @@ one_at_a_time
 
 architecture=${1:-$(get_engine_architecture)}
 name=build/image-$architecture
-digest=$(.venv/bin/python -m deployment.release "image-$architecture")
-[ -e "$name.tar.gz" ] && [ "$(cat "$name.digest" 2>/dev/null)" = "$digest" ] && exit
-image=timeservice-$CLONE:$digest
+# Its packages are among the sources of the image.
+scripts/base.sh "$architecture"
+sources=$(.venv/bin/python -m deployment.release "image-$architecture")
+! is_current "$name" tar.gz "$sources" || exit 0
+image=timeservice-$CLONE:$sources
 
 save_image() {
-    as_docker docker save "$image" | gzip -6 >"$name.part"
+    as_docker docker save "$image" >"$TMPDIR/saved.tar"
     as_docker docker image rm "$image"
-    .venv/bin/python scripts/sbom.py "$name.part" timeservice "$digest" >"build/sbom-$architecture.json"
-    finish_archive "$name" tar.gz "$digest"
+    # The engine's archive has the time and the clone in it.
+    .venv/bin/python scripts/archive.py "$TMPDIR/saved.tar" "timeservice:$sources" | gzip -6n >"$name.part"
+    rm "$TMPDIR/saved.tar"
+    .venv/bin/python scripts/sbom.py "$name.part" timeservice "$(digest "$name.part")" >"build/sbom-$architecture.json"
+    finish_archive "$name" tar.gz "$sources"
 }
 
 scripts/python-image.sh service "$architecture" "$image"
 step "service image: archive" save_image
 size=$(($(stat -c %s "$name.tar.gz") / 1000000))
 [ "$size" -le 80 ] || die "$name.tar.gz has $size MB; a host at its CPU baseline should not load more than 80"
-echo "  $name.tar.gz: $size MB, from sources $digest"
+echo "  $name.tar.gz: $size MB, $(digest "$name.tar.gz") from sources $sources"

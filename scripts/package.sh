@@ -4,8 +4,8 @@
 source "$(dirname "$0")/common.sh"
 one_at_a_time
 
-digest=$(.venv/bin/python -m deployment.release package)
-[ -e build/healthcheck.zip ] && [ "$(cat build/healthcheck.digest 2>/dev/null)" = "$digest" ] && exit
+sources=$(.venv/bin/python -m deployment.release package)
+! is_current build/healthcheck zip "$sources" || exit 0
 folder=$BUILD/package
 
 make_package() {
@@ -22,6 +22,6 @@ make_package() {
     find "$folder" -exec touch --date=@315532800 {} + # 1980, with which zip's times begin
     (cd "$folder" && TZ=UTC "$ROOT/.venv/bin/python" -m zipfile --create "$BUILD/healthcheck.part" ./*)
     rm -rf "$folder"
-    finish_archive build/healthcheck zip "$digest"
+    finish_archive build/healthcheck zip "$sources"
 }
 step "healthcheck package for Lambda" make_package

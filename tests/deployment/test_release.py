@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Callable
@@ -20,8 +21,11 @@ SOURCES = {
         "service/Dockerfile",
         "service/requirements.txt",
         "sntp.py",
+        "build/base-x86_64.packages",
         "scripts/image.sh",
+        "scripts/archive.py",
         "scripts/python-image.sh",
+        "scripts/base.sh",
         "scripts/debian.sh",
         "scripts/common.sh",
     ],
@@ -45,7 +49,6 @@ def root(tmp_path: Path) -> Path:
         (tmp_path / name).write_text(f"content of {name}")
     (tmp_path / "service/app.py").write_text("app")
     (tmp_path / "service/Dockerfile").write_text("FROM base")
-    (tmp_path / "build").mkdir()
     for kind in ARCHIVES:
         make(kind, tmp_path)
     return tmp_path
@@ -53,15 +56,28 @@ def root(tmp_path: Path) -> Path:
 
 def make(kind: str, root: Path) -> None:
     name = root / "build" / ARCHIVES[kind][1]
-    name.write_bytes(b"archive")
-    (name.parent / f"{name.name.split('.')[0]}.digest").write_text(source_digest(kind, root) + "\n")
+    content = f"archive of {kind}".encode()
+    name.write_bytes(content)
+    digests = f"{source_digest(kind, root)} {hashlib.sha256(content).hexdigest()}\n"
+    (name.parent / f"{name.name.split('.')[0]}.digest").write_text(digests)
 
 
 @pytest.mark.parametrize("kind", ARCHIVES)
 def test_an_archive_of_the_present_sources_is_taken(kind: str, root: Path) -> None:
     present = archive(kind, root)
     assert present.path == root / "build" / ARCHIVES[kind][1]
-    assert present.digest == source_digest(kind, root)
+    # Its content names it: under one name, the bucket never has another.
+    assert present.digest == hashlib.sha256(present.path.read_bytes()).hexdigest()[:12]
+
+
+@pytest.mark.parametrize("kind", ARCHIVES)
+@pytest.mark.parametrize("content", [b"", b"arch", b"another one"])
+def test_an_archive_that_is_not_as_it_was_made_is_refused(
+    kind: str, content: bytes, root: Path
+) -> None:
+    archive(kind, root).path.write_bytes(content)
+    with pytest.raises(UserError, match=f"is damaged: run `{ARCHIVES[kind].command}`"):
+        archive(kind, root)
 
 
 def test_a_digest_fits_into_names_and_keys(root: Path) -> None:
@@ -80,7 +96,7 @@ def test_each_source_counts_for_its_archive(kind: str, name: str, root: Path) ->
 def test_the_sources_are_there(kind: str) -> None:
     """A name without a file would count for nothing."""
     for name in ARCHIVES[kind].sources:
-        assert (ROOT / name).exists(), name
+        assert name.startswith("build/") or (ROOT / name).exists(), name
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
@@ -106,7 +122,7 @@ def test_any_change_of_the_sources_outdates_the_archive(change: str, root: Path)
 def test_an_archive_that_is_made_again_is_of_the_present_sources(root: Path) -> None:
     CHANGES["new file"](root)
     make(IMAGE, root)
-    assert archive(IMAGE, root).digest == source_digest(IMAGE, root)
+    assert archive(IMAGE, root).path.exists()
 
 
 OTHERS: dict[str, Callable[[Path], object]] = {
@@ -153,7 +169,7 @@ def test_the_archive_of_the_other_architecture_is_refused(root: Path) -> None:
 def test_the_place_of_the_sources_does_not_count(root: Path, tmp_path: Path) -> None:
     """Two clones of the same sources make the same release."""
     elsewhere = tmp_path / "elsewhere"
-    for folder in ("service", "scripts"):
+    for folder in ("service", "scripts", "build"):
         shutil.copytree(root / folder, elsewhere / folder)
     shutil.copy(root / "sntp.py", elsewhere)
     assert source_digest(IMAGE, elsewhere) == source_digest(IMAGE, root)
