@@ -25,15 +25,14 @@ class Look(NamedTuple):
 class Outcome:
     """The measurements of a drill, and its expectations that do not hold.
 
-    what: the fault, in words. began, fault_at: Unix seconds; fault_at is None until the fault.
+    what: the fault, in words. fault_at: Unix seconds; until the fault, those of the beginning.
     right_from: Unix seconds from which no response may have a wrong time.
     alarms: their changes, in order. broken: the expectations that do not hold.
     """
 
     name: str
     what: str
-    began: float = field(default_factory=time.time)
-    fault_at: float | None = None
+    fault_at: float = field(default_factory=time.time)
     right_from: float = 0.0
     requests: list[Request] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
@@ -83,21 +82,19 @@ def worst_error(requests: Sequence[Request], since: float = 0.0) -> float:
     return max((request.wrong for request in requests if request.due >= since), default=0.0)
 
 
-def get_duration_of_errors(requests: Sequence[Request], since: float | None) -> float | None:
+def get_duration_of_errors(requests: Sequence[Request], since: float) -> float | None:
     """Seconds from `since` until the last failed request was due; None if no request failed."""
     failed = failures(requests)
-    if since is None or not failed:
+    if not failed:
         return None
     return round(max(0.0, *(request.due - since for request in failed)), 1)
 
 
-def two_healthy(looks: Sequence[Look], since: float | None) -> float | None:
+def two_healthy(looks: Sequence[Look], since: float) -> float | None:
     """Seconds from `since` until two hosts were healthy and stayed so.
 
     Infinite if they never were, None if they always were.
     """
-    if since is None:
-        return None
     short = [look.at for look in looks if look.at >= since and look.healthy < PAIR]
     if not short:
         return None

@@ -65,7 +65,6 @@ def run_drill(drill: Drill, clone: Clone) -> Outcome:
         deploy(clone)
         trial.wait_until_two_healthy(120)
         trial.set_grace_period(GRACE_PERIOD)
-        trial.began = time.time()
         trial.pair = set(trial.states())
         with record(trial):
             drill.run(trial)

@@ -26,7 +26,6 @@ def result(**changes: Any) -> Outcome:
     fields: dict[str, Any] = {
         "name": "a-drill",
         "what": "it breaks",
-        "began": 0.0,
         "fault_at": 10.0,
         "requests": requests(12, 20),
         "looks": looks(2, 2),
@@ -43,7 +42,6 @@ def test_a_request_fails_unless_its_status_is_200() -> None:
 def test_errors_end_with_the_last_request_that_failed() -> None:
     assert outcome.get_duration_of_errors(requests(12, 20), 10.0) == 10.0
     assert outcome.get_duration_of_errors(requests(), 10.0) is None
-    assert outcome.get_duration_of_errors(requests(5), None) is None
 
 
 def test_an_error_before_the_fault_is_still_an_error() -> None:
@@ -67,7 +65,6 @@ def test_two_healthy_hosts_count_when_they_stay_healthy(
     healthy: tuple[int, ...], after: float | None
 ) -> None:
     assert outcome.two_healthy(looks(*healthy), 1.0) == after
-    assert outcome.two_healthy(looks(*healthy), None) is None
 
 
 def test_latencies_are_of_requests_that_had_a_response() -> None:
