@@ -11,14 +11,15 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from docker.errors import DockerException
 from requests import RequestException
 
 from deployment.errors import UserError
 from local import program, reviewer
+from local.api import REFUSALS
 from local.containers import DEFAULT, PORT, Containers
-from local.deployer import REFUSALS
 from local.down import down
 from local.hosts import shell
 from local.logs import logs
@@ -26,6 +27,20 @@ from local.project import STACK, merge_config, parse_config, parse_name
 from local.status import check, status
 from local.steps import Busy, allow_closed_output, get_folder, lock_deployment
 from local.up import start, up
+
+# Each command: what it does, and its options besides --name.
+COMMANDS = {
+    "up": ("deploy, or update what is deployed", "--port", "--config"),
+    "validate": ("only check what `up` would deploy", "--port", "--config"),
+    "start": ("start the local cloud with nothing deployed", "--port"),
+    "architecture": ("print the hosts' architecture, by --config or $STACK", "--config"),
+    "down": ("remove the deployment",),
+    "status": ("print what is deployed, its hosts, alarms and URL",),
+    "check": ("run the healthcheck",),
+    "reviewer": ("print how the reviewer signs in",),
+    "logs": ("print the lines of all parts, in the order of time", "--host", "--follow"),
+    "shell": ("open a shell on a host", "--host", "--run"),
+}
 
 
 def port(text: str) -> int:
@@ -36,56 +51,42 @@ def port(text: str) -> int:
     return number
 
 
+def get_options() -> dict[str, dict[str, Any]]:
+    """Return argparse's keywords for each option."""
+    return {
+        "--name": {
+            "type": parse_name,
+            "default": os.environ.get("NAME") or DEFAULT,
+            "help": "of the deployment (default: $NAME, else %(default)s)",
+        },
+        "--port": {
+            "type": port,
+            "default": os.environ.get("PORT") or None,
+            "help": f"on 127.0.0.1 (default: $PORT, else the present one, else {PORT})",
+        },
+        "--config": {
+            "default": "",
+            "metavar": "'KEY=VALUE ...'",
+            "help": "settings of Pulumi.yaml, with spaces between; `up` keeps one until KEY=",
+        },
+        "--host": {"default": "", "help": "a zone, or how an id begins; logs: or a part"},
+        "--follow": {"action": "store_true", "help": "show new lines as they come"},
+        "--run": {"default": "", "metavar": "COMMAND", "help": "run only this"},
+    }
+
+
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def add(command: str, help: str) -> argparse.ArgumentParser:
-        subparser = commands.add_parser(command, help=help, description=help)
-        subparser.add_argument(
-            "--name",
-            type=parse_name,
-            default=os.environ.get("NAME") or DEFAULT,
-            help="of the deployment (default: $NAME, else %(default)s)",
-        )
-        return subparser
-
-    for command, help, options in (
-        ("up", "deploy, or update what is deployed", ("port", "config")),
-        ("validate", "only check what `up` would deploy", ("port", "config")),
-        ("start", "start the local cloud with nothing deployed", ("port",)),
-        ("architecture", "print the hosts' architecture, by CONFIG or $STACK", ("config",)),
-    ):
-        subparser = add(command, help)
-        if "port" in options:
-            subparser.add_argument(
-                "--port",
-                type=port,
-                default=os.environ.get("PORT") or None,
-                help=f"on 127.0.0.1 (default: $PORT, else the present one, else {PORT})",
-            )
-        if "config" in options:
-            subparser.add_argument(
-                "--config",
-                default="",
-                metavar="'KEY=VALUE ...'",
-                help="settings of Pulumi.yaml, with spaces between; `up` keeps one until KEY=",
-            )
-    add("down", "remove the deployment")
-    add("status", "what is deployed, its hosts, alarms and URL")
-    add("check", "run the healthcheck")
-    add("reviewer", "how the reviewer signs in")
-    host = "a zone, or how an instance id begins"
-    subparser = add("logs", "the lines of all parts, in the order of time")
-    subparser.add_argument("--host", default="", help=f"{host}, or a part")
-    subparser.add_argument("--follow", action="store_true", help="show new lines as they come")
-    subparser = add("shell", "a shell on a host")
-    subparser.add_argument("--host", default="", help=host)
-    subparser.add_argument("--run", default="", metavar="COMMAND", help="run only this")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    known = get_options()
+    for command, (help, *options) in COMMANDS.items():
+        subparser = subparsers.add_parser(command, help=help, description=help)
+        for option in ("--name", *options):
+            subparser.add_argument(option, **known[option])
     return parser
 
 

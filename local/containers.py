@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from deployment import ROOT
 from deployment.errors import UserError
 
 LABEL = "timeservice.deployment"
+ANOTHER_NAME = "remove it, or choose another name and port: make up NAME=second PORT=8081"
 ZONES = ("us-east-1a", "us-east-1b")
 DEFAULT = "timeservice"
 PORT = 8080
@@ -119,28 +119,6 @@ class Containers:
         if os.environ.get("TOOLBOX") == "inside":
             return f"http://{self.address('balancer')}"
         return f"http://127.0.0.1:{self.port}"
-
-    def check_names(self, networks: Iterable[str], volumes: Iterable[str]) -> None:
-        """Raise UserError if another's container, network or volume has a name of ours.
-
-        The engine would hand over another's volume without a word.
-        """
-        engine = self.engine
-        finders: list[tuple[str, Callable[[str], Any], Iterable[str]]] = [
-            ("container", engine.api.inspect_container, [f"{self.name}-{role}" for role in ROLES]),
-            ("network", engine.api.inspect_network, networks),
-            ("volume", engine.api.inspect_volume, volumes),
-        ]
-        for kind, inspect, names in finders:
-            for name in names:
-                with suppress(NotFound):
-                    found = inspect(name)
-                    labels = found.get("Labels") or found.get("Config", {}).get("Labels") or {}
-                    if labels.get(LABEL) != self.name:
-                        raise UserError(
-                            f"the {kind} {name} belongs to something else: remove it, or choose "
-                            "another name and port: make up NAME=second PORT=8081"
-                        )
 
     def check_up(self) -> None:
         """Raise UserError if a part of the local cloud does not run."""

@@ -7,19 +7,15 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
 from deployment.errors import UserError
 from deployment.ownership import outputs_of
 from local import stacks
-from local.api import ACCOUNT_ROOT, Credentials, client
+from local.api import ACCOUNT_ROOT, REFUSALS, Credentials, client
 from local.project import DEPLOYMENT
 from local.reviewer import Logins
 from local.steps import step
-
-REFUSALS = (Boto3Error, BotoCoreError, ClientError)  # what boto3 raises
 
 
 class Deployer(Mocks):

@@ -5,13 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from deployment.bucket import empty, find_bucket
 from deployment.errors import UserError
 from deployment.leftovers import find_leftovers
 from deployment.ownership import Deployment
-from local.api import answers, client_of
+from local.api import REFUSALS, answers, client_of
 from local.containers import ROLES, Containers
 from local.project import DEPLOYMENT
 from local.reviewer import Logins
@@ -53,7 +51,7 @@ def delete_stacks(cloud: Containers) -> None:
         with step("what the AWS API has left") as line:
             leftovers = find_leftovers(client_of(endpoint), DEPLOYMENT).leftovers
             line.outcome = ", ".join(f"{item.type} {item.id}" for item in leftovers) or "nothing"
-    except (UserError, BotoCoreError, ClientError) as error:
+    except (UserError, *REFUSALS) as error:
         print(f"  not deleted through the API: {error}")
 
 

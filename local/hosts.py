@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 from docker.models.containers import Container
@@ -15,15 +16,15 @@ The clock: chronyc tracking.
 """
 
 
-def find_hosts(cloud: Containers, word: str) -> list[Container]:
+def find_hosts(cloud: Containers, word: str, parts: Sequence[str] = ()) -> list[Container]:
     """Return the hosts that the word means, one at least, also those that have ended.
 
-    Raises UserError, with the hosts that exist.
+    parts: what HOST= may be instead. Raises UserError, with all that HOST= may be.
     """
     machines = cloud.machines()
     hosts = [host for host in machines if _is_called(host, word)]
     if not hosts:
-        raise UserError(f"no host is called {word!r}; {_format_hosts(machines)}")
+        raise UserError(f"no host is called {word!r}; {_format_hosts(machines, parts)}")
     return hosts
 
 
@@ -33,12 +34,15 @@ def _is_called(host: Container, word: str) -> bool:
     return len(word) > 1 and host.labels["timeservice.instance"].startswith(word)
 
 
-def _format_hosts(hosts: list[Container]) -> str:
+def _format_hosts(hosts: list[Container], parts: Sequence[str] = ()) -> str:
     names = [
         f"{host.labels['timeservice.zone'][-1]} {host.labels['timeservice.instance']}"
         for host in hosts
     ]
-    return f"HOST= is one of: {', '.join(names)}" if names else "there are no hosts"
+    known = f"HOST= is one of: {', '.join([*names, *parts])}"
+    if names:
+        return known
+    return f"there are no hosts; {known}" if parts else "there are no hosts"
 
 
 def shell(cloud: Containers, word: str, command: str) -> NoReturn:

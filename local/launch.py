@@ -4,14 +4,16 @@ import hashlib
 import json
 import os
 import subprocess
+from http import HTTPStatus
 from typing import Any
 
+from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool, LogConfig
 
 from deployment import ROOT
 from deployment.errors import UserError
 from local.cloud.hosts import UNPRIVILEGED
-from local.containers import DEFAULT, LABEL, REPORT, ROLES, ZONES, Containers
+from local.containers import ANOTHER_NAME, DEFAULT, LABEL, REPORT, ZONES, Containers
 
 # The sources of the local cloud's image, besides local/cloud itself.
 SOURCES = (
@@ -63,14 +65,14 @@ def get_specs(cloud: Containers, image: str) -> dict[str, Spec]:
     The API is the first, because another container could take its fixed address.
     """
     edge, internet, *zones = map(cloud.network, NETWORKS)
-    run = {volume_of(cloud, "run"): {"bind": RUN, "mode": "rw"}}
+    run = {f"{cloud.name}-run": {"bind": RUN, "mode": "rw"}}
     identity = {"DEPLOYMENT": cloud.name, "CLOUD_IMAGE": image, "CLONE": str(ROOT)}
     limits = {name: os.environ[name] for name in LIMITS if os.environ.get(name)}
     specs: dict[str, Spec] = {
         "api": {
             "command": ["python3", "-m", "local.cloud.api"],
             # The API returns with what is deployed after it was killed.
-            "volumes": {volume_of(cloud, "api"): {"bind": STATE, "mode": "rw"}},
+            "volumes": {f"{cloud.name}-api": {"bind": STATE, "mode": "rw"}},
             "environment": {
                 **PYTHON,
                 "PERSIST_STATE": "1",
@@ -117,39 +119,33 @@ def start(cloud: Containers, image: str) -> bool:
     if not outdated:
         return False
     _check_powers(image)
-    networks = [cloud.network(name) for name in NETWORKS]
-    volumes = [volume_of(cloud, name) for name in VOLUMES]
-    cloud.check_names(networks, volumes)
-    if is_of_another_image(cloud, image):
+    parts = [part for role in specs if (part := cloud.get(role))]
+    if any(part.attrs["Config"]["Image"] != image for part in parts):
+        # Its API may not understand what the API of another version has saved.
         print("  the local cloud itself has changed: all of it is made again, in a minute")
         cloud.remove()
         outdated = list(specs)
     elif "balancer" in outdated and "controller" not in outdated:
         # Until its next round, the controller would report hosts as healthy that have no server.
         outdated.append("controller")
+    try:
+        _start_parts(cloud, {role: specs[role] for role in outdated})
+    except APIError as error:
+        if error.status_code == HTTPStatus.CONFLICT:
+            raise UserError(f"{error.explanation}; {ANOTHER_NAME}") from error
+        raise
+    return True
+
+
+def _start_parts(cloud: Containers, specs: dict[str, Spec]) -> None:
     present = {network.name for network in cloud.engine.networks.list(filters=cloud.filters)}
     for name in NETWORKS:
         if cloud.network(name) not in present:
             create_network(cloud, name)
-    for volume in volumes:
-        cloud.engine.volumes.create(volume, labels={LABEL: cloud.name})
-    for role in outdated:
-        _start(cloud, role, specs[role])
-    return True
-
-
-def volume_of(cloud: Containers, name: str) -> str:
-    return f"{cloud.name}-{name}"
-
-
-def is_of_another_image(cloud: Containers, image: str) -> bool:
-    """Return whether a part was made by another version of the local cloud.
-
-    The API of this version may not understand what the API of that one has saved.
-    """
-    parts = [cloud.get(role) for role in ROLES]
-    specs = [json.loads(part.labels["timeservice.spec"]) for part in parts if part]
-    return any(spec["image"] != image for spec in specs)
+    for name in VOLUMES:
+        create_volume(cloud, name)
+    for role, spec in specs.items():
+        _start(cloud, role, spec)
 
 
 def _check_powers(image: str) -> None:
@@ -188,7 +184,17 @@ def create_network(cloud: Containers, name: str) -> None:
         without_address = {"com.docker.network.bridge.inhibit_ipv4": "true"}
         options = {"internal": True, "options": without_address}
     labels = {LABEL: cloud.name}
-    cloud.engine.networks.create(cloud.network(name), driver="bridge", labels=labels, **options)
+    cloud.engine.networks.create(
+        cloud.network(name), driver="bridge", labels=labels, check_duplicate=True, **options
+    )
+
+
+def create_volume(cloud: Containers, name: str) -> None:
+    """Create a volume if it is missing. Raises UserError if another's has its name."""
+    labels = {LABEL: cloud.name}
+    volume = cloud.engine.volumes.create(f"{cloud.name}-{name}", labels=labels)
+    if volume.attrs["Labels"] != labels:
+        raise UserError(f"the volume {volume.name} belongs to something else; {ANOTHER_NAME}")
 
 
 def _start(cloud: Containers, role: str, spec: Spec) -> None:

@@ -1,4 +1,7 @@
-"""make logs: the lines of every part, each with its source, in the order of time (UTC)."""
+"""make logs: the lines of every part, each with its source, in the order of time (UTC).
+
+The parts are containers, each host's boot and service, and the healthcheck's function.
+"""
 
 import json
 import re
@@ -7,12 +10,17 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from deployment.errors import UserError
+from local.api import REFUSALS, client_of
 from local.containers import ROLES, Containers
+from local.function import format_verdict, read_log
 from local.hosts import find_hosts
+from local.stacks import list_stacks
 
+FUNCTION = "function"
 LINES = 30  # of each source at first, and ten times as many of a source that is asked for
 ROUND = 1.0  # seconds between two looks at all sources
 OWN_TIME = re.compile(r"\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S*( [+-]\d{4}\])? *")
@@ -24,6 +32,23 @@ class Line(NamedTuple):
     time: str
     source: str
     text: str
+
+
+class Function(NamedTuple):
+    """The healthcheck's function, whose log is in the local AWS API."""
+
+    cloud: Containers
+    name: str = FUNCTION
+
+    def read(self, tail: int, last: str) -> list[Line]:
+        """Return lines as Source.read does; none while the API does not answer."""
+        try:
+            endpoint = self.cloud.endpoint()
+            lines = read_log(client_of(endpoint), list_stacks(endpoint))
+        except (UserError, *REFUSALS):
+            return []
+        new = [Line(format_stamp(when), FUNCTION, format_verdict(text)) for when, text in lines]
+        return [line for line in new if line.time > last][-tail:]
 
 
 class Source(NamedTuple):
@@ -68,13 +93,19 @@ def logs(cloud: Containers, word: str, follow: bool) -> int:
     return 0
 
 
-def list_sources(cloud: Containers, word: str) -> list[Source]:
-    """Return the parts, and for each host its boot and its service."""
-    parts = [Source(role, f"{cloud.name}-{role}") for role in ROLES if cloud.get(role)]
-    if word in ROLES:
+def list_sources(cloud: Containers, word: str) -> list[Source | Function]:
+    """Return the parts, and for each host its boot and its service.
+
+    Raises UserError, with all words that mean something, for one that means nothing.
+    """
+    parts: list[Source | Function] = [
+        Source(role, f"{cloud.name}-{role}") for role in ROLES if cloud.get(role)
+    ]
+    parts.append(Function(cloud))
+    if word in (*ROLES, FUNCTION):
         return [part for part in parts if part.name == word]
     sources = [] if word else parts
-    for host in find_hosts(cloud, word) if word else cloud.machines():
+    for host in find_hosts(cloud, word, (*ROLES, FUNCTION)) if word else cloud.machines():
         zone, instance = host.labels["timeservice.zone"], host.labels["timeservice.instance"]
         name, container = f"{zone[-1]} {instance[:10]}", str(host.name)
         sources.append(Source(f"{name} boot", container))
@@ -107,6 +138,13 @@ def read_all(cloud: Containers, word: str, follow: bool) -> Iterator[Line]:
         # The host that is asked for may be gone, and its successor not there yet.
         with suppress(UserError):
             sources = list_sources(cloud, word)
+
+
+def format_stamp(milliseconds: int) -> str:
+    """Return a time as Docker writes it."""
+    seconds, rest = divmod(milliseconds, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:03}000000Z"
 
 
 def format_text(text: str) -> str:

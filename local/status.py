@@ -1,41 +1,124 @@
-"""make status: stacks, hosts, URL. make check: the healthcheck of that URL."""
+"""make status: what is deployed and how it is. make check: the healthcheck of its URL."""
 
 import json
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
 
 from deployment.errors import UserError
-from deployment.ownership import outputs_of
-from healthcheck.__main__ import main as healthcheck
+from deployment.ownership import Deployment, outputs_of
+from local import function
+from local.api import client_of
 from local.containers import Containers
+from local.project import DEPLOYMENT
 from local.stacks import list_stacks
 
 
 def status(cloud: Containers) -> int:
-    """Print the stacks, the hosts with their release, state and clock, and the URL."""
+    """Print stacks, hosts by zone, alarms, the last verdict of the function, and the URL.
+
+    Raises UserError if a part does not run or the controller reports nothing.
+    """
     cloud.check_up()
-    releases = {}
-    stacks = list_stacks(cloud.endpoint())
-    for stack in sorted(stacks, key=lambda stack: str(stack["CreationTime"])):
-        print(f"stack  {stack['StackName']:<44} {stack['StackStatus']}")
+    endpoint = cloud.endpoint()
+    stacks = sorted(list_stacks(endpoint), key=lambda stack: str(stack["CreationTime"]))
+    groups = {}
+    for stack in stacks:
+        print(f"stack   {stack['StackName']:<44} {stack['StackStatus']}")
         outputs = outputs_of(stack)
         if "Group" in outputs:
-            releases[outputs["Group"]] = outputs["Release"]
-    for host in cloud.hosts():
-        # Only a complete stack has outputs.
-        unknown = "(going)" if host["state"] == "draining" else "(coming)"
-        release = releases.get(host["group"], unknown)
-        # Only the balancer is on the host's network.
-        response = cloud.run("balancer", "curl", "-s", "-m", "2", f"http://{host['address']}/now")
-        where = f"{host['instance']}  {host['zone']}"
-        print(f"host   {where}  release {release}  {host['state']:<9}  {format_clock(response)}")
-    print(f"url    http://127.0.0.1:{cloud.port}/now")
+            groups[outputs["Group"]] = outputs
+    hosts = sorted(cloud.hosts(), key=lambda host: (host["zone"], host["instance"]))
+    created = {
+        machine.labels["timeservice.instance"]: parse_time(machine.attrs["Created"])
+        for machine in cloud.machines()
+    }
+    with ThreadPoolExecutor() as threads:
+        responses = threads.map(lambda host: ask_time(cloud, host["address"]), hosts)
+        for host, response in zip(hosts, responses, strict=True):
+            line = format_host(host, groups.get(host["group"]), created.get(host["instance"]))
+            print(f"{line}  {format_clock(response)}")
+    client = client_of(endpoint)
+    print_alarms(client("cloudwatch"))
+    verdicts = function.read_log(client, stacks)
+    if verdicts:
+        when, text = verdicts[-1]
+        print(f"check   {function.format_verdict(text)}, at {format_time(when / 1000)}")
+    print(f"url     http://127.0.0.1:{cloud.port}/ and http://127.0.0.1:{cloud.port}/now")
     return 0
+
+
+def ask_time(cloud: Containers, address: str) -> str:
+    """Return the host's response to /now; "" if there is none."""
+    # Only the balancer is on the host's network.
+    return cloud.run("balancer", "curl", "-s", "-m", "1", f"http://{address}/now")
+
+
+def print_alarms(cloudwatch: Any) -> None:
+    """Print the deployment's alarms that are on, or how many there are if none is."""
+    alarms = [
+        alarm
+        for page in cloudwatch.get_paginator("describe_alarms").paginate()
+        for alarm in page["MetricAlarms"]
+        if Deployment(DEPLOYMENT).owns_name(alarm["AlarmName"])
+    ]
+    active = [alarm for alarm in alarms if alarm["StateValue"] == "ALARM"]
+    for alarm in active:
+        since = format_time(alarm["StateUpdatedTimestamp"].timestamp())
+        print(f"alarm   {alarm['AlarmName']} since {since}: {alarm.get('AlarmDescription', '')}")
+    if not active:
+        print(f"alarm   none of {len(alarms)}")
 
 
 def check(cloud: Containers) -> int:
     """Check the local deployment; return the exit code of the healthcheck."""
     if cloud.get("balancer") is None:
         raise UserError(f"the deployment {cloud.name!r} is not up; `make up` starts it")
+    from healthcheck.__main__ import main as healthcheck
+
     return healthcheck([cloud.url()])
+
+
+def format_host(
+    host: Mapping[str, Any], outputs: Mapping[str, str] | None, created: float | None
+) -> str:
+    """Return what the controller knows of a host, and what it is about to do.
+
+    outputs: of the host's stack; only a complete stack has any.
+    """
+    if outputs:
+        release = f"release {outputs['Release']}"
+        if outputs.get("Commit"):
+            release += f" commit {outputs['Commit'][:12]}"
+    elif host["state"] == "draining":
+        release = "of a release that is going"
+    else:
+        release = "of a release that is coming"
+    age = format_age(time.time() - created) if created else "?"
+    state = host["state"]
+    if state != "healthy":
+        state += f" for {format_age(time.time() - host['since'])}"
+    if host["replaced_at"]:
+        state += f", replaced at {format_time(host['replaced_at'])} at the earliest"
+    return f"host    {host['zone']}  {host['instance']}  {release}  up {age}  {state}"
+
+
+def parse_time(text: str) -> float:
+    """Return the Unix time of a time in UTC as Docker writes it, without fractions."""
+    return datetime.fromisoformat(f"{text[:19]}+00:00").timestamp()
+
+
+def format_time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S UTC")
+
+
+def format_age(seconds: float) -> str:
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
 
 
 def format_clock(response: str) -> str:

@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from docker.errors import DockerException
+from requests import RequestException
 
 from deployment import ROOT
 from deployment.errors import UserError
 from deployment.ownership import Deployment, parse_tags
-from local.api import REGION, client_of
+from local.api import REFUSALS, REGION, client_of
 from local.containers import DEFAULT, Containers
 from local.project import DEPLOYMENT, PROJECT, STACK, parse_name, read_config
 from local.steps import allow_closed_output
@@ -86,8 +87,10 @@ def run(
             code = command(args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-    except (BotoCoreError, ClientError) as error:
+    except REFUSALS as error:
         print(f"error: AWS cannot be asked: {error}", file=sys.stderr)
+    except (DockerException, RequestException) as error:
+        print(f"error: the Docker engine has stopped or refuses: {error}", file=sys.stderr)
     return code
 
 

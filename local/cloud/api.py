@@ -8,6 +8,7 @@ returns with what is deployed after it was killed.
 """
 
 import json
+import logging
 import threading
 import time
 from typing import Any
@@ -67,6 +68,8 @@ def keep_saving() -> None:
 if __name__ == "__main__":
     enforce()
     app.BANNER = "MiniStack starts"
+    # Hypercorn has a handler of its own, and would print each line twice.
+    logging.getLogger("hypercorn.error").propagate = False
     # MiniStack itself would save an interrupted operation, too, when it ends.
     app.save_all = save_changes
     threading.Thread(target=keep_saving, daemon=True).start()

@@ -4,4 +4,5 @@ set -euo pipefail
 # Remove sockets and configuration of an earlier run. The controller writes a new configuration.
 rm -f /run/balancer/*.sock /run/balancer/*.cfg
 until [ -e /run/balancer/haproxy.cfg ]; do sleep 0.2; done
-exec haproxy -W -S /run/balancer/master.sock -f /run/balancer/haproxy.cfg
+# -q: its log has each message already.
+exec haproxy -q -W -S /run/balancer/master.sock -f /run/balancer/haproxy.cfg

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from docker.errors import APIError
 
 from deployment.errors import UserError
 from deployment.leftovers import Findings, Leftover
+from healthcheck import __main__ as healthcheck
 from local import __main__ as command
 from local import down, program, project, status, steps, up
 from local.containers import Containers as RealContainers
@@ -175,7 +177,8 @@ def test_a_wrong_setting_is_refused_before_anything_is_started(
 
 def unread(logs: str) -> subprocess.CompletedProcess[str]:
     """make logs, which does that, for a reader that has gone."""
-    code = f"""from local import __main__ as command
+    code = f"""from healthcheck import __main__ as healthcheck
+from local import __main__ as command
 from deployment.errors import UserError
 from docker.errors import APIError
 command.Containers = lambda *_: None
@@ -353,7 +356,7 @@ def test_check_runs_the_healthcheck_against_the_local_url_and_returns_its_code(
     assert "'timeservice' is not up; `make up` starts it" in capsys.readouterr().err
     codes = {"http://127.0.0.1:8080": 3}
     monkeypatch.setattr(containers, "get", lambda role: role)
-    monkeypatch.setattr(status, "healthcheck", lambda arguments: codes[arguments[0]])
+    monkeypatch.setattr(healthcheck, "main", lambda arguments: codes[arguments[0]])
     assert command.main(["check"]) == 3
 
 
@@ -519,6 +522,79 @@ def test_name_and_port_come_from_the_environment_as_well(
 )
 def test_status_tells_the_error_of_a_host_s_clock(answer: str, words: str) -> None:
     assert status.format_clock(answer) == words
+
+
+@pytest.mark.parametrize(
+    ("host", "outputs", "line"),
+    [
+        (
+            {"state": "healthy", "since": 940},
+            {"Release": "0123"},
+            "us-east-1a  i-1  release 0123  up 15 min  healthy",
+        ),
+        (
+            {"state": "unhealthy", "since": 910, "replaced_at": 49_080},
+            {"Release": "0123", "Commit": "0123456789abcdef"},
+            "us-east-1a  i-1  release 0123 commit 0123456789ab  up 15 min  "
+            "unhealthy for 90 s, replaced at 13:38:00 UTC at the earliest",
+        ),
+        (
+            {"state": "booting", "since": 995},
+            None,
+            "us-east-1a  i-1  of a release that is coming  up 15 min  booting for 5 s",
+        ),
+        (
+            {"state": "draining", "since": 1000},
+            None,
+            "us-east-1a  i-1  of a release that is going  up 15 min  draining for 0 s",
+        ),
+    ],
+)
+def test_status_says_of_a_host_what_is_going_on(
+    host: dict[str, Any],
+    outputs: dict[str, str] | None,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(status.time, "time", lambda: 1000.0)  # type: ignore[attr-defined]
+    known = {"instance": "i-1", "zone": "us-east-1a", "replaced_at": None}
+    created = status.parse_time("1970-01-01T00:01:40.123456789Z")
+    assert status.format_host(known | host, outputs, created) == f"host    {line}"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (172_800, "2 days")],
+)
+def test_an_age_has_one_unit(seconds: float, text: str) -> None:
+    assert status.format_age(seconds) == text
+
+
+def test_status_lists_the_deployment_s_alarms_that_are_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    moment = datetime.fromtimestamp(49_080, UTC)
+    alarms = [
+        {
+            "AlarmName": f"{name}-Alarm-1",
+            "StateValue": state,
+            "StateUpdatedTimestamp": moment,
+            "AlarmDescription": "The service is down.",
+        }
+        for name, state in (
+            ("timeservice-local-healthcheck", "ALARM"),
+            ("timeservice-local-balancer", "OK"),
+            ("another", "ALARM"),
+        )
+    ]
+    pages: Any = SimpleNamespace(paginate=lambda: [{"MetricAlarms": alarms}])
+    status.print_alarms(SimpleNamespace(get_paginator=lambda _: pages))
+    assert capsys.readouterr().out == (
+        "alarm   timeservice-local-healthcheck-Alarm-1 since 13:38:00 UTC: The service is down.\n"
+    )
+    alarms[0]["StateValue"] = "OK"
+    status.print_alarms(SimpleNamespace(get_paginator=lambda _: pages))
+    assert capsys.readouterr().out == "alarm   none of 2\n"
 
 
 def test_a_step_line_ends_with_its_time_and_outcome_or_with_failed(

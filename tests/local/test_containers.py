@@ -25,18 +25,8 @@ class Engine:
         self.named: dict[str, dict[str, str]] = {}
         self.containers = SimpleNamespace(list=self._list, get=self._get)
         self.networks: Any = SimpleNamespace()
-        self.labels: dict[str, dict[str, str]] = {}  # of networks and volumes
-        self.api: Any = SimpleNamespace(
-            create_endpoint_config=dict,
-            inspect_container=lambda name: {"Config": {"Labels": self._find(self.named, name)}},
-            inspect_network=lambda name: {"Labels": self._find(self.labels, name)},
-            inspect_volume=lambda name: {"Labels": self._find(self.labels, name)},
-        )
-
-    def _find(self, labels: dict[str, dict[str, str]], name: str) -> dict[str, str]:
-        if name not in labels:
-            raise docker.errors.NotFound(name)
-        return labels[name]
+        self.volumes: Any = SimpleNamespace()
+        self.api: Any = SimpleNamespace(create_endpoint_config=dict)
 
     def _list(self, **options: Any) -> list[Any]:
         self.requests.append(options)
@@ -156,19 +146,37 @@ def test_no_request_to_the_engine_goes_through_a_proxy(monkeypatch: pytest.Monke
     assert asked == {"engine": ["/_ping", "/v1.41/version"], "proxy": []}
 
 
-@pytest.mark.parametrize("kind", ["container", "network", "volume"])
-def test_what_is_another_s_is_refused_though_it_has_a_name_of_ours(
-    engine: Engine, kind: str
+def test_another_s_volume_of_our_name_is_refused_though_the_engine_hands_it_over(
+    engine: Engine,
 ) -> None:
-    ours = {LABEL: "test"}
-    engine.named = {"test-api": ours}
-    engine.labels = {"test-edge": ours, "test-run": ours}
-    cloud = Containers("test", 8080)
-    cloud.check_names(["test-edge"], ["test-run"])
-    name = {"container": "test-api", "network": "test-edge", "volume": "test-run"}[kind]
-    (engine.named if kind == "container" else engine.labels)[name] = {LABEL: "tests"}
-    with pytest.raises(UserError, match=f"the {kind} {name} belongs to something else"):
-        cloud.check_names(["test-edge"], ["test-run"])
+    labels = {LABEL: "test"}
+    volume = SimpleNamespace(name="test-run", attrs={"Labels": labels})
+    engine.volumes.create = lambda name, labels: volume
+    launch.create_volume(Containers("test", 8080), "run")
+    volume.attrs = {"Labels": None}
+    with pytest.raises(UserError, match="the volume test-run belongs to something else; remove"):
+        launch.create_volume(Containers("test", 8080), "run")
+
+
+def test_another_s_network_or_container_of_our_name_is_refused(
+    running: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Parts(monkeypatch, running, "image").parts.clear()
+
+    def refuse(*_: object) -> None:
+        raise refusal(409)
+
+    monkeypatch.setattr(launch, "create_network", refuse)
+    with pytest.raises(UserError, match="choose another name and port"):
+        launch.start(running, "image")
+
+
+def test_no_second_network_of_a_name_is_made(engine: Engine) -> None:
+    """Some engines would make it, and then start ours in whichever they find first."""
+    created: list[dict[str, Any]] = []
+    engine.networks.create = lambda name, **options: created.append(options)
+    launch.create_network(Containers("test", 8080), "edge")
+    assert created[0]["check_duplicate"] is True
 
 
 def report(monkeypatch: pytest.MonkeyPatch, text: str) -> Containers:
@@ -213,16 +221,18 @@ class Parts:
         specs = launch.get_specs(cloud, image)
         self.parts = {
             role: SimpleNamespace(
-                status="running", labels={LABEL: "test", "timeservice.spec": json.dumps(spec)}
+                status="running",
+                labels={LABEL: "test", "timeservice.spec": json.dumps(spec)},
+                attrs={"Config": {"Image": image}},
             )
             for role, spec in specs.items()
         }
         monkeypatch.setattr(cloud, "get", self.parts.get)
         monkeypatch.setattr(cloud, "remove", self._remove)
         monkeypatch.setattr(cloud, "is_controller_late", lambda: self.late)
-        monkeypatch.setattr(cloud, "check_names", lambda *_: None)
         monkeypatch.setattr(launch, "_check_powers", lambda _: None)
         monkeypatch.setattr(launch, "create_network", lambda *_: None)
+        monkeypatch.setattr(launch, "create_volume", lambda *_: None)
         monkeypatch.setattr(launch, "_start", lambda _, role, __: self.started.append(role))
 
     def _remove(self) -> None:
@@ -232,7 +242,6 @@ class Parts:
 @pytest.fixture
 def running(engine: Engine) -> Containers:
     engine.networks.list = lambda filters: []
-    engine.volumes = SimpleNamespace(create=lambda *_, **__: None)  # type: ignore[attr-defined]
     return Containers("test", 8080)
 
 

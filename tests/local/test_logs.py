@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from deployment.errors import UserError
-from local import hosts, logs
+from local import function, hosts, logs
 from local.containers import Containers
 
 A, B = "i-0aaaaaaaaaaaaaaa0", "i-0bbbbbbbbbbbbbbb0"
@@ -48,6 +50,9 @@ class Cloud(Containers):
     def machines(self) -> list[Any]:
         return self.there
 
+    def endpoint(self) -> str:
+        return "http://api"
+
     def run_docker(self, command: list[str], **_: Any) -> Any:
         """Run docker logs, here or in a host's engine."""
         *docker, logs, timestamps, choice, name = command
@@ -75,6 +80,11 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
         controller=Container("test-controller"),
     )
     monkeypatch.setattr(logs.subprocess, "run", cloud.run_docker)  # type: ignore[attr-defined]
+    verdict = '{"status": "Failed", "detail": "the connection is refused", "url": "http://x"}'
+    monkeypatch.setattr(logs, "list_stacks", lambda endpoint: endpoint)
+    monkeypatch.setattr(logs, "client_of", lambda endpoint: endpoint)
+    moment = datetime(2026, 11, 28, 9, 0, 1, 250_000, UTC).timestamp()
+    monkeypatch.setattr(logs, "read_log", lambda *_: [(int(moment * 1000), verdict)])
     return cloud
 
 
@@ -87,6 +97,7 @@ def test_every_line_says_when_and_whose_and_they_are_in_the_order_of_time(
         "09:00:00.500  b i-0bbbbbbb boot     starting",
         "09:00:01.000  a i-0aaaaaaa service  WARNING no time server",
         "09:00:01.000  b i-0bbbbbbb service  WARNING no time server",
+        "09:00:01.250  function              Failed the connection is refused",
         "09:00:02.000  a i-0aaaaaaa boot     user data ended with status 1",
         "--- 2026-11-29, UTC",
         "10:00:00.000  balancer              Server targets/host1 is DOWN",
@@ -99,6 +110,7 @@ def test_every_line_says_when_and_whose_and_they_are_in_the_order_of_time(
         ("a", ["a i-0aaaaaaa boot", "a i-0aaaaaaa service"]),
         (B, ["b i-0bbbbbbb boot", "b i-0bbbbbbb service"]),
         ("controller", ["controller"]),
+        ("function", ["function"]),
     ],
 )
 def test_one_host_or_one_part_can_be_asked_for(cloud: Cloud, word: str, names: list[str]) -> None:
@@ -183,7 +195,7 @@ def lines(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[logs.Line]:
 def test_each_line_is_shown_once_as_it_comes_and_new_hosts_are_followed_too(
     lines: Iterator[logs.Line], cloud: Cloud
 ) -> None:
-    assert len([next(lines) for _ in range(5)]) == 5
+    assert len([next(lines) for _ in range(6)]) == 6
     balancer = cloud.parts["balancer"]
     balancer.lines.append("2026-11-29T10:00:00.000000001Z Server targets/host1 is UP")
     new = machine("i-0cccccccccccccccc", "us-east-1a", "2026-11-29T10:00:03.000000000Z starting")
@@ -224,6 +236,58 @@ def test_a_host_that_does_not_exist_is_refused_with_those_that_do(cloud: Cloud, 
     message = f"no host is called {word!r}; HOST= is one of: a {A}, b {B}"
     with pytest.raises(UserError, match=message):
         hosts.find_hosts(cloud, word)
+
+
+def test_a_word_that_means_nothing_is_refused_with_all_that_mean_something(cloud: Cloud) -> None:
+    known = f"HOST= is one of: a {A}, b {B}, api, time, balancer, controller, function"
+    with pytest.raises(UserError, match=known):
+        logs.list_sources(cloud, "x")
+    cloud.there.clear()
+    with pytest.raises(UserError, match="no hosts; HOST= is one of: api, time"):
+        logs.list_sources(cloud, "x")
+
+
+def test_the_function_has_no_lines_while_the_api_does_not_respond(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source,) = logs.list_sources(cloud, "function")
+    assert len(source.read(30, "")) == 1
+    assert source.read(30, "2026-11-28T09:00:01.250000000Z") == []
+
+    def refuse(_: str) -> Any:
+        raise EndpointConnectionError(endpoint_url="http://api")
+
+    monkeypatch.setattr(logs, "list_stacks", refuse)
+    assert source.read(30, "") == []
+
+
+def test_lambda_s_own_lines_are_left_out_of_the_function_s() -> None:
+    def page(**request: Any) -> list[dict[str, Any]]:
+        assert request["logGroupName"] == "group"
+        messages = ["START RequestId: 1", '{"status": "OK"}', "no check was made: x\n", "END x"]
+        events = [
+            {"timestamp": 9 - number, "message": message} for number, message in enumerate(messages)
+        ]
+        return [{"events": events}]
+
+    logs_api = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=page))
+    stacks = [{}, {"Outputs": [{"OutputKey": "LogGroup", "OutputValue": "group"}]}]
+    assert function.read_log(lambda _: logs_api, stacks) == [
+        (7, "no check was made: x"),
+        (8, '{"status": "OK"}'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"status": "OK", "detail": "clock +1 ms", "samples": 8}', "OK clock +1 ms"),
+        ("no check was made: KeyError()", "no check was made: KeyError()"),
+        ("[1]", "[1]"),
+    ],
+)
+def test_a_verdict_is_its_status_and_its_detail(text: str, shown: str) -> None:
+    assert function.format_verdict(text) == shown
 
 
 def test_without_hosts_the_refusal_is_that_there_are_none() -> None:

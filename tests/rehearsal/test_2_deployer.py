@@ -20,8 +20,7 @@ import requests
 import deployment.release
 from deployment.release import Archive
 from local import identity, program
-from local.api import Credentials
-from local.deployer import REFUSALS
+from local.api import REFUSALS, Credentials
 from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.signals import hosts_signal
 from tests.support.waiting import PATIENCE
