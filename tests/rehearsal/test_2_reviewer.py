@@ -28,7 +28,8 @@ def test_a_reviewer_is_let_in_and_its_password_told_on_request_alone(
     profile = aws(engine, "iam").get_login_profile(UserName=told["user"])["LoginProfile"]
     assert profile["PasswordResetRequired"] is True
     assert "make reviewer" in done.output
-    again = clone.make("up", **ON)
+    again = clone.make("up")
+    assert "reviewer=user is in effect" in again.output.replace('"', "")
     assert "Nothing changed" in again.output
     assert json.loads(clone.make("reviewer").output) == told
 
@@ -69,7 +70,7 @@ def test_its_policy_names_what_is_deployed(clone: Clone, engine: docker.DockerCl
 
 
 def test_a_reviewer_goes_without_a_trace(clone: Clone, engine: docker.DockerClient) -> None:
-    done = clone.make("up")
+    done = clone.make("up", CONFIG="reviewer=")
     assert done.status == 0
     assert "reviewer-user" not in stacks(engine)
     iam = aws(engine, "iam")

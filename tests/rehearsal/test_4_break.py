@@ -11,8 +11,8 @@ import requests
 from drills.clone import Clone
 from drills.runner import DRILLS, run_drill
 from healthcheck.__main__ import main as healthcheck
-from tests.rehearsal.cloud import NAME, aws
-from tests.support.waiting import PATIENCE
+from tests.rehearsal.cloud import NAME, aws, hosts
+from tests.support.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.rehearsal
 
@@ -52,11 +52,26 @@ def await_alarm(engine: docker.DockerClient, state: str) -> None:
     )
 
 
-def test_up_restores_a_cloud_whose_api_has_lost_everything(
+def test_up_brings_back_an_api_that_was_killed_and_the_same_hosts_serve_on(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
-    engine.containers.get(f"{NAME}-api").restart(timeout=1)
+    before = {host.id for host in hosts(engine)}
+    engine.containers.get(f"{NAME}-api").kill()
     done = clone.make("up")
     assert done.status == 0
-    assert "Up after" in done.output
+    assert "Nothing changed" not in done.output
+    assert {host.id for host in hosts(engine)} == before
     assert requests.get(f"{clone.url}/now", timeout=PATIENCE).status_code == 200
+    again = clone.make("up")
+    assert "Nothing changed" in again.output
+
+
+def test_a_controller_that_hangs_is_not_believed_and_up_starts_it_again(
+    clone: Clone, engine: docker.DockerClient
+) -> None:
+    controller = engine.containers.get(f"{NAME}-controller")
+    controller.exec_run(["bash", "-c", "kill -STOP -1"])
+    words = "the controller has reported nothing for"
+    wait_until(lambda: words in clone.make("status").output)
+    assert clone.make("up").status == 0
+    assert clone.make("status").status == 0
