@@ -4,7 +4,8 @@
 #
 # PORT= takes another port, NAME= makes a second deployment beside the first, and CONFIG= sets values
 # of Pulumi.yaml: make up CONFIG="instanceType=t3.small cpuCredits=unlimited". HOST_CPUS=0.2 and
-# HOST_MEMORY=1g make each host as slow as a t3.micro without CPU credits.
+# HOST_MEMORY=1g make each host as slow as a t3.micro without CPU credits. make up keeps the CONFIG of
+# earlier runs; CONFIG="KEY=" clears a setting.
 
 PYTHON := .venv/bin/python
 # As root, where Docker's socket is closed to this user.
@@ -62,10 +63,10 @@ up: ## deploy on this machine, or update what is deployed
 	@scripts/build.sh
 	@$(SUDO) $(PYTHON) -m local up --config "$$CONFIG"
 
-status: setup ## stacks, hosts (zone, release, health, clock error), URL
+status: setup ## stacks, hosts (zone, release, health, clock error), alarms, URL
 	@$(SUDO) $(PYTHON) -m local status
 
-logs: setup ## logs of all parts, or of HOST= (a, i-0123, balancer); FOLLOW=1 follows
+logs: setup ## logs of all parts, or of HOST= (a, i-0123, function); FOLLOW=1 follows
 	@$(SUDO) $(PYTHON) -m local logs --host "$$HOST" $(if $(FOLLOW),--follow)
 
 shell: setup ## a shell on a host: make shell HOST=a; COMMAND="docker ps" runs one command

@@ -39,10 +39,8 @@ def _format_hosts(hosts: list[Container], parts: Sequence[str] = ()) -> str:
         f"{host.labels['timeservice.zone'][-1]} {host.labels['timeservice.instance']}"
         for host in hosts
     ]
-    known = f"HOST= is one of: {', '.join([*names, *parts])}"
-    if names:
-        return known
-    return f"there are no hosts; {known}" if parts else "there are no hosts"
+    words = ", ".join([*names, *parts])
+    return f"HOST= is one of: {words}" if words else "there are no hosts"
 
 
 def shell(cloud: Containers, word: str, command: str) -> NoReturn:

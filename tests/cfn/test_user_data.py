@@ -121,6 +121,12 @@ def test_it_fits_into_user_data() -> None:
     assert len(script().encode()) < 16_384 - 1_024  # EC2's limit, and room for longer values
 
 
+def test_each_step_is_printed_by_its_name(boot: Booting) -> None:
+    _, *steps = re.findall(r'step=".*?"', script())
+    lines = boot().output.splitlines()
+    assert [line for line in lines if line in steps] == steps
+
+
 def test_a_good_boot_signals_success_once(boot: Booting) -> None:
     done = boot()
     assert done.status == 0, done.output
