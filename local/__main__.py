@@ -11,7 +11,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from docker.errors import DockerException
 from requests import RequestException
@@ -28,18 +27,15 @@ from local.status import check, status
 from local.steps import Busy, allow_closed_output, get_folder, lock_deployment
 from local.up import start, up
 
-# Each command: what it does, and its options besides --name.
-COMMANDS = {
-    "up": ("deploy, or update what is deployed", "--port", "--config"),
-    "validate": ("only check what `up` would deploy", "--port", "--config"),
-    "start": ("start the local cloud with nothing deployed", "--port"),
-    "architecture": ("print the hosts' architecture, by --config or $STACK", "--config"),
-    "down": ("remove the deployment",),
-    "status": ("print what is deployed, its hosts, alarms and URL",),
-    "check": ("run the healthcheck",),
-    "reviewer": ("print how the reviewer signs in",),
-    "logs": ("print the lines of all parts, in the order of time", "--host", "--follow"),
-    "shell": ("open a shell on a host", "--host", "--run"),
+COMMANDS = ("up", "start", "down", "status", "check", "logs", "shell", "reviewer")
+# The options of each command, besides --name.
+OPTIONS = {
+    "up": {"port", "config"},
+    "validate": {"port", "config"},
+    "start": {"port"},
+    "architecture": {"config"},
+    "logs": {"host", "follow"},
+    "shell": {"host", "run"},
 }
 
 
@@ -51,47 +47,49 @@ def port(text: str) -> int:
     return number
 
 
-def get_options() -> dict[str, dict[str, Any]]:
-    """Return argparse's keywords for each option."""
-    return {
-        "--name": {
-            "type": parse_name,
-            "default": os.environ.get("NAME") or DEFAULT,
-            "help": "of the deployment (default: $NAME, else %(default)s)",
-        },
-        "--port": {
-            "type": port,
-            "default": os.environ.get("PORT") or None,
-            "help": f"on 127.0.0.1 (default: $PORT, else the present one, else {PORT})",
-        },
-        "--config": {
-            "default": "",
-            "metavar": "'KEY=VALUE ...'",
-            "help": "settings of Pulumi.yaml, with spaces between; `up` keeps one until KEY=",
-        },
-        "--host": {"default": "", "help": "a zone, or how an id begins; logs: or a part"},
-        "--follow": {"action": "store_true", "help": "show new lines as they come"},
-        "--run": {"default": "", "metavar": "COMMAND", "help": "run only this"},
-    }
-
-
-def parser() -> argparse.ArgumentParser:
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        # An abbreviated option would not be found below.
+        allow_abbrev=False,
     )
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    known = get_options()
-    for command, (help, *options) in COMMANDS.items():
-        subparser = subparsers.add_parser(command, help=help, description=help)
-        for option in ("--name", *options):
-            subparser.add_argument(option, **known[option])
-    return parser
+    parser.add_argument("command", choices=("architecture", "validate", *COMMANDS))
+    parser.add_argument(
+        "--name",
+        type=parse_name,
+        default=os.environ.get("NAME") or DEFAULT,
+        help="of the deployment (default: $NAME, else %(default)s)",
+    )
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=os.environ.get("PORT") or None,
+        help=f"up, start: on 127.0.0.1 (default: $PORT, else the present one, else {PORT})",
+    )
+    parser.add_argument(
+        "--config",
+        default="",
+        metavar="'KEY=VALUE ...'",
+        help="up, validate, architecture: settings of Pulumi.yaml; `up` keeps one until KEY=",
+    )
+    parser.add_argument(
+        "--host", default="", help="logs, shell: a zone, or how an id begins; logs: or a part"
+    )
+    parser.add_argument("--follow", action="store_true", help="logs: show new lines as they come")
+    parser.add_argument("--run", default="", metavar="COMMAND", help="shell: run only this")
+    args = parser.parse_args(argv)
+    words = {word.partition("=")[0] for word in (sys.argv[1:] if argv is None else argv)}
+    taken = OPTIONS.get(args.command, set())
+    for option in ("port", "config", "host", "follow", "run"):
+        if f"--{option}" in words and option not in taken:
+            parser.error(f"{args.command} takes no --{option}")
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = parser().parse_args(argv)
+    args = parse(argv)
     code = 0
     with allow_closed_output():
         code = attempt(args)
@@ -134,7 +132,7 @@ def run(args: argparse.Namespace, folder: Path) -> int:
         return 0
     if args.command == "reviewer":
         return reviewer.show(folder)
-    cloud = Containers(args.name, getattr(args, "port", None))
+    cloud = Containers(args.name, args.port if args.command in ("up", "start") else None)
     if args.command in ("up", "start", "down"):
         with lock_deployment(folder):
             return change(cloud, folder, args)

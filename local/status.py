@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deployment.errors import UserError
@@ -96,10 +96,10 @@ def format_host(
         release = "of a release that is going"
     else:
         release = "of a release that is coming"
-    age = format_age(time.time() - created) if created else "?"
+    age = format_age(created) if created else "?"
     state = host["state"]
     if state != "healthy":
-        state += f" for {format_age(time.time() - host['since'])}"
+        state += f" for {format_age(host['since'])}"
     if host["replaced_at"]:
         state += f", replaced at {format_time(host['replaced_at'])} at the earliest"
     return f"host    {host['zone']}  {host['instance']}  {release}  up {age}  {state}"
@@ -114,11 +114,8 @@ def format_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S UTC")
 
 
-def format_age(seconds: float) -> str:
-    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
+def format_age(since: float) -> str:
+    return str(timedelta(seconds=round(time.time() - since)))
 
 
 def format_clock(response: str) -> str:

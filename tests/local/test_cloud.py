@@ -473,12 +473,12 @@ def runs(process: Path) -> bool:
         (["up", "--port", "70000"], "70000 is not a port from 1 to 65535"),
         (["up", "--port", "0"], "0 is not a port from 1 to 65535"),
         (["up", "--name", "My Name"], "small letters, digits and hyphens"),
-        (["up", "--host", "a"], "unrecognized arguments: --host a"),
-        (["down", "--config", "x=y"], "unrecognized arguments: --config x=y"),
-        (["status", "--port", "8081"], "unrecognized arguments: --port 8081"),
-        (["start", "--config", "x=y"], "unrecognized arguments: --config x=y"),
-        (["shell", "--follow"], "unrecognized arguments: --follow"),
-        ([], "the following arguments are required: COMMAND"),
+        (["up", "--host", "a"], "up takes no --host"),
+        (["down", "--config", "x=y"], "down takes no --config"),
+        (["status", "--port", "8081"], "status takes no --port"),
+        (["start", "--config", "x=y"], "start takes no --config"),
+        (["shell", "--follow"], "shell takes no --follow"),
+        ([], "the following arguments are required: command"),
     ],
     ids=str,
 )
@@ -530,23 +530,23 @@ def test_status_tells_the_error_of_a_host_s_clock(answer: str, words: str) -> No
         (
             {"state": "healthy", "since": 940},
             {"Release": "0123"},
-            "us-east-1a  i-1  release 0123  up 15 min  healthy",
+            "us-east-1a  i-1  release 0123  up 0:15:00  healthy",
         ),
         (
             {"state": "unhealthy", "since": 910, "replaced_at": 49_080},
             {"Release": "0123", "Commit": "0123456789abcdef"},
-            "us-east-1a  i-1  release 0123 commit 0123456789ab  up 15 min  "
-            "unhealthy for 90 s, replaced at 13:38:00 UTC at the earliest",
+            "us-east-1a  i-1  release 0123 commit 0123456789ab  up 0:15:00  "
+            "unhealthy for 0:01:30, replaced at 13:38:00 UTC at the earliest",
         ),
         (
             {"state": "booting", "since": 995},
             None,
-            "us-east-1a  i-1  of a release that is coming  up 15 min  booting for 5 s",
+            "us-east-1a  i-1  of a release that is coming  up 0:15:00  booting for 0:00:05",
         ),
         (
             {"state": "draining", "since": 1000},
             None,
-            "us-east-1a  i-1  of a release that is going  up 15 min  draining for 0 s",
+            "us-east-1a  i-1  of a release that is going  up 0:15:00  draining for 0:00:00",
         ),
     ],
 )
@@ -560,14 +560,6 @@ def test_status_says_of_a_host_what_is_going_on(
     known = {"instance": "i-1", "zone": "us-east-1a", "replaced_at": None}
     created = status.parse_time("1970-01-01T00:01:40.123456789Z")
     assert status.format_host(known | host, outputs, created) == f"host    {line}"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(-1, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (172_800, "2 days")],
-)
-def test_an_age_has_one_unit(seconds: float, text: str) -> None:
-    assert status.format_age(seconds) == text
 
 
 def test_status_lists_the_deployment_s_alarms_that_are_on(
