@@ -212,11 +212,13 @@ our_uv() (
     UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never UV_CACHE_DIR=$CACHE .venv/bin/uv "$@"
 )
 
-# export_group GROUP FILE: the packages of a group of uv.lock, with their hashes.
-export_group() {
-    .venv/bin/uv export --quiet --frozen --no-header --no-annotate --no-emit-project --no-default-groups \
-        --group "$1" -o "$2" >/dev/null
+# export_lock FILE UV-ARGUMENT...: the packages of uv.lock that the arguments name, with their hashes.
+export_lock() {
+    .venv/bin/uv export --quiet --frozen --no-header --no-annotate --no-emit-project "${@:2}" -o "$1" >/dev/null
 }
+
+# export_group GROUP FILE: with the packages of the healthcheck.
+export_group() { export_lock "$2" --no-default-groups --group "$1"; }
 
 # install_group GROUP PYTHON UV-ARGUMENT...: installs exactly that group there. `uv sync` would take
 # the packages from the index that uv.lock names, and from no mirror of it.

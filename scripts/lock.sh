@@ -3,10 +3,6 @@
 # shipped, and uv itself.
 source "$(dirname "$0")/common.sh"
 
-export_lock() {
-    .venv/bin/uv export --quiet --frozen --no-header --no-annotate --no-emit-project "${@:2}" -o "$1"
-}
-
 export_all() {
     export_lock healthcheck/requirements.txt --no-default-groups
     export_lock service/requirements.txt --only-group service
