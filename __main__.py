@@ -4,7 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from deployment.inputs import Inputs
-from deployment.release import release_digest
+from deployment.release import get_commit, release_digest
 from deployment.reviewer import access
 from deployment.stacks import name, stack, upload
 from deployment.template import read
@@ -87,8 +87,11 @@ hosts = stack(
         **size,
     },
     variant=release,
+    commit=get_commit(),
     minutes=40,  # 35 of the wait condition, and the rest for the group
 )
+
+commit = hosts.tags.apply(lambda tags: (tags or {}).get("commit", "unknown"))
 
 packaged = upload("package", package, bucket, f"healthcheck/{package.digest}.zip")
 healthcheck = stack(
@@ -100,6 +103,7 @@ healthcheck = stack(
         "LoadBalancer": balancer.outputs["LoadBalancer"],
         "TargetGroup": balancer.outputs["TargetGroup"],
         "Alarms": balancer.outputs["Alarms"],
+        "Release": pulumi.Output.concat(release, ", commit ", commit),
         "PackageKey": packaged.key,
         "Limit": settings.limit,
         "NtpServers": settings.ntp_servers,
@@ -112,6 +116,7 @@ healthcheck = stack(
 
 pulumi.export("url", balancer.outputs["Url"])
 pulumi.export("release", release)
+pulumi.export("commit", commit)
 pulumi.export("group", hosts.outputs["Group"])
 pulumi.export("function", healthcheck.outputs["Function"])
 pulumi.export("alarm", healthcheck.outputs["Alarm"])

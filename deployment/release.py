@@ -5,6 +5,7 @@ sources.
 """
 
 import hashlib
+import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -100,6 +101,25 @@ def archive(kind: str, root: Path = ROOT) -> Archive:
     if digest != content:
         raise UserError(f"build/{name} is damaged: run `{command}`, which makes it anew")
     return Archive(path, digest[:DIGEST_LENGTH])
+
+
+def get_commit(root: Path = ROOT) -> str:
+    """Return the commit of the clone, with a `+` if files have changed; "unknown" without git."""
+    # A folder above the clone may be another's repository. The clone may be another user's, and
+    # nothing in it is to become root's.
+    git = ["git", "--git-dir=.git", "--work-tree=.", "--no-optional-locks"]
+    git += ["-c", "safe.directory=*", "-c", "core.fsmonitor=false"]
+
+    def run(*command: str) -> str:
+        return subprocess.check_output(
+            [*git, *command], cwd=root, stderr=subprocess.DEVNULL, text=True
+        ).strip()
+
+    try:
+        changed = "+" if run("status", "--porcelain") else ""
+        return run("rev-parse", "--short=12", "HEAD") + changed
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def release_digest(*ingredients: str | bytes) -> str:

@@ -23,13 +23,14 @@ def stack(
     protect: bool = False,
     minutes: int = 10,
     after: pulumi.Resource | None = None,
+    commit: str = "",
     never_replaced: Sequence[str] = (),
 ) -> aws.cloudformation.Stack:
     """Deploy cfn/<part>.yaml as the stack <project>-<stack>-<part>, or ...-<part>-<variant>.
 
     variant: when it changes, a new stack is made beside the old one. minutes: time limit of a
-    creation. never_replaced: logical ids (`*` allowed) of resources that an
-    update may change but not replace.
+    creation. commit: a tag, of the commit that the stack was created from. never_replaced: logical
+    ids (`*` allowed) of resources that an update may change but not replace.
     """
     template = read(part)
     deployment = name()
@@ -48,10 +49,13 @@ def stack(
         on_failure="DELETE",
         timeout_in_minutes=minutes,
         policy_body=_stack_policy(never_replaced) if never_replaced else None,
-        tags={"project": pulumi.get_project(), "deployment": deployment},
+        tags={"project": pulumi.get_project(), "deployment": deployment}
+        | ({"commit": commit} if commit else {}),
         opts=pulumi.ResourceOptions(
             protect=protect,
             depends_on=after,
+            # A later commit of the same content is no update.
+            ignore_changes=["tags"] if commit else None,
             custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout),
         ),
     )

@@ -10,7 +10,7 @@ from typing import Any
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
 from deployment.errors import UserError
-from deployment.ownership import outputs_of
+from deployment.ownership import outputs_of, parse_tags
 from local import stacks
 from local.api import ACCOUNT_ROOT, REFUSALS, Credentials, client
 from local.project import DEPLOYMENT
@@ -68,6 +68,10 @@ class Deployer(Mocks):
     def _bring_up_stack(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         name = inputs["name"]
         self.stacks.add(name)
+        present = stacks.wait_until_settled(self.cloudformation, name)
+        # The SDK does not hand over that the program ignores changes of this tag.
+        if present.get("StackStatus") == "CREATE_COMPLETE" and "commit" in inputs["tags"]:
+            inputs = {**inputs, "tags": parse_tags(present.get("Tags"))}
         request = {
             "StackName": name,
             "TemplateBody": inputs["templateBody"],

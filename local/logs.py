@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from deployment.errors import UserError
+from deployment.ownership import parse_tags
 from local.api import REFUSALS, client_of
 from local.containers import ROLES, Containers
 from local.function import format_verdict, read_log
@@ -84,6 +85,11 @@ def logs(cloud: Containers, word: str, follow: bool) -> int:
     """
     if not cloud.all():
         cloud.check_up()
+    # Logs can be read while the local API is down.
+    with suppress(UserError, *REFUSALS):
+        for stack in list_stacks(cloud.endpoint()):
+            if commit := parse_tags(stack.get("Tags")).get("commit"):
+                print(f"--- {stack['StackName']}, commit {commit}")
     day = ""
     for line in read_all(cloud, word, follow):
         if line.time[:10] != day:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deployment.errors import UserError
-from deployment.ownership import Deployment, outputs_of
+from deployment.ownership import Deployment, outputs_of, parse_tags
 from local import function
 from local.api import client_of
 from local.containers import Containers
@@ -29,7 +29,8 @@ def status(cloud: Containers) -> int:
         print(f"stack   {stack['StackName']:<44} {stack['StackStatus']}")
         outputs = outputs_of(stack)
         if "Group" in outputs:
-            groups[outputs["Group"]] = outputs
+            commit = parse_tags(stack.get("Tags")).get("commit", "unknown")
+            groups[outputs["Group"]] = outputs | {"Commit": commit}
     hosts = sorted(cloud.hosts(), key=lambda host: (host["zone"], host["instance"]))
     created = {
         machine.labels["timeservice.instance"]: parse_time(machine.attrs["Created"])
@@ -86,12 +87,10 @@ def format_host(
 ) -> str:
     """Return what the controller knows of a host, and what it is about to do.
 
-    outputs: of the host's stack; only a complete stack has any.
+    outputs: of the host's stack, with its Commit; only a complete stack has any.
     """
     if outputs:
-        release = f"release {outputs['Release']}"
-        if outputs.get("Commit"):
-            release += f" commit {outputs['Commit'][:12]}"
+        release = f"release {outputs['Release']} commit {outputs['Commit']}"
     elif host["state"] == "draining":
         release = "of a release that is going"
     else:

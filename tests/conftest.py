@@ -30,14 +30,15 @@ def engine() -> Iterator[DockerClient]:
 
 @pytest.fixture
 def archives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
-    """Archives for the program, each with its kind as content. Returns their digests, to be
-    changed."""
+    """Archives for the program, each with its kind as content, and a commit. Returns the digests
+    of the archives, to be changed."""
     digests = {"image-x86_64": "1" * 12, "image-arm64": "4" * 12, "package": "2" * 12}
     for kind in digests:
         (tmp_path / kind).write_text(kind)
     monkeypatch.setattr(
         deployment.release, "archive", lambda kind: Archive(tmp_path / kind, digests[kind])
     )
+    monkeypatch.setattr(deployment.release, "get_commit", lambda: "120001c0ffee+")
     return digests
 
 

@@ -85,7 +85,22 @@ def test_a_stack_is_made_from_its_template_and_removes_itself_when_it_fails() ->
     for part, stack in Engine().run(ALL).stacks().items():
         assert stack["templateBody"] == (ROOT / "cfn" / f"{part}.yaml").read_text(), part
         assert stack["onFailure"] == "DELETE", part
-        assert stack["tags"] == {"project": "timeservice", "deployment": "timeservice-test"}, part
+        tags = {"project": "timeservice", "deployment": "timeservice-test"}
+        if part == "hosts":
+            tags["commit"] = "120001c0ffee+"
+        assert stack["tags"] == tags, part
+
+
+def test_a_release_names_the_commit_that_it_was_made_from_as_long_as_it_is_deployed() -> None:
+    engine = Engine().run()
+    release = engine.exports["release"]
+    assert engine.exports["commit"] == "120001c0ffee+"
+    # Another commit of the same content is no update of the hosts' stack.
+    assert list(engine.requests[f"hosts-{release}"].ignoreChanges) == ["tags"]
+    assert list(engine.requests["balancer"].ignoreChanges) == []
+    shown = engine.stacks()["healthcheck"]["parameters"]["Release"]
+    assert shown == f"{release}, commit 120001c0ffee+"
+    assert read("healthcheck").find_fault("Release", shown) is None
 
 
 def test_only_stacks_with_roles_may_make_roles() -> None:
@@ -143,6 +158,7 @@ def test_exports_are_what_people_and_the_healthcheck_need() -> None:
     assert engine.exports == {
         "url": "balancer.Url",
         "release": engine.stacks()["hosts"]["parameters"]["Release"],
+        "commit": "120001c0ffee+",
         "group": "hosts.Group",
         "function": "healthcheck.Function",
         "alarm": "healthcheck.Alarm",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import deployment.release
 from deployment.template import Template, read
 from tests.support.engine import ALL, Engine
 
@@ -49,6 +50,12 @@ def test_a_change_of_anything_else_does_not(config: dict[str, str]) -> None:
 
 def test_a_new_machine_image_makes_a_new_release() -> None:
     assert release(machine_image="ami-2") != release()
+
+
+def test_a_new_commit_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = release()
+    monkeypatch.setattr(deployment.release, "get_commit", lambda: "ad998a1decaf")
+    assert release() == before
 
 
 def test_a_new_service_makes_a_new_release(archives: dict[str, str]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 from deployment import ROOT
 from deployment.errors import UserError
-from deployment.release import ARCHIVES, archive, release_digest, source_digest
+from deployment.release import ARCHIVES, archive, get_commit, release_digest, source_digest
 
 IMAGE = "image-x86_64"
 SOURCES = {
@@ -185,3 +187,58 @@ def test_every_ingredient_and_their_order_count_for_a_release() -> None:
     ]
     assert len(set(digests)) == len(digests)
     assert release_digest("image", "text") == release_digest(b"image", b"text")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    return subprocess.check_output(["git", *identity, *arguments], cwd=folder, text=True).strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A clone with a commit of the file `code`, where `build` is ignored."""
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "code").write_text("code")
+    (tmp_path / ".gitignore").write_text("build\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message", "first")
+    return tmp_path
+
+
+def test_the_commit_of_a_clone_is_named(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Also from a hook of git's, which sets what repository it is of."""
+    (repository / "build").write_text("built")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path_factory.mktemp("other")))
+    commit = get_commit(repository)
+    monkeypatch.undo()
+    assert re.fullmatch("[0-9a-f]{12}", commit)
+    assert git(repository, "rev-parse", "HEAD").startswith(commit)
+
+
+@pytest.mark.parametrize("name", ["code", "new"])
+def test_a_changed_tree_has_a_plus_behind_its_commit(name: str, repository: Path) -> None:
+    commit = get_commit(repository)
+    (repository / name).write_text("changed")
+    assert get_commit(repository) == f"{commit}+"
+
+
+def test_the_question_for_the_commit_writes_nothing_into_the_clone(repository: Path) -> None:
+    """As root it would take files from the clone's user."""
+    os.utime(repository / "code", (1, 1))
+    before = (repository / ".git/index").stat()
+    get_commit(repository)
+    assert (repository / ".git/index").stat() == before
+
+
+def test_a_clone_without_git_has_an_unknown_commit(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported = repository / "exported"
+    exported.mkdir()
+    assert get_commit(exported) == "unknown"
+    (exported / ".git").mkdir()
+    assert get_commit(exported) == "unknown"
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert get_commit(repository) == "unknown"

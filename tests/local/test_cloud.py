@@ -529,13 +529,13 @@ def test_status_tells_the_error_of_a_host_s_clock(answer: str, words: str) -> No
     [
         (
             {"state": "healthy", "since": 940},
-            {"Release": "0123"},
-            "us-east-1a  i-1  release 0123  up 0:15:00  healthy",
+            {"Release": "0123", "Commit": "unknown"},
+            "us-east-1a  i-1  release 0123 commit unknown  up 0:15:00  healthy",
         ),
         (
             {"state": "unhealthy", "since": 910, "replaced_at": 49_080},
-            {"Release": "0123", "Commit": "0123456789abcdef"},
-            "us-east-1a  i-1  release 0123 commit 0123456789ab  up 0:15:00  "
+            {"Release": "0123", "Commit": "0123456789ab+"},
+            "us-east-1a  i-1  release 0123 commit 0123456789ab+  up 0:15:00  "
             "unhealthy for 0:01:30, replaced at 13:38:00 UTC at the earliest",
         ),
         (

@@ -81,7 +81,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     )
     monkeypatch.setattr(logs.subprocess, "run", cloud.run_docker)  # type: ignore[attr-defined]
     verdict = '{"status": "Failed", "detail": "the connection is refused", "url": "http://x"}'
-    monkeypatch.setattr(logs, "list_stacks", lambda endpoint: endpoint)
+    monkeypatch.setattr(logs, "list_stacks", lambda _: [])
     monkeypatch.setattr(logs, "client_of", lambda endpoint: endpoint)
     moment = datetime(2026, 11, 28, 9, 0, 1, 250_000, UTC).timestamp()
     monkeypatch.setattr(logs, "read_log", lambda *_: [(int(moment * 1000), verdict)])

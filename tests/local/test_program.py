@@ -77,7 +77,7 @@ class Cloud:
     def describe(stack: dict[str, Any]) -> dict[str, Any]:
         part = stack["StackName"].split("-")[2]
         outputs = [{"OutputKey": key, "OutputValue": key} for key in TEMPLATES[part].outputs]
-        return {**stack, "Outputs": outputs}
+        return {**stack, "Outputs": outputs, "Tags": stack["request"].get("Tags", [])}
 
     def describe_stack_events(self, StackName: str) -> dict[str, Any]:
         return {
@@ -183,6 +183,18 @@ def test_the_same_again_changes_nothing(run: Run, cloud: Cloud) -> None:
     run()
     assert run()[1] == 0
     assert (len(cloud.created), cloud.updated, cloud.deleted) == (5, [], [])
+
+
+def test_a_later_commit_of_the_same_content_changes_nothing(
+    run: Run, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployment.release, "get_commit", lambda: "120001c0ffee")
+    assert run()[0]["commit"] == "120001c0ffee"
+    monkeypatch.setattr(deployment.release, "get_commit", lambda: "ad998a1decaf+")
+    exports, changes = run()
+    assert (changes, exports["commit"]) == (0, "120001c0ffee")
+    assert run(image="3" * 12)[0]["commit"] == "ad998a1decaf+"
+    assert cloud.updated == ["timeservice-local-healthcheck"]
 
 
 def test_a_change_of_a_setting_updates_its_stack_alone(run: Run, cloud: Cloud) -> None:

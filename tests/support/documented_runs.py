@@ -13,7 +13,10 @@ OTHER_TESTS = {
     "make unit": ("Makefile", IN_TEST),
     "make integration": ("Makefile", IN_TEST),
     "make down": ("tests/rehearsal/test_9_gone.py", 'clone.make("down")'),
-    "git checkout HEAD~ && make up": ("tests/rehearsal/test_3_change.py", "def test_rolling_back_"),
+    "git checkout 34a978e0c1d2 && make up": (
+        "tests/rehearsal/test_3_change.py",
+        "def test_rolling_back_",
+    ),
     "make setup": ("Makefile", "unit: setup"),
     "make up CONFIG": ("tests/rehearsal/test_2_reviewer.py", '{"CONFIG": "reviewer=user"}'),
     "make reviewer": ("tests/rehearsal/test_2_reviewer.py", 'clone.make("reviewer")'),
