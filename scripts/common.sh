@@ -61,7 +61,9 @@ step() {
         printf '  %-58s failed\n\n' "$text"
         output=$(tail -n +$((before + 1)) "$LOG")
         tail -n 15 <<<"$output" >&2
-        if grep -qi 'no space left on device' <<<"$output"; then
+        # The log itself may have found no space for the message.
+        if grep -qiE 'no space left on device|enough free space|quota exceeded' <<<"$output" ||
+            [ "$(df --output=avail "$BUILD" | tail -n 1)" -lt 1000 ]; then
             hint=" A disk is full, this clone's or Docker's: free 4 GB, and try again."
         elif grep -qE '\b(401|403|407) |Forbidden|Unauthorized' <<<"$output"; then
             hint=" A server refuses. Its address is above: correct pip's index-url, the proxy, or their credentials."

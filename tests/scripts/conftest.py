@@ -21,6 +21,7 @@ TOOLS = [
     "cp",
     "cut",
     "date",
+    "df",
     "dirname",
     "env",
     "find",

@@ -47,6 +47,8 @@ def test_an_engine_that_cannot_be_used_is_refused_and_none_is_installed(
     [
         ("cp: write error: No space left on device", "A disk is full, this clone's or Docker's"),
         ("docker: no space left on device.", "A disk is full, this clone's or Docker's"),
+        ("E: You don't have enough free space in /var/cache", "A disk is full, this clone's"),
+        ("fetch: Disk quota exceeded", "A disk is full, this clone's or Docker's"),
         ("HTTP status client error (403 Forbidden) for url", "A server refuses"),
         ("ERROR: 401 Client Error: Unauthorized", "A server refuses"),
         ("Temporary failure resolving 'deb.debian.org'", "If it was the network, try again"),
@@ -59,6 +61,12 @@ def test_a_step_that_fails_names_what_to_look_at(output: str, hint: str, run: Ru
     )
     assert done.returncode == 1
     assert hint in done.stderr
+
+
+def test_a_disk_without_space_for_the_message_is_named(run: Run) -> None:
+    work = source("work() { echo fetching; false; }; step it work")
+    done = run(*work, df="printf 'Avail\n12\n'")
+    assert "A disk is full, this clone's or Docker's" in done.stderr
 
 
 def test_no_engine_is_installed_where_none_shall_be(run: Run) -> None:
