@@ -60,6 +60,7 @@ up: ## deploy on this machine, or update what is deployed
 	@$(if $(CONFIG)$(NAME)$(PORT)$(HOST_CPUS)$(HOST_MEMORY),scripts/setup.sh && \
 		$(PYTHON) -m local validate --config "$$CONFIG")
 	@scripts/engine.sh
+	@scripts/port.sh
 	@scripts/build.sh
 	@$(SUDO) $(PYTHON) -m local up --config "$$CONFIG"
 
@@ -88,6 +89,7 @@ down: setup ## remove the deployment from this machine
 
 cloud: setup ## start the local cloud alone, for the pulumi CLI with the stack local
 	@scripts/engine.sh
+	@scripts/port.sh
 	@$(SUDO) $(PYTHON) -m local start
 
 reviewer: setup ## how the reviewer signs in, after make up CONFIG="reviewer=user"

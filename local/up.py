@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -65,7 +64,6 @@ def needs_root(endpoint: str, settings: Settings) -> bool:
 def start(cloud: Containers) -> bool:
     """Start the local cloud with nothing deployed; return whether anything had to be started."""
     cloud.check_owner()
-    check_port(cloud)
     image = launch.build_image(cloud)
     with step("local cloud") as line:
         started = launch.start(cloud, image)
@@ -73,21 +71,6 @@ def start(cloud: Containers) -> bool:
             raise UserError("the local AWS API does not answer within 60 s; see make logs HOST=api")
         line.outcome = "started" if started else "already up"
     return started
-
-
-def check_port(cloud: Containers) -> None:
-    """Refuse a busy port before anything is built or started."""
-    if cloud.get_running("balancer") and cloud.find_port() == cloud.port:
-        return
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", cloud.port))
-        except OSError as error:
-            raise UserError(
-                f"port {cloud.port} cannot be used ({error.strerror}); "
-                "choose another: make up PORT=8081"
-            ) from None
 
 
 def wait_for_hosts(cloud: Containers, group: str, number: int) -> None:

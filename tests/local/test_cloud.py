@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from deployment.errors import UserError
 from deployment.leftovers import Findings, Leftover
 from healthcheck import __main__ as healthcheck
 from local import __main__ as command
-from local import down, program, project, status, steps, up
+from local import down, project, status, steps, up
 from local.containers import Containers as RealContainers
 from local.steps import step
 from tests.support.waiting import PATIENCE, wait_until
@@ -137,20 +136,6 @@ def test_deployments_of_other_names_do_not_wait_for_each_other(
 ) -> None:
     with steps.lock_deployment(tmp_path / "build" / "local"):
         assert command.main(["down", "--name", "second"]) == 0
-
-
-def test_a_busy_port_is_refused_with_the_way_out(
-    containers: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(program, "check", lambda _: None)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert command.main(["up", "--port", str(port)]) == 1
-    message = capsys.readouterr().err
-    assert f"port {port} cannot be used (Address already in use)" in message
-    assert "make up PORT=" in message
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_nothing_is_destroyed_without_being_asked(
 def copy(tmp_path: Path) -> Path:
     """A folder with this Makefile, and with scripts that do nothing."""
     (tmp_path / "scripts").mkdir()
-    for name in ("setup", "engine", "build"):
+    for name in ("setup", "engine", "port", "build"):
         script = tmp_path / f"scripts/{name}.sh"
         script.write_text("#!/bin/bash\n")
         script.chmod(0o755)
