@@ -40,8 +40,9 @@ SOCKET = "/var/run/docker.sock"
 # The toolbox sets this path, which is one of the engine's machine.
 ENGINE_SOCKET = os.environ.get("ENGINE_SOCKET", SOCKET)
 PYTHON = {"PYTHONPATH": "/opt:/opt/site-packages"}
-# The share of the machine that each new host gets. 0.2 CPUs are a t3.micro without CPU credits.
-LIMITS = ("HOST_CPUS", "HOST_MEMORY")
+# The share of the machine that each new host gets, and the CPU seconds that it takes to install
+# Docker. 0.2 CPUs are a t3.micro without CPU credits.
+LIMITS = ("HOST_CPUS", "HOST_MEMORY", "TIMESERVICE_INSTALL_SECONDS")
 
 Spec = dict[str, Any]
 

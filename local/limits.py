@@ -1,4 +1,4 @@
-"""HOST_CPUS and HOST_MEMORY: the share of the machine that each new host gets."""
+"""The share of the machine that each new host gets, and the work of its first boot."""
 
 import os
 import re
@@ -18,3 +18,6 @@ def check_limits() -> None:
     # The host's own Docker engine needs that much.
     if not re.fullmatch(r"\d+[mg]", memory) or int(megabytes) < 256:
         raise UserError(f"HOST_MEMORY={memory}: give 256m or more, such as 512m or 1g")
+    seconds = os.environ.get("TIMESERVICE_INSTALL_SECONDS") or "0"
+    if not re.fullmatch(r"\d{1,3}", seconds):
+        raise UserError(f"TIMESERVICE_INSTALL_SECONDS={seconds}: give a number from 0 to 999")

@@ -6,6 +6,8 @@ import secrets
 import subprocess
 from typing import Any, NamedTuple
 
+from docker.errors import NotFound
+
 from local.cloud import cloud_api
 from local.cloud.cloud_api import ENDPOINT, Group
 from local.cloud.engine import deployment, engine
@@ -79,6 +81,7 @@ def launch(group: Group, zone: str) -> str:
         "HOP_LIMIT": str(group.hop_limit),
         "ROLE": json.dumps(cloud_api.assume_role(group.profile, instance)),
         "TIME_SERVER": _find_time_server(zone),
+        "INSTALL_SECONDS": os.environ.get("TIMESERVICE_INSTALL_SECONDS", "0"),
         "AWS_ENDPOINT_URL_S3": ENDPOINT,
         "AWS_CONFIG_FILE": "/opt/local/cloud/aws-config",
     }
@@ -91,6 +94,7 @@ def launch(group: Group, zone: str) -> str:
         *(f"--label={key}={value}" for key, value in labels.items()),
         *(f"--env={key}={value}" for key, value in environment.items()),
     ]
+    remove_volumes()
     engine().volumes.create(name, labels={LABEL: deployment()})
     _run(name, options)
     return instance
@@ -119,12 +123,33 @@ def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _find_time_server(zone: str) -> str:
-    """Return the time server's address in the zone."""
-    container, network = f"{deployment()}-time", f"{deployment()}-{zone}"
-    networks = engine().containers.get(container).attrs["NetworkSettings"]["Networks"]
+    """Return the time server's address in the zone. Raises LaunchError."""
+    name, network = f"{deployment()}-time", f"{deployment()}-{zone}"
+    try:
+        container = engine().containers.get(name)
+    except NotFound:
+        raise LaunchError(f"there is no time server {name}; make up starts one") from None
+    if container.status != "running":
+        # Only a container that runs has an address.
+        raise LaunchError(f"the time server {name} is {container.status}; make up starts it")
+    networks = container.attrs["NetworkSettings"]["Networks"]
     if network not in networks:
-        raise LaunchError(f"{container} is not on the network {network}")
+        raise LaunchError(f"{name} is not on the network {network}")
     return str(networks[network]["IPAddress"])
+
+
+def get_last_line(host: Host) -> str:
+    """Return the last line that the host has printed."""
+    log = engine().containers.get(f"{deployment()}-{host.instance}").logs(tail=1)
+    return log.decode(errors="replace").strip()
+
+
+def remove_volumes() -> None:
+    """Remove the volumes of hosts that were removed by hand."""
+    unused = {"label": f"{LABEL}={deployment()}", "dangling": "true"}
+    for volume in engine().volumes.list(filters=unused):
+        if volume.name.startswith(f"{deployment()}-i-"):
+            volume.remove(force=True)
 
 
 def terminate(host: Host) -> None:

@@ -1,9 +1,12 @@
 #!/bin/bash
-# An EC2 instance for its user data: link-local services and chronyd, then the unchanged user data.
+# An EC2 instance for its user data: link-local services and chronyd, then at the first boot the
+# unchanged user data. When the container starts again, that is a reboot.
 # Environment: TIME_SERVER (address of the time container), HOP_LIMIT, USER_DATA, and what
 # instance_metadata.py reads.
 set -euo pipefail
 export METADATA_PORT=1080
+# A machine starts with an empty /run.
+rm -rf /run/docker* /run/chrony
 
 # Docker in this container needs a cgroup tree of its own. On cgroup v2, controllers are handed down
 # only from a root without processes. The official docker:dind image does the same.
@@ -44,7 +47,14 @@ chronyd -x
 
 until curl -fs -o /dev/null -X PUT http://169.254.169.254/latest/api/token \
     -H "X-aws-ec2-metadata-token-ttl-seconds: 60"; do sleep 0.1; done
-echo "$USER_DATA" | base64 --decode >/var/lib/user-data
-chmod 700 /var/lib/user-data
-env -u USER_DATA -u ROLE /var/lib/user-data || echo "user data ended with status $?"
+if [ -e /var/lib/user-data ]; then
+    echo "step: serving"
+    for unit in docker guard-health; do
+        [ ! -e "/etc/systemd/system/multi-user.target.wants/$unit" ] || systemctl start "$unit"
+    done
+else
+    echo "$USER_DATA" | base64 --decode >/var/lib/user-data
+    chmod 700 /var/lib/user-data
+    env -u USER_DATA -u ROLE /var/lib/user-data || echo "user data ended with status $?"
+fi
 exec sleep infinity

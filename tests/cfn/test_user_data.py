@@ -32,7 +32,7 @@ COMMANDS = {
         *signals.example*) cat >>"$SIGNALS"; exit "${SIGNAL_STATUS:-0}" ;;
         *api/token*) echo token; exit "${PUT_STATUS:-0}" ;;
         *instance-id*) echo "${INSTANCE-i-0abc}"; exit "${METADATA_STATUS:-0}" ;;
-        *availability-zone*) echo eu-west-1a ;;
+        *availability-zone*) echo "${ZONE-eu-west-1a}" ;;
         *health*) printf '"state": "%s"' "${STATE-synchronised}" >"$3"; echo "${HEALTH:-200}" ;;
         esac""",
     "dnf": 'printf "%s" "${DNF_ERRORS-}" >&2; exit "${DNF_STATUS:-0}"',
@@ -81,6 +81,8 @@ def boot(tmp_path: Path) -> Booting:
         # The only wait without a command is shortened.
         text = script().replace("SECONDS + 300", "SECONDS + 1")
         text = text.replace("/run/health", str(tmp_path / "health"))
+        for folder in ("/usr/local/sbin", "/etc/systemd/system"):
+            text = re.sub(f"(>|[+]x ){folder}", rf"\g<1>{tmp_path}", text)
         done = subprocess.run(
             ["/bin/bash", "-c", text],
             env={
@@ -107,9 +109,10 @@ def boot(tmp_path: Path) -> Booting:
     return run
 
 
-def test_it_is_bash_without_a_fault(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["all", "guard"])
+def test_it_is_bash_without_a_fault(tmp_path: Path, part: str) -> None:
     file = tmp_path / "user-data.sh"
-    file.write_text(script())
+    file.write_text(guard_health() if part == "guard" else script())
     shellcheck = shutil.which("shellcheck", path=Path(sys.executable).parent)
     assert shellcheck, "shellcheck comes with the developer's packages"
     for command in (["bash", "-n"], [shellcheck]):
@@ -119,12 +122,6 @@ def test_it_is_bash_without_a_fault(tmp_path: Path) -> None:
 
 def test_it_fits_into_user_data() -> None:
     assert len(script().encode()) < 16_384 - 1_024  # EC2's limit, and room for longer values
-
-
-def test_each_step_is_printed_by_its_name(boot: Booting) -> None:
-    _, *steps = re.findall(r'step=".*?"', script())
-    lines = boot().output.splitlines()
-    assert [line for line in lines if line in steps] == steps
 
 
 def test_a_good_boot_signals_success_once(boot: Booting) -> None:
@@ -189,6 +186,7 @@ def test_a_good_boot_runs_exactly_these_commands(boot: Booting, tmp_path: Path) 
         RESTARTS,
         "sleep 1",
         f"curl -s -o {tmp_path}/health --max-time 5 -w %{{http_code}} http://127.0.0.1/health",
+        "systemctl enable --now guard-health",
         "sleep 15",
         SIGNAL,
     ]
@@ -290,19 +288,156 @@ def test_a_service_that_never_gets_healthy_has_the_last_word(boot: Booting) -> N
     assert "docker stop timeservice" in done.calls  # so that the group replaces the host
 
 
-def test_a_service_that_does_not_start_tells_the_cause_and_not_that_it_does_not(
+def test_a_service_that_does_not_start_tells_the_cause_as_lines_and_not_that_it_does_not(
     boot: Booting,
 ) -> None:
-    cause = '{"level": "error", "message": "Exception in worker process", "traceback": "...cause"}'
-    words = f"{cause}\n" + '{"message": "Worker exiting"}\n' * 6
-    assert boot(HEALTH="000", LOGS=words).signals[0]["Reason"].endswith(f"words: {cause}")
+    cause = {
+        "level": "error",
+        "message": "Exception in worker process",
+        "traceback": "Traceback (most recent call last):\n  import flask\nNo module named 'flask'",
+    }
+    words = f"{json.dumps(cause)}\n" + '{"message": "Worker exiting"}\n' * 6
+    reason = boot(HEALTH="000", LOGS=words).signals[0]["Reason"]
+    lines = ["Exception in worker process", *cause["traceback"].splitlines()]
+    assert reason.splitlines()[1:] == ["the service's last lines:", *lines]
 
 
-def test_a_reason_stays_below_a_kilobyte_and_keeps_the_end_of_the_log(boot: Booting) -> None:
-    reason = boot(HEALTH="503", LOGS="\u00e4" * 5_000 + "the cause").signals[0]["Reason"]
+def test_a_reason_stays_below_a_kilobyte_and_keeps_the_end_of_the_log_in_whole_words(
+    boot: Booting,
+) -> None:
+    reason = boot(HEALTH="503", LOGS="\u00e4hnlich " * 1_000 + "the cause").signals[0]["Reason"]
     assert len(reason.encode()) < 1_024
     assert "failed while waiting for /health" in reason
-    assert reason.endswith("the cause")
+    words = reason.splitlines()[-1].removeprefix("...").split()
+    assert words[-2:] == ["the", "cause"]
+    assert set(words[:-2]) == {"\u00e4hnlich"}
+
+
+def test_the_console_shows_each_step_by_its_name_and_then_that_the_host_serves(
+    boot: Booting,
+) -> None:
+    steps = re.findall(r"^step: (.+)$", boot().output, re.MULTILINE)
+    assert steps == [*re.findall(r'^step "([^"$]+)"$', script(), re.MULTILINE)]
+    assert steps[1] == "installing Docker"
+    assert steps[-1] == "serving"
+    failed = re.findall(r"^step: (.+)$", boot(DNF_STATUS="1").output, re.MULTILINE)
+    assert failed[-1] == "failed while installing Docker"
+
+
+def guard_health() -> str:
+    """The guard's script, as the user data writes it."""
+    _, _, rest = script().partition("guard-health <<'END'\n")
+    return rest.partition("\nEND\n")[0]
+
+
+class Guard(NamedTuple):
+    steps: list[str]
+    calls: list[str]
+
+
+@pytest.fixture
+def guard(tmp_path: Path) -> Callable[..., Guard]:
+    """Run the guard with a host whose /health responds as listed: 1 is healthy, 0 is ill.
+
+    The guard runs until there is no response left. restart: status of docker restart.
+    """
+    fakes = {
+        "curl": 'read -r healthy <&3 || kill "$PPID"; exit $((1 - healthy))',
+        "sleep": '[ "$1" = 15 ] || echo "sleep $1" >>"$CALLS"',
+        "docker": 'echo "docker $*" >>"$CALLS"; exit "$RESTART"',
+        "systemctl": 'echo "systemctl $*" >>"$CALLS"',
+    }
+    for name, body in fakes.items():
+        command = tmp_path / name
+        command.write_text(f"#!/bin/bash\n{body}\n")
+        command.chmod(0o755)
+
+    def run(responses: list[int], turn: int = 300, restart: int = 0) -> Guard:
+        calls, health = tmp_path / "calls", tmp_path / "responses"
+        calls.write_text("")
+        health.write_text("".join(f"{response}\n" for response in responses))
+        with health.open() as file:
+            text = f"exec 3<&{file.fileno()}\n{guard_health()}"
+            done = subprocess.run(
+                ["/bin/bash", "-c", text, "guard", str(turn)],
+                env={
+                    "PATH": f"{tmp_path}:{os.environ['PATH']}",
+                    "CALLS": str(calls),
+                    "RESTART": str(restart),
+                },
+                pass_fds=[file.fileno()],
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                check=False,
+            )
+        return Guard(done.stdout.splitlines(), calls.read_text().splitlines())
+
+    return run
+
+
+ILL = [0] * 8  # two minutes
+RESTART = "docker restart timeservice"
+
+
+def test_a_service_that_is_ill_for_two_minutes_is_restarted(guard: Callable[..., Guard]) -> None:
+    done = guard([1, 1, *ILL, 1])
+    assert done.calls == [RESTART]
+    assert done.steps == [
+        "step: restarting the service, as /health has failed for 2 minutes",
+        "step: serving",
+    ]
+
+
+def test_a_service_that_is_ill_for_less_is_left_alone(guard: Callable[..., Guard]) -> None:
+    assert guard([*ILL[1:], 1, *ILL[1:], 1]).calls == []
+
+
+@pytest.mark.parametrize("restart", [0, 1], ids=["restarts in vain", "cannot be restarted"])
+def test_a_host_that_a_restart_does_not_help_ends_itself_in_its_turn(
+    guard: Callable[..., Guard], restart: int
+) -> None:
+    done = guard([*ILL, *ILL, 0, 1], turn=307, restart=restart)
+    assert done.calls == [RESTART, "sleep 307", "systemctl poweroff"]
+    assert re.fullmatch(
+        r"step: ending this host at \d\d:\d\d:\d\d UTC, as a restart did not help", done.steps[-1]
+    )
+
+
+def test_a_host_that_recovers_before_its_turn_stays(guard: Callable[..., Guard]) -> None:
+    done = guard([*ILL, *ILL, 1])
+    assert done.calls == [RESTART, "sleep 300"]
+    assert done.steps[-1] == "step: serving"
+
+
+@pytest.mark.parametrize(("zone", "first"), [("eu-west-1a", 0), ("eu-west-1b", 300)])
+def test_zones_end_their_ill_hosts_five_minutes_apart(
+    boot: Booting, tmp_path: Path, zone: str, first: int
+) -> None:
+    assert boot(ZONE=zone).status == 0
+    unit = (tmp_path / "guard-health.service").read_text()
+    (turn,) = re.findall(r"^ExecStart=/usr/local/sbin/guard-health (\d+)$", unit, re.MULTILINE)
+    # The hosts of a zone share two minutes, and the next zone begins three minutes later.
+    assert first <= int(turn) < first + 120
+    assert "Restart=always" in unit
+    assert "StandardOutput=journal+console" in unit
+    assert "WantedBy=multi-user.target" in unit  # after a reboot too
+
+
+@pytest.mark.parametrize(
+    ("trouble", "guarded"),
+    [
+        ({"STATE": "server_silent"}, True),
+        ({"HEALTH": "503"}, False),
+        ({"HEALTH": "000", "RESTARTS": "3"}, False),
+    ],
+    ids=str,
+)
+def test_only_a_host_that_was_ready_guards_itself(
+    boot: Booting, trouble: dict[str, str], guarded: bool
+) -> None:
+    """The guard would start the service that a failed boot has stopped."""
+    assert ("systemctl enable --now guard-health" in boot(**trouble).calls) is guarded
 
 
 def test_a_failure_is_told_even_when_docker_fails_as_well(boot: Booting) -> None:
@@ -318,7 +453,7 @@ def test_a_failure_while_a_failure_is_reported_makes_no_second_signal(boot: Boot
 def test_the_reason_has_the_last_errors_of_the_command_that_failed(boot: Booting) -> None:
     errors = "one\ntwo\nthree\nNo match for argument: docker\n"
     reason = boot(DNF_STATUS="1", DNF_ERRORS=errors).signals[0]["Reason"]
-    assert reason.endswith("; last error: two\nthree\nNo match for argument: docker")
+    assert reason.endswith("\nlast error:\ntwo\nthree\nNo match for argument: docker")
 
 
 def test_a_signal_that_nobody_takes_does_not_fail_the_boot(boot: Booting) -> None:

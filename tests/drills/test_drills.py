@@ -140,13 +140,13 @@ def test_the_text_that_a_drill_changes_is_in_the_sources_once(name: str) -> None
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("bad-image", 'step="starting the service"'),
+        ("bad-image", 'step "starting the service"'),
         ("bad-health", '"/health said $answer'),
         ("bad-port", '"/health said $answer'),
-        ("bad-clock", 'step="waiting for the clock to be synchronised"'),
-        ("bad-user-data", 'step="installing Docker"'),
-        ("bad-archive-missing", 'step="loading the image from S3"'),
-        ("bad-archive-corrupt", 'step="loading the image from S3"'),
+        ("bad-clock", 'step "waiting for the clock to be synchronised"'),
+        ("bad-user-data", 'step "installing Docker"'),
+        ("bad-archive-missing", 'step "loading the image from S3"'),
+        ("bad-archive-corrupt", 'step "loading the image from S3"'),
     ],
 )
 def test_the_reason_that_a_drill_expects_is_one_that_a_host_reports(
@@ -165,7 +165,7 @@ def test_the_reason_that_a_drill_expects_is_one_that_a_host_reports(
     )
     DRILLS[name].run(drill)
     assert reason in (ROOT / "cfn/hosts.yaml").read_text()
-    words = reason.removeprefix('step="').strip('"').removesuffix(" $answer")
+    words = reason.removeprefix('step "').strip('"').removesuffix(" $answer")
     assert [words in expected for expected in reasons] == [True]
 
 

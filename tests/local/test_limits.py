@@ -16,6 +16,7 @@ from local import program
             for value in ("0", "0.001", "-3", "abc", "1,5", "nan", "inf", "9999")
         ),
         *(("HOST_MEMORY", value) for value in ("lots", "0", "0g", "-1g", "255m", "1", "1gb", "m")),
+        *(("TIMESERVICE_INSTALL_SECONDS", value) for value in ("a lot", "-1", "1e3", "1001")),
     ],
 )
 def test_a_share_with_which_no_host_starts_is_refused(
