@@ -37,13 +37,13 @@ class Server(NamedTuple):
         return self.status.startswith("DOWN")
 
 
-def apply(aws: Balancing, zones: Collection[str] = ("",)) -> bool:
+def apply(aws: Balancing, zones: Collection[str] = ("",), slots: int = SLOTS) -> bool:
     """Configure HAProxy like the load balancer; return False while HAProxy has not started.
 
     Hosts that serve go on serving. A change waits until draining hosts have no requests, because
     HAProxy would no longer count these. Raises RuntimeError if HAProxy refuses.
     """
-    settings = configuration(aws, zones)
+    settings = configuration(aws, zones, slots)
     if not CONFIG.exists():
         # HAProxy waits for this file.
         write(CONFIG, settings)
@@ -55,16 +55,16 @@ def apply(aws: Balancing, zones: Collection[str] = ("",)) -> bool:
     if any(server.draining and server.sessions for server in present):
         return True
     kept = [server for server in present if not server.draining]
-    hosts = {server.slot: server.address for server in kept}
-    healthy = [server.slot for server in kept if server.healthy]
-    write(CONFIG, configuration(aws, zones, hosts, healthy))
+    hosts = [server.address for server in kept]
+    healthy = [server.address for server in kept if server.healthy]
+    write(CONFIG, configuration(aws, zones, slots, hosts, healthy))
     response = _request(MASTER, "reload")
     if "Success=1" not in response:
         raise RuntimeError(f"HAProxy refuses its configuration: {response.strip()}")
     write(APPLIED, settings)
-    for server in kept:
+    for number, server in enumerate(kept, start=1):
         if server.unhealthy:
-            _place(server.slot, server.address)
+            _place(f"host{number}", server.address)
     return True
 
 
@@ -77,10 +77,8 @@ def write(path: Path, text: str) -> None:
 
 def list_servers() -> dict[str, Server]:
     """Return the servers that have a host, by address."""
-    rows = {row["svname"]: row for row in _list_statistics() if row["pxname"] == "targets"}
     servers = {}
-    for slot in SLOTS:
-        checked, unchecked = rows[slot], rows[fail_open(slot)]
+    for slot, (checked, unchecked) in _list_slots().items():
         if checked["status"] != "MAINT":
             address = checked["addr"].rpartition(":")[0]
             sessions = int(checked["scur"]) + int(unchecked["scur"])
@@ -94,13 +92,21 @@ def count_errors() -> dict[str, int]:
     """Return the number of 5xx since HAProxy read its configuration, by CloudWatch's names."""
     rows = _list_statistics()
 
-    def count(proxy: str, names: Collection[str]) -> int:
-        matches = [row for row in rows if row["pxname"] == proxy and row["svname"] in names]
+    def count(proxy: str, name: str) -> int:
+        matches = [row for row in rows if row["pxname"] == proxy and row["svname"].startswith(name)]
         return sum(int(row["hrsp_5xx"] or 0) for row in matches)
 
-    hosts = count("targets", {*SLOTS, *map(fail_open, SLOTS)})
-    everything = count("listener", {"FRONTEND"})
+    hosts = count("targets", "host")
+    everything = count("listener", "FRONTEND")
     return {"HTTPCode_Target_5XX_Count": hosts, "HTTPCode_ELB_5XX_Count": everything - hosts}
+
+
+def _list_slots() -> dict[str, tuple[dict[str, str], dict[str, str]]]:
+    """Return the statistics of each slot's two servers: the checked one, and the other."""
+    rows = {row["svname"]: row for row in _list_statistics() if row["pxname"] == "targets"}
+    return {
+        slot: (row, rows[fail_open(slot)]) for slot, row in rows.items() if fail_open(slot) in rows
+    }
 
 
 def _list_statistics() -> list[dict[str, str]]:
@@ -109,8 +115,10 @@ def _list_statistics() -> list[dict[str, str]]:
 
 def register(address: str) -> None:
     """Give a free slot to a host, which is unhealthy until it has passed some checks."""
-    taken = {server.slot for server in list_servers().values()}
-    _place(next(slot for slot in SLOTS if slot not in taken), address)
+    free = [slot for slot, (row, _) in _list_slots().items() if row["status"] == "MAINT"]
+    if not free:
+        raise RuntimeError(f"the balancer has no place for the host at {address} yet")
+    _place(free[0], address)
 
 
 def _place(slot: str, address: str) -> None:

@@ -1,7 +1,7 @@
 """HAProxy's configuration: haproxy.cfg with the values that the AWS API returns."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,7 @@ RUN = Path("/run/balancer")
 LISTENER = ":80"
 CONNECT_MS = 10_000  # an ALB gives a target ten seconds to accept a connection
 EARLY_MS = 100  # by which a timer of HAProxy may be early
-# Twice two pairs of hosts, and room for replacements.
-SLOTS = [f"host{number}" for number in range(1, 13)]
+SLOTS = 12  # twice two pairs of hosts, and room for replacements
 # HAProxy wants an address also of a server that has none yet.
 NO_ADDRESS = "0.0.0.0"  # noqa: S104 - nothing listens there
 QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"'})
@@ -24,13 +23,15 @@ QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"'})
 def configuration(
     aws: Balancing,
     zones: Collection[str] = ("",),
-    hosts: Mapping[str, str] | None = None,
+    slots: int = SLOTS,
+    hosts: Collection[str] = (),
     healthy: Collection[str] = (),
 ) -> str:
     """Return HAProxy's configuration for the load balancer.
 
-    zones: the addresses of the S3 endpoint; "" for all. hosts: slot -> address of each host that is
-    registered already. healthy: the slots of the hosts that serve from the first moment on.
+    zones: the addresses of the S3 endpoint; "" for all. slots: how many hosts it can have. hosts:
+    the addresses of those that are registered already. healthy: of those that serve from the first
+    moment on.
     """
     attributes, target = aws.attributes, aws.target_group
     values = {
@@ -49,7 +50,7 @@ def configuration(
         "rise": target["HealthyThresholdCount"],
         "routes": _routes(aws.rules),
         "fixed_responses": _fixed_responses(aws.rules),
-        "servers": _servers(target["Port"], hosts or {}, healthy),
+        "servers": _servers(target["Port"], slots, hosts, healthy),
         "endpoint_addresses": endpoint.addresses(zones),
         "endpoint_policy": endpoint.allow(aws.endpoint_policy),
         "api": ENDPOINT.removeprefix("http://"),
@@ -62,12 +63,13 @@ def fail_open(slot: str) -> str:
     return f"{slot}-open"
 
 
-def _servers(port: int, hosts: Mapping[str, str], healthy: Collection[str]) -> str:
+def _servers(port: int, slots: int, hosts: Collection[str], healthy: Collection[str]) -> str:
     """Return two lines for each slot. A healthy host stays healthy until its checks fail."""
     lines = []
-    for slot in SLOTS:
-        address = hosts.get(slot)
-        serving = address if slot in healthy else None
+    addresses = [*hosts, *[None] * (slots - len(hosts))]
+    for number, address in enumerate(addresses, start=1):
+        slot = f"host{number}"
+        serving = address if address in healthy else None
         for name, place, role in ((slot, serving, "check"), (fail_open(slot), address, "backup")):
             state = "" if place else " disabled"
             lines.append(f"    server {name} {place or NO_ADDRESS}:{port} {role}{state}")

@@ -15,7 +15,8 @@ client = cache(client_of(ENDPOINT))
 class Group(NamedTuple):
     """An Auto Scaling group with what its launch template defines of a host.
 
-    grace_period: seconds. user_data: base64, as the API returns it. profile: an ARN.
+    most: how many hosts it may have. grace_period: seconds. user_data: base64, as the API returns
+    it. profile: an ARN.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Group(NamedTuple):
     user_data: str
     hop_limit: int
     profile: str
+    most: int
 
 
 class Balancing(NamedTuple):
@@ -58,6 +60,7 @@ def _parse_group(group: dict[str, Any]) -> Group:
         user_data=version["UserData"],
         hop_limit=version["MetadataOptions"]["HttpPutResponseHopLimit"],
         profile=version["IamInstanceProfile"]["Arn"],
+        most=group["MaxSize"],
     )
 
 

@@ -6,12 +6,14 @@ brings the two together. It can be killed and started again at any moment.
 
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from local.cloud import balancer, cloud_api, engine, hosts
 from local.cloud.balancer import Server
+from local.cloud.balancer_config import SLOTS
 from local.cloud.cloud_api import Balancing, Group
 from local.cloud.hosts import Host
 
@@ -21,6 +23,8 @@ PAUSE = 1.0  # seconds between two rounds
 # Where nothing has changed for QUIET seconds, rounds are rarer: each takes some 50 ms of CPU time.
 QUIET_PAUSE = 5.0
 QUIET = 60.0
+YOUNG = 60  # seconds in which a host that ends counts as a failed launch
+MEMORY = 300  # seconds for which failed launches make the next ones wait
 
 
 class Controller:
@@ -32,6 +36,8 @@ class Controller:
         self.registered: dict[str, float] = {}  # the monotonic time at which it got its server
         self.states: dict[str, tuple[str, int]] = {}  # each host's state, and the time it began
         self.served: set[str] = set()  # hosts that were healthy once
+        # By group: the monotonic times at which a young host ended, or none could be launched.
+        self.failures: defaultdict[str, list[float]] = defaultdict(list)
         self.metrics_at = float("-inf")
         self.errors: dict[str, int] = {}  # the 5xx that were reported already
         self.report: list[dict[str, Any]] = []
@@ -47,10 +53,10 @@ class Controller:
                 self._remove(host, None)
             self._write_report([], {}, {})
             return
-        if not balancer.apply(aws, engine.list_zone_addresses()):
+        groups = {group.name: group for group in cloud_api.list_groups()}
+        if not balancer.apply(aws, engine.list_zone_addresses(), count_slots(groups.values())):
             return
         engine.publish_name(aws.load_balancer["DNSName"])
-        groups = {group.name: group for group in cloud_api.list_groups()}
         servers = balancer.list_servers()
         self._learn_addresses(present, servers)
         try:
@@ -91,7 +97,10 @@ class Controller:
             # EC2 takes minutes to notice the end of a host. Until the checks of the balancer fail,
             # the host gets requests.
             if server is None or not server.healthy:
-                print(f"{host.instance} has ended")
+                print(f"{host.instance} has ended; its last line: {hosts.get_last_line(host)}")
+                now = time.monotonic()
+                if now - self.registered.get(host.instance, now) < YOUNG:
+                    self.failures[host.group].append(now)
                 self._remove(host, server)
         elif host.instance in self.draining:
             is_over = time.monotonic() > self.draining[host.instance]
@@ -126,9 +135,17 @@ class Controller:
 
     def _fill(self, group: Group, present: list[Host]) -> None:
         counted = Counter(host.zone for host in present if host.instance not in self.draining)
+        if self._backs_off(group.name):
+            return
         for _ in range(group.desired - counted.total()):
             zone = self._launch(group, sorted(group.zones, key=lambda zone: counted[zone]))
             counted[zone] += 1
+
+    def _backs_off(self, group: str) -> bool:
+        """Return whether the group waits: 0, 2, 6 ... 60 s after hosts that did not last."""
+        now = time.monotonic()
+        recent = self.failures[group] = [at for at in self.failures[group] if now - at < MEMORY]
+        return bool(recent) and now - recent[-1] < min(2 ** len(recent) - 2, 60)
 
     def _launch(self, group: Group, zones: list[str]) -> str:
         """Launch a host in the first zone that takes one; return the zone. Raises LaunchError."""
@@ -139,6 +156,7 @@ class Controller:
                 print(f"no host can be launched in {zone}: {error}")
             else:
                 return zone
+        self.failures[group.name].append(time.monotonic())
         raise hosts.LaunchError("no zone can have a host")
 
     def _write_report(
@@ -193,6 +211,11 @@ class Controller:
             self.served.add(host.instance)
             return "healthy"
         return "unhealthy" if host.instance in self.served else "booting"
+
+
+def count_slots(groups: Iterable[Group]) -> int:
+    """Return the balancer's places: for two releases at their largest, and all replacements."""
+    return max([SLOTS, *(4 * group.most for group in groups)])
 
 
 def main() -> None:

@@ -43,13 +43,14 @@ def test_times_and_thresholds_are_those_of_the_target_group_and_the_balancer(
 def test_hosts_that_serve_do_so_from_the_first_moment_of_a_new_configuration(
     aws: Balancing,
 ) -> None:
-    text = configuration(aws, hosts={"host2": "172.30.0.4"}, healthy=["host2"])
+    hosts = ["172.30.0.3", "172.30.0.4"]
+    text = configuration(aws, hosts=hosts, healthy=hosts[1:])
     assert "    server host2 172.30.0.4:80 check\n" in text
-    assert text.count(" check disabled") == len(balancer_config.SLOTS) - 1
+    assert text.count(" check disabled") == balancer_config.SLOTS - 1
 
 
 def test_hosts_that_are_not_healthy_are_at_hand_for_when_none_is(aws: Balancing) -> None:
-    text = configuration(aws, hosts={"host2": "172.30.0.4"})
+    text = configuration(aws, hosts=["172.30.0.3", "172.30.0.4"])
     assert "    server host2 0.0.0.0:80 check disabled\n" in text
     assert "    server host2-open 172.30.0.4:80 backup\n" in text
 
@@ -77,6 +78,7 @@ class Haproxy:
         self.folder = folder
         self.commands: list[str] = []
         self.response = "Success=1\n--\n"
+        self.slots = balancer_config.SLOTS
         # A slot that is not free -> its address, and the status and sessions of its two servers.
         self.rows = {
             "host1": ("172.30.0.4", "UP,2", "no check,1"),
@@ -91,7 +93,7 @@ class Haproxy:
         if text == "show stat":
             free = ("0.0.0.0", "MAINT,0", "MAINT,0")  # noqa: S104 - what HAProxy says
             rows = ["# pxname,svname,addr,status,scur", "targets,BACKEND,,UP,3"]
-            for slot in balancer_config.SLOTS:
+            for slot in (f"host{number}" for number in range(1, self.slots + 1)):
                 address, checked, unchecked = self.rows.get(slot, free)
                 rows.append(f"targets,{slot},{address}:80,{checked}")
                 rows.append(f"targets,{slot}-open,{address}:80,{unchecked}")
@@ -135,6 +137,30 @@ def test_a_change_is_loaded_once_and_every_host_keeps_its_place(
     assert placed[0].startswith("set server targets/host2 addr 172.29.0.4;")
     assert "health down" in placed[0]
     assert not any("host3" in text for text in placed)
+
+
+def test_the_balancer_gets_as_many_places_as_its_hosts_need(
+    aws: Balancing, haproxy: Haproxy
+) -> None:
+    balancer.MASTER.touch()
+    haproxy.slots = 28
+    haproxy.rows = {f"host{n}": (f"10.0.0.{n}", "UP,0", "no check,0") for n in range(1, 14)}
+    del haproxy.rows["host2"]
+    assert balancer.apply(aws, slots=28) is True
+    written = (haproxy.folder / "haproxy.cfg").read_text()
+    assert len(re.findall(r"server host\d+ ", written)) == 28
+    balancer.register("10.0.0.99")
+    assert haproxy.commands[-2].startswith("set server targets/host2 addr 10.0.0.99;")
+    # With fewer places, the hosts move together, and none is lost.
+    assert balancer.apply(aws, slots=10) is True
+    written = (haproxy.folder / "haproxy.cfg").read_text()
+    assert re.findall(r"server (host\d+) 10", written) == [f"host{n}" for n in range(1, 13)]
+
+
+def test_a_host_without_a_place_waits_with_a_reason(haproxy: Haproxy) -> None:
+    haproxy.slots = 3
+    with pytest.raises(RuntimeError, match=r"no place for the host at 10\.0\.0\.99 yet"):
+        balancer.register("10.0.0.99")
 
 
 def test_a_change_waits_for_the_requests_of_a_host_that_leaves(

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import NotFound
 
 from local.cloud import balancer, cloud_api, engine, hosts
 from local.cloud import controller as controller_module
@@ -19,7 +20,7 @@ from local.cloud.cloud_api import Balancing, Group
 from local.cloud.controller import Controller
 from local.cloud.hosts import Host
 
-GROUP = Group("pair", 2, ["zone-a", "zone-b"], 900, "", 1, "arn:aws:iam::1:instance-profile/p")
+GROUP = Group("pair", 2, ["zone-a", "zone-b"], 900, "", 1, "arn:aws:iam::1:instance-profile/p", 2)
 
 
 class World:
@@ -91,6 +92,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     monkeypatch.setattr(hosts, "list_hosts", lambda: list(world.hosts.values()))
     monkeypatch.setattr(hosts, "launch", world.launch)
     monkeypatch.setattr(hosts, "terminate", world.terminate)
+    monkeypatch.setattr(hosts, "get_last_line", lambda host: f"{host.instance} says why")
     monkeypatch.setattr(balancer, "apply", lambda *_: True)
     monkeypatch.setattr(balancer, "list_servers", lambda: dict(world.servers))
     monkeypatch.setattr(balancer, "register", world.register)
@@ -133,6 +135,7 @@ def test_a_host_that_has_ended_is_missed_when_its_checks_fail_and_replaced_in_it
 def test_the_balancer_forgets_a_host_that_has_ended(world: World) -> None:
     controller = Controller()
     for number in range(1, 30):  # many more than it has places
+        controller.failures.clear()
         run_rounds(controller)
         world.end(f"i-{number}")
     run_rounds(controller)
@@ -155,6 +158,38 @@ def test_an_address_that_the_next_host_has_got_stays_with_it(world: World) -> No
     run_rounds(controller)
     assert "10.0.0.1" in world.servers
     assert "i-1" not in world.hosts
+
+
+def test_hosts_that_do_not_last_are_launched_less_and_less_often(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.groups = [GROUP._replace(desired=1)]
+    controller = Controller()
+    launched: list[int] = []
+    for second in range(200):
+        monkeypatch.setattr(time, "monotonic", lambda second=second: float(second))
+        controller.run_round()
+        if world.launched > len(launched):
+            launched.append(second)
+            world.end(f"i-{world.launched}")
+    assert launched == [0, 1, 4, 11, 26, 57, 118, 179]
+    assert "i-1 has ended; its last line: i-1 says why" in capsys.readouterr().out
+    # A host that has lasted is replaced at once.
+    monkeypatch.setattr(time, "monotonic", lambda: 2000.0)
+    run_rounds(controller)
+    monkeypatch.setattr(time, "monotonic", lambda: 2061.0)
+    world.end(f"i-{world.launched}")
+    before = world.launched
+    run_rounds(controller, 2)
+    assert world.launched == before + 1
+
+
+@pytest.mark.parametrize(("sizes", "slots"), [([], 12), ([2], 12), ([2, 7], 28), ([100], 400)])
+def test_the_balancer_has_places_for_two_releases_and_their_replacements(
+    sizes: list[int], slots: int
+) -> None:
+    groups = [GROUP._replace(most=size) for size in sizes]
+    assert controller_module.count_slots(groups) == slots
 
 
 def test_a_zone_that_can_have_no_host_leaves_it_to_the_other(world: World) -> None:
@@ -489,6 +524,7 @@ def test_a_host_is_as_small_as_it_is_asked_to_be(
     monkeypatch.setattr(cloud_api, "assume_role", lambda profile, instance: {"Role": profile})
     volumes = SimpleNamespace(create=lambda *_, **__: None)
     monkeypatch.setattr(hosts, "engine", lambda: SimpleNamespace(volumes=volumes))
+    monkeypatch.setattr(hosts, "remove_volumes", lambda: None)
     instance = hosts.launch(GROUP, "zone-a")
     assert re.fullmatch("i-[0-9a-f]{17}", instance)
     limits = {option for option in runs[0] if option.startswith(("--cpus", "--memory"))}
@@ -545,7 +581,7 @@ class Engine:
             self.container("i-2", "exited", {}),
         ]
         self.containers = SimpleNamespace(list=self.list_containers, get=self.get)
-        self.volumes = SimpleNamespace(get=self.get)
+        self.volumes = SimpleNamespace(get=self.get, list=self.list_volumes)
 
     def container(self, instance: str, status: str, networks: dict[str, Any]) -> Any:
         labels = {
@@ -563,8 +599,21 @@ class Engine:
 
     def get(self, name: str) -> Any:
         if name == "test-time":
+            if self.time is None:
+                raise NotFound("no such container")
             return self.time
-        return SimpleNamespace(remove=lambda force: self.removed.append((name, force)))
+
+        def logs(tail: int) -> bytes:
+            assert tail == 1
+            return f"{name} says why\n".encode()
+
+        return SimpleNamespace(
+            name=name, logs=logs, remove=lambda force: self.removed.append((name, force))
+        )
+
+    def list_volumes(self, filters: dict[str, str]) -> list[Any]:
+        assert filters == {"label": "timeservice.deployment=test", "dangling": "true"}
+        return [self.get("test-i-9"), self.get("test-run")]
 
 
 @pytest.fixture
@@ -584,6 +633,24 @@ def test_the_hosts_are_all_of_the_deployment_running_or_not(machines: Engine) ->
 def test_a_host_goes_with_its_volume_though_it_runs(machines: Engine) -> None:
     hosts.terminate(hosts.list_hosts()[0])
     assert machines.removed == [("test-i-1", True)] * 2
+
+
+def test_the_volumes_of_hosts_that_were_removed_by_hand_go_and_no_other(machines: Engine) -> None:
+    hosts.remove_volumes()
+    assert machines.removed == [("test-i-9", True)]
+
+
+def test_a_host_that_has_ended_is_asked_for_its_last_line(machines: Engine) -> None:
+    assert hosts.get_last_line(hosts.list_hosts()[1]) == "test-i-2 says why"
+
+
+def test_no_host_is_launched_that_could_not_set_its_clock(machines: Engine) -> None:
+    machines.time.status = "exited"
+    with pytest.raises(hosts.LaunchError, match="time server test-time is exited; make up starts"):
+        hosts._find_time_server("zone-a")
+    machines.time = None
+    with pytest.raises(hosts.LaunchError, match="no time server test-time; make up starts"):
+        hosts._find_time_server("zone-a")
 
 
 def test_a_host_asks_the_time_server_in_its_own_zone(machines: Engine) -> None:

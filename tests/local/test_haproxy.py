@@ -284,6 +284,17 @@ def test_a_new_configuration_leaves_every_host_what_it_is(
     assert haproxy.answers() == set(ADDRESSES)
 
 
+def test_more_places_leave_every_host_what_it_is(haproxy: Haproxy, hosts: list[Host]) -> None:
+    haproxy.start()
+    hosts[1].healthy = True
+    haproxy.check(*hosts)
+    haproxy.slots = 20
+    haproxy.apply()
+    assert haproxy.answers() == {hosts[1].address}
+    wait_until(lambda: len(balancer._list_slots()) == 20)
+    assert set(balancer.list_servers()) == set(ADDRESSES)
+
+
 def test_a_balancer_that_was_killed_serves_as_soon_as_it_knows_of_hosts(
     haproxy: Haproxy, hosts: list[Host]
 ) -> None:

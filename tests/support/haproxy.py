@@ -34,6 +34,7 @@ class Haproxy:
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
+        self.slots = balancer_config.SLOTS
         self.aws = balancing()
         self.aws = self.aws._replace(target_group={**self.aws.target_group, "Port": port})
         self.process: subprocess.Popen[bytes] | None = None
@@ -57,7 +58,7 @@ class Haproxy:
         assert self.process is not None
         assert self.process.poll() is None, (self.folder / "log").read_text()
         with suppress(OSError):
-            return balancer.apply(self.aws)
+            return balancer.apply(self.aws, slots=self.slots)
         return False
 
     def stop(self) -> None:
