@@ -13,6 +13,8 @@ from deployment.errors import UserError
 from drills import outcome
 from drills.clone import Clone
 from drills.runner import DRILLS, deploy_clone, run_drill
+from local.containers import Containers
+from local.hosts import format_boots
 from local.machine import machine
 from local.steps import step
 
@@ -50,7 +52,7 @@ def run_and_report(names: Sequence[str], clone: Clone) -> int:
     notes: list[str] = []
     held = 0
     for name in names:
-        with step(name) as line:
+        with step(name, lambda: format_boots(Containers(clone.name))) as line:
             result = run_drill(DRILLS[name], clone)
             line.outcome = "held" if result.holds else "failed"
         for broken in result.broken:

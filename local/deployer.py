@@ -4,7 +4,7 @@ The SDK's test monitor hands over each resource. CloudFormation finds out what a
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
@@ -26,10 +26,12 @@ class Deployer(Mocks):
         endpoint: str,
         reviewer: Mapping[str, Any] | None = None,
         credentials: Credentials = ACCOUNT_ROOT,
+        watch: Callable[[], str] = lambda: "",
     ) -> None:
-        """reviewer: what the last run exported of it."""
+        """reviewer: what the last run exported of it. watch: returns what hosts are doing."""
         self.endpoint = endpoint
         self.credentials = credentials
+        self.watch = watch
         self.cloudformation = self.client("cloudformation")
         self.s3 = self.client("s3")
         self.logins = Logins(self.client("iam"), reviewer or {})
@@ -81,8 +83,9 @@ class Deployer(Mocks):
         }
         if policy := inputs.get("policyBody"):
             request["StackPolicyBody"] = policy
-        with step(f"stack {name}") as line:
-            line.outcome = stacks.bring_up(self.cloudformation, request)
+        with step(f"stack {name}", self.watch) as line:
+            minutes = inputs["timeoutInMinutes"]
+            line.outcome = stacks.bring_up(self.cloudformation, request, int(minutes))
         if line.outcome != "unchanged":
             self.changes += 1
         stack = stacks.wait_until_settled(self.cloudformation, name)

@@ -43,6 +43,23 @@ def _format_hosts(hosts: list[Container], parts: Sequence[str] = ()) -> str:
     return f"HOST= is one of: {words}" if words else "there are no hosts"
 
 
+def format_boots(cloud: Containers) -> str:
+    """Return what each host that does not serve yet is doing: "a installing Docker, b ..."."""
+    boots = []
+    for host in cloud.machines():
+        doing = find_step(host)
+        if doing != "serving":
+            boots.append(f"{host.labels['timeservice.zone'][-1]} {doing}")
+    return ", ".join(boots)
+
+
+def find_step(host: Container) -> str:
+    """Return what the host has printed that it is doing, by its user data or its guard."""
+    lines = host.logs(tail=100).decode(errors="replace").splitlines()
+    steps = [line.removeprefix("step: ") for line in lines if line.startswith("step: ")]
+    return steps[-1] if steps else "starting"
+
+
 def shell(cloud: Containers, word: str, command: str) -> NoReturn:
     """Replace this process by a shell on the host, or by the command if there is one."""
     cloud.check_up()

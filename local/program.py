@@ -7,7 +7,7 @@ program no longer declares is deleted at the end.
 import logging
 import os
 import runpy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pulumi
@@ -51,12 +51,14 @@ def run(
     overrides: dict[str, str],
     reviewer: Mapping[str, Any] | None = None,
     credentials: Credentials = ACCOUNT_ROOT,
+    watch: Callable[[], str] = lambda: "",
 ) -> tuple[dict[str, Any], int]:
     """Run `__main__.py`; return its exports and the number of changes.
 
-    reviewer: what the last run exported of it. Raises UserError, and what boto3 raises.
+    reviewer: what the last run exported of it. watch: returns what hosts are doing. Raises
+    UserError, and what boto3 raises.
     """
-    deployer = Deployer(endpoint, reviewer, credentials)
+    deployer = Deployer(endpoint, reviewer, credentials, watch)
     exports = run_main(deployer, configuration(overrides))
     deployer.delete_undeclared()
     return exports, deployer.changes

@@ -12,6 +12,7 @@ from deployment.ownership import Deployment, outputs_of, parse_tags
 from local import function
 from local.api import client_of
 from local.containers import Containers
+from local.hosts import find_step
 from local.project import DEPLOYMENT
 from local.stacks import list_stacks
 
@@ -32,15 +33,16 @@ def status(cloud: Containers) -> int:
             commit = parse_tags(stack.get("Tags")).get("commit", "unknown")
             groups[outputs["Group"]] = outputs | {"Commit": commit}
     hosts = sorted(cloud.hosts(), key=lambda host: (host["zone"], host["instance"]))
-    created = {
-        machine.labels["timeservice.instance"]: parse_time(machine.attrs["Created"])
-        for machine in cloud.machines()
-    }
+    machines = {machine.labels["timeservice.instance"]: machine for machine in cloud.machines()}
     with ThreadPoolExecutor() as threads:
         responses = threads.map(lambda host: ask_time(cloud, host["address"]), hosts)
         for host, response in zip(hosts, responses, strict=True):
-            line = format_host(host, groups.get(host["group"]), created.get(host["instance"]))
+            machine = machines.get(host["instance"])
+            created = parse_time(machine.attrs["Created"]) if machine else None
+            line = format_host(host, groups.get(host["group"]), created)
             print(f"{line}  {format_clock(response)}")
+            if machine and host["state"] in ("booting", "unhealthy"):
+                print(f"        {format_step(find_step(machine))}")
     client = client_of(endpoint)
     print_alarms(client("cloudwatch"))
     verdicts = function.read_log(client, stacks)
@@ -100,8 +102,15 @@ def format_host(
     if state != "healthy":
         state += f" for {format_age(host['since'])}"
     if host["replaced_at"]:
-        state += f", replaced at {format_time(host['replaced_at'])} at the earliest"
+        state += f", replaced by its group at {format_time(host['replaced_at'])} at the earliest"
     return f"host    {host['zone']}  {host['instance']}  {release}  up {age}  {state}"
+
+
+def format_step(step: str) -> str:
+    """Return what a host that is not healthy does next."""
+    if step == "serving":
+        return "it restarts the service when /health has failed for 2 minutes"
+    return f"now: {step}"
 
 
 def parse_time(text: str) -> float:

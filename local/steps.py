@@ -3,11 +3,12 @@
 import fcntl
 import itertools
 import os
+import shutil
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deployment import ROOT
@@ -66,35 +67,49 @@ class Step:
 
 
 @contextmanager
-def step(text: str) -> Iterator[Step]:
-    """Print the text, the seconds that the block took and the outcome, or "failed".
+def step(text: str, watch: Callable[[], str] = lambda: "") -> Iterator[Step]:
+    """Print the text, the seconds that the block took, and the outcome or "failed".
 
-    Meanwhile, show that it goes on: each second on a terminal, else every ten seconds.
+    Meanwhile, show that it goes on: each second on a terminal, else every ten seconds. watch:
+    returns what is going on, which is shown as well, and at each change.
     """
     start = time.monotonic()
     line = Step()
     ended = threading.Event()
-    ticker = threading.Thread(target=_tick, args=(text, ended), daemon=True)
+    ticker = threading.Thread(target=_tick, args=(text, ended, watch), daemon=True)
     ticker.start()
-    end = "failed"
+    outcome = "failed"
     try:
         yield line
-        end = f"{time.monotonic() - start:6.1f} s  {line.outcome}".rstrip()
+        outcome = line.outcome
     finally:
         ended.set()
         ticker.join()
-        print(f"  {text:<58} {end}", flush=True)
+        seconds = time.monotonic() - start
+        print(f"  {text:<58} {seconds:6.1f} s  {outcome}".rstrip(), flush=True)
 
 
-def _tick(text: str, ended: threading.Event) -> None:
+def _tick(text: str, ended: threading.Event, watch: Callable[[], str]) -> None:
     terminal = sys.stdout.isatty()
+    erase = "\x1b[K\r" if terminal else ""
+    before = news = ""
     for seconds in itertools.count():
+        if seconds % 3 == 2:
+            # Whatever is watched may be away, and the block itself reports it.
+            with suppress(Exception):
+                news = watch()
+        line = f"  {text:<58} {seconds:4} s"
         if terminal:
-            print(f"  {text:<58} {seconds:4} s", end="\r", flush=True)
+            width = shutil.get_terminal_size().columns - 1
+            print(f"{line}  {news}"[:width].rstrip(), end=erase, flush=True)
+        elif news != before:
+            print(f"{line}  {news}".rstrip(), flush=True)
         elif seconds and seconds % 10 == 0:
-            print(f"  {text:<58} {seconds:4} s so far", flush=True)
+            print(f"{line} so far", flush=True)
+        before = news
         if ended.wait(1):
-            return
+            break
+    print(end=erase, flush=True)
 
 
 def wait_until(is_done: Callable[[], object], seconds: float) -> bool:

@@ -12,6 +12,7 @@ from healthcheck.__main__ import main as healthcheck
 from local import launch, program, reviewer
 from local.api import ACCOUNT_ROOT, answers
 from local.containers import Containers, get_architecture
+from local.hosts import format_boots
 from local.identity import assume_deployer
 from local.project import DEPLOYMENT, format_config, merge_config, save_config
 from local.stacks import list_stacks
@@ -39,7 +40,9 @@ def up(cloud: Containers, folder: Path, given: dict[str, str]) -> int:
     if needs_root(cloud.endpoint(), settings):
         credentials = ACCOUNT_ROOT
     previous = reviewer.load(folder)
-    exports, changes = program.run(cloud.endpoint(), config, previous, credentials)
+    exports, changes = program.run(
+        cloud.endpoint(), config, previous, credentials, lambda: format_boots(cloud)
+    )
     reviewer.save(folder, exports.get("reviewer"))
     with step(f"waiting until only this release's {settings.min_hosts} hosts serve"):
         wait_for_hosts(cloud, str(exports["group"]), settings.min_hosts)

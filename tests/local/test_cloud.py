@@ -21,7 +21,7 @@ from deployment.errors import UserError
 from deployment.leftovers import Findings, Leftover
 from healthcheck import __main__ as healthcheck
 from local import __main__ as command
-from local import down, project, status, steps, up
+from local import down, hosts, project, status, steps, up
 from local.containers import Containers as RealContainers
 from local.steps import step
 from tests.support.waiting import PATIENCE, wait_until
@@ -521,7 +521,7 @@ def test_status_tells_the_error_of_a_host_s_clock(answer: str, words: str) -> No
             {"state": "unhealthy", "since": 910, "replaced_at": 49_080},
             {"Release": "0123", "Commit": "0123456789ab+"},
             "us-east-1a  i-1  release 0123 commit 0123456789ab+  up 0:15:00  "
-            "unhealthy for 0:01:30, replaced at 13:38:00 UTC at the earliest",
+            "unhealthy for 0:01:30, replaced by its group at 13:38:00 UTC at the earliest",
         ),
         (
             {"state": "booting", "since": 995},
@@ -545,6 +545,38 @@ def test_status_says_of_a_host_what_is_going_on(
     known = {"instance": "i-1", "zone": "us-east-1a", "replaced_at": None}
     created = status.parse_time("1970-01-01T00:01:40.123456789Z")
     assert status.format_host(known | host, outputs, created) == f"host    {line}"
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        ("", "now: starting"),
+        ("step: installing Docker\nother words\n", "now: installing Docker"),
+        ("step: serving\n", "it restarts the service when /health has failed for 2 minutes"),
+        (
+            "step: serving\nstep: ending this host at 13:38:00 UTC, as a restart did not help\n",
+            "now: ending this host at 13:38:00 UTC, as a restart did not help",
+        ),
+    ],
+)
+def test_status_says_what_a_host_that_is_not_healthy_does_next(log: str, line: str) -> None:
+    machine: Any = SimpleNamespace(logs=lambda tail: log.encode())
+    assert status.format_step(hosts.find_step(machine)) == line
+
+
+def test_the_waiting_line_has_the_step_of_each_host_that_does_not_serve_yet() -> None:
+    def machine(zone: str, step: str) -> SimpleNamespace:
+        labels = {"timeservice.zone": zone}
+        return SimpleNamespace(labels=labels, logs=lambda tail: f"step: {step}\n".encode())
+
+    machines = [
+        machine("us-east-1a", "serving"),
+        machine("us-east-1a", "installing Docker"),
+        machine("us-east-1b", "failed while starting the service"),
+    ]
+    cloud: Any = SimpleNamespace(machines=lambda: machines)
+    line = "a installing Docker, b failed while starting the service"
+    assert hosts.format_boots(cloud) == line
 
 
 def test_status_lists_the_deployment_s_alarms_that_are_on(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,14 @@ class Cloud:
         self.updated: list[str] = []
         self.deleted: list[str] = []
         self.fail = ""  # a part of the name of the stack that fails
+        self.events = [
+            {
+                "ResourceStatus": "CREATE_FAILED",
+                "LogicalResourceId": "HostsReady",
+                "ResourceStatusReason": "i-1 failed while starting the service",
+            },
+            {"ResourceStatus": "CREATE_IN_PROGRESS", "LogicalResourceId": "HostsReady"},
+        ]
 
     # CloudFormation
 
@@ -83,12 +92,8 @@ class Cloud:
         return {
             "StackEvents": [
                 {"ResourceStatus": "DELETE_COMPLETE", "LogicalResourceId": "HostGroup"},
-                {
-                    "ResourceStatus": "CREATE_FAILED",
-                    "LogicalResourceId": "HostsReady",
-                    "ResourceStatusReason": "i-1 failed while starting the service",
-                },
-                {"ResourceStatus": "CREATE_IN_PROGRESS", "LogicalResourceId": "HostsReady"},
+                *self.events,
+                {"ResourceStatus": "CREATE_IN_PROGRESS", "LogicalResourceId": "HostGroup"},
             ]
         }
 
@@ -220,6 +225,27 @@ def test_a_failed_release_tells_the_reason_and_leaves_all_as_it_was(run: Run, cl
     assert f"images/{'1' * 12}.tar.gz" in cloud.objects
     cloud.fail = ""
     assert run()[0]["release"] == old
+
+
+def test_a_stack_is_given_more_time_than_it_takes_itself_and_names_what_it_waits_for(
+    run: Run, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait condition ends first, with the hosts' reason."""
+    run()
+    began, now = time.monotonic(), [time.monotonic()]
+    monkeypatch.setattr(stacks.time, "monotonic", lambda: now[0])  # type: ignore[attr-defined]
+
+    def sleep(_: float) -> None:
+        now[0] += 10
+
+    monkeypatch.setattr(stacks.time, "sleep", sleep)  # type: ignore[attr-defined]
+    name = next(name for name in cloud.stacks if "hosts" in name)
+    cloud.stacks[name]["StackStatus"] = "CREATE_IN_PROGRESS"
+    cloud.events = [{"ResourceStatus": "CREATE_IN_PROGRESS", "LogicalResourceId": "HostsReady"}]
+    with pytest.raises(UserError, match=r"not done after 2460 s: HostsReady CREATE_IN_PROGRESS$"):
+        run()
+    wait_condition = TEMPLATES["hosts"].resources["HostsReady"]["Properties"]["Timeout"]
+    assert now[0] - began > int(wait_condition) + 300
 
 
 @pytest.mark.parametrize("status", ["CREATE_FAILED", "ROLLBACK_COMPLETE", "DELETE_FAILED"])

@@ -34,10 +34,44 @@ def test_a_step_shows_how_long_it_has_taken(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(steps.sys.stdout, "isatty", lambda: terminal)  # type: ignore[attr-defined]
-    steps._tick("slow", Seconds(20))
-    printed = capsys.readouterr().out.split("\r" if terminal else "\n")[:-1]
+    steps._tick("slow", Seconds(20), lambda: "")
+    printed = capsys.readouterr().out.split("\x1b[K\r" if terminal else "\n")
+    assert printed.pop() == ""
+    if terminal:
+        assert printed.pop() == ""  # the line is erased for the outcome
     assert len(printed) == lines
     assert " ".join(printed[0].split()) == first
+
+
+def test_a_step_shows_what_goes_on_at_each_change(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(steps.sys.stdout, "isatty", lambda: False)  # type: ignore[attr-defined]
+    news = iter(["a installing Docker", "a installing Docker", "a starting the service", None])
+
+    def watch() -> str:
+        text = next(news)
+        if text is None:
+            raise OSError("the engine is away")
+        return text
+
+    steps._tick("stack", Seconds(13), watch)
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
+        "stack 2 s a installing Docker",
+        "stack 8 s a starting the service",
+        "stack 10 s so far",
+    ]
+
+
+def test_a_line_on_a_terminal_stays_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else each second would leave a line behind."""
+    monkeypatch.setattr(steps.sys.stdout, "isatty", lambda: True)  # type: ignore[attr-defined]
+    monkeypatch.setenv("COLUMNS", "90")
+    steps._tick("stack", Seconds(3), lambda: "a installing Docker, b installing Docker")
+    lines = capsys.readouterr().out.split("\x1b[K\r")
+    assert [len(line) for line in lines] == [67, 67, 89, 89, 0, 0]
 
 
 def test_a_step_ends_with_its_time_and_outcome_or_failed(
@@ -49,4 +83,4 @@ def test_a_step_ends_with_its_time_and_outcome_or_failed(
         raise KeyError
     first, second = capsys.readouterr().out.splitlines()
     assert first.split() == ["first", "0.0", "s", "created"]
-    assert second.split() == ["second", "failed"]
+    assert second.split() == ["second", "0.0", "s", "failed"]
