@@ -70,22 +70,24 @@ class Deployer(Mocks):
     def _bring_up_stack(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         name = inputs["name"]
         self.stacks.add(name)
-        present = stacks.wait_until_settled(self.cloudformation, name)
-        # The SDK does not hand over that the program ignores changes of this tag.
-        if present.get("StackStatus") == "CREATE_COMPLETE" and "commit" in inputs["tags"]:
-            inputs = {**inputs, "tags": parse_tags(present.get("Tags"))}
-        request = {
-            "StackName": name,
-            "TemplateBody": inputs["templateBody"],
-            "Capabilities": inputs.get("capabilities", []),
-            "Parameters": _pairs(inputs.get("parameters", {}), "ParameterKey", "ParameterValue"),
-            "Tags": _pairs(inputs.get("tags", {}), "Key", "Value"),
-        }
-        if policy := inputs.get("policyBody"):
-            request["StackPolicyBody"] = policy
+        minutes = int(inputs["timeoutInMinutes"])
         with step(f"stack {name}", self.watch) as line:
-            minutes = inputs["timeoutInMinutes"]
-            line.outcome = stacks.bring_up(self.cloudformation, request, int(minutes))
+            present = stacks.wait_until_settled(self.cloudformation, name, minutes)
+            # The SDK does not hand over that the program ignores changes of this tag.
+            if present.get("StackStatus") == "CREATE_COMPLETE" and "commit" in inputs["tags"]:
+                inputs = {**inputs, "tags": parse_tags(present.get("Tags"))}
+            request = {
+                "StackName": name,
+                "TemplateBody": inputs["templateBody"],
+                "Capabilities": inputs.get("capabilities", []),
+                "Parameters": _pairs(
+                    inputs.get("parameters", {}), "ParameterKey", "ParameterValue"
+                ),
+                "Tags": _pairs(inputs.get("tags", {}), "Key", "Value"),
+            }
+            if policy := inputs.get("policyBody"):
+                request["StackPolicyBody"] = policy
+            line.outcome = stacks.bring_up(self.cloudformation, request, minutes)
         if line.outcome != "unchanged":
             self.changes += 1
         stack = stacks.wait_until_settled(self.cloudformation, name)
