@@ -40,3 +40,13 @@ class UnknownSettingError(UserError):
             remedy = f"did you mean {known[near[0]]}?"
         super().__init__(f"there is no setting {key!r}; {remedy}")
         self.key = key
+
+
+def format_for_pulumi(error: UserError) -> str:
+    """Return the text of the error, with the command of Pulumi's that puts a setting right."""
+    if isinstance(error, SettingError):
+        commands = [f"pulumi config set {key} {value}" for key, value in error.together.items()]
+        return f"{error}. Run: {' && '.join(commands)}"
+    if isinstance(error, UnknownSettingError):
+        return f"{error} Run: pulumi config rm {error.key}"
+    return str(error)

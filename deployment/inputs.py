@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import pulumi
 
-from deployment import quota, release, template
-from deployment.errors import SettingError, UnknownSettingError, UserError
+from deployment import preflight, release, template
+from deployment.errors import UserError, format_for_pulumi
 from deployment.release import Archive
 from deployment.settings import Settings
+from deployment.stacks import name
 
 
 class Inputs(NamedTuple):
@@ -30,20 +31,8 @@ class Inputs(NamedTuple):
             architecture = pulumi.Config("local").get("architecture") or settings.architecture
             image = release.archive(f"image-{architecture}")
             package = release.archive("package")
-            if settings.quota_check:
-                quota.check(settings.instance_type, settings.min_hosts, settings.max_hosts)
-            machine_image = template.read("hosts").default("ImageId")
-            machine_image = machine_image.replace("x86_64", settings.architecture)
-            return cls(settings, image, package, machine_image)
+            if settings.preflight:
+                preflight.check(name(), settings)
+            return cls(settings, image, package, settings.machine_image)
         except UserError as error:
-            raise pulumi.RunError(_format_error(error)) from error
-
-
-def _format_error(error: UserError) -> str:
-    """Add the command of Pulumi's that puts a setting right."""
-    if isinstance(error, SettingError):
-        commands = [f"pulumi config set {key} {value}" for key, value in error.together.items()]
-        return f"{error}. Run: {' && '.join(commands)}"
-    if isinstance(error, UnknownSettingError):
-        return f"{error} Run: pulumi config rm {error.key}"
-    return str(error)
+            raise pulumi.RunError(format_for_pulumi(error)) from error

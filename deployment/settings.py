@@ -57,6 +57,7 @@ class Settings(NamedTuple):
     check_every: int
     budget: int
     permissions_boundary: str
+    preflight: bool
     quota_check: bool
     protect: bool
     reviewer: str
@@ -67,6 +68,11 @@ class Settings(NamedTuple):
     def architecture(self) -> str:
         """Return the architecture of the instance type, by AWS's name."""
         return "arm64" if self.instance_type.startswith("t4g.") else "x86_64"
+
+    @property
+    def machine_image(self) -> str:
+        """Return the name of the SSM parameter with the id of the hosts' machine image."""
+        return read("hosts").default("ImageId").replace("x86_64", self.architecture)
 
     @classmethod
     def load(cls) -> Settings:
@@ -99,7 +105,7 @@ def _read_values(declared: Mapping[str, Any]) -> dict[str, str]:
 
 def _check_values(values: Mapping[str, str]) -> None:
     """Check each value by itself."""
-    for key in ("quotaCheck", "protect"):
+    for key in ("preflight", "quotaCheck", "protect"):
         if values[key] not in ("true", "false"):
             raise SettingError(key, values[key], "must be true or false")
     for key, (part, parameter) in FEEDS.items():

@@ -14,13 +14,15 @@ import pulumi
 from pulumi.runtime import set_all_config, set_mocks
 
 from deployment import ROOT
-from deployment.errors import SettingError, UserError
+from deployment.errors import SettingError, UserError, format_for_pulumi
 from deployment.settings import Settings
 from deployment.template import read_all
 from local.api import ACCOUNT_ROOT, Credentials
 from local.deployer import Deployer
 from local.limits import check_limits
 from local.project import PROJECT, STACK, configuration
+
+PULUMI = "pulumi config set"
 
 
 def check(overrides: dict[str, str]) -> Settings:
@@ -37,7 +39,10 @@ def check(overrides: dict[str, str]) -> Settings:
 
 
 def settings(overrides: dict[str, str], command: str, stack: str = STACK) -> Settings:
-    """Return the settings. Raises UserError, with the command and the settings that it needs."""
+    """Return the settings. Raises UserError, with the command and the settings that it needs.
+
+    command: make's, which takes CONFIG; or PULUMI, of whose stack the settings are.
+    """
     # The program's settings are read here as in a run of it.
     _configure(Deployer("http://nowhere.invalid"), configuration(overrides, stack), stack)
     try:
@@ -67,10 +72,13 @@ def run(
 def run_main(
     deployer: Deployer, configuration: dict[str, str], stack: str = STACK
 ) -> dict[str, Any]:
-    """Run `__main__.py` with the deployer; return its exports. Raises as run does."""
+    """Run `__main__.py` with the deployer; return its exports. Raises as run does.
+
+    The program's preflight would ask AWS, with the user's own credentials.
+    """
     # asyncio would print each failure again, with a traceback, for every future that has it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    _configure(deployer, configuration, stack)
+    _configure(deployer, configuration | {f"{PROJECT['name']}:preflight": "false"}, stack)
     exports: dict[str, Any] = {}
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
@@ -107,6 +115,8 @@ def _configure(deployer: Deployer, configuration: dict[str, str], stack: str) ->
 
 def _format_error(error: UserError, overrides: Mapping[str, str], command: str) -> str:
     """Add the command that puts a setting right, with all settings that were given beside it."""
+    if command == PULUMI:
+        return format_for_pulumi(error)
     if isinstance(error, SettingError):
         words = [f"{key}={value}" for key, value in {**overrides, **error.together}.items()]
         return f'{error}. Run: {command} CONFIG="{" ".join(words)}"'

@@ -85,7 +85,7 @@ def find_drift(
     differences: list[Difference] = []
     unchecked: list[str] = []
     try:
-        settings = configuration({**overrides, "quotaCheck": "false"}, stack, target.region)
+        settings = configuration(overrides, stack, target.region)
         run_main(recorder, settings, stack)
         differences += compare_stacks(target.deployment, stacks, recorder.declared)
     # The templates can be compared, whatever keeps the program from running.

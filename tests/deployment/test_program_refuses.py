@@ -8,7 +8,6 @@ import pytest
 import deployment.release
 import deployment.settings
 import deployment.template
-from deployment import quota
 from deployment.errors import UserError
 from deployment.release import Archive
 from deployment.settings import FEEDS, LEFT_OUT
@@ -20,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("archives")
 
 def test_every_setting_is_declared_described_and_has_an_allowed_default() -> None:
     declared = PROJECT["config"]
-    assert set(declared) == {*FEEDS, "quotaCheck", "protect"}
+    assert set(declared) == {*FEEDS, "preflight", "quotaCheck", "protect"}
     for key, setting in declared.items():
         assert setting["description"].endswith("."), key
     for key, (part, parameter) in FEEDS.items():
@@ -51,6 +50,7 @@ def test_every_setting_is_declared_described_and_has_an_allowed_default() -> Non
         ("budget", "10001", "from 1 to 10000"),
         ("budget", "1.50", "from 1 to 10000, or 0"),
         ("reviewer", "admin", "one of user, role, or none"),
+        ("preflight", "no", "true or false"),
         ("quotaCheck", "yes", "true or false"),
         ("protect", "", "true or false"),
     ],
@@ -146,7 +146,7 @@ def test_settings_that_depend_on_each_other_are_refused_with_all_that_must_be_se
     assert str(refused.value).endswith(f". Run: {' && '.join(commands)}")
     assert engine.resources == {}
     if not {"ACCOUNT", "WORD", "ADDRESS"} & set(together.values()):
-        assert "hosts" in Engine(quota=40).run(config | together).stacks()
+        assert "hosts" in Engine().run(config | together).stacks()
 
 
 @pytest.mark.parametrize(
@@ -194,53 +194,6 @@ def test_a_misspelt_setting_is_found_in_what_the_engine_passes(
     monkeypatch.setenv("PULUMI_CONFIG", '{"timeservice:minHost": "3"}')
     with pytest.raises(pulumi.RunError, match="there is no setting 'minHost'"):
         Engine().run()
-
-
-def test_a_quota_too_small_for_a_release_is_refused_with_the_remedies() -> None:
-    engine = Engine(quota=5)
-    with pytest.raises(pulumi.RunError) as refused:
-        engine.run()
-    assert "needs 8 vCPUs" in str(refused.value)
-    assert "aws service-quotas request-service-quota-increase" in str(refused.value)
-    assert "set quotaCheck to false" in str(refused.value)
-    assert engine.resources == {}
-
-
-def test_the_quota_check_can_be_left_out() -> None:
-    assert "hosts" in Engine(quota=5).run({"quotaCheck": "false"}).stacks()
-
-
-def test_a_quota_that_is_just_enough_is_enough() -> None:
-    assert "hosts" in Engine(quota=8).run().stacks()
-
-
-@pytest.mark.parametrize(("vcpus", "enough"), [(17, False), (18, True)])
-def test_the_quota_must_hold_the_old_hosts_at_their_most_and_the_new_ones_at_their_least(
-    vcpus: int, enough: bool
-) -> None:
-    engine = Engine(quota=vcpus)
-    config = {"minHosts": "3", "maxHosts": "6"}
-    if enough:
-        assert "hosts" in engine.run(config).stacks()
-        return
-    with pytest.raises(pulumi.RunError) as refused:
-        engine.run(config)
-    assert "needs 18 vCPUs for some minutes (6 old and 3 new hosts)" in str(refused.value)
-    assert "A first deployment needs 6 alone" in str(refused.value)
-    assert engine.resources == {}
-
-
-def test_a_quota_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    warned: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", warned.append)
-    assert "hosts" in Engine(quota=None).run().stacks()
-    assert len(warned) == 1
-    assert "AccessDeniedException" in warned[0]
-
-
-def test_the_quota_check_knows_every_instance_type_that_is_allowed() -> None:
-    assert set(quota.VCPUS) == set(read("hosts").parameters["InstanceType"]["AllowedValues"])
-    assert set(quota.VCPUS.values()) == {2}  # as AWS lists them for these types
 
 
 def test_an_outdated_archive_is_refused_with_the_command_that_makes_it(

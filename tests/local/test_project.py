@@ -46,6 +46,6 @@ def test_configuration_is_the_defaults_then_the_stack_s_then_the_user_s() -> Non
     values = configuration({"secondOctet": "7"})
     assert values["timeservice:instanceType"] == "t3.micro"  # Pulumi.yaml
     assert values["timeservice:protect"] == "false"
-    assert values["timeservice:quotaCheck"] == "false"  # Pulumi.local.yaml
+    assert values["timeservice:preflight"] == "false"  # Pulumi.local.yaml
     assert values["timeservice:secondOctet"] == "7"
     assert values["aws:region"] == "us-east-1"

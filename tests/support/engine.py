@@ -32,8 +32,7 @@ PASSWORD = "made by IAM"  # noqa: S105 - nobody's
 class Engine(Mocks):
     """What the program made (`resources`: name -> inputs), looked up and exported."""
 
-    def __init__(self, quota: float | None = 32, machine_image: str = "ami-1") -> None:
-        self.quota = quota  # vCPUs; None: the account may not ask
+    def __init__(self, machine_image: str = "ami-1") -> None:
         self.machine_image = machine_image
         self.preview = False
         self.resources: dict[str, dict[str, Any]] = {}
@@ -66,18 +65,18 @@ class Engine(Mocks):
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         function = args.token.split(":")[-1]
-        if function == "getServiceQuota" and self.quota is None:
-            return {}, [(args.token, "AccessDeniedException")]
         answers: dict[str, dict[str, Any]] = {
             "getRegion": {"region": "eu-west-1"},
             "getParameter": {"value": self.machine_image},
             "getPrefixList": {"id": "pl-1234"},
-            "getServiceQuota": {"value": self.quota},
         }
         return {**args.args, **answers[function]}, []
 
     def run(self, config: Mapping[str, str] | None = None, preview: bool = False) -> Engine:
-        """Run the program with `config` and the defaults of Pulumi.yaml; return itself."""
+        """Run the program with `config` and the defaults of Pulumi.yaml; return itself.
+
+        Preflight, which asks AWS, runs only if `config` says so.
+        """
         self.preview = preview
         monitor = _Recorder(self)
         set_mocks(self, project=PROJECT["name"], stack="test", preview=preview, monitor=monitor)
@@ -90,7 +89,7 @@ class Engine(Mocks):
         set_all_config(
             {
                 key if ":" in key else f"{PROJECT['name']}:{key}": str(value)
-                for key, value in (defaults | dict(config or {})).items()
+                for key, value in (defaults | {"preflight": "false"} | dict(config or {})).items()
             }
         )
 

@@ -82,7 +82,7 @@ TESTS = {
     ),
     "deployment/bucket.py": "tests/deployment/test_bucket.py",
     "deployment/leftovers.py": "tests/deployment/test_leftovers.py",
-    "deployment/quota.py": "tests/deployment/test_program_refuses.py",
+    "deployment/preflight.py": "tests/deployment/test_preflight.py",
     "deployment/inputs.py": "tests/deployment/test_program_refuses.py",
     "deployment/reviewer.py": "tests/deployment/test_program_reviewer.py",
     "__main__.py": "tests/deployment",

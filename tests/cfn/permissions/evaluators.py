@@ -48,7 +48,15 @@ class Action(NamedTuple):
 
 
 def ministack(identity: Identity, questions: Sequence[Question]) -> list[bool]:
-    policies = [parse_policy_document(dict(document)) for document in identity.policies]
+    # MiniStack knows no policy variables.
+    names = {question.context.get("aws:username", "${aws:username}") for question in questions}
+    policies = {
+        name: [
+            parse_policy_document(json.dumps(dict(document)).replace("${aws:username}", name))
+            for document in identity.policies
+        ]
+        for name in names
+    }
     limits = [] if identity.boundary is None else [[parse_policy_document(dict(identity.boundary))]]
 
     def is_allowed(question: Question) -> bool:
@@ -61,7 +69,8 @@ def ministack(identity: Identity, questions: Sequence[Question]) -> list[bool]:
             region=question.context.get("aws:RequestedRegion", ""),
             service_context={key.lower(): value for key, value in question.context.items()},
         )
-        return bool(evaluate(context, policies, *limits).decision == "Allow")
+        own = policies[question.context.get("aws:username", "${aws:username}")]
+        return bool(evaluate(context, own, *limits).decision == "Allow")
 
     return [is_allowed(question) for question in questions]
 

@@ -107,7 +107,8 @@ def _question(row: Mapping[str, str], boundary: str) -> Question:
     pairs = [pair.split("=", 1) for pair in row["context"].split(";") if pair]
     context = {key: boundary if value == "BOUNDARY" else value for key, value in pairs}
     usual = {"aws:RequestedRegion": REGION, "aws:ResourceAccount": ACCOUNT}
-    resource = row["resource"] if row["resource"] == "*" else f"arn:aws:{row['resource']}"
+    whole = {"*": "*", "BOUNDARY": boundary}
+    resource = whole.get(row["resource"], f"arn:aws:{row['resource']}")
     return Question(row["action"], resource, usual | context)
 
 

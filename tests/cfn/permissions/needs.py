@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
+from deployment.preflight import read_permissions
 from tests.cfn.permissions.emulator import ACCOUNT, REGION
 from tests.cfn.permissions.evaluators import Question, actions
 from tests.cfn.permissions.handlers import list_needed, templates_types
 from tests.cfn.permissions.inside import BUCKET, DEPLOYMENT, RELEASE
 
-# The program's actions, and their callers. stack.go, object.go and service_quota_data_source.go are
-# files of the Terraform provider that Pulumi's is made from. CloudFormation's user guide has the
-# rest.
+# The program's actions, and their callers. stack.go and object.go are files of the Terraform
+# provider that Pulumi's is made from. CloudFormation's user guide has the rest.
 PROGRAM = {
     "cloudformation:CreateStack": "stack.go",
     "cloudformation:DeleteStack": "stack.go",
     "cloudformation:DescribeStackEvents": "stack.go, for the reason of a failure",
+    "cloudformation:DescribeStackResources": "deployment/bucket.py",
     "cloudformation:DescribeStacks": "stack.go",
     "cloudformation:GetTemplate": "stack.go, when it reads",
     "cloudformation:SetStackPolicy": (
@@ -25,17 +26,31 @@ PROGRAM = {
     "cloudformation:TagResource": "CreateStack and UpdateStack with tags",
     "cloudformation:UntagResource": "UpdateStack with fewer tags",
     "cloudformation:UpdateStack": "stack.go",
+    "ec2:DescribeAvailabilityZones": "deployment/preflight.py",
+    "ec2:DescribeInstanceTypeOfferings": "deployment/preflight.py",
     "ec2:DescribePrefixLists": "aws.ec2.get_prefix_list",
+    "ec2:DescribeSubnets": "deployment/preflight.py",
     "s3:AbortMultipartUpload": "object.go, when an upload breaks",
     "s3:DeleteObject": "object.go",
+    "s3:DeleteObjectVersion": "deployment/bucket.py",
     "s3:GetObject": "object.go (HeadObject)",
     "s3:GetObjectTagging": "object.go, when it reads",
     "s3:ListBucket": "object.go: without it, HeadObject of what is gone is refused",
+    "s3:ListBucketMultipartUploads": "deployment/bucket.py",
+    "s3:ListBucketVersions": "deployment/bucket.py",
     "s3:PutObject": "object.go",
-    "servicequotas:GetAWSDefaultServiceQuota": "service_quota_data_source.go",
-    "servicequotas:GetServiceQuota": "service_quota_data_source.go",
+    "servicequotas:GetAWSDefaultServiceQuota": "deployment/preflight.py",
+    "servicequotas:GetServiceQuota": "deployment/preflight.py",
     "ssm:GetParameter": "aws.ssm.get_parameter",
     "ssm:GetParameters": "CloudFormation, for a parameter of type AWS::SSM::Parameter::Value",
+}
+# deployment/preflight.py asks these about resources that are no part of the deployment.
+PREFLIGHT = {
+    "budgets:ViewBudget",
+    "iam:CreateServiceLinkedRole",
+    "iam:GetPolicy",
+    "iam:GetRole",
+    "iam:SimulatePrincipalPolicy",
 }
 # CloudFormation looks up zones for Fn::GetAZs, and parameters of an AWS type.
 LOOKED_UP = {
@@ -49,18 +64,9 @@ LOOKED_UP = {
 # Auto Scaling: CloudTrail of a CreateAutoScalingGroup. The balancer: AWS's managed policy
 # ElasticLoadBalancingFullAccess, and aws-load-balancer-controller#3917 for the security groups.
 CALLED_BY_SERVICES = {
-    "ec2:CreateTags": "Auto Scaling, at a launch",
-    "ec2:DescribeAccountAttributes": "the balancer",
-    "ec2:DescribeAddresses": "the balancer",
-    "ec2:DescribeAvailabilityZones": "Auto Scaling",
-    "ec2:DescribeInstanceTypes": "Auto Scaling",
-    "ec2:DescribeInternetGateways": "the balancer",
-    "ec2:DescribeLaunchTemplateVersions": "Auto Scaling",
-    "ec2:DescribeSecurityGroups": "the balancer",
-    "ec2:DescribeSubnets": "the balancer, Auto Scaling",
-    "ec2:DescribeVpcs": "the balancer, Auto Scaling",
-    "ec2:GetSecurityGroupsForVpc": "the balancer, Auto Scaling",
-    "ec2:RunInstances": "Auto Scaling, as a dry run",
+    row["action"]
+    for row in read_permissions()
+    if row["caller"] in ("autoscaling", "elasticloadbalancing")
 }
 
 
@@ -130,11 +136,36 @@ def questions(boundary: str) -> list[Question]:
     needs = []
     for action in sorted(PROGRAM):
         needs += [Question(action, resource, _usual()) for resource in _resources(action)]
+    needs += _for_preflight(boundary)
     handlers = set().union(*map(list_needed, templates_types())) | LOOKED_UP
     for action in sorted(_expand(handlers)):
         needs += _for_cloudformation(action, boundary)
     for action in sorted(CALLED_BY_SERVICES):
         needs += _for_service(action)
+    return needs
+
+
+def _for_preflight(boundary: str) -> list[Question]:
+    roles = {
+        "autoscaling.amazonaws.com": "AWSServiceRoleForAutoScaling",
+        "elasticloadbalancing.amazonaws.com": "AWSServiceRoleForElasticLoadBalancing",
+    }
+    user = Question(
+        "iam:SimulatePrincipalPolicy",
+        f"arn:aws:iam::{ACCOUNT}:user/deployer",
+        _usual() | {"aws:username": "deployer"},
+    )
+    needs = [
+        user,
+        Question("iam:GetPolicy", boundary, _usual()),
+        Question("budgets:ViewBudget", f"arn:aws:budgets::{ACCOUNT}:budget/*", _usual()),
+    ]
+    for service, role in roles.items():
+        arn = f"{SERVICE_LINKED}/{service}/{role}"
+        needs.append(Question("iam:GetRole", arn, _usual()))
+        name = {"iam:AWSServiceName": service}
+        needs.append(Question("iam:CreateServiceLinkedRole", arn, _usual() | name))
+    assert {question.action for question in needs} == PREFLIGHT
     return needs
 
 

@@ -10,10 +10,26 @@ from typing import Any
 
 import pytest
 
-from tests.cfn.permissions.evaluators import EVALUATORS, Identity, Question, ministack
+from deployment.errors import UserError
+from deployment.preflight import Preflight
+from local import program
+from tests.cfn.permissions.emulator import ACCOUNT, REGION
+from tests.cfn.permissions.evaluators import (
+    EVALUATORS,
+    Evaluator,
+    Identity,
+    Question,
+    ministack,
+)
 from tests.cfn.permissions.handlers import UNUSED, list_needed, list_permissions, templates_types
-from tests.cfn.permissions.inside import format_question
-from tests.cfn.permissions.needs import CALLED_BY_SERVICES, LOOKED_UP, PROGRAM, questions
+from tests.cfn.permissions.inside import DEPLOYMENT, format_question
+from tests.cfn.permissions.needs import (
+    CALLED_BY_SERVICES,
+    LOOKED_UP,
+    PREFLIGHT,
+    PROGRAM,
+    questions,
+)
 from tests.support.templates import TEMPLATES
 
 pytestmark = pytest.mark.integration
@@ -55,7 +71,10 @@ def test_all_that_a_deployment_takes_is_allowed(
 def test_without_any_one_of_its_statements_something_is_denied(
     grants: Grants, needs: list[Question], policy: str, sid: str
 ) -> None:
-    deployer = grants[0]["deployer"]
+    assert not all(ministack(drop_statement(grants[0]["deployer"], policy, sid), needs))
+
+
+def drop_statement(deployer: Identity, policy: str, sid: str) -> Identity:
     less = [
         {**document, "Statement": [each for each in document["Statement"] if each["Sid"] != sid]}
         if {each["Sid"] for each in document["Statement"]}
@@ -64,12 +83,69 @@ def test_without_any_one_of_its_statements_something_is_denied(
         for document in deployer.policies
     ]
     assert less != deployer.policies
-    assert not all(ministack(deployer._replace(policies=less), needs))
+    return deployer._replace(policies=less)
+
+
+class Simulator:
+    """AWS's IAM, simulated by one of the evaluators, for an identity."""
+
+    def __init__(self, evaluator: Evaluator, identity: Identity) -> None:
+        self.evaluator, self.simulated = evaluator, identity
+
+    def get_caller_identity(self) -> dict[str, str]:
+        return {"Account": ACCOUNT, "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/me"}
+
+    def get_role(self, RoleName: str) -> dict[str, Any]:
+        assert RoleName == "deployer"
+        return {"Role": {"Arn": self.simulated.arn}}
+
+    def simulate_principal_policy(self, **request: Any) -> dict[str, Any]:
+        assert request["PolicySourceArn"] == self.simulated.arn
+        context = {
+            entry["ContextKeyName"]: entry["ContextKeyValues"][0]
+            for entry in request["ContextEntries"]
+        }
+        (resource,), actions = request["ResourceArns"], request["ActionNames"]
+        questions = [Question(action, resource, context) for action in actions]
+        answers = self.evaluator(self.simulated, questions)
+        results = [
+            {"EvalActionName": action, "EvalDecision": "allowed" if answer else "implicitDeny"}
+            for action, answer in zip(actions, answers, strict=True)
+        ]
+        return {"EvaluationResults": results}
+
+
+def simulate(evaluator: Evaluator, identity: Identity, boundary: str) -> str:
+    """Run preflight's check of the permissions."""
+    budget = {"budget": "1", "alertEmail": "ops@example.org"}
+    settings = program.settings({"permissionsBoundary": boundary, **budget}, "")
+    iam = Simulator(evaluator, identity)
+    return Preflight(lambda _: iam, REGION, DEPLOYMENT, settings).check_permissions()
+
+
+@pytest.mark.parametrize("evaluator", EVALUATORS)
+def test_preflight_finds_that_the_deployer_may_do_all(grants: Grants, evaluator: str) -> None:
+    deployer = grants[0]["deployer"]
+    assert simulate(EVALUATORS[evaluator], deployer, grants[1]).startswith("all, ")
+
+
+# Preflight calls these actions themselves.
+ASKED = ("MachineImage", "Quota", "BoundaryExists", "ServiceLinkedRolesExist", "BudgetsAreOpen")
+
+
+@pytest.mark.parametrize(("policy", "sid"), STATEMENTS)
+def test_preflight_finds_that_a_statement_is_missing(grants: Grants, policy: str, sid: str) -> None:
+    deployer = drop_statement(grants[0]["deployer"], policy, sid)
+    if sid in (*ASKED, "SimulateOwn"):
+        assert simulate(ministack, deployer, grants[1]).startswith("all, ")
+        return
+    with pytest.raises(UserError, match="may not, as AWS simulates it: "):
+        simulate(ministack, deployer, grants[1])
 
 
 def test_no_action_is_allowed_that_nobody_needs() -> None:
     needed_actions = set(PROGRAM).union(
-        LOOKED_UP, CALLED_BY_SERVICES, *map(list_needed, templates_types())
+        PREFLIGHT, LOOKED_UP, CALLED_BY_SERVICES, *map(list_needed, templates_types())
     )
     allowed = {action for _, action in _actions()}
     assert {
