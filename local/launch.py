@@ -21,6 +21,7 @@ SOURCES = (
     "local/requirements.txt",
     "deployment/__init__.py",
     "deployment/errors.py",
+    "deployment/permissions.csv",
     "deployment/template.py",
     "scripts/cloud.sh",
     "scripts/debian.sh",

@@ -17,6 +17,8 @@ from ministack import app
 from ministack.core import iam_actions, persistence
 from ministack.services import cloudformation, ssm
 
+from local.cloud import service_calls
+
 SAVE_PERIOD = 2  # seconds
 READS = ("Batch", "Describe", "Get", "Head", "List")
 IMAGES = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
@@ -67,6 +69,7 @@ def keep_saving() -> None:
 
 if __name__ == "__main__":
     enforce()
+    service_calls.install()
     app.BANNER = "MiniStack starts"
     # Hypercorn has a handler of its own, and would print each line twice.
     logging.getLogger("hypercorn.error").propagate = False

@@ -1,8 +1,9 @@
 """The program as the deployer: it passes with cfn/deployer.yaml's policies, and fails without each
 thing that it calls.
 
-Against an emulator of their own, without hosts, so that each deployment takes a second. What
-CloudFormation calls in the deployer's name no emulator checks:
+Against an emulator of their own, without hosts, so that each deployment takes a second. It checks
+what the balancer's service and Auto Scaling call in the deployer's name (local/cloud/api.py). What
+CloudFormation calls itself no emulator checks:
 tests/cfn/permissions/test_deployer.py holds that against AWS's own lists.
 """
 
@@ -18,9 +19,20 @@ import pytest
 import requests
 
 import deployment.release
+from deployment.errors import UserError
+from deployment.ownership import Deployment
 from deployment.release import Archive
+<<<<<<< HEAD
 from local import identity, program
 from local.api import REFUSALS, Credentials
+=======
+from local import identity, program, stacks
+from local.api import REGION, Credentials, client
+from local.deployer import REFUSALS
+from local.project import DEPLOYMENT
+from ops.empty import empty_bucket
+from ops.target import Target
+>>>>>>> d4353eb (Let the local cloud refuse what services call for the deployer)
 from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.signals import hosts_signal
 from tests.support.waiting import PATIENCE
@@ -91,6 +103,8 @@ def without(emulator: Emulator, action: str) -> None:
         "cloudformation:CreateStack",
         "cloudformation:DescribeStacks",
         "ec2:DescribePrefixLists",
+        "ec2:GetSecurityGroupsForVpc",  # called by the balancer's service
+        "ec2:RunInstances",  # called by Auto Scaling
         "s3:ListBucket",
         "s3:PutObject",
         "ssm:GetParameter",
@@ -98,7 +112,7 @@ def without(emulator: Emulator, action: str) -> None:
 )
 def test_nothing_is_deployed_without(emulator: Emulator, deploy: Run, action: str) -> None:
     without(emulator, action)
-    with pytest.raises(REFUSALS, match=f"not authorized to perform: {action} "):
+    with pytest.raises((UserError, *REFUSALS), match=f"not authorized to perform: {action} "):
         deploy()
 
 
@@ -125,7 +139,9 @@ def test_a_failure_is_not_explained_without(emulator: Emulator, deploy: Run) -> 
         ("Program", "Objects", "s3:PutObject"),
         ("Program", "List", "s3:ListBucket"),
         ("Program", "MachineImage", "ssm:GetParameter"),
-        ("Program", "PrefixListAndDefaultQuota", "ec2:DescribePrefixLists"),
+        ("Program", "LookUp", "ec2:DescribePrefixLists"),
+        ("Network", "LookAtNetwork", "ec2:DescribeAccountAttributes"),
+        ("Servers", "LaunchFrom", "ec2:RunInstances"),
     ],
 )
 def test_nothing_is_deployed_without_the_statement(
@@ -144,5 +160,35 @@ def test_nothing_is_deployed_without_the_statement(
         statement for statement in document["Statement"] if statement["Sid"] != sid
     ]
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
-    with pytest.raises(REFUSALS, match=f"not authorized to perform: {action}"):
+    with pytest.raises((UserError, *REFUSALS), match=f"not authorized to perform: {action}"):
         deploy()
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "",
+        "cloudformation:DescribeStackResources",
+        "s3:DeleteObject",
+        "s3:ListBucketMultipartUploads",
+        "s3:ListBucketVersions",
+    ],
+)
+def test_the_bucket_is_emptied_with_the_deployer_s_key_and_not_without(
+    emulator: Emulator, deploy: Run, deployer: tuple[Credentials, str], action: str
+) -> None:
+    deploy()
+    root = emulator.client("cloudformation")
+    names = [stack["StackName"] for stack in Deployment(DEPLOYMENT).list_stacks(root)]
+    target = Target(DEPLOYMENT, REGION, lambda name: client(emulator.url, name, deployer[0]))
+    with pytest.raises(UserError, match=r"is still deployed .*network"):
+        empty_bucket(target)
+    for name in names:
+        if not name.endswith("-artifacts"):
+            stacks.delete(root, name)
+    if action:
+        without(emulator, action)
+        with pytest.raises((UserError, *REFUSALS), match=r"AccessDenied|not authorized"):
+            empty_bucket(target)
+    else:
+        assert empty_bucket(target).endswith(": 2 deleted.")
