@@ -107,14 +107,14 @@ drift: setup ## compare what is deployed with this clone, here or STACK=prod
 leftovers: setup ## list what is left of a deployment, here or STACK=prod; fails if anything is
 	@$(LOCAL_SUDO) $(PYTHON) -m ops.leftovers
 
-# Pulumi deletes the bucket's stack last. That fails while the bucket holds objects that Pulumi does
-# not know. Everything else is deleted by then, so nothing misses them. Pulumi asks each time, because
-# the first one may have failed at a "no".
+preflight: setup ## ask AWS what would fail in a deployment: STACK=prod
+	@$(PYTHON) -m ops.preflight
+
+# Pulumi asks before it deletes anything.
 destroy: setup ## remove a deployment from AWS: STACK=prod
 	@test -n "$$STACK" || { echo "error: name the stack: make destroy STACK=prod" >&2; exit 1; }
 	@command -v pulumi >/dev/null || { echo "error: this needs the pulumi CLI" >&2; exit 1; }
-	@pulumi destroy --stack "$$STACK" || { $(PYTHON) -m ops.empty && pulumi destroy --stack "$$STACK"; }
-	@$(PYTHON) -m ops.leftovers
+	@$(PYTHON) -m ops.destroy
 
 ##@ Tests, one kind at a time
 

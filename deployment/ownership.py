@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from botocore.exceptions import ClientError
+
 from deployment.release import DIGEST_LENGTH
 from deployment.template import list_parts
 
@@ -67,6 +69,21 @@ class Deployment(NamedTuple):
         if self.owns_stack(label):
             return f"its tag Name is {label}"
         return "its name is made from a stack's" if self.owns_name(name) else ""
+
+
+def find_stack(cloudformation: Any, name: str) -> dict[str, Any]:
+    """Return the stack of that name, as the API describes it; {} if there is none.
+
+    To ask for all stacks takes a permission that the deployer does not have. Raises what boto3
+    raises.
+    """
+    try:
+        stack: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return {}
+        raise
+    return {} if stack["StackStatus"] == "DELETE_COMPLETE" else stack
 
 
 def parse_tags(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deployment.errors import UserError
-from deployment.ownership import Deployment
+from deployment.ownership import Deployment, find_stack
 from local.api import client
 from local.project import DEPLOYMENT
 
@@ -78,15 +78,8 @@ def _wait_for(
     """
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        try:
-            stack: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-        except ClientError as error:
-            if "does not exist" in str(error):
-                return {}
-            raise
-        if stack["StackStatus"] == "DELETE_COMPLETE":
-            return {}
-        if is_wanted(stack["StackStatus"]):
+        stack = find_stack(cloudformation, name)
+        if not stack or is_wanted(stack["StackStatus"]):
             return stack
         time.sleep(0.1)
     latest: dict[str, str] = {}

@@ -19,6 +19,8 @@ from local.leftovers import list_leftovers
 from local.project import STACK
 from ops.target import get_local_target, get_target, run
 
+NOT_ALL_LISTED = 3
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     return run("ops.leftovers", __doc__, argv, print_leftovers)
@@ -37,7 +39,7 @@ def print_leftovers(args: argparse.Namespace) -> int:
         return 1
     if refusals:
         print("Nothing was found, but not everything could be listed.")
-        return 3
+        return NOT_ALL_LISTED
     print("Nothing is left.")
     return 0
 

@@ -289,39 +289,6 @@ def test_a_list_that_is_refused_is_reported_and_hides_no_other(client: Client) -
     assert types == ["iam:instance-profile", "iam:role", "iam:user", "iam:policy"]
 
 
-@pytest.mark.parametrize(
-    ("region", "outcome", "code", "words"),
-    [
-        ("eu-west-1", "b: 3 deleted.", 0, "b: 3 deleted.\n"),
-        ("eu-west-1", UserError("x is still deployed"), 1, "error: x is still deployed\n"),
-        ("", "", 3, "error: no Region is configured\n"),
-    ],
-)
-def test_the_exit_code_says_whether_the_bucket_is_empty(
-    region: str,
-    outcome: str | UserError,
-    code: int,
-    words: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def get_target(_: object) -> Target:
-        if not region:
-            raise UserError("no Region is configured")
-        return Target("timeservice-prod", region, print)
-
-    def empty_bucket(_: Target) -> str:
-        if isinstance(outcome, UserError):
-            raise outcome
-        return outcome
-
-    monkeypatch.setattr(empty, "get_target", get_target)
-    monkeypatch.setattr(empty, "empty_bucket", empty_bucket)
-    assert empty.main(["--stack", "prod"]) == code
-    output = capsys.readouterr()
-    assert output.out + output.err == words
-
-
 A_BUCKET = Leftover(
     "s3:bucket", "b", "its name is made from a stack's", "aws s3api delete-bucket --bucket b"
 )

@@ -123,21 +123,42 @@ def test_a_command_of_the_environment_is_not_run(
     assert run_recipe("shell", "HOST=a", python)[-2:] == ["--run", ""]
 
 
-def test_nothing_is_destroyed_without_being_asked(
-    python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pulumi = tmp_path / "pulumi"
-    pulumi.write_text('#!/bin/bash\necho "pulumi $*"\n[ -e $0.ran ] || ! touch $0.ran\n')
-    pulumi.chmod(0o755)
+@pytest.fixture
+def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for the pulumi CLI that is answered "no"; return what it was called with."""
+    calls = tmp_path / "calls"
+    stub = tmp_path / "pulumi"
+    stub.write_text(f'#!/bin/bash\necho "$*" >>{calls}\nexit 255\n')
+    stub.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert run_recipe("destroy", "STACK=prod", python) == [
-        "pulumi destroy --stack prod",
-        "-m",
-        "ops.empty",
-        "pulumi destroy --stack prod",
-        "-m",
-        "ops.leftovers",
-    ]
+    return calls
+
+
+@pytest.mark.parametrize("region", ["", "us-east-1"])
+def test_nothing_is_destroyed_after_a_refusal(
+    region: str, pulumi: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whether AWS can be asked or not: here it never answers."""
+    for variable in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setenv("AWS_REGION", region)
+    done = subprocess.run(
+        ["make", "--old-file=setup", "destroy", "STACK=prod"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert pulumi.read_text() == "destroy --stack prod\n"
+    warning, *others = done.stderr.splitlines()
+    assert warning.startswith("warning: AWS cannot be asked, so no bucket is emptied: ")
+    assert [line for line in others if not line.startswith("make")] == []
 
 
 @pytest.fixture
