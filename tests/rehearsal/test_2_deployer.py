@@ -22,17 +22,11 @@ import deployment.release
 from deployment.errors import UserError
 from deployment.ownership import Deployment
 from deployment.release import Archive
-<<<<<<< HEAD
-from local import identity, program
-from local.api import REFUSALS, Credentials
-=======
 from local import identity, program, stacks
-from local.api import REGION, Credentials, client
-from local.deployer import REFUSALS
+from local.api import REFUSALS, REGION, Credentials, client
 from local.project import DEPLOYMENT
 from ops.empty import empty_bucket
 from ops.target import Target
->>>>>>> d4353eb (Let the local cloud refuse what services call for the deployer)
 from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.signals import hosts_signal
 from tests.support.waiting import PATIENCE
