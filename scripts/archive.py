@@ -1,6 +1,6 @@
-"""Print what `docker save` wrote, as the same bytes for the same content: archive.py SAVED TAG.
+"""Print what `docker save` wrote, as the same bytes for the same content: archive.py SAVED.
 
-The time, the clone and the version of the engine leave no trace. A host names the image TAG.
+The time, the clone and the version of the engine leave no trace.
 """
 
 import hashlib
@@ -16,12 +16,9 @@ from typing import IO
 SETTINGS = ("Entrypoint", "Env", "ExposedPorts", "StopSignal", "User", "WorkingDir")
 
 
-def normalize(saved: Path, tag: str, output: IO[bytes]) -> None:
-    """Write the saved image to a stream, under that name."""
-    with (
-        tarfile.open(saved) as old,
-        tarfile.open(fileobj=output, mode="w|") as new,
-    ):
+def normalize(saved: Path, output: IO[bytes]) -> None:
+    """Write the saved image to a stream, under a name that comes from its content."""
+    with tarfile.open(saved) as old, tarfile.open(fileobj=output, mode="w|") as new:
         (manifest,) = json.load(_open(old, "manifest.json"))
         config = json.load(_open(old, manifest["Config"]))
         digests = [_add_layer(_open(old, name), new) for name in manifest["Layers"]]
@@ -32,11 +29,13 @@ def normalize(saved: Path, tag: str, output: IO[bytes]) -> None:
             "config": {key: config["config"].get(key) for key in SETTINGS},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
         }
-        layers = [f"{digest}.tar" for digest in digests]
         _add_json("config.json", content, new)
-        _add_json(
-            "manifest.json", [{"Config": "config.json", "RepoTags": [tag], "Layers": layers}], new
-        )
+        image = {
+            "Config": "config.json",
+            "RepoTags": [f"timeservice:{digests[-1][:12]}"],
+            "Layers": [f"{digest}.tar" for digest in digests],
+        }
+        _add_json("manifest.json", [image], new)
 
 
 def _open(archive: tarfile.TarFile, name: str) -> IO[bytes]:
@@ -72,4 +71,4 @@ def _add(name: str, file: IO[bytes], archive: tarfile.TarFile) -> None:
 
 
 if __name__ == "__main__":
-    normalize(Path(sys.argv[1]), sys.argv[2], sys.stdout.buffer)
+    normalize(Path(sys.argv[1]), sys.stdout.buffer)

@@ -17,7 +17,7 @@ save_image() {
     as_docker docker save "$image" >"$TMPDIR/saved.tar"
     as_docker docker image rm "$image"
     # The engine's archive has the time and the clone in it.
-    .venv/bin/python scripts/archive.py "$TMPDIR/saved.tar" "timeservice:$sources" | gzip -6n >"$name.part"
+    .venv/bin/python scripts/archive.py "$TMPDIR/saved.tar" | gzip -6n >"$name.part"
     rm "$TMPDIR/saved.tar"
     .venv/bin/python scripts/sbom.py "$name.part" timeservice "$(digest "$name.part")" >"build/sbom-$architecture.json"
     finish_archive "$name" tar.gz "$sources"
