@@ -26,14 +26,12 @@ class Outcome:
     """The measurements of a drill, and its expectations that do not hold.
 
     what: the fault, in words. fault_at: Unix seconds; until the fault, those of the beginning.
-    right_from: Unix seconds from which no response may have a wrong time.
     alarms: their changes, in order. broken: the expectations that do not hold.
     """
 
     name: str
     what: str
     fault_at: float = field(default_factory=time.time)
-    right_from: float = 0.0
     requests: list[Request] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
@@ -60,7 +58,7 @@ class Outcome:
         self.expect(in_time, f"errors end within {seconds:.0f} s (after {ended} s)")
 
     def expect_right_time(self) -> None:
-        worst = worst_error(self.requests, self.right_from)
+        worst = worst_error(self.requests)
         self.expect(worst <= LIMIT, f"no response is more than 1 s wrong ({worst:.2f} s)")
 
     def expect_never_short(self) -> None:
@@ -77,9 +75,9 @@ def failures(requests: Sequence[Request]) -> list[Request]:
     return [request for request in requests if request.has_failed]
 
 
-def worst_error(requests: Sequence[Request], since: float = 0.0) -> float:
-    """The largest error in seconds of a time in a response, of requests due from `since` on."""
-    return max((request.wrong for request in requests if request.due >= since), default=0.0)
+def worst_error(requests: Sequence[Request]) -> float:
+    """The largest error in seconds of a time in a response."""
+    return max((request.wrong for request in requests), default=0.0)
 
 
 def get_duration_of_errors(requests: Sequence[Request], since: float) -> float | None:

@@ -7,6 +7,7 @@ either way takes, the service's clock minus ours lies in
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 
@@ -108,13 +109,16 @@ class Service:
             raise Trouble("timeout", LATE)
         return left
 
-    @staticmethod
-    def _validate(response: requests.Response) -> None:
+    def _validate(self, response: requests.Response) -> None:
         code = response.status_code
         if response.is_redirect:
             raise Trouble("redirect", f"answered {code}: a redirect, which is not followed")
         if code != 200:
-            raise Trouble("status", f"answered {code}")
+            refusal = b""
+            # The status alone is a reason, if the rest is late or broken.
+            with contextlib.suppress(Trouble, *FAILURES):
+                refusal = self._read(response)
+            raise Trouble("status", f"answered {code}{parse_refusal(refusal)}")
         if "Age" in response.headers:
             age = response.headers["Age"][:20]
             raise Trouble("cached", f"the response comes from a cache (Age: {age!a})")
@@ -144,6 +148,15 @@ def parse_answer(body: bytes) -> tuple[Timestamp, str, str]:
     except BadTimestamp as error:
         raise Trouble("body", str(error)) from None
     return stated, _printable_name(content.get("instance")), _printable_name(content.get("version"))
+
+
+def parse_refusal(body: bytes) -> str:
+    """Return a colon and the message of the time service's JSON error, or "" if it is another's."""
+    try:
+        message = json.loads(body)["error"]["message"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return ""
+    return f": {str(message)[:MAX_NAME * 2]!a}"
 
 
 def _printable_name(name: object) -> str:

@@ -1,5 +1,7 @@
 """What the service answers: the time at /now, its health at /health, and a page at /.
 
+A host whose clock is known to be wrong tells no time: /now and the page are then a 503.
+
 Errors are JSON too: {"error": {"status": 404, "message": "..."}}. A 500 also has an "id", the
 request_id of its line in the log. service/worker.py refuses what is no HTTP, in the same form.
 """
@@ -12,7 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from flask import Blueprint, Response, current_app, request
 from werkzeug.datastructures import MIMEAccept
-from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, ServiceUnavailable
 
 from service import page
 from service.log import log_fields, request_id
@@ -28,14 +30,17 @@ log = logging.getLogger(__name__)
 
 @blueprint.get("/now")
 def now() -> Response:
-    """Return the time.
+    """Return the time, or a 503 if this host's own is known to be false.
 
     format=json|text|epoch, or else Accept, chooses the form. tz=Europe/Berlin chooses the zone.
     An unknown, empty or repeated value is a 400. Other parameters are ignored.
     """
     form, (zone_name, zone) = _format(), _zone()
     identity = current_app.extensions["identity"]
-    rest = {"tz": zone_name, **identity, "clock": current_app.extensions["monitor"].status().clock}
+    status = current_app.extensions["monitor"].status()
+    if status.is_false:
+        raise ServiceUnavailable(f"{identity['instance']} tells no time: {status.reason}")
+    rest = {"tz": zone_name, **identity, "clock": status.clock}
     # The clock is read last: only the writing of its digits is left after it.
     if form != "json":
         nanoseconds = time.time_ns()
@@ -59,10 +64,11 @@ def health() -> Response:
 
 
 @blueprint.get("/")
-def index() -> str:
-    """Return the page for people."""
+def index() -> tuple[str, int]:
+    """Return the page for people, or it without a time as a 503, as for /now."""
     status = current_app.extensions["monitor"].status()
-    return page.render(time.time_ns(), status, current_app.extensions["identity"])
+    html = page.render(time.time_ns(), status, current_app.extensions["identity"])
+    return html, 503 if status.is_false else 200
 
 
 @blueprint.app_errorhandler(HTTPException)

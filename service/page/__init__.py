@@ -56,11 +56,11 @@ TEMPLATE = Environment(autoescape=True, undefined=StrictUndefined).from_string(
 
 
 def render(nanoseconds: int, status: Status, identity: dict[str, str]) -> str:
-    """Return the page.
+    """Return the page, without a time if this host's own is known to be false.
 
     nanoseconds: the time since 1970. status: of this host's clock. identity: instance, zone and
     version.
     """
-    moment = datetime.fromtimestamp(nanoseconds // 10**9, UTC)
+    moment = None if status.is_false else datetime.fromtimestamp(nanoseconds // 10**9, UTC)
     level, reason = _level(status.state), status.reason.capitalize()
     return TEMPLATE.render(moment=moment, level=level, reason=reason, **identity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 import sntp
 from service.app import HEADERS, PAGE_HEADERS, create_app
-from service.clock import Moment
+from service.clock import Moment, State
 from service.timeserver import Monitor, Status
 from service.timestamp import epoch, rfc3339
 from service.views import handle_http_error
@@ -351,7 +351,68 @@ def test_health_is_503_and_says_why_when_the_clock_is_wrong(
     # The first 200 bytes: a host that does not start reports no more of the body.
     assert "the clock is more than 0.5 s off" in answer.text[:200]
     assert answer.get_json()["clock"]["state"] == "wrong"
-    assert client.get("/now").get_json()["clock"]["offset"] == pytest.approx(0.6, abs=0.01)
+    assert answer.get_json()["clock"]["offset"] == pytest.approx(0.6, abs=0.01)
+
+
+WRONG = "i-0123456789abcdef0 tells no time: the clock is more than 0.5 s off"
+
+
+@pytest.fixture
+def false_clock(time_server: TimeServer) -> None:
+    """The service's clock is wrong when it starts."""
+    time_server.offset = 0.6
+
+
+@pytest.mark.usefixtures("false_clock")
+@pytest.mark.parametrize("query", ["", "?format=text", "?format=epoch", "?tz=Europe/Berlin"])
+def test_a_host_that_knows_its_time_to_be_false_tells_none(
+    query: str, client: FlaskClient, monitor: Monitor, time_server: TimeServer
+) -> None:
+    answer = client.get(f"/now{query}")
+    check_refusal(answer, 503)
+    assert answer.get_json()["error"]["message"] == WRONG
+    assert client.head(f"/now{query}").status_code == 503
+    time_server.offset = 0.0
+    monitor.poll()
+    assert client.get(f"/now{query}").status_code == 200
+
+
+@pytest.mark.usefixtures("false_clock")
+def test_its_page_shows_why_and_no_time(client: FlaskClient) -> None:
+    answer = client.get("/")
+    assert (answer.status_code, answer.content_type) == (503, "text/html; charset=utf-8")
+    check_headers(answer, "/")
+    assert "The clock is more than 0.5 s off" in answer.text
+    text = answer.text[: answer.text.index("<script")]
+    assert '<time id="now"><span id="clock">--:--:--<' in text
+    assert not re.search(r"\d\d:\d\d|20\d\d", re.sub(r"<(style|link)\b.*?>", "", text))
+    assert client.head("/").status_code == 503
+
+
+@pytest.mark.parametrize("state", get_args(State))
+def test_a_host_tells_the_time_in_each_state_but_a_false_one(
+    state: State, client: FlaskClient, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = monitor.status().clock
+    monkeypatch.setattr(monitor, "status", lambda: Status(state, clock))
+    expected = 503 if state == "wrong" else 200
+    assert {client.get(path).status_code for path in ("/now", "/")} == {expected}
+
+
+def test_a_clock_that_is_set_wrong_is_noticed_before_the_next_measurement(
+    time_server: TimeServer,
+) -> None:
+    moments = [Moment(0.0, 0.0)]
+    monitor = Monitor(
+        "169.254.169.123",
+        ask=lambda _host, _port: sntp.Answer(time_server.offset, 0.001),
+        now=lambda: moments[-1],
+    )
+    monitor.poll()
+    client = create_app(monitor).test_client()
+    assert client.get("/now").status_code == 200
+    moments.append(Moment(3.1, 0.1))
+    assert client.get("/now").status_code == 503
 
 
 def test_health_is_200_when_the_server_jumps(

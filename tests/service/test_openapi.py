@@ -128,6 +128,21 @@ def test_an_unhealthy_host_is_as_documented(method: str) -> None:
     check_response(case, answer, fails=True)
 
 
+@pytest.mark.parametrize("path", ["/now", "/"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_host_with_a_false_clock_is_as_documented(path: str, method: str) -> None:
+    false = Monitor(
+        "169.254.169.123",
+        ask=lambda _host, _port: sntp.Answer(0.6, 0.001),
+        now=lambda: Moment(0.0, 0.0),
+    )
+    false.poll()
+    case = operations(document(), create_app(false))[f"{method} {path}"].Case()
+    answer = case.call()
+    assert answer.status_code == 503
+    check_response(case, answer, fails=True)
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     log = tmp_path_factory.mktemp("service") / "log"

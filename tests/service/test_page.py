@@ -32,6 +32,13 @@ def element_text(tag: str, text: str) -> str:
     return str(found)
 
 
+def test_it_has_no_time_if_the_host_s_own_is_false() -> None:
+    text = render("wrong")
+    for words in ("10:11:12", "2026", "Monday", "when you asked"):
+        assert words not in text
+    assert '<time id="now"><span id="clock">--:--:--</span>' in text
+
+
 def test_it_has_the_time_the_day_and_who_says_so() -> None:
     text = render()
     for words in ("10:11:12", "Monday, 23 November 2026", *IDENTITY.values()):
