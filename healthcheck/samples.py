@@ -156,7 +156,7 @@ def parse_refusal(body: bytes) -> str:
         message = json.loads(body)["error"]["message"]
     except (ValueError, RecursionError, LookupError, TypeError):
         return ""
-    return f": {str(message)[:MAX_NAME * 2]!a}"
+    return f": {str(message)[: MAX_NAME * 2]!a}"
 
 
 def _printable_name(name: object) -> str:

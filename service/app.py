@@ -6,8 +6,9 @@ what it says (nosniff). docs/openapi.yaml describes all requests and responses.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
@@ -52,7 +53,7 @@ def create_app(monitor: Monitor | None = None) -> Flask:
         "version": _setting("VERSION", "development"),
     }
     app.register_blueprint(views.blueprint)
-    app.wsgi_app = _add_headers(app.wsgi_app)  # type: ignore[assignment, method-assign]
+    app.wsgi_app = _answer(app.wsgi_app, app.extensions)  # type: ignore[assignment, method-assign]
     return app
 
 
@@ -60,10 +61,22 @@ def _setting(name: str, default: str) -> str:
     return os.environ.get(f"TIMESERVICE_{name}") or default
 
 
-def _add_headers(inner: WSGIApplication) -> WSGIApplication:
-    """Return an application that adds HEADERS to each response of the inner one.
+def is_plain(environ: WSGIEnvironment) -> bool:
+    """Return whether this is GET /now in JSON and UTC: what nearly all clients request."""
+    return (
+        environ["PATH_INFO"] == "/now"
+        and environ["REQUEST_METHOD"] == "GET"
+        and not environ.get("QUERY_STRING")
+        and environ.get("HTTP_ACCEPT", "*/*") in ("*/*", "application/json")
+        # Flask refuses a WebSocket.
+        and "HTTP_UPGRADE" not in environ
+    )
 
-    Flask would check and copy the headers for each response, which is a seventh of all its work.
+
+def _answer(flask: WSGIApplication, parts: Mapping[str, Any]) -> WSGIApplication:
+    """Return an application that adds HEADERS to each response, and enters Flask if it must.
+
+    Flask takes ten times as long as the plain GET /now itself, a seventh of it for HEADERS alone.
     """
     common_headers, page_headers = list(HEADERS.items()), list(PAGE_HEADERS.items())
 
@@ -76,6 +89,13 @@ def _add_headers(inner: WSGIApplication) -> WSGIApplication:
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
             return start_response(status, [*headers, *added], *exc_info)
 
-        return inner(environ, start)
+        if is_plain(environ):
+            # Flask meets the same error, and handles it.
+            with contextlib.suppress(Exception):
+                body = views.write_now(parts).encode()
+                length = ("Content-Length", str(len(body)))
+                start("200 OK", [("Content-Type", "application/json"), length])
+                return [body]
+        return flask(environ, start)
 
     return outer

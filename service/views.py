@@ -9,7 +9,9 @@ request_id of its line in the log. service/worker.py refuses what is no HTTP, in
 import json
 import logging
 import time
+from collections.abc import Mapping
 from datetime import UTC, tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from flask import Blueprint, Response, current_app, request
@@ -36,20 +38,29 @@ def now() -> Response:
     An unknown, empty or repeated value is a 400. Other parameters are ignored.
     """
     form, (zone_name, zone) = _format(), _zone()
-    identity = current_app.extensions["identity"]
-    status = current_app.extensions["monitor"].status()
+    text = write_now(current_app.extensions, form, zone_name, zone)
+    return Response(text, mimetype="application/json" if form == "json" else "text/plain")
+
+
+def write_now(
+    parts: Mapping[str, Any], form: str = "json", zone_name: str = "UTC", zone: tzinfo = UTC
+) -> str:
+    """Return the body of /now; raise ServiceUnavailable if this host's time is known to be false.
+
+    parts: the application's `monitor` and `identity`. form: one of FORMATS.
+    """
+    identity, status = parts["identity"], parts["monitor"].status()
     if status.is_false:
         raise ServiceUnavailable(f"{identity['instance']} tells no time: {status.reason}")
-    rest = {"tz": zone_name, **identity, "clock": status.clock}
+    tail = json.dumps({"tz": zone_name, **identity, "clock": status.clock})[1:]
     # The clock is read last: only the writing of its digits is left after it.
-    if form != "json":
-        nanoseconds = time.time_ns()
-        text = epoch(nanoseconds) if form == "epoch" else rfc3339(nanoseconds, zone)
-        return Response(text + "\n", mimetype="text/plain")
-    tail = json.dumps(rest)[1:]
     nanoseconds = time.time_ns()
-    head = f'{{"now": "{rfc3339(nanoseconds, zone)}", "epoch": {epoch(nanoseconds)}, '
-    return Response(head + tail + "\n", mimetype="application/json")
+    if form == "epoch":
+        return f"{epoch(nanoseconds)}\n"
+    now = rfc3339(nanoseconds, zone)
+    if form == "text":
+        return f"{now}\n"
+    return f'{{"now": "{now}", "epoch": {epoch(nanoseconds)}, {tail}\n'
 
 
 @blueprint.get("/health")
