@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,9 @@ HEADERS = {
         "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
 }
+
+# Flask refuses some hosts of other forms, such as one with a label of more than 63 characters.
+HOST = re.compile(r"[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*(:[0-9]{1,5})?")
 
 # Only / is shown as a page, so only / needs a style and a script.
 PAGE_HEADERS = HEADERS | {
@@ -70,6 +74,7 @@ def is_plain(environ: WSGIEnvironment) -> bool:
         and environ.get("HTTP_ACCEPT", "*/*") in ("*/*", "application/json")
         # Flask refuses a WebSocket.
         and "HTTP_UPGRADE" not in environ
+        and HOST.fullmatch(environ.get("HTTP_HOST", "")) is not None
     )
 
 
