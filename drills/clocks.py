@@ -26,9 +26,9 @@ STALE = 60.0
 
 @drill("a host's clock is set 2 s wrong")
 def clock_step(trial: Trial) -> None:
-    trial.pass_grace_period()
     host = trial.hosts()[0]
     make_adjustable(trial, host)
+    trial.pass_grace_period()
     with trial.load():
         set_clock(trial, host, step=2.0)
         expect_reported(trial, instance_of(host))
@@ -40,10 +40,10 @@ def clock_step(trial: Trial) -> None:
 
 @drill("both hosts' clocks are set 3 s wrong at once")
 def both_clocks_wrong(trial: Trial) -> None:
-    trial.pass_grace_period()
     hosts = trial.hosts()
     for host in hosts:
         make_adjustable(trial, host)
+    trial.pass_grace_period()
     with trial.load():
         for host in hosts:
             set_clock(trial, host, step=3.0)
@@ -73,9 +73,9 @@ def expect_no_time(trial: Trial) -> None:
 
 @drill("a host's clock drifts by 1,000 ppm, from 0.45 s on")
 def clock_drift(trial: Trial) -> None:
-    trial.pass_grace_period()
     host = trial.hosts()[0]
     make_adjustable(trial, host)
+    trial.pass_grace_period()
     set_clock(trial, host, step=0.45)
     # By then the service has asked its time server, and knows its error.
     time.sleep(2 * POLL)

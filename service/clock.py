@@ -42,9 +42,7 @@ REASONS: dict[State, str] = {
     "server_disagrees": "the time server has jumped, and this clock has not",
     "server_silent": "the time server does not answer, and nothing is known against the clock",
 }
-# States of a host that knows its time to be false, and therefore tells none.
-FALSE: frozenset[State] = frozenset({"wrong"})
-UNHEALTHY: frozenset[State] = FALSE | {"starting"}
+UNHEALTHY: frozenset[State] = frozenset({"starting", "wrong"})
 
 
 class Moment(NamedTuple):

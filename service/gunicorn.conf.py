@@ -29,10 +29,7 @@ wsgi_app = "service.app:create_app()"
 control_socket_disable = True
 # No header of a proxy is used, so no address may set a scheme or a SCRIPT_NAME.
 forwarded_allow_ips = ""
-errorlog = "-"
 logger_class = "service.log.Logger"
-# The balancer counts the requests. A line for each would cost more than the response.
-accesslog = None
 
 
 def pre_request(worker: Any, request: Any) -> None:
@@ -45,20 +42,11 @@ def pre_request(worker: Any, request: Any) -> None:
     for name, value in request.headers:
         if name == "TRANSFER-ENCODING" or (name == "CONTENT-LENGTH" and value.strip() != "0"):
             request.force_close()
-    _set_cork(request, True)
 
 
 def post_request(worker: Any, request: Any, environ: dict[str, Any], response: Any) -> None:
-    """Send the response, and close without waiting until the client closes as well."""
-    _set_cork(request, False)
+    """Close without waiting until the client closes as well."""
     if response is not None and response.should_close():
         # The client may have closed the connection.
         with contextlib.suppress(OSError):
             environ["gunicorn.socket"].shutdown(socket.SHUT_RD)
-
-
-def _set_cork(request: Any, corked: bool) -> None:
-    """Let the kernel hold the headers until the body is there: two packets would cost more."""
-    # The client may have closed the connection.
-    with contextlib.suppress(OSError):
-        request.unreader.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, corked)

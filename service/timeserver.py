@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import sntp
-from service.clock import FALSE, MAX_BOUND, REASONS, UNHEALTHY, Clock, Measurement, Moment, State
+from service.clock import MAX_BOUND, REASONS, UNHEALTHY, Clock, Measurement, Moment, State
 from service.log import log_fields
 
 # Seconds. Amazon recommends 16 for its link-local server.
@@ -37,11 +37,6 @@ class Status(NamedTuple):
     def healthy(self) -> bool:
         """Whether this host may serve."""
         return self.state not in UNHEALTHY
-
-    @property
-    def is_false(self) -> bool:
-        """Whether this host knows that its time is false."""
-        return self.state in FALSE
 
     @property
     def reason(self) -> str:

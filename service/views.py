@@ -37,22 +37,20 @@ def now() -> Response:
     format=json|text|epoch, or else Accept, chooses the form. tz=Europe/Berlin chooses the zone.
     An unknown, empty or repeated value is a 400. Other parameters are ignored.
     """
-    form, (zone_name, zone) = _format(), _zone()
-    text = write_now(current_app.extensions, form, zone_name, zone)
+    form, zone = _format(), _zone()
+    text = write_now(current_app.extensions, form, zone)
     return Response(text, mimetype="application/json" if form == "json" else "text/plain")
 
 
-def write_now(
-    parts: Mapping[str, Any], form: str = "json", zone_name: str = "UTC", zone: tzinfo = UTC
-) -> str:
+def write_now(parts: Mapping[str, Any], form: str = "json", zone: tzinfo = UTC) -> str:
     """Return the body of /now; raise ServiceUnavailable if this host's time is known to be false.
 
     parts: the application's `monitor` and `identity`. form: one of FORMATS.
     """
     identity, status = parts["identity"], parts["monitor"].status()
-    if status.is_false:
+    if status.state == "wrong":
         raise ServiceUnavailable(f"{identity['instance']} tells no time: {status.reason}")
-    tail = json.dumps({"tz": zone_name, **identity, "clock": status.clock})[1:]
+    tail = json.dumps({"tz": str(zone), **identity, "clock": status.clock})[1:]
     # The clock is read last: only the writing of its digits is left after it.
     nanoseconds = time.time_ns()
     if form == "epoch":
@@ -74,12 +72,14 @@ def health() -> Response:
     return _json_response(report, 200 if status.healthy else 503)
 
 
-@blueprint.get("/")
+# An empty path is / (RFC 9110, section 4.2.3). If slashes were strict, Flask would redirect it, to
+# whatever host the client names.
+@blueprint.get("/", strict_slashes=False)
 def index() -> tuple[str, int]:
     """Return the page for people, or it without a time as a 503, as for /now."""
     status = current_app.extensions["monitor"].status()
     html = page.render(time.time_ns(), status, current_app.extensions["identity"])
-    return html, 503 if status.is_false else 200
+    return html, 503 if status.state == "wrong" else 200
 
 
 @blueprint.app_errorhandler(HTTPException)
@@ -125,10 +125,10 @@ def _format() -> str:
     return form
 
 
-def _zone() -> tuple[str, tzinfo]:
+def _zone() -> tzinfo:
     name = _parameter("tz")
     if name is None or name == "UTC":
-        return "UTC", UTC
+        return UTC
     if name not in ZONES:
         raise BadRequest("tz must be a zone of the IANA database, such as Europe/Berlin")
-    return name, ZoneInfo(name)
+    return ZoneInfo(name)

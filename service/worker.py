@@ -1,18 +1,27 @@
-"""gunicorn's threaded worker, with a deadline for clients and JSON for what it refuses."""
+"""gunicorn's threaded worker, with a fast lane, a deadline for clients, and JSON for refusals.
+
+Nearly all requests are plain: GET /now in JSON and UTC, on a kept connection. The fast lane answers
+these in the main thread. Parsing, two changes of thread and Flask cost ten times as much. What the
+lane does not take by its exact form goes the whole way, which would give the same response.
+"""
 
 import contextlib
 import json
 import logging
+import re
 import socket
 import time
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from gunicorn.http import errors
+from gunicorn.util import http_date
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from service.app import HEADERS
 from service.log import log_fields, request_id
+from service.views import write_now
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +32,47 @@ STATUSES = {
 }
 
 
+# Headers that do not change the response.
+NEUTRAL = rb"""(?:(?:accept:[ ]?(?:[*]/[*]|application/json) | connection:[ ]?keep-alive
+    | (?!(?:accept|connection|content-[a-z]+|expect|host|transfer-encoding|upgrade):)
+      [a-z0-9-]+:[ -~]*+)\r\n){0,49}+"""
+# One complete plain request. Flask refuses some hosts of another form.
+PLAIN = re.compile(
+    rb"GET[ ]/now[ ]HTTP/1[.]1\r\n(?i:"
+    + NEUTRAL
+    + rb"host:[ ]?[a-z0-9-]{1,63}(?:[.][a-z0-9-]{1,63})*(?::[0-9]{1,5})?\r\n"
+    + NEUTRAL
+    + rb")\r\n",
+    re.VERBOSE,
+)
+FIELDS = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+
+
 class Worker(ThreadWorker):  # type: ignore[misc]
     # Seconds from the first byte of a request to the last of its response. The balancer sends the
     # headers in one piece and takes a response at once. A slower client would hold a thread.
     time_limit = 10.0
+    deadlines: ClassVar[dict[TConn, float]] = {}
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.deadlines: dict[TConn, float] = {}
+    def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
+        """Answer a plain request of a kept connection at once; leave any other to the threads."""
+        request = b""
+        # What fails here fails again in a thread, which handles it.
+        with contextlib.suppress(Exception):
+            request = client.recv(4096)
+            if self.alive and PLAIN.fullmatch(request):
+                body = write_now(self.wsgi.extensions)
+                response = _format_response(HTTPStatus.OK, "keep-alive", body)
+                # The connections are in the order of their timeouts.
+                self.keepalived_conns.remove(conn)
+                conn.set_timeout()
+                self.keepalived_conns.append(conn)
+                if client.send(response) < len(response):
+                    # The client does not read, so that its buffers are full.
+                    client.shutdown(socket.SHUT_RDWR)
+                return
+        conn.parser.unreader.unread(request)
+        super().on_client_socket_readable(conn, client)
 
     def handle(self, conn: TConn) -> Any:
         """Serve a connection, in one of the threads."""
@@ -64,19 +106,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             log.exception("a request failed by our fault", extra=fields)
         # The client may have closed the connection.
         with contextlib.suppress(OSError):
-            client.sendall(_error_response(status, extra))
+            message = status.description or status.phrase
+            error = {"error": {"status": status, "message": message, **extra}}
+            client.sendall(_format_response(status, "close", json.dumps(error) + "\n"))
             # Otherwise the main thread would wait until the client closes the connection.
             client.shutdown(socket.SHUT_RD)
 
 
-def _error_response(status: HTTPStatus, extra: dict[str, str]) -> bytes:
-    message = status.description or status.phrase
-    body = json.dumps({"error": {"status": status, "message": message, **extra}}) + "\n"
-    headers = {
-        "Connection": "close",
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        **HEADERS,
-    }
-    lines = [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([f"HTTP/1.1 {status} {status.phrase}", *lines, "", body]).encode()
+def _format_response(status: HTTPStatus, connection: str, body: str) -> bytes:
+    """Return a response of JSON in ASCII, as gunicorn would write it."""
+    return (
+        f"HTTP/1.1 {status} {status.phrase}\r\nServer: gunicorn\r\n"
+        f"Date: {_format_date(int(time.time()))}\r\nConnection: {connection}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{FIELDS}\r\n{body}"
+    ).encode()
+
+
+@lru_cache(1)
+def _format_date(second: int) -> str:
+    return str(http_date(second))

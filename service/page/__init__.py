@@ -61,6 +61,6 @@ def render(nanoseconds: int, status: Status, identity: dict[str, str]) -> str:
     nanoseconds: the time since 1970. status: of this host's clock. identity: instance, zone and
     version.
     """
-    moment = None if status.is_false else datetime.fromtimestamp(nanoseconds // 10**9, UTC)
+    moment = None if status.state == "wrong" else datetime.fromtimestamp(nanoseconds // 10**9, UTC)
     level, reason = _level(status.state), status.reason.capitalize()
     return TEMPLATE.render(moment=moment, level=level, reason=reason, **identity)

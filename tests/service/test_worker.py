@@ -1,0 +1,205 @@
+"""The fast lane answers as the threads and Flask do, whatever the request."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies
+
+from service.worker import PLAIN
+from tests.service.abuse.wire import ROWS
+from tests.support.healthcheck_servers import ntp
+from tests.support.serving import Running, run_service
+from tests.support.waiting import PATIENCE, wait_until
+
+BALANCER = [
+    "X-Forwarded-For: 192.0.2.7",
+    "X-Forwarded-Proto: http",
+    "X-Forwarded-Port: 80",
+    "X-Amzn-Trace-Id: Root=1-67891233-abcdef012345678912345678",
+    "User-Agent: curl/7.88.1",
+    "Accept: */*",
+]
+
+
+def request(*headers: str, line: str = "GET /now HTTP/1.1", host: str = "Host: x") -> bytes:
+    return "".join(f"{text}\r\n" for text in (line, host, *headers, "")).encode("latin-1")
+
+
+def test_the_lane_takes_what_a_balancer_sends() -> None:
+    assert PLAIN.fullmatch(request(*BALANCER, "Connection: keep-alive"))
+    assert PLAIN.fullmatch(request(host="host: timeservice-prod-1.us-east-1.elb.amazonaws.com:80"))
+    assert PLAIN.fullmatch(request("accept: application/json", "Accept-Encoding: gzip"))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *(request(line=f"{method} /now HTTP/1.1") for method in ("HEAD", "get", "POST", "G")),
+        *(request(line=f"GET {path} HTTP/1.1") for path in ("/now?", "/", "/NOW", "//now")),
+        *(request(line=f"GET /now {version}") for version in ("HTTP/1.0", "http/1.1", "HTTP/1.11")),
+        *(request(f"Accept: {accept}") for accept in ("text/plain", "*/*;q=0", "a, */*", "")),
+        *(request(f"Connection: {what}") for what in ("close", "upgrade", "keep-alive, x", "")),
+        *(request(f"Content-{name}: 0") for name in ("Length", "Type", "Encoding", "x")),
+        *(request(f"{name}: x") for name in ("Expect", "Upgrade", "Transfer-Encoding", "Host")),
+        *(request(host=host) for host in ("", "Host:", "Host: a b", "Host: [::1]", "Host: a..b")),
+        *(request(header) for header in ("X_y: z", "X : y", " X: y", ": y", "X", "X: é")),
+        *(request(header) for header in ("X: a\rb", "X: a\nY: b", "X: \x00", "X: a\tb")),
+        *(request(host=f"Host: {'a' * length}.x") for length in (64, 300)),
+        request(*["X: y"] * 99),
+        request()[:-1],
+        request() + b"G",
+        request() * 2,
+        b"\r\n" + request(),
+        b"",
+    ],
+    ids=lambda raw: repr(raw)[:60],
+)
+def test_the_lane_leaves_all_that_is_not_plain(raw: bytes) -> None:
+    assert not PLAIN.fullmatch(raw)
+
+
+def test_the_lane_takes_no_abuse_but_what_is_harmless() -> None:
+    # As much as the worker reads at once.
+    taken = [row for row in ROWS if PLAIN.fullmatch(row.sent[:4096])]
+    assert {row.alone for row in taken} <= {"200", "200|400"}
+    assert len(taken) < 40
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    log = tmp_path_factory.mktemp("service") / "log"
+    with ntp() as server, run_service(log, server.name) as running:
+        yield running
+
+
+def connect(running: Running) -> socket.socket:
+    host, port = running.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
+
+
+def receive(client: socket.socket) -> Any:
+    """Return the status line, the headers and the JSON of a response; [] if there is none."""
+    with client.makefile("rb") as file:
+        lines = list(iter(lambda: file.readline().rstrip(b"\r\n").decode(), ""))
+        if not lines:
+            return []
+        length = int(next(line[16:] for line in lines if line.startswith("Content-Length: ")))
+        return lines[0], lines[1:], json.loads(file.read(length))
+
+
+def strip_moment(response: Any) -> Any:
+    """Return the response without what differs from moment to moment, and in any order."""
+    if not response:
+        return response
+    status, headers, body = response
+    clock = {**body.get("clock", {}), "offset": 0, "bound": 0, "age": 0}
+    kept = [header for header in headers if not header.startswith(("Date: ", "Content-Length: "))]
+    return status, sorted(kept), {**body, "now": "", "epoch": 0, "clock": clock}, len(headers)
+
+
+NAMES = strategies.sampled_from(
+    [
+        *("Accept-Encoding", "Authorization", "Cache-Control", "Cookie", "Date", "Forwarded"),
+        *("HTTP2-Settings", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range"),
+        *("Keep-Alive", "Max-Forwards", "Origin", "Pragma", "Prefer", "Proxy-Connection", "Range"),
+        *("Sec-WebSocket-Key", "TE", "Trailer", "Upgrade-Insecure-Requests", "Via"),
+        *("X-Forwarded-Host", "X-Forwarded-Prefix", "X-Forwarded-Proto", "X-Forwarded-Ssl"),
+        *("X-HTTP-Method-Override", "X-Original-URL", "Script-Name", "Path-Info", "Accept"),
+        *("Content-Type", "Content-Length", "Upgrade", "Expect", "Connection", "Host"),
+    ]
+) | strategies.from_regex(r"[A-Za-z0-9-]{1,20}", fullmatch=True)
+VALUES = strategies.sampled_from(
+    ["*/*", "application/json", "chunked", "trailers", "0", "7", "websocket", "https", "keep-alive"]
+) | strategies.from_regex(r"[ -~]{,30}", fullmatch=True)
+HEADERS = strategies.lists(strategies.tuples(NAMES, VALUES).map(": ".join), max_size=8)
+HOSTS = strategies.sampled_from(["x", "127.0.0.1:80", "a" * 64, "a..b", "-", "x:99999"])
+HOSTS |= strategies.from_regex(r"[A-Za-z0-9.:-]{1,70}", fullmatch=True)
+
+
+@pytest.mark.integration
+def test_the_threads_and_flask_answer_the_same_header_by_header(running: Running) -> None:
+    """The first request of a connection takes the whole way, and the second the lane."""
+    taken = []
+
+    @settings(derandomize=True, database=None, deadline=None, max_examples=400)
+    @given(HEADERS, HOSTS, HEADERS)
+    def compare(before: list[str], host: str, after: list[str]) -> None:
+        raw = request(*before, f"Host: {host}", *after, host="X: y")
+        with connect(running) as client:
+            client.sendall(raw)
+            threads = receive(client)
+            if PLAIN.fullmatch(raw):
+                taken.append(raw)
+                client.sendall(raw)
+                assert strip_moment(receive(client)) == strip_moment(threads)
+
+    compare()
+    assert len(taken) > 100
+
+
+@pytest.fixture
+def lane_only(tmp_path: Path) -> Iterator[Running]:
+    arguments = ("--worker-class", "tests.support.lane_only.LaneOnly")
+    with ntp() as server, run_service(tmp_path / "log", server.name, *arguments) as running:
+        yield running
+
+
+@pytest.mark.integration
+def test_a_kept_connection_is_served_without_threads_and_flask(lane_only: Running) -> None:
+    with connect(lane_only) as client:
+        for _ in range(100):
+            client.sendall(request(*BALANCER))
+            assert receive(client)[0] == "HTTP/1.1 200 OK"
+        client.sendall(request("Accept: text/plain"))
+        assert receive(client) == []
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("shift", [0.0, 3.0])
+def test_what_the_lane_has_read_in_vain_is_not_lost(shift: float, tmp_path: Path) -> None:
+    """A request in two pieces, and one for which there is no time."""
+    expected = "503 SERVICE UNAVAILABLE" if shift else "200 OK"
+    with (
+        ntp(shift=shift) as server,
+        run_service(tmp_path / "log", server.name) as running,
+        connect(running) as client,
+    ):
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # The time server is heard.
+        wait_until(lambda: '"state": ' in running.log.read_text())
+        for cut in range(1, len(request())):
+            client.sendall(request()[:cut])
+            client.sendall(request()[cut:])
+            assert receive(client)[0] == f"HTTP/1.1 {expected}"
+
+
+@pytest.mark.integration
+def test_a_client_that_does_not_read_is_cut_off(tmp_path: Path) -> None:
+    """Once its buffers are full, the lane neither waits for it nor sends half of a response."""
+    hasty = ("--worker-class", "tests.support.hasty.Hasty")
+    with (
+        ntp() as server,
+        run_service(tmp_path / "log", server.name, *hasty) as running,
+        socket.socket() as deaf,
+    ):
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.settimeout(PATIENCE)
+        host, port = running.url.removeprefix("http://").split(":")
+        deaf.connect((host, int(port)))
+        with pytest.raises(ConnectionError):  # noqa: PT012 - when is of no interest
+            while True:
+                deaf.sendall(request())
+                # One request at a time: the lane takes no others.
+                time.sleep(0.002)
+        with connect(running) as client:
+            for _ in range(2):
+                client.sendall(request())
+                assert receive(client)[0] == "HTTP/1.1 200 OK"
+        assert "Traceback" not in running.log.read_text()
