@@ -302,6 +302,19 @@ def test_a_service_that_does_not_start_tells_the_cause_as_lines_and_not_that_it_
     assert reason.splitlines()[1:] == ["the service's last lines:", *lines]
 
 
+def test_the_reason_in_the_operator_s_page_is_what_a_host_reports(boot: Booting) -> None:
+    page = Path("docs/operations.md").read_text()
+    (block,) = re.findall(r"```\n(i-.+?)\n```", page, re.DOTALL)
+    first, *rest = block.splitlines()
+    # gunicorn prints an error of its worker's module in brackets.
+    log = "\n".join(["", "[Traceback (most recent call last):", *rest[1:], "]"])
+    reason = boot(INSTANCE=first.split()[0], HEALTH="000", RESTARTS="3", LOGS=log)
+    reported, *lines = reason.signals[0]["Reason"].splitlines()
+    assert lines == rest
+    known = first.replace("said 000", "said nothing")
+    assert re.sub(r"line \d+", "line", reported) == re.sub(r"line \d+", "line", known)
+
+
 def test_a_reason_stays_below_a_kilobyte_and_keeps_the_end_of_the_log_in_whole_words(
     boot: Booting,
 ) -> None:
