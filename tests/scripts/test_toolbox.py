@@ -399,3 +399,37 @@ def test_the_outer_part_runs_under_dash_and_has_no_bashism() -> None:
     assert script.read_text().startswith("#!/bin/sh\n")
     shellcheck = ROOT / ".venv/bin/shellcheck"
     subprocess.run([shellcheck, "--shell=sh", script], check=True)
+
+
+@pytest.mark.integration
+def test_the_packages_of_the_toolbox_can_be_installed_on_arm64(tmp_path: Path) -> None:
+    """apt resolves them from Debian's lists for arm64, as for a machine without packages."""
+    dockerfile = (ROOT / "scripts/toolbox.Dockerfile").read_text().replace("\\\n", "")
+    (words,) = re.findall(r"--no-install-recommends ([^|]+)", dockerfile)
+    packages = words.split()
+    (tmp_path / "list").write_text("".join(f"{name} 0\n" for name in packages))
+    # It fetches the lists, and prints the version of each package that Debian has.
+    script = str(ROOT / "scripts/debian.sh")
+    command = [script, "--newer", "arm64", str(tmp_path / "list")]
+    newer = subprocess.run(command, capture_output=True, text=True)
+    if newer.returncode:
+        pytest.skip(f"Debian does not answer: {newer.stderr.splitlines()[-1]}")
+    assert {line.split()[0] for line in newer.stdout.splitlines()} == set(packages)
+    folder, status = ROOT / "build/apt-arm64", tmp_path / "status"
+    status.touch()
+    options = {
+        "Dir::State": folder,
+        "Dir::Cache": folder,
+        "Dir::State::Status": status,
+        "Dir::Etc::SourceList": folder / "sources.list",
+        "Dir::Etc::SourceParts": "/dev/null",
+        "APT::Architecture": "arm64",
+        "APT::Architectures": "arm64",
+    }
+    settings = [f"--option={name}={value}" for name, value in options.items()]
+    command = ["apt-get", *settings, "--simulate", "--no-install-recommends", "install", *packages]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "arm64" in done.stdout
+    installed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("Inst ")}
+    assert set(packages) <= installed
