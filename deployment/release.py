@@ -107,19 +107,16 @@ def get_commit(root: Path = ROOT) -> str:
     """Return the commit of the clone, with a `+` if files have changed; "unknown" without git."""
     # A folder above the clone may be another's repository. The clone may be another user's, and
     # nothing in it is to become root's.
-    git = ["git", "--git-dir=.git", "--work-tree=.", "--no-optional-locks"]
-    git += ["-c", "safe.directory=*", "-c", "core.fsmonitor=false"]
-
-    def run(*command: str) -> str:
-        return subprocess.check_output(
-            [*git, *command], cwd=root, stderr=subprocess.DEVNULL, text=True
-        ).strip()
-
+    command = ["git", "--git-dir=.git", "--work-tree=.", "--no-optional-locks"]
+    command += ["-c", "safe.directory=*", "-c", "core.fsmonitor=false"]
+    command += ["status", "--porcelain=v2", "--branch"]
     try:
-        changed = "+" if run("status", "--porcelain") else ""
-        return run("rev-parse", "--short=12", "HEAD") + changed
+        output = subprocess.check_output(command, cwd=root, stderr=subprocess.DEVNULL, text=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    # The first is `# branch.oid` with the commit.
+    lines = output.splitlines()
+    return lines[0].split()[2][:12] + ("" if all(line[0] == "#" for line in lines) else "+")
 
 
 def release_digest(*ingredients: str | bytes) -> str:

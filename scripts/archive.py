@@ -12,40 +12,34 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-# What a Dockerfile sets. Labels mark what belongs to this clone, in its engine alone.
-SETTINGS = ("Entrypoint", "Env", "ExposedPorts", "StopSignal", "User", "WorkingDir")
+# What differs between two builds. Labels mark what belongs to this clone, in its engine alone.
+OF_A_BUILD = ("Hostname", "Image", "Labels")
 
 
 def normalize(saved: Path, output: IO[bytes]) -> None:
     """Write the saved image to a stream, under a name that comes from its content."""
     with tarfile.open(saved) as old, tarfile.open(fileobj=output, mode="w|") as new:
-        (manifest,) = json.load(_open(old, "manifest.json"))
-        config = json.load(_open(old, manifest["Config"]))
-        digests = [_add_layer(_open(old, name), new) for name in manifest["Layers"]]
+        (manifest,) = json.load(old.extractfile("manifest.json"))  # type: ignore[arg-type]
+        config = json.load(old.extractfile(manifest["Config"]))  # type: ignore[arg-type]
+        digests = [_add_layer(old.extractfile(name), new) for name in manifest["Layers"]]
+        settings = config["config"].items()
         content = {
             "architecture": config["architecture"],
             "os": config["os"],
             "created": "1970-01-01T00:00:00Z",
-            "config": {key: config["config"].get(key) for key in SETTINGS},
+            "config": {key: value for key, value in settings if value and key not in OF_A_BUILD},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
         }
-        _add_json("config.json", content, new)
         image = {
             "Config": "config.json",
             "RepoTags": [f"timeservice:{digests[-1][:12]}"],
             "Layers": [f"{digest}.tar" for digest in digests],
         }
-        _add_json("manifest.json", [image], new)
+        for file, value in (("config.json", content), ("manifest.json", [image])):
+            _add(file, io.BytesIO(json.dumps(value, sort_keys=True).encode()), new)
 
 
-def _open(archive: tarfile.TarFile, name: str) -> IO[bytes]:
-    content = archive.extractfile(name)
-    if content is None:
-        raise ValueError(f"{name} is no file of the image")
-    return content
-
-
-def _add_layer(saved: IO[bytes], archive: tarfile.TarFile) -> str:
+def _add_layer(saved: IO[bytes] | None, archive: tarfile.TarFile) -> str:
     """Add a layer, without times and with files of root alone; return its digest."""
     with TemporaryFile() as file:
         with tarfile.open(fileobj=saved) as old, tarfile.open(fileobj=file, mode="w") as new:
@@ -57,10 +51,6 @@ def _add_layer(saved: IO[bytes], archive: tarfile.TarFile) -> str:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         _add(f"{digest}.tar", file, archive)
     return digest
-
-
-def _add_json(name: str, content: object, archive: tarfile.TarFile) -> None:
-    _add(name, io.BytesIO(json.dumps(content, sort_keys=True).encode()), archive)
 
 
 def _add(name: str, file: IO[bytes], archive: tarfile.TarFile) -> None:

@@ -204,7 +204,12 @@ def save(time: int, owner: int, label: str, engine: str) -> bytes:
         "os": "linux",
         "created": f"2026-01-01T00:00:{time}Z",
         "docker_version": engine,
-        "config": {"Entrypoint": ["python"], "Labels": {"timeservice.build": label}},
+        "config": {
+            "Entrypoint": ["python"],
+            "Cmd": ["-V"],
+            "Image": engine,
+            "Labels": {"timeservice.build": label},
+        },
         "rootfs": {"type": "layers", "diff_ids": [engine]},
         "history": [{"created": str(time)}],
     }
@@ -236,7 +241,7 @@ def test_time_owner_clone_and_engine_leave_no_trace_in_an_archive(tmp_path: Path
             assert (app.name, app.uid, app.mode) == ("app/app.py", 0, 0o755)
     (name,) = manifest["RepoTags"]
     assert re.fullmatch("timeservice:[0-9a-f]{12}", name)
-    assert config["config"]["Entrypoint"] == ["python"]
+    assert config["config"] == {"Entrypoint": ["python"], "Cmd": ["-V"]}
     assert config["rootfs"]["diff_ids"] == [f"sha256:{manifest['Layers'][0].split('.')[0]}"]
 
 
