@@ -3,7 +3,7 @@
 # this machine.
 #   unit       Debian packages of the unit tests (an installed cron would read this machine's jobs)
 #   chromium   Debian's Chromium, without a window, and a font
-#   scanners   checkov, kingfisher and pip-audit, from uv.lock
+#   scanners   checkov, kingfisher, pip-audit and the AWS CLI, from uv.lock
 #   mutation   cosmic-ray, from uv.lock
 #   evaluator  a library for Node.js that evaluates IAM policies (tests/cfn/permissions)
 #   NAME       any other Debian package
@@ -79,7 +79,7 @@ install_beside() {
 }
 
 scanners() {
-    once "$BUILD/tools/$(digest uv.lock)" "checkov, kingfisher, pip-audit, Node.js" install_beside tools --no-build
+    once "$BUILD/tools/$(digest uv.lock)" "checkov, kingfisher, pip-audit, AWS CLI, Node.js" install_beside tools --no-build
 }
 
 mutation() {
