@@ -73,6 +73,8 @@ if __name__ == "__main__":
     app.BANNER = "MiniStack starts"
     # Hypercorn has a handler of its own, and would print each line twice.
     logging.getLogger("hypercorn.error").propagate = False
+    # Each save would have a line for each service.
+    logging.getLogger("persistence").setLevel(logging.WARNING)
     # MiniStack itself would save an interrupted operation, too, when it ends.
     app.save_all = save_changes
     threading.Thread(target=keep_saving, daemon=True).start()
