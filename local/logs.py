@@ -83,7 +83,7 @@ def logs(cloud: Containers, word: str, follow: bool) -> int:
 
     Raises UserError if there is no such host.
     """
-    if not cloud.all():
+    if not cloud.all() or word == FUNCTION:
         cloud.check_up()
     # Logs can be read while the local API is down.
     with suppress(UserError, *REFUSALS):
