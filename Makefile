@@ -57,7 +57,7 @@ else
 # Values that are given are checked before anything is built, which takes 2 s. `local up` checks all.
 up: export TIMESERVICE_STARTED := $(or $(TIMESERVICE_STARTED),$(shell date +%s))
 up: ## deploy on this machine, or update what is deployed
-	@$(if $(CONFIG)$(NAME)$(PORT)$(HOST_CPUS)$(HOST_MEMORY),scripts/setup.sh && \
+	@$(if $(STACK)$(CONFIG)$(NAME)$(PORT)$(HOST_CPUS)$(HOST_MEMORY),scripts/setup.sh && \
 		$(PYTHON) -m local validate --config "$$CONFIG")
 	@scripts/engine.sh
 	@scripts/port.sh

@@ -16,7 +16,7 @@ from docker.errors import DockerException
 from requests import RequestException
 
 from deployment.errors import UserError
-from local import program, reviewer
+from local import reviewer
 from local.api import REFUSALS
 from local.containers import DEFAULT, PORT, Containers
 from local.down import down
@@ -25,7 +25,6 @@ from local.logs import logs
 from local.project import STACK, merge_config, parse_config, parse_name
 from local.status import check, status
 from local.steps import Busy, allow_closed_output, get_folder, lock_deployment
-from local.up import start, up
 
 COMMANDS = ("up", "start", "down", "status", "check", "logs", "shell", "reviewer")
 # The options of each command, besides --name.
@@ -115,27 +114,16 @@ def attempt(args: argparse.Namespace) -> int:
 
 
 def run(args: argparse.Namespace, folder: Path) -> int:
-    stack = os.environ.get("STACK") or STACK
-    if args.command == "architecture":
-        # make image builds for the instance type in CONFIG, or in the settings of STACK.
-        print(program.settings(parse_config(args.config), "make image", stack).architecture)
-        return 0
-    if stack != STACK:
-        raise UserError(
-            f"make {args.command} is for the deployment on this machine, and STACK={stack} is on "
-            "AWS. Its page and dashboard: pulumi stack output --stack "
-            f"{stack}. make reach, drift, leftovers and destroy take STACK={stack}"
-        )
-    if args.command == "validate":
-        # make up does this before it builds anything or starts an engine.
-        program.check(merge_config(folder, parse_config(args.config)))
-        return 0
+    if args.command in ("architecture", "validate", "up", "start"):
+        # Pulumi's SDK takes a second to import, so only what uses it waits for that.
+        return deploy(args, folder)
+    check_stack(args)
     if args.command == "reviewer":
         return reviewer.show(folder)
-    cloud = Containers(args.name, args.port if args.command in ("up", "start") else None)
-    if args.command in ("up", "start", "down"):
+    cloud = Containers(args.name)
+    if args.command == "down":
         with lock_deployment(folder):
-            return change(cloud, folder, args)
+            return down(cloud, folder)
     if args.command == "status":
         return status(cloud)
     if args.command == "check":
@@ -145,13 +133,36 @@ def run(args: argparse.Namespace, folder: Path) -> int:
     return shell(cloud, args.host, args.run)
 
 
-def change(cloud: Containers, folder: Path, args: argparse.Namespace) -> int:
-    if args.command == "down":
-        return down(cloud, folder)
-    if args.command == "up":
-        return up(cloud, folder, parse_config(args.config))
-    start(cloud)
-    return 0
+def deploy(args: argparse.Namespace, folder: Path) -> int:
+    from local import program, up
+
+    if args.command == "architecture":
+        # make image builds for the instance type in CONFIG, or in the settings of STACK.
+        stack = os.environ.get("STACK") or STACK
+        print(program.settings(parse_config(args.config), "make image", stack).architecture)
+        return 0
+    check_stack(args)
+    if args.command == "validate":
+        # make up does this before it builds anything or starts an engine.
+        program.check(merge_config(folder, parse_config(args.config)))
+        return 0
+    cloud = Containers(args.name, args.port)
+    with lock_deployment(folder):
+        if args.command == "up":
+            return up.up(cloud, folder, parse_config(args.config))
+        up.start(cloud)
+        return 0
+
+
+def check_stack(args: argparse.Namespace) -> None:
+    """Raise UserError if STACK names a deployment on AWS."""
+    stack = os.environ.get("STACK") or STACK
+    if stack != STACK:
+        raise UserError(
+            f"make {args.command} is for the deployment on this machine, and STACK={stack} is on "
+            "AWS. Its page and dashboard: pulumi stack output --stack "
+            f"{stack}. make reach, drift, leftovers and destroy take STACK={stack}"
+        )
 
 
 def stop(*_: object) -> None:

@@ -66,7 +66,7 @@ def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
     cloud = Containers()
     monkeypatch.delenv("TOOLBOX", raising=False)
 
-    def make(name: str, port: int | None) -> Containers:
+    def make(name: str, port: int | None = None) -> Containers:
         cloud.name, cloud.port = name, port or 8080
         return cloud
 
@@ -484,7 +484,7 @@ def test_name_and_port_come_from_the_environment_as_well(
 ) -> None:
     monkeypatch.setenv("NAME", "second")
     monkeypatch.setenv("PORT", "8081")
-    monkeypatch.setattr(command, "start", lambda _: None)
+    monkeypatch.setattr(up, "start", lambda _: None)
     command.main(["start"])
     assert (containers.name, containers.port) == ("second", 8081)
 
