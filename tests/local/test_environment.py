@@ -33,9 +33,10 @@ from local import __main__ as command, api, program
 
 class Containers:
     port = 8080
-    def __init__(self, name, port): pass
+    def __init__(self, name): pass
     def check_up(self): pass
     def hosts(self): return []
+    def machines(self): return []
     def endpoint(self): return sys.argv[1]
 
 command.Containers = Containers
@@ -47,10 +48,12 @@ raise SystemExit(command.main(["status"]))
 
 class Api(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        # CloudWatch's requests name their operation in a header.
+        body = b'{"MetricAlarms": []}' if self.headers["X-Amz-Target"] else NO_STACKS
         self.send_response(200)
-        self.send_header("Content-Length", str(len(NO_STACKS)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(NO_STACKS)
+        self.wfile.write(body)
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -110,6 +113,6 @@ def test_a_local_command_reaches_the_local_cloud_alone(
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "url    http://127.0.0.1:8080/now" in done.stdout
+    assert "url     http://127.0.0.1:8080/ and http://127.0.0.1:8080/now" in done.stdout
     reached = {line for line in done.stdout.splitlines() if line.startswith("reached")}
     assert reached == {f"reached 127.0.0.1 {port}"}
