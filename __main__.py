@@ -36,7 +36,7 @@ if settings.budget:
     stack("budget", {"Email": settings.alert_email, "LimitInDollars": str(settings.budget)})
 
 artifacts = stack("artifacts", {})
-bucket = artifacts.outputs["Bucket"]
+bucket = artifacts.output("Bucket")
 
 network = stack(
     "network",
@@ -57,9 +57,9 @@ network = stack(
 balancer = stack(
     "balancer",
     {
-        "VpcId": network.outputs["VpcId"],
-        "PublicSubnets": network.outputs["PublicSubnets"],
-        "BalancerSecurityGroup": network.outputs["BalancerSecurityGroup"],
+        "VpcId": network.output("VpcId"),
+        "PublicSubnets": network.output("PublicSubnets"),
+        "BalancerSecurityGroup": network.output("BalancerSecurityGroup"),
         "AlertEmail": settings.alert_email,
         "MinHosts": size["MinHosts"],
     },
@@ -73,10 +73,10 @@ archived = upload("image", image, bucket, f"images/{image.digest}.tar.gz")
 hosts = stack(
     "hosts",
     {
-        "PrivateSubnets": network.outputs["PrivateSubnets"],
-        "HostSecurityGroup": network.outputs["HostSecurityGroup"],
-        "TargetGroup": balancer.outputs["TargetGroup"],
-        "LoadBalancer": balancer.outputs["LoadBalancer"],
+        "PrivateSubnets": network.output("PrivateSubnets"),
+        "HostSecurityGroup": network.output("HostSecurityGroup"),
+        "TargetGroup": balancer.output("TargetGroup"),
+        "LoadBalancer": balancer.output("LoadBalancer"),
         "ArtifactsBucket": bucket,
         "ImageKey": archived.key,
         "ImageId": image_parameter,
@@ -93,16 +93,17 @@ hosts = stack(
 
 commit = hosts.tags.apply(lambda tags: (tags or {}).get("commit", "unknown"))
 
+url = settings.public_url or balancer.output("Url")
 packaged = upload("package", package, bucket, f"healthcheck/{package.digest}.zip")
 healthcheck = stack(
     "healthcheck",
     {
-        "Url": balancer.outputs["Url"],
-        "AlertTopic": balancer.outputs["AlertTopic"],
+        "Url": url,
+        "AlertTopic": balancer.output("AlertTopic"),
         "ArtifactsBucket": bucket,
-        "LoadBalancer": balancer.outputs["LoadBalancer"],
-        "TargetGroup": balancer.outputs["TargetGroup"],
-        "Alarms": balancer.outputs["Alarms"],
+        "LoadBalancer": balancer.output("LoadBalancer"),
+        "TargetGroup": balancer.output("TargetGroup"),
+        "Alarms": balancer.output("Alarms"),
         "Release": pulumi.Output.concat(release, ", commit ", commit),
         "PackageKey": packaged.key,
         "Limit": settings.limit,
@@ -114,13 +115,13 @@ healthcheck = stack(
     after=hosts,
 )
 
-pulumi.export("url", balancer.outputs["Url"])
+pulumi.export("url", url)
 pulumi.export("release", release)
 pulumi.export("commit", commit)
-pulumi.export("group", hosts.outputs["Group"])
-pulumi.export("function", healthcheck.outputs["Function"])
-pulumi.export("alarm", healthcheck.outputs["Alarm"])
-pulumi.export("dashboard", healthcheck.outputs["Dashboard"])
+pulumi.export("group", hosts.output("Group"))
+pulumi.export("function", healthcheck.output("Function"))
+pulumi.export("alarm", healthcheck.output("Alarm"))
+pulumi.export("dashboard", healthcheck.output("Dashboard"))
 
 # Made last and deleted first, so that the reviewer sees a release only when its hosts serve. The
 # template has the reason.
@@ -132,14 +133,14 @@ if settings.reviewer != "none":
             "TrustedAccount": settings.reviewer_account,
             "ExternalId": settings.reviewer_external_id,
             "Deployment": name(),
-            "Release": hosts.outputs["Release"],
+            "Release": hosts.output("Release"),
             "ArtifactsBucket": bucket,
-            "LogGroup": healthcheck.outputs["LogGroup"],
-            "Function": healthcheck.outputs["Function"],
-            "Dashboard": healthcheck.outputs["Dashboard"],
+            "LogGroup": healthcheck.output("LogGroup"),
+            "Function": healthcheck.output("Function"),
+            "Dashboard": healthcheck.output("Dashboard"),
         },
         variant=settings.reviewer,
     )
     visible = [artifacts, network, balancer, hosts, healthcheck, reviewer]
-    dashboard = healthcheck.outputs["Dashboard"]
+    dashboard = healthcheck.output("Dashboard")
     pulumi.export("reviewer", access(settings, reviewer, visible, dashboard))

@@ -7,12 +7,13 @@ import pulumi
 import pulumi_aws as aws
 
 from deployment.settings import Settings
+from deployment.stacks import Stack
 
 
 def access(
     settings: Settings,
-    reviewer: aws.cloudformation.Stack,
-    stacks: Sequence[aws.cloudformation.Stack],
+    reviewer: Stack,
+    stacks: Sequence[Stack],
     dashboard: pulumi.Output[str],
 ) -> pulumi.Output[dict[str, Any]]:
     """Return a user's URL, name and password (as a secret), or a role and how to assume it.
@@ -22,7 +23,7 @@ def access(
     """
     pages = _list_pages(stacks, dashboard)
     if settings.reviewer == "role":
-        role, external_id = reviewer.outputs["Arn"], settings.reviewer_external_id
+        role, external_id = reviewer.output("Arn"), settings.reviewer_external_id
         command = f"aws sts assume-role --role-session-name review --external-id {external_id}"
         return pulumi.Output.from_input(
             {
@@ -36,11 +37,11 @@ def access(
     # a secret: the state has it encrypted. The login depends on the stack, so the engine deletes it
     # before the stack; IAM deletes no user who has a login.
     login = aws.iam.UserLoginProfile(
-        "reviewer-login", user=reviewer.outputs["Name"], password_reset_required=True
+        "reviewer-login", user=reviewer.output("Name"), password_reset_required=True
     )
     return pulumi.Output.secret(
         {
-            "url": reviewer.outputs["SignInUrl"],
+            "url": reviewer.output("SignInUrl"),
             "user": login.user,
             "password": login.password,
             "pages": pages,
@@ -48,9 +49,7 @@ def access(
     )
 
 
-def _list_pages(
-    stacks: Sequence[aws.cloudformation.Stack], dashboard: pulumi.Output[str]
-) -> list[pulumi.Input[str]]:
+def _list_pages(stacks: Sequence[Stack], dashboard: pulumi.Output[str]) -> list[pulumi.Input[str]]:
     region = aws.get_region().region
     console = f"https://{region}.console.aws.amazon.com"
     ec2 = f"{console}/ec2/home?region={region}#"

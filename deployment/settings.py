@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import pulumi
@@ -29,6 +29,7 @@ FEEDS = {
     "limit": ("healthcheck", "Limit"),
     "ntpServers": ("healthcheck", "NtpServers"),
     "checkEvery": ("healthcheck", "EveryMinutes"),
+    "publicUrl": ("healthcheck", "Url"),
     # The healthcheck has a parameter of the same form.
     "permissionsBoundary": ("hosts", "PermissionsBoundary"),
     "budget": ("budget", "LimitInDollars"),
@@ -36,8 +37,12 @@ FEEDS = {
     "reviewerAccount": ("reviewer", "TrustedAccount"),
     "reviewerExternalId": ("reviewer", "ExternalId"),
 }
-# With this value a part is left out, and the constraints of its template do not apply.
-LEFT_OUT = {"budget": "0", "reviewer": "none"}
+# With this value a part or a URL is left out, and the constraints of its template do not apply.
+LEFT_OUT = {"budget": "0", "reviewer": "none", "publicUrl": ""}
+# These place the network, which cannot move while anything is in it.
+FIXED = ("secondOctet", "zoneIndexA", "zoneIndexB")
+# What AWS allows in names of stacks, the longest of which ends with -hosts- and a digest.
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{,108}")
 
 
 class Settings(NamedTuple):
@@ -55,6 +60,7 @@ class Settings(NamedTuple):
     limit: str
     ntp_servers: str
     check_every: int
+    public_url: str
     budget: int
     permissions_boundary: str
     preflight: bool
@@ -77,6 +83,11 @@ class Settings(NamedTuple):
     @classmethod
     def load(cls) -> Settings:
         """Return the settings of the Pulumi stack. Raises UserError."""
+        if not NAME.fullmatch(name()):
+            raise UserError(
+                f"AWS would refuse stacks named {name()}-...: names have up to 128 letters, digits "
+                "and hyphens. Run: pulumi stack rename NAME"
+            )
         declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
         values = _read_values(declared)
         _check_values(values)
@@ -85,7 +96,7 @@ class Settings(NamedTuple):
         fields: dict[str, Any] = {}
         for key, value in values.items():
             kind = declared[key]["type"]
-            field = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", key)
+            field = _get_field(key)
             fields[field] = int(value) if kind == "integer" else value
             if kind == "boolean":
                 fields[field] = value == "true"
@@ -112,7 +123,7 @@ def _check_values(values: Mapping[str, str]) -> None:
         left_out = LEFT_OUT.get(key)
         fault = read(part).find_fault(parameter, values[key])
         if fault and values[key] != left_out:
-            complaint = f"{fault}, or {left_out}" if left_out else fault
+            complaint = fault if left_out is None else f"{fault}, or {left_out or 'empty'}"
             raise SettingError(key, values[key], complaint)
 
 
@@ -133,6 +144,27 @@ def _check_combinations(values: Mapping[str, str]) -> None:
     if int(budget) and not values["alertEmail"]:
         complaint = f"must be set, because budget is {budget} and AWS mails it there"
         raise SettingError("alertEmail", "", complaint, {"budget": budget, "alertEmail": "ADDRESS"})
+
+
+def check_unchanged(settings: Settings, stacks: Iterable[Mapping[str, Any]]) -> None:
+    """Raise SettingError if a setting would move the network.
+
+    stacks: those that are deployed, as the API describes them.
+    """
+    for stack in stacks:
+        if stack["StackName"] != f"{name()}-network":
+            continue
+        deployed = {item["ParameterKey"]: item["ParameterValue"] for item in stack["Parameters"]}
+        for key in FIXED:
+            value, present = str(getattr(settings, _get_field(key))), deployed[FEEDS[key][1]]
+            if value != present:
+                complaint = f"cannot change while the network is deployed, which has {present}"
+                raise SettingError(key, value, complaint, {key: present})
+
+
+def _get_field(key: str) -> str:
+    """Return the field of Settings that has the value of a key of Pulumi.yaml."""
+    return re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", key)
 
 
 def _check_reviewer(values: Mapping[str, str]) -> None:

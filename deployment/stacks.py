@@ -6,13 +6,33 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
+from deployment.errors import UserError
 from deployment.release import Archive
-from deployment.template import read
+from deployment.template import Template, read
 
 
 def name() -> str:
     """Return the name of the deployment. The names of its stacks begin with it."""
     return f"{pulumi.get_project()}-{pulumi.get_stack()}"
+
+
+class Stack(aws.cloudformation.Stack):  # type: ignore[misc]
+    """A stack with the outputs that its template declares."""
+
+    def output(self, key: str) -> pulumi.Output[str]:
+        """Return an output. Pulumi's state has none of a stack whose last update failed."""
+
+        def get(outputs: Mapping[str, str]) -> str:
+            if key in outputs:
+                return outputs[key]
+            error = UserError(
+                f"Pulumi's state lacks the output {key} of a stack whose last update failed. "
+                f"Run: make repair STACK={pulumi.get_stack()}"
+            )
+            raise pulumi.RunError(str(error)) from error
+
+        output: pulumi.Output[str] = self.outputs.apply(get)
+        return output
 
 
 def stack(
@@ -25,7 +45,7 @@ def stack(
     after: pulumi.Resource | None = None,
     commit: str = "",
     never_replaced: Sequence[str] = (),
-) -> aws.cloudformation.Stack:
+) -> Stack:
     """Deploy cfn/<part>.yaml as the stack <project>-<stack>-<part>, or ...-<part>-<variant>.
 
     variant: when it changes, a new stack is made beside the old one. minutes: time limit of a
@@ -38,11 +58,11 @@ def stack(
     # CloudFormation gives up first, and deletes what it has made, while Pulumi still waits for it.
     # Otherwise it could go on for hours, and make hosts of a release that Pulumi takes for failed.
     timeout = f"{minutes + 10}m"
-    return aws.cloudformation.Stack(
+    return Stack(
         resource,
         name=f"{deployment}-{resource}",
         template_body=template.body,
-        parameters=parameters,
+        parameters=_drop_defaults(template, parameters),
         capabilities=["CAPABILITY_IAM"] if template.makes_roles else [],
         # A failed creation would leave a stack in ROLLBACK_COMPLETE, which blocks its name. The
         # state of Pulumi still has the stack; `pulumi up --refresh` finds that it is gone.
@@ -57,8 +77,25 @@ def stack(
             # A later commit of the same content is no update.
             ignore_changes=["tags"] if commit else None,
             custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout),
+            # Both count at the creation alone, and a change of either would replace the stack.
+            ignore_changes=["onFailure", "timeoutInMinutes"],
         ),
     )
+
+
+def _drop_defaults(
+    template: Template, parameters: Mapping[str, pulumi.Input[str]]
+) -> dict[str, pulumi.Input[str]]:
+    """Return the parameters whose values are neither empty nor their template's default.
+
+    Pulumi's provider sends no empty value. CloudFormation takes the default of what is not sent.
+    """
+    return {
+        key: value
+        for key, value in parameters.items()
+        if not isinstance(value, str)
+        or value not in ("", str(template.parameters[key].get("Default")))
+    }
 
 
 def _stack_policy(never_replaced: Sequence[str]) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import fnmatch
 import json
 from pathlib import Path
+from typing import Any
 
+import pulumi
 import pytest
+from pulumi.runtime import MockResourceArgs
 
 from deployment.template import read
-from tests.support.engine import ALL, Engine
+from tests.support.engine import ALL, STACK, Engine, part
 from tests.support.templates import TEMPLATES, the
 
 ROOT = Path(__file__).parents[2]
@@ -202,6 +205,84 @@ def test_a_budget_mails_the_address_of_the_alarms() -> None:
     assert "budget" not in Engine().run({"alertEmail": "ops@example.org"}).stacks()
 
 
+class Provider(Engine):
+    """Pulumi's provider, which neither sends nor keeps an empty value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[str, Any] = {}  # parameters in Pulumi's state, by stack
+        self.updated: list[str] = []
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        if args.typ == STACK:
+            parameters = args.inputs.get("parameters", {})
+            if self.kept.get(args.name, parameters) != parameters:
+                self.updated.append(part(args.name))
+            self.kept[args.name] = {key: value for key, value in parameters.items() if value != ""}
+        return super().new_resource(args)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "parameter"),
+    [
+        ("alertEmail", "ops@example.org", "balancer.AlertEmail"),
+        ("ntpServers", "time.aws.com", "healthcheck.NtpServers"),
+        ("limit", "0.5", "healthcheck.Limit"),
+        (
+            "permissionsBoundary",
+            "arn:aws:iam::123456789012:policy/b",
+            "healthcheck.PermissionsBoundary",
+        ),
+    ],
+)
+def test_a_setting_that_is_cleared_gets_its_default_and_no_later_update_follows(
+    key: str, value: str, parameter: str
+) -> None:
+    changed, name = parameter.split(".")
+    provider = Provider()
+    before = provider.run().get_parameters(changed)[name]
+    assert provider.run({key: value}).get_parameters(changed)[name] == value
+    provider.updated.clear()
+    # The stack of the hosts is a new one.
+    assert provider.run().get_parameters(changed)[name] == before
+    assert set(provider.updated) == {changed}
+    provider.updated.clear()
+    provider.run()
+    assert provider.updated == []
+
+
+def test_a_parameter_that_has_its_default_is_not_sent() -> None:
+    for part_, inputs in Engine().run(ALL).stacks().items():
+        declared = read(part_).parameters
+        for key, value in inputs.get("parameters", {}).items():
+            assert value not in ("", str(declared[key].get("Default"))), f"{part_}.{key}"
+
+
+def test_an_output_that_a_failed_update_has_left_out_is_refused_with_the_remedy() -> None:
+    class Failed(Engine):
+        def _outputs(self, args: MockResourceArgs) -> dict[str, str]:
+            return {} if args.name == "healthcheck" else super()._outputs(args)
+
+    message = (
+        r"Pulumi's state lacks the output \w+ of a stack whose last update failed\. "
+        "Run: make repair STACK=test"
+    )
+    with pytest.raises(pulumi.RunError, match=message):
+        Failed().run()
+
+
+def test_a_public_url_is_exported_and_checked_instead_of_the_balancer_s() -> None:
+    engine = Engine().run({"publicUrl": "https://time.example.org"})
+    assert engine.exports["url"] == "https://time.example.org"
+    assert engine.get_parameters("healthcheck")["Url"] == "https://time.example.org"
+
+
+def test_what_counts_at_the_creation_alone_replaces_no_stack() -> None:
+    for name, request in Engine().run(ALL).requests.items():
+        if part(name) in TEMPLATES and name != "reviewer-login":
+            assert list(request.ignoreChanges) == ["onFailure", "timeoutInMinutes"], name
+
+
 def test_protection_covers_what_carries_the_address() -> None:
     engine = Engine().run({"protect": "true"})
     protected = {name for name, request in engine.requests.items() if request.protect}
@@ -226,6 +307,6 @@ def test_the_archive_and_the_machine_image_have_the_architecture_of_the_instance
     engine = Engine().run(config)
     (image,) = [body for name, body in engine.resources.items() if name.startswith("image-")]
     assert Path(image["source"].path).name == archive
-    assert engine.stacks()["hosts"]["parameters"]["ImageId"] == (
+    assert engine.get_parameters("hosts")["ImageId"] == (
         f"/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{machine_image}"
     )

@@ -8,9 +8,9 @@ import pytest
 import deployment.release
 import deployment.settings
 import deployment.template
-from deployment.errors import UserError
+from deployment.errors import SettingError, UserError
 from deployment.release import Archive
-from deployment.settings import FEEDS, LEFT_OUT
+from deployment.settings import FEEDS, LEFT_OUT, Settings, check_unchanged
 from deployment.template import read
 from tests.support.engine import PROJECT, Engine
 
@@ -46,6 +46,7 @@ def test_every_setting_is_declared_described_and_has_an_allowed_default() -> Non
         ("limit", "soon", "above 0"),
         ("ntpServers", "time.aws.com time1.google.com", "commas"),
         ("checkEvery", "2", "one of 1, 5, 15"),
+        ("publicUrl", "example.org", "a URL, such as http://example.org, or empty"),
         ("budget", "-1", "from 1 to 10000"),
         ("budget", "10001", "from 1 to 10000"),
         ("budget", "1.50", "from 1 to 10000, or 0"),
@@ -82,6 +83,7 @@ def test_a_wrong_setting_is_refused_before_anything_is_made(
         ("limit", "0.5", "healthcheck.Limit"),
         ("ntpServers", "time.aws.com,[2001:db8::1]:123", "healthcheck.NtpServers"),
         ("checkEvery", "5", "healthcheck.EveryMinutes"),
+        ("publicUrl", "http://10.0.0.1:8080", "healthcheck.Url"),
     ],
 )
 def test_a_setting_reaches_its_parameter(key: str, value: str, parameter: str) -> None:
@@ -186,6 +188,45 @@ def test_a_name_too_long_for_the_reviewer_s_policy_is_refused_with_a_reviewer_al
     assert engine.resources == {}
     monkeypatch.setattr(deployment.settings, "name", lambda: "timeservice-" + "x" * 48)
     assert "reviewer" in Engine().run({"reviewer": "user"}).stacks()
+
+
+@pytest.mark.parametrize("stack", ["my_prod", "v1.2", "x" * 98])
+def test_a_name_that_no_stack_on_aws_can_have_is_refused(
+    stack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployment.settings, "name", lambda: f"timeservice-{stack}")
+    engine = Engine()
+    with pytest.raises(pulumi.RunError) as refused:
+        engine.run()
+    assert str(refused.value) == (
+        f"AWS would refuse stacks named timeservice-{stack}-...: names have up to 128 letters, "
+        "digits and hyphens. Run: pulumi stack rename NAME"
+    )
+    assert engine.resources == {}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "key"),
+    [("SecondOctet", "secondOctet"), ("ZoneIndexA", "zoneIndexA"), ("ZoneIndexB", "zoneIndexB")],
+)
+def test_a_network_that_is_deployed_does_not_move(parameter: str, key: str) -> None:
+    Engine().run()
+    settings = Settings.load()
+    deployed = {"SecondOctet": "42", "ZoneIndexA": "0", "ZoneIndexB": "1"}
+    stack = {
+        "StackName": "timeservice-test-network",
+        "Parameters": [
+            {"ParameterKey": key, "ParameterValue": value} for key, value in deployed.items()
+        ],
+    }
+    check_unchanged(settings, [{"StackName": "timeservice-test-artifacts"}, stack])
+    for item in stack["Parameters"]:
+        if item["ParameterKey"] == parameter:
+            item["ParameterValue"] = "5"
+    with pytest.raises(SettingError) as refused:
+        check_unchanged(settings, [stack])
+    assert (refused.value.key, refused.value.together) == (key, {key: "5"})
+    assert "cannot change while the network is deployed, which has 5" in str(refused.value)
 
 
 def test_a_misspelt_setting_is_found_in_what_the_engine_passes(

@@ -17,8 +17,7 @@ ROLE = {"reviewer": "role", "reviewerAccount": "123456789012", "reviewerExternal
 
 
 def parameters(engine: Engine) -> dict[str, Any]:
-    inputs: dict[str, Any] = engine.stacks()["reviewer"]["parameters"]
-    return inputs
+    return engine.get_parameters("reviewer")
 
 
 def test_there_is_no_reviewer_by_default() -> None:

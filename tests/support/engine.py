@@ -122,6 +122,14 @@ class Engine(Mocks):
             if "templateBody" in inputs
         }
 
+    def get_parameters(self, part: str) -> dict[str, str]:
+        """Return the parameters of a stack as CloudFormation has them, with its defaults."""
+        declared = TEMPLATES[part].parameters
+        defaults = {
+            key: str(item["Default"]) for key, item in declared.items() if "Default" in item
+        }
+        return {**defaults, **self.stacks()[part].get("parameters", {})}
+
 
 class _Recorder(MockMonitor):
     """Keep each registration from the wire, because that alone has the resource options."""
