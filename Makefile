@@ -110,6 +110,10 @@ leftovers: setup ## list what is left of a deployment, here or STACK=prod; fails
 preflight: setup ## ask AWS what would fail in a deployment: STACK=prod
 	@$(PYTHON) -m ops.preflight
 
+repair: setup ## after an interrupted update, bring Pulumi's state in line: STACK=prod
+	@test -n "$$STACK" || { echo "error: name the stack: make repair STACK=prod" >&2; exit 1; }
+	@$(PYTHON) -m ops.repair
+
 # Pulumi asks before it deletes anything.
 destroy: setup ## remove a deployment from AWS: STACK=prod
 	@test -n "$$STACK" || { echo "error: name the stack: make destroy STACK=prod" >&2; exit 1; }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pulumi
 
-from deployment import preflight, release, template
+from deployment import preflight, release, state, template
 from deployment.errors import UserError, format_for_pulumi
 from deployment.release import Archive
 from deployment.settings import Settings
@@ -31,6 +31,7 @@ class Inputs(NamedTuple):
             architecture = pulumi.Config("local").get("architecture") or settings.architecture
             image = release.archive(f"image-{architecture}")
             package = release.archive("package")
+            state.check_state(settings)
             if settings.preflight:
                 preflight.check(name(), settings)
             return cls(settings, image, package, settings.machine_image)

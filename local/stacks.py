@@ -14,7 +14,7 @@ from local.project import DEPLOYMENT
 MINUTES = 10  # time limit of a stack that has none of its own
 DELETION = 60  # seconds; here a deletion takes less than one
 # An interrupted run leaves a stack in one of these states, and the stack can only be deleted.
-BROKEN = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "DELETE_FAILED")
+BROKEN = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
 
 
 def list_stacks(endpoint: str) -> list[dict[str, Any]]:

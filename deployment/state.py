@@ -1,0 +1,152 @@
+"""Compare Pulumi's state with CloudFormation. They differ after an update that was cut off."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import boto3
+import pulumi
+from botocore.exceptions import BotoCoreError, ClientError
+from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.settings import get_monitor
+
+from deployment import ROOT
+from deployment.errors import UserError
+from deployment.ownership import Deployment, parse_tags
+from deployment.settings import Settings, check_unchanged
+from deployment.stacks import name
+
+STACK = "aws:cloudformation/stack:Stack"
+
+
+class Comparison(NamedTuple):
+    """busy: names of stacks that CloudFormation is changing. gone: names that Pulumi alone has.
+
+    untracked: stacks that CloudFormation alone has, the oldest first, as its API describes them.
+    """
+
+    busy: list[str]
+    untracked: list[dict[str, Any]]
+    gone: list[str]
+
+    def __str__(self) -> str:
+        untracked = [stack["StackName"] for stack in self.untracked]
+        lines = [
+            *(f"CloudFormation is still changing {name}" for name in self.busy),
+            *(f"CloudFormation has {name}, and Pulumi's state lacks it" for name in untracked),
+            *(f"Pulumi's state has {name}, and CloudFormation lacks it" for name in self.gone),
+        ]
+        return "\n".join(lines)
+
+
+def run_pulumi(*arguments: str, **options: Any) -> str:
+    """Return what the pulumi CLI prints. Raises UserError."""
+    command = ["pulumi", *arguments]
+    try:
+        done = subprocess.run(command, cwd=ROOT, text=True, check=True, **options)
+        return str(done.stdout)
+    except FileNotFoundError:
+        raise UserError("this needs the pulumi CLI") from None
+    except subprocess.CalledProcessError as error:
+        reason = f": {error.stderr.strip()}" if error.stderr else ""
+        raise UserError(f"{' '.join(command)} failed{reason}") from None
+
+
+def export_state(stack: str) -> dict[str, Any]:
+    """Return the state of a stack, with its secrets encrypted. Raises UserError."""
+    text = run_pulumi(
+        "stack", "export", "--stack", stack, stdin=subprocess.DEVNULL, capture_output=True
+    )
+    return dict(json.loads(text))
+
+
+def list_resources(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the resources in Pulumi's state, each after those that it depends on."""
+    return list((state.get("deployment") or {}).get("resources") or [])
+
+
+def list_stacks(cloudformation: Any, deployment: Deployment) -> list[dict[str, Any]]:
+    """Return the stacks that Pulumi makes, as the API describes them, the oldest first.
+
+    The deployer may list the names of all stacks, and describe only its own.
+    """
+    summaries = cloudformation.get_paginator("list_stacks").paginate().search("StackSummaries[]")
+    stacks = [
+        cloudformation.describe_stacks(StackName=summary["StackId"])["Stacks"][0]
+        for summary in summaries
+        if summary["StackStatus"] != "DELETE_COMPLETE"
+        and deployment.owns_stack(summary["StackName"])
+        # An administrator makes this one, without Pulumi.
+        and summary["StackName"] != f"{deployment.name}-deployer"
+    ]
+    owned = [
+        stack
+        for stack in stacks
+        if deployment.reason(stack["StackName"], parse_tags(stack.get("Tags")))
+    ]
+    return sorted(owned, key=lambda stack: stack["CreationTime"])
+
+
+def compare(state: Mapping[str, Any], stacks: Iterable[dict[str, Any]]) -> Comparison:
+    """Compare Pulumi's state with the stacks that CloudFormation has."""
+    tracked = {
+        resource["id"]: resource["inputs"]["name"]
+        for resource in list_resources(state)
+        if resource["type"] == STACK
+    }
+    present = {stack["StackId"]: stack for stack in stacks}
+    return Comparison(
+        [
+            stack["StackName"]
+            for stack in present.values()
+            if stack["StackStatus"].endswith("_IN_PROGRESS")
+        ],
+        [stack for identity, stack in present.items() if identity not in tracked],
+        [name for identity, name in tracked.items() if identity not in present],
+    )
+
+
+def check_state(settings: Settings) -> None:
+    """Refuse to go on where Pulumi would collide with CloudFormation. Raises UserError."""
+    # make up runs the program without an engine and without a state.
+    if isinstance(get_monitor(), MockMonitor):
+        return
+    try:
+        stacks = list_stacks(_get_cloudformation(), Deployment(name()))
+        state = export_state(
+            f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+        )
+    except (UserError, BotoCoreError, ClientError) as error:
+        pulumi.log.warn(f"Pulumi's state could not be compared with CloudFormation: {error}")
+        return
+    if fault := find_fault(compare(state, stacks), list_resources(state), pulumi.get_stack()):
+        raise UserError(fault)
+    check_unchanged(settings, stacks)
+
+
+def find_fault(comparison: Comparison, resources: list[dict[str, Any]], stack: str) -> str | None:
+    """Return why an update of the Pulumi stack would collide, and the remedy, or None."""
+    if not any(comparison):
+        return None
+    remedy = f"an update was interrupted, or a stack was deleted. Run: make repair STACK={stack}"
+    if stack == "local" and not any(resource["type"] == STACK for resource in resources):
+        remedy = "make up has deployed it, without Pulumi. Run: make down && make cloud"
+    return f"{comparison}\n{remedy}"
+
+
+def _get_cloudformation() -> Any:
+    """Return boto3's client, configured as Pulumi's provider is."""
+    config = pulumi.Config("aws")
+    endpoints = config.get_object("endpoints") or [{}]
+    session = boto3.Session(profile_name=config.get("profile"))
+    variables = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return session.client(
+        "cloudformation",
+        region_name=config.get("region") or variables,
+        endpoint_url=endpoints[0].get("cloudformation"),
+        aws_access_key_id=config.get("accessKey"),
+        aws_secret_access_key=config.get("secretKey"),
+        aws_session_token=config.get("token"),
+    )
