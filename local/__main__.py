@@ -150,8 +150,7 @@ def deploy(args: argparse.Namespace, folder: Path) -> int:
     with lock_deployment(folder):
         if args.command == "up":
             return up.up(cloud, folder, parse_config(args.config))
-        up.start(cloud)
-        return 0
+        return up.start_alone(cloud, folder)
 
 
 def check_stack(args: argparse.Namespace) -> None:

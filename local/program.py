@@ -15,12 +15,13 @@ from pulumi.runtime import set_all_config, set_mocks
 
 from deployment import ROOT
 from deployment.errors import SettingError, UserError, format_for_pulumi
-from deployment.settings import Settings
+from deployment.settings import Settings, check_unchanged
 from deployment.template import read_all
 from local.api import ACCOUNT_ROOT, Credentials
 from local.deployer import Deployer
 from local.limits import check_limits
 from local.project import PROJECT, STACK, configuration
+from local.stacks import list_stacks
 
 PULUMI = "pulumi config set"
 
@@ -49,6 +50,14 @@ def settings(overrides: dict[str, str], command: str, stack: str = STACK) -> Set
         return Settings.load()
     except UserError as error:
         raise UserError(_format_error(error, overrides, command)) from None
+
+
+def check_network(settings: Settings, endpoint: str, overrides: dict[str, str]) -> None:
+    """Raise UserError if a setting would move the network that is deployed."""
+    try:
+        check_unchanged(settings, list_stacks(endpoint))
+    except UserError as error:
+        raise UserError(_format_error(error, overrides, "make up")) from None
 
 
 def run(

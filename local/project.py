@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import re
 import shlex
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 
 from deployment import ROOT
 from deployment.errors import UnknownSettingError, UserError
-from local.api import REGION
+from local.api import ACCOUNT_ROOT, REGION
 
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 STACK = "local"
@@ -71,25 +72,63 @@ def format_config(settings: dict[str, str]) -> str:
 
 def read_config(stack: str) -> dict[str, Any]:
     """Return what Pulumi.<stack>.yaml sets. Raises UserError if the file is missing or broken."""
+    return dict(_read_file(stack)["config"])
+
+
+def _read_file(stack: str) -> dict[str, Any]:
     name = f"Pulumi.{stack}.yaml"
     try:
         content = yaml.safe_load((ROOT / name).read_text()) or {}
-        return dict(content.get("config") or {})
+        return {**content, "config": dict(content.get("config") or {})}
     except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
         raise UserError(f"{name} cannot be read: {error}") from None
+
+
+def write_config(endpoint: str, url: str, architecture: str) -> None:
+    """Write Pulumi.local.yaml, with which Pulumi's provider deploys into the local cloud.
+
+    What the user has set there stays, and so does what the pulumi CLI keeps there. Raises UserError
+    if the file is broken.
+    """
+    path = ROOT / f"Pulumi.{STACK}.yaml"
+    content = _read_file(STACK) if path.exists() else {"config": {}}
+    services = ("cloudformation", "ec2", "iam", "s3", "ssm", "sts")
+    content["config"] |= {
+        f"{PROJECT['name']}:quotaCheck": "false",
+        f"{PROJECT['name']}:publicUrl": url,
+        "local:architecture": architecture,
+        "aws:region": REGION,
+        # The key is no secret: it is the root of an account that only this machine reaches.
+        "aws:accessKey": ACCOUNT_ROOT.key,
+        "aws:secretKey": ACCOUNT_ROOT.secret,
+        "aws:skipCredentialsValidation": "true",
+        "aws:skipMetadataApiCheck": "true",
+        "aws:skipRequestingAccountId": "true",
+        "aws:s3UsePathStyle": "true",
+        "aws:endpoints": [dict.fromkeys(services, endpoint)],
+    }
+    path.write_text(yaml.safe_dump(content))
+    # make may have run this as root, and the pulumi CLI writes into it as the user.
+    owner = ROOT.stat()
+    os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def configuration(
     overrides: dict[str, str], stack: str = STACK, region: str = REGION
 ) -> dict[str, str]:
-    """Return the defaults of Pulumi.yaml, then Pulumi.<stack>.yaml, then `overrides`."""
+    """Return the defaults of Pulumi.yaml, then Pulumi.<stack>.yaml, then `overrides`.
+
+    make up reads no Pulumi.local.yaml, which is the pulumi CLI's.
+    """
     prefix = f"{PROJECT['name']}:"
     values = {
         key: declared["default"]
         for key, declared in PROJECT["config"].items()
         if isinstance(declared, dict) and "default" in declared
     }
-    for key, value in read_config(stack).items():
+    # The local cloud has no quotas.
+    config = {f"{prefix}quotaCheck": "false"} if stack == STACK else read_config(stack)
+    for key, value in config.items():
         if key.startswith(prefix):
             values[key.removeprefix(prefix)] = value
     return {

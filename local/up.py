@@ -14,7 +14,14 @@ from local.api import ACCOUNT_ROOT, answers
 from local.containers import Containers, get_architecture
 from local.hosts import format_boots
 from local.identity import assume_deployer
-from local.project import DEPLOYMENT, format_config, merge_config, save_config
+from local.project import (
+    DEPLOYMENT,
+    STACK,
+    format_config,
+    merge_config,
+    save_config,
+    write_config,
+)
 from local.stacks import list_stacks
 from local.steps import SETTINGS, step, wait_until
 
@@ -29,6 +36,7 @@ def up(cloud: Containers, folder: Path, given: dict[str, str]) -> int:
     overrides = merge_config(folder, given)
     settings = program.check(overrides)
     started = start(cloud)
+    program.check_network(settings, cloud.endpoint(), overrides)
     save_config(folder, overrides)
     if overrides:
         print(f'  CONFIG="{format_config(overrides)}" is in effect; CONFIG="KEY=" clears a setting')
@@ -74,6 +82,27 @@ def start(cloud: Containers) -> bool:
             raise UserError("the local AWS API does not answer within 60 s; see make logs HOST=api")
         line.outcome = "started" if started else "already up"
     return started
+
+
+def start_alone(cloud: Containers, folder: Path) -> int:
+    """Start the local cloud with nothing deployed, and let the pulumi CLI deploy into it."""
+    if (folder / SETTINGS).exists():
+        raise UserError(
+            "make up has deployed here, and Pulumi would not know of it: run make down first, or "
+            "choose another name and port: make cloud NAME=second PORT=8081"
+        )
+    start(cloud)
+    # Pulumi and the healthcheck's function, which runs in a container, both reach this address.
+    url = f"http://{cloud.address('balancer')}"
+    write_config(cloud.endpoint(), url, get_architecture(cloud.engine))
+    print(
+        f"\nThe local cloud is up, and Pulumi.{STACK}.yaml leads to it. Next:\n"
+        "  make image package\n"
+        "  pulumi login --local\n"
+        f"  pulumi stack init {STACK}      # later: pulumi stack select {STACK}\n"
+        "  pulumi up"
+    )
+    return 0
 
 
 def wait_for_hosts(cloud: Containers, group: str, number: int) -> None:

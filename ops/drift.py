@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime import MockResourceArgs
 
+from deployment import ROOT
 from deployment.errors import UserError
 from deployment.ownership import outputs_of
 from deployment.template import Template, read
 from local.deployer import Deployer
 from local.program import run_main
-from local.project import STACK, configuration
+from local.project import STACK, configuration, read_config
 from local.steps import SETTINGS, get_folder
 from ops.target import Target, get_target, run
 
@@ -58,6 +59,9 @@ def print_drift(args: argparse.Namespace) -> int:
     overrides = {}
     if args.stack == STACK and settings.exists():
         overrides = json.loads(settings.read_text())
+    elif args.stack == STACK and (ROOT / f"Pulumi.{STACK}.yaml").exists():
+        # The pulumi CLI has deployed it.
+        overrides = read_config(STACK)
     differences, unchecked = find_drift(get_target(args), args.stack, overrides)
     if args.stack == STACK:
         unchecked.append(LOCAL_LIMIT)

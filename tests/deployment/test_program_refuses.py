@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pytest
 
@@ -205,6 +207,12 @@ def test_a_name_that_no_stack_on_aws_can_have_is_refused(
     assert engine.resources == {}
 
 
+def describe(parameters: dict[str, str]) -> dict[str, Any]:
+    """Return the network's stack as CloudFormation's API describes it."""
+    items = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+    return {"StackName": "timeservice-test-network", "Parameters": items}
+
+
 @pytest.mark.parametrize(
     ("parameter", "key"),
     [("SecondOctet", "secondOctet"), ("ZoneIndexA", "zoneIndexA"), ("ZoneIndexB", "zoneIndexB")],
@@ -213,18 +221,9 @@ def test_a_network_that_is_deployed_does_not_move(parameter: str, key: str) -> N
     Engine().run()
     settings = Settings.load()
     deployed = {"SecondOctet": "42", "ZoneIndexA": "0", "ZoneIndexB": "1"}
-    stack = {
-        "StackName": "timeservice-test-network",
-        "Parameters": [
-            {"ParameterKey": key, "ParameterValue": value} for key, value in deployed.items()
-        ],
-    }
-    check_unchanged(settings, [{"StackName": "timeservice-test-artifacts"}, stack])
-    for item in stack["Parameters"]:
-        if item["ParameterKey"] == parameter:
-            item["ParameterValue"] = "5"
+    check_unchanged(settings, [{"StackName": "timeservice-test-artifacts"}, describe(deployed)])
     with pytest.raises(SettingError) as refused:
-        check_unchanged(settings, [stack])
+        check_unchanged(settings, [describe(deployed | {parameter: "5"})])
     assert (refused.value.key, refused.value.together) == (key, {key: "5"})
     assert "cannot change while the network is deployed, which has 5" in str(refused.value)
 
