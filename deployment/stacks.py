@@ -65,7 +65,7 @@ def stack(
         parameters=_drop_defaults(template, parameters),
         capabilities=["CAPABILITY_IAM"] if template.makes_roles else [],
         # A failed creation would leave a stack in ROLLBACK_COMPLETE, which blocks its name. The
-        # state of Pulumi still has the stack; `pulumi up --refresh` finds that it is gone.
+        # state of Pulumi still has the stack; `pulumi refresh` finds that it is gone.
         on_failure="DELETE",
         timeout_in_minutes=minutes,
         policy_body=_stack_policy(never_replaced) if never_replaced else None,

@@ -130,9 +130,9 @@ def find_fault(comparison: Comparison, resources: list[dict[str, Any]], stack: s
     """Return why an update of the Pulumi stack would collide, and the remedy, or None."""
     if not any(comparison):
         return None
-    remedy = f"an update was interrupted, or a stack was deleted. Run: make repair STACK={stack}"
+    remedy = f"An update was interrupted, or a stack was deleted. Run: make repair STACK={stack}"
     if stack == "local" and not any(resource["type"] == STACK for resource in resources):
-        remedy = "make up has deployed it, without Pulumi. Run: make down && make cloud"
+        remedy = "It was deployed by make up, without Pulumi. Run: make down && make cloud"
     return f"{comparison}\n{remedy}"
 
 

@@ -94,7 +94,7 @@ def write_config(endpoint: str, url: str, architecture: str) -> None:
     content = _read_file(STACK) if path.exists() else {"config": {}}
     services = ("cloudformation", "ec2", "iam", "s3", "ssm", "sts")
     content["config"] |= {
-        f"{PROJECT['name']}:quotaCheck": "false",
+        f"{PROJECT['name']}:preflight": "false",
         f"{PROJECT['name']}:publicUrl": url,
         "local:architecture": architecture,
         "aws:region": REGION,
@@ -126,8 +126,8 @@ def configuration(
         for key, declared in PROJECT["config"].items()
         if isinstance(declared, dict) and "default" in declared
     }
-    # The local cloud has no quotas.
-    config = {f"{prefix}quotaCheck": "false"} if stack == STACK else read_config(stack)
+    # The local cloud lacks most of what preflight asks for.
+    config = {f"{prefix}preflight": "false"} if stack == STACK else read_config(stack)
     for key, value in config.items():
         if key.startswith(prefix):
             values[key.removeprefix(prefix)] = value

@@ -12,7 +12,8 @@ import pytest
 from pulumi.runtime import MockResourceArgs
 
 from deployment.template import read
-from tests.support.engine import ALL, STACK, Engine, part
+from tests.support.engine import ALL, STACK, Engine
+from tests.support.engine import part as part_of
 from tests.support.templates import TEMPLATES, the
 
 ROOT = Path(__file__).parents[2]
@@ -217,7 +218,7 @@ class Provider(Engine):
         if args.typ == STACK:
             parameters = args.inputs.get("parameters", {})
             if self.kept.get(args.name, parameters) != parameters:
-                self.updated.append(part(args.name))
+                self.updated.append(part_of(args.name))
             self.kept[args.name] = {key: value for key, value in parameters.items() if value != ""}
         return super().new_resource(args)
 
@@ -252,10 +253,10 @@ def test_a_setting_that_is_cleared_gets_its_default_and_no_later_update_follows(
 
 
 def test_a_parameter_that_has_its_default_is_not_sent() -> None:
-    for part_, inputs in Engine().run(ALL).stacks().items():
-        declared = read(part_).parameters
+    for part, inputs in Engine().run(ALL).stacks().items():
+        declared = read(part).parameters
         for key, value in inputs.get("parameters", {}).items():
-            assert value not in ("", str(declared[key].get("Default"))), f"{part_}.{key}"
+            assert value not in ("", str(declared[key].get("Default"))), f"{part}.{key}"
 
 
 def test_an_output_that_a_failed_update_has_left_out_is_refused_with_the_remedy() -> None:
@@ -279,7 +280,7 @@ def test_a_public_url_is_exported_and_checked_instead_of_the_balancer_s() -> Non
 
 def test_what_counts_at_the_creation_alone_replaces_no_stack() -> None:
     for name, request in Engine().run(ALL).requests.items():
-        if part(name) in TEMPLATES and name != "reviewer-login":
+        if part_of(name) in TEMPLATES and name != "reviewer-login":
             assert list(request.ignoreChanges) == ["onFailure", "timeoutInMinutes"], name
 
 

@@ -48,7 +48,7 @@ PULUMI = {
     "config rm": set(),
     "up": {"--refresh", "--yes", "--stack"},
     "destroy": {"--yes", "--stack"},
-    "refresh": {"--yes"},
+    "refresh": {"--yes", "--stack"},
 }
 # Commands of the AWS CLI that are no operation of the API, which botocore knows.
 CUSTOM = {"cloudformation deploy", "logs tail", "s3 cp", "s3 ls", "s3 rm", "configure"}

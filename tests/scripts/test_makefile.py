@@ -202,3 +202,15 @@ def test_a_wrong_setting_ends_make_up_before_anything_is_built(copy: Path) -> No
     command = ["make", "up", "CONFIG=minHosts=3", "PYTHON=false", "SUDO="]
     assert subprocess.run(command, cwd=copy, capture_output=True).returncode == 2
     assert not (copy / "built").exists()
+
+
+def test_a_repair_names_its_stack() -> None:
+    done = subprocess.run(
+        ["make", "--old-file=setup", "repair", "STACK="],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "error: name the stack: make repair STACK=prod" in done.stderr

@@ -20,6 +20,7 @@ PROGRAM = {
     "cloudformation:DescribeStackResources": "deployment/bucket.py",
     "cloudformation:DescribeStacks": "stack.go",
     "cloudformation:GetTemplate": "stack.go, when it reads",
+    "cloudformation:ListStacks": "deployment/state.py",
     "cloudformation:SetStackPolicy": (
         "CreateStack and UpdateStack with a policy (Prevent updates to stack resources)"
     ),

@@ -1,0 +1,209 @@
+"""Pulumi's state is compared with CloudFormation before anything is made."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pulumi
+import pytest
+
+from deployment import state
+from deployment.errors import UserError
+from deployment.ownership import Deployment
+from deployment.settings import Settings
+from tests.support.engine import Engine
+from tests.support.recorded import OLD, ORPHAN, describe, load_state
+
+PROD = Deployment("timeservice-prod")
+
+
+def test_a_state_that_agrees_with_cloudformation_has_no_fault() -> None:
+    recorded = load_state()
+    stacks = [stack for stack in describe(recorded) if ORPHAN not in stack["StackName"]]
+    found = state.compare(recorded, stacks)
+    assert found == state.Comparison([], [], [])
+    assert state.find_fault(found, state.list_resources(recorded), "prod") is None
+
+
+def test_a_release_that_was_cut_off_is_refused_with_the_command() -> None:
+    recorded = load_state()
+    fault = state.find_fault(
+        state.compare(recorded, describe(recorded)), state.list_resources(recorded), "prod"
+    )
+    assert fault == (
+        f"CloudFormation has timeservice-prod-hosts-{ORPHAN}, and Pulumi's state lacks it\n"
+        "An update was interrupted, or a stack was deleted. Run: make repair STACK=prod"
+    )
+
+
+def test_a_stack_that_cloudformation_is_still_changing_is_refused() -> None:
+    recorded = load_state()
+    stacks = describe(recorded, {f"hosts-{OLD}": "UPDATE_IN_PROGRESS"})
+    found = state.compare(recorded, stacks)
+    assert found.busy == [f"timeservice-prod-hosts-{OLD}"]
+    fault = state.find_fault(found, state.list_resources(recorded), "prod")
+    assert fault is not None
+    assert f"CloudFormation is still changing timeservice-prod-hosts-{OLD}\n" in fault
+
+
+@pytest.mark.parametrize("made_anew", [True, False])
+def test_a_stack_that_failed_or_was_deleted_is_refused_also_if_it_was_made_anew_by_hand(
+    made_anew: bool,
+) -> None:
+    recorded = load_state()
+    stacks = [
+        stack
+        for stack in describe(recorded)
+        if ORPHAN not in stack["StackName"] and not stack["StackName"].endswith("-network")
+    ]
+    if made_anew:
+        stacks.append({"StackName": "timeservice-prod-network", "StackId": "x", "StackStatus": ""})
+    found = state.compare(recorded, stacks)
+    assert found.gone == ["timeservice-prod-network"]
+    assert len(found.untracked) == made_anew
+    fault = state.find_fault(found, state.list_resources(recorded), "prod")
+    assert "Pulumi's state has timeservice-prod-network, and CloudFormation lacks it" in str(fault)
+
+
+def test_a_local_api_that_has_lost_everything_is_refused() -> None:
+    recorded = load_state()
+    found = state.compare(recorded, [])
+    assert len(found.gone) == 5
+    fault = state.find_fault(found, state.list_resources(recorded), "local")
+    assert str(fault).endswith("Run: make repair STACK=local")
+
+
+@pytest.mark.parametrize("deployment", [None, {"manifest": {}}, {"resources": []}])
+def test_a_stack_local_beside_make_up_is_refused_with_the_remedy(deployment: Any) -> None:
+    empty = {"version": 3, "deployment": deployment}
+    found = state.compare(empty, describe(load_state()))
+    fault = state.find_fault(found, state.list_resources(empty), "local")
+    assert str(fault).endswith(
+        "\nIt was deployed by make up, without Pulumi. Run: make down && make cloud"
+    )
+
+
+class CloudFormation:
+    """ListStacks and DescribeStacks."""
+
+    def __init__(self, *stacks: dict[str, Any]) -> None:
+        self.stacks = stacks
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_stacks"
+        names = ("StackName", "StackId", "StackStatus")
+        pages = [{"StackSummaries": [{key: stack[key] for key in names}]} for stack in self.stacks]
+        search = lambda _: [item for page in pages for item in page["StackSummaries"]]  # noqa: E731
+        return SimpleNamespace(paginate=lambda: SimpleNamespace(search=search))
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:
+        return {"Stacks": [stack for stack in self.stacks if stack["StackId"] == StackName]}
+
+
+def make_stack(name: str, status: str = "CREATE_COMPLETE", tag: str = PROD.name) -> dict[str, Any]:
+    made = datetime(2026, 11, 28, tzinfo=UTC) + timedelta(hours=len(name))
+    return {
+        "StackName": name,
+        "StackId": f"arn:{name}:{status}",
+        "StackStatus": status,
+        "CreationTime": made,
+        "Tags": [{"Key": "deployment", "Value": tag}],
+    }
+
+
+def test_stacks_of_the_deployment_are_listed_the_oldest_first() -> None:
+    cloudformation = CloudFormation(
+        make_stack("timeservice-prod-healthcheck"),
+        make_stack("timeservice-prod-network"),
+        make_stack("timeservice-prod-network", "DELETE_COMPLETE"),
+        make_stack("timeservice-prod-deployer"),
+        make_stack("timeservice-prod-balancer", tag="timeservice-other"),
+        make_stack("timeservice-production-network"),
+        make_stack("somebody-elses"),
+    )
+    names = [stack["StackName"] for stack in state.list_stacks(cloudformation, PROD)]
+    assert names == ["timeservice-prod-network", "timeservice-prod-healthcheck"]
+
+
+@pytest.mark.usefixtures("archives")
+def test_the_program_refuses_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    stacks: list[dict[str, Any]] = []
+    # As under a real engine.
+    monkeypatch.setattr(state, "get_monitor", object)
+    monkeypatch.setattr(state, "_get_cloudformation", lambda: CloudFormation(*stacks))
+    monkeypatch.setattr(state, "export_state", lambda _: {"deployment": {}})
+    assert "hosts" in Engine().run().stacks()
+    stacks.append(make_stack("timeservice-test-network", tag="timeservice-test"))
+    engine = Engine()
+    with pytest.raises(pulumi.RunError, match="Run: make repair STACK=test"):
+        engine.run()
+    assert engine.resources == {}
+
+
+@pytest.mark.usefixtures("archives")
+def test_a_state_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warned.append)
+    monkeypatch.setenv("PATH", "/nowhere")
+    Engine().run()
+    monkeypatch.setattr(state, "get_monitor", object)
+    monkeypatch.setattr(state, "_get_cloudformation", CloudFormation)
+    state.check_state(Settings.load())
+    assert warned == [
+        "Pulumi's state could not be compared with CloudFormation: this needs the pulumi CLI"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "complaint"),
+    [
+        ("echo 'error: no stack named prod' >&2; exit 255", "failed: error: no stack named prod"),
+        ("exit 1", "pulumi stack export --stack prod failed"),
+    ],
+)
+def test_what_pulumi_complains_about_is_reported(
+    script: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub = tmp_path / "pulumi"
+    stub.write_text(f"#!/bin/sh\n{script}\n")
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(UserError) as refused:
+        state.export_state("prod")
+    assert complaint in str(refused.value)
+
+
+def test_the_state_is_what_pulumi_exports(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], **options: Any) -> Any:
+        assert command == ["pulumi", "stack", "export", "--stack", "prod"]
+        # Nobody would see a question.
+        assert options["stdin"] == subprocess.DEVNULL
+        return SimpleNamespace(stdout=json.dumps(load_state()))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert state.export_state("prod") == load_state()
+
+
+@pytest.mark.usefixtures("archives")
+def test_cloudformation_is_asked_as_pulumi_s_provider_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    Engine().run(
+        {
+            "aws:region": "eu-north-1",
+            "aws:accessKey": "key",
+            "aws:secretKey": "secret",
+            "aws:endpoints": '[{"cloudformation": "http://10.0.0.1:4566"}]',
+        }
+    )
+    client = state._get_cloudformation()
+    assert client.meta.endpoint_url == "http://10.0.0.1:4566"
+    assert client.meta.region_name == "eu-north-1"
+    assert client._request_signer._credentials.access_key == "key"
+    Engine().run()
+    monkeypatch.setenv("AWS_REGION", "eu-south-1")
+    client = state._get_cloudformation()
+    assert client.meta.endpoint_url == "https://cloudformation.eu-south-1.amazonaws.com"
