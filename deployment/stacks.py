@@ -74,11 +74,10 @@ def stack(
         opts=pulumi.ResourceOptions(
             protect=protect,
             depends_on=after,
-            # A later commit of the same content is no update.
-            ignore_changes=["tags"] if commit else None,
             custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout),
-            # Both count at the creation alone, and a change of either would replace the stack.
-            ignore_changes=["onFailure", "timeoutInMinutes"],
+            # Two count at the creation alone: a change of either would replace the stack. A later
+            # commit of the same content is no update.
+            ignore_changes=["onFailure", "timeoutInMinutes", *(["tags"] if commit else [])],
         ),
     )
 

@@ -54,7 +54,9 @@ class Plan(NamedTuple):
         lines = [
             *_format("Pulumi's state gets", self.added),
             *_format("CloudFormation deletes", self.deleted),
-            *_format("not touched, because hosts that serve may need it:", self.kept),
+            *_format(
+                "hosts that serve may need it, so release, then delete it by hand:", self.kept
+            ),
             *(
                 f"pulumi refresh removes from the state, because it is gone: {name}"
                 for name in self.gone
