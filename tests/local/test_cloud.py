@@ -484,7 +484,7 @@ def test_name_and_port_come_from_the_environment_as_well(
 ) -> None:
     monkeypatch.setenv("NAME", "second")
     monkeypatch.setenv("PORT", "8081")
-    monkeypatch.setattr(up, "start", lambda _: None)
+    monkeypatch.setattr(up, "start_alone", lambda *_: 0)
     command.main(["start"])
     assert (containers.name, containers.port) == ("second", 8081)
 
