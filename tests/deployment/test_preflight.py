@@ -34,6 +34,7 @@ SETTINGS = Settings(
     limit="1",
     ntp_servers="",
     check_every=1,
+    public_url="",
     budget=0,
     permissions_boundary="",
     preflight=True,
