@@ -72,7 +72,7 @@ debian() {
         [ -e "$list" ] || { echo "  Debian's packages: no image is built here" && return; }
         architecture=${list#build/base-} architecture=${architecture%.packages}
         if ! newer=$(scripts/debian.sh --newer "$architecture" "$list" 2>"$work/report"); then
-            echo "  Debian's packages, $architecture: NOT CHECKED: $(tail -n 1 "$work/report")"
+            echo "  Debian's packages, $architecture: NOT CHECKED: $(grep -m 1 '^E: ' "$work/report")"
         elif [ -n "$newer" ]; then
             awk -v text="  Debian's packages, $architecture:" '{ print text, $1, $2, "is behind", $3 " (make image renews it)" }' <<<"$newer"
         else
