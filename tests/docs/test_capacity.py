@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from deployment import ROOT
+from drills.hosts import SLOW
 from ops.cost import ROWS
 from tests.support.templates import TEMPLATES
 
@@ -229,3 +230,18 @@ def test_the_policy_s_default_is_half_of_a_host_s_plan() -> None:
     hosts = TEMPLATES["hosts"]
     half = plan(hosts.default("InstanceType")) / 2
     assert float(hosts.default("RequestsPerMinute")) / 60 == pytest.approx(half, rel=0.25)
+
+
+def test_the_work_of_a_boot_adds_up_and_the_drill_has_that_of_the_installation() -> None:
+    section = PAGE.partition("## A host's first boot")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.+?) \| (\d+)(?:-(\d+))? \|", section, re.MULTILINE)
+    seconds = {step: (int(least), int(most or least)) for step, least, most in rows}
+    (least, most), *others = re.findall(r"\| \*\*(\d+)-(\d+)\*\* \|", section)
+    assert others == []
+    assert sum(low for low, _ in seconds.values()) == int(least)
+    assert sum(high for _, high in seconds.values()) == int(most)
+    for total, share in ((least, 0.2), (most, 0.2), (least, 0.1), (most, 0.1)):
+        assert f"{total} / {share} = {round(int(total) / share)} s" in section
+    installation = ("dnf's index and transaction", "container-selinux builds its policy")
+    burnt = sum(seconds[step][1] for step in installation)
+    assert SLOW["TIMESERVICE_INSTALL_SECONDS"] == str(burnt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -531,6 +532,18 @@ def test_a_host_is_as_small_as_it_is_asked_to_be(
     assert limits == options
     assert "--network=test-zone-a" in runs[0]
     assert f'--env=ROLE={{"Role": "{GROUP.profile}"}}' in runs[0]
+
+
+USED = ("children_user", "children_system")
+
+
+def test_the_installation_of_docker_works_as_long_as_on_aws_where_that_is_asked_for() -> None:
+    environment = {**os.environ, "INSTALL_SECONDS": "1"}
+    before = os.times()
+    subprocess.run(["local/cloud/bin/dnf", "install", "docker"], env=environment, check=True)
+    after = os.times()
+    user, system = (getattr(after, key) - getattr(before, key) for key in USED)
+    assert user + system >= 0.9
 
 
 def test_a_host_is_privileged_where_the_machine_allows_it_and_else_almost(
