@@ -21,6 +21,7 @@ import requests
 import deployment.release
 from deployment.errors import UserError
 from deployment.ownership import Deployment
+from deployment.preflight import OK, UNKNOWN, Preflight
 from deployment.release import Archive
 from local import identity, program, stacks
 from local.api import REFUSALS, REGION, Credentials, client
@@ -186,3 +187,23 @@ def test_the_bucket_is_emptied_with_the_deployer_s_key_and_not_without(
             empty_bucket(target)
     else:
         assert empty_bucket(target).endswith(": 2 deleted.")
+
+
+def test_preflight_asks_nothing_that_the_deployer_may_not(
+    emulator: Emulator, deployer: tuple[Credentials, str]
+) -> None:
+    """But for what MiniStack does not have, and the simulation, which a role may not ask for."""
+    credentials, boundary = deployer
+    settings = program.settings({"permissionsBoundary": boundary}, "")
+
+    def connect(service: str, **_: str) -> Any:
+        return client(emulator.url, service, credentials)
+
+    results = Preflight(connect, REGION, DEPLOYMENT, settings).run()
+    texts = {result.subject: result.text for result in results}
+    states = {result.subject: result.state for result in results}
+    assert (states["machine image"], states["service-linked roles"]) == (OK, OK)
+    assert texts["service-linked roles"].startswith("pulumi up makes those of: ")
+    assert (states["boundary"], texts["boundary"]) == (OK, boundary)
+    assert "not authorized" not in texts["zones"] + texts["vCPU quota"]
+    assert (states["permissions"], "AccessDenied" in texts["permissions"]) == (UNKNOWN, True)

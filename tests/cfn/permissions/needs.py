@@ -163,7 +163,9 @@ def _for_preflight(boundary: str) -> list[Question]:
     ]
     for service, role in roles.items():
         arn = f"{SERVICE_LINKED}/{service}/{role}"
-        needs.append(Question("iam:GetRole", arn, _usual()))
+        # A role that does not exist has no path.
+        for resource in (arn, f"arn:aws:iam::{ACCOUNT}:role/{role}"):
+            needs.append(Question("iam:GetRole", resource, _usual()))
         name = {"iam:AWSServiceName": service}
         needs.append(Question("iam:CreateServiceLinkedRole", arn, _usual() | name))
     assert {question.action for question in needs} == PREFLIGHT
