@@ -4,7 +4,7 @@
    {lo, hi, at} bounds the time since 1970: at least mono + lo and at most mono + hi, when mono was
    `at`. The healthcheck uses the same formulas. */
 
-const BURST = 8; // first requests
+const MISSED = 0.001; // probability that the first round misses a host with an equal share
 const ROUND = 16; // most requests of a round; with more hosts, one for each, up to twice as many
 // A host is missing after GONE responses of others, times the number of hosts: with hosts in random
 // order, chance does that once in e^12. After SUSPECT, the next round comes sooner.
@@ -92,8 +92,9 @@ const plusMinus = (bound) => `±${duration(bound, Math.ceil)}`; // rounded up
 function verdict(offset, bound) {
   const size = Math.abs(offset);
   if (size <= bound) {
-    const text = `Your clock is right, to within ${plusMinus(bound)}`;
-    return { level: bound < 1000 ? "good" : "warn", kind: "right", text };
+    const most = size + bound; // the farthest end of the interval
+    const text = `Your clock is right, to within ${plusMinus(most)}`;
+    return { level: most < 1000 ? "good" : "warn", kind: "right", text };
   }
   const kind = offset > 0 ? "fast" : "slow";
   const level = size < 100 ? "good" : size < 1000 ? "warn" : "bad";
@@ -165,16 +166,25 @@ async function ask() {
 
 const presentHosts = () => [...hosts.values()].filter((host) => !host.missing);
 
-/* Ask `least` times, and on until each present host has responded or ROUND is used up. Give up when
-   two more requests fail than succeed. */
+/* Return whether another host with an equal share would have responded. The healthcheck uses the
+   same rule: each of the responses misses it with the probability m / (m + 1). */
+const isCovered = (responses, seen) => (seen / (seen + 1)) ** responses <= MISSED;
+
+/* Ask `least` times, or until no host can be missing, and on until each present host has responded
+   or ROUND is used up. Give up when two more requests fail than succeed. */
 async function runRound(least) {
   const awaited = new Set([...hosts.keys()].filter((instance) => !hosts.get(instance).missing));
-  const most = Math.min(2 * ROUND, Math.max(ROUND, hosts.size));
+  const most = least ? Math.min(2 * ROUND, Math.max(ROUND, hosts.size)) : 2 * ROUND;
+  const seen = new Set();
   let [good, bad] = [0, 0];
-  while (bad < good + 2 && good + bad < most && (good < least || awaited.size)) {
+  const wantsMore = () => awaited.size || (least ? good < least : !isCovered(good, seen.size));
+  while (bad < good + 2 && good + bad < most && wantsMore()) {
     const instance = await ask();
     if (instance === null) bad += 1;
-    else good += 1;
+    else {
+      good += 1;
+      seen.add(instance);
+    }
     awaited.delete(instance);
     show();
     tick(); // the digits follow the new interval at once
@@ -182,8 +192,8 @@ async function runRound(least) {
   [responses, failures] = [good, bad];
 }
 
-/* Run a round, and schedule the next one, even after an error. */
-async function askAround(least) {
+/* Run a round, and schedule the next one, even after an error. least: 0 until no host is missing. */
+async function askAround(least = 0) {
   if (busy || document.hidden) return;
   busy = true;
   clearTimeout(timer);
@@ -228,13 +238,10 @@ function set(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const formatter = (options) => new Intl.DateTimeFormat("en-GB", options);
 const DATE = { weekday: "long", day: "numeric", month: "long", year: "numeric" };
 const utcDate = formatter({ ...DATE, timeZone: "UTC" });
-const localDate = formatter(DATE);
-const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
-const localTime = formatter({ ...TIME, timeZoneName: "shortOffset" });
+const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "shortOffset" };
 
 /* Return [level, sentence] of the worst that is true of the service. */
 function serviceStatus(mono) {
@@ -243,8 +250,11 @@ function serviceStatus(mono) {
   const few = ["No host answers", "One host answers", "Both hosts answer"];
   const count = few[present.length] ?? `${present.length} hosts answer`;
   const goesOn = "the time goes on from the last";
-  if (!navigator.onLine) return ["bad", `Your computer is offline; ${goesOn} answer`];
-  if (failures && !responses) return ["bad", `No answer (${trouble}); ${goesOn} one`];
+  if (failures && !responses) {
+    // Browsers take a computer for offline whose only network is its own.
+    if (!navigator.onLine) return ["bad", `Your computer is offline; ${goesOn} answer`];
+    return ["bad", `No answer (${trouble}); ${goesOn} one`];
+  }
   if (!hosts.size) return ["", "Asking the hosts"];
   if (truth(mono).gap > JITTER) return ["bad", "The hosts contradict each other"];
   if (missing) return ["warn", `${count}; the one in ${missing.zone} does not`];
@@ -322,13 +332,15 @@ function showYours(known) {
 
 function showTime(known, mono) {
   const now = mono + middle(known);
-  const [utc, local] = [utcDate.format(now), localDate.format(now)];
+  // New formatters, because the computer may travel to another zone while the page is open.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const [utc, local] = [utcDate.format(now), formatter(DATE).format(now)];
   const slept = ", as it was before your computer slept, or its clock was set";
   set($("date"), utc);
   set($("bound"), isStale() ? slept : `, to within ${plusMinus(halfWidth(known))}`);
-  const here = `${localTime.format(now).replace("GMT", "UTC")} in your zone, ${ZONE}`;
+  const here = `${formatter(TIME).format(now).replace("GMT", "UTC")} in your zone, ${zone}`;
   set($("local"), utc === local ? here : `${here}: ${local}`);
-  $("local").hidden = ZONE === "UTC";
+  $("local").hidden = zone === "UTC";
   $("now").setAttribute("datetime", new Date(now).toISOString());
   document.body.toggleAttribute("data-stale", isStale());
   if (!isStale()) showYours(known);
@@ -370,7 +382,7 @@ function tick() {
     // set back cannot mean that.
     if (measureJump() > JUMP) {
       for (const host of hosts.values()) host.doubted = true;
-      askAround(BURST);
+      askAround();
     }
     const mono = performance.now();
     const known = truth(mono);
@@ -390,10 +402,10 @@ document.addEventListener("visibilitychange", () => {
   tick();
   askAround(2);
 });
-addEventListener("offline", show);
+addEventListener("offline", () => askAround(2)); // and see whether that is so
 addEventListener("online", () => {
   pause = 0;
   askAround(2);
 });
 tick();
-askAround(BURST);
+askAround();

@@ -150,6 +150,16 @@ def test_without_a_network_it_says_so_goes_on_and_recovers(
         expect(visitor.page.locator("#service")).to_have_text("Both hosts answer")
 
 
+def test_a_computer_whose_only_network_is_its_own_is_not_called_offline(
+    browser: Browser, hosts: TwoHosts
+) -> None:
+    with visit(browser, hosts.url) as visitor:
+        service = visitor.page.locator("#service")
+        expect(service).to_have_text("Both hosts answer")
+        visitor.page.evaluate("Object.defineProperty(navigator, 'onLine', {value: false}); show()")
+        expect(service).to_have_text("Both hosts answer")
+
+
 def test_hosts_that_contradict_each_other_are_told(browser: Browser, hosts: TwoHosts) -> None:
     hosts.shift = 2.0
     with visit(browser, hosts.url) as visitor:

@@ -51,6 +51,26 @@ def test_a_clock_that_stands_still_is_as_coarse_as_can_be(page: Page) -> None:
     assert page.evaluate("resolution(() => 5)") == 200
 
 
+@pytest.mark.parametrize(
+    ("offset", "bound", "text"),
+    [(-18, 25, "right, to within ±43 ms"), (18, 25, "right, to within ±43 ms")],
+)
+def test_a_clock_that_is_right_is_so_to_within_the_far_end(
+    offset: float, bound: float, text: str, page: Page
+) -> None:
+    found = page.evaluate("([offset, bound]) => verdict(offset, bound).text", [offset, bound])
+    assert found.replace("\xa0", " ") == f"Your clock is {text}"
+
+
+@pytest.mark.parametrize(("seen", "least"), [(1, 10), (2, 18), (3, 25)])
+def test_a_round_goes_on_until_hardly_any_host_can_be_missing(
+    seen: int, least: int, page: Page
+) -> None:
+    script = "([number, seen]) => isCovered(number, seen)"
+    assert page.evaluate(script, [least, seen])
+    assert not page.evaluate(script, [least - 1, seen])
+
+
 def test_a_bound_is_never_rounded_down(page: Page) -> None:
     bounds = page.evaluate("[1.21, 12.1, 340.1].map(plusMinus)")
     assert bounds == ["±1.3\xa0ms", "±13\xa0ms", "±0.35\xa0s"]
