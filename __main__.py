@@ -107,6 +107,7 @@ healthcheck = stack(
         "Release": pulumi.Output.concat(release, ", commit ", commit),
         "PackageKey": packaged.key,
         "Limit": settings.limit,
+        "MinHosts": size["MinHosts"],
         "NtpServers": settings.ntp_servers,
         "EveryMinutes": str(settings.check_every),
         "PermissionsBoundary": settings.permissions_boundary,

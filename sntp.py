@@ -129,6 +129,7 @@ def validate(stats: ntplib.NTPStats) -> None:
         # The server cannot have taken longer than we waited.
         (stats.delay >= -TICK, f"a delay of {stats.delay:.3f} s is impossible"),
         (distance <= MAX_ROOT_DISTANCE, f"root distance {distance:.3f} s is too large"),
+        (stats.ref_timestamp != 0, "the server does not state when it was last set"),
         (-1 <= age <= MAX_REFERENCE_AGE, "the server was last set too long ago"),
     ]
     for is_kept, complaint in rules:
@@ -146,9 +147,23 @@ def split(server: str) -> tuple[str, int]:
     if match := re.fullmatch(r"(?:\[(.+)\]|([\w.-]+))(?::([0-9]{1,5}))?", text):
         address, name, digits = match.groups()
         port = int(digits or 123)
-        if 0 < port < 65536 and (name or _is_ipv6(address)):
+        if 0 < port < 65536 and (_is_name(name) if name else _is_ipv6(address)):
             return name or address, port
     raise ValueError(f"{server!a} is not a server such as ntp.example.org:123 or [2001:db8::1]:123")
+
+
+def _is_name(text: str) -> bool:
+    """Return whether the text can be the name of a host, or is an IPv4 address."""
+    try:
+        # Each part has 1 to 63 characters.
+        text.encode("idna")
+        if re.fullmatch(r"[0-9.]+", text):
+            ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return len(text) < 254 and not any(
+        part.startswith("-") or part.endswith("-") for part in text.split(".")
+    )
 
 
 def _is_ipv6(text: str) -> bool:

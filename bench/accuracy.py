@@ -99,13 +99,18 @@ class WebHandler(Handler, http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.wait(self.server.path.out, RETRANSMISSION)
         microseconds = time.time_ns() // 1_000
-        now = EPOCH + timedelta(microseconds=microseconds, seconds=self.server.shift)
-        body = json.dumps({"now": now.isoformat(timespec="microseconds"), "instance": "i-1"})
+        instance, shift = self.find_host()
+        now = EPOCH + timedelta(microseconds=microseconds, seconds=shift)
+        body = json.dumps({"now": now.isoformat(timespec="microseconds"), "instance": instance})
         self.wait(self.server.path.back, RETRANSMISSION)
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body.encode())
+
+    def find_host(self) -> tuple[str, float]:
+        """Return the host that serves a request, and its clock's shift in seconds."""
+        return "i-1", self.server.shift
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Log nothing."""
@@ -206,8 +211,9 @@ def judge_verdict(verdict: Verdict, error: float, *, may_be_unknown: bool) -> st
     if verdict.reason == "undetermined" and verdict.worst:
         is_near = abs(abs(error) - LIMIT) <= 2 * verdict.worst.error.half_width
         return "undetermined" if is_near else "wrong"
-    expected = "ok" if abs(error) <= LIMIT else "clock_off"
-    return "right" if verdict.reason == expected else "wrong"
+    # Over a slow path there is no time to meet every host.
+    expected = {"ok", "too_few"} if abs(error) <= LIMIT else {"clock_off"}
+    return "right" if verdict.reason in expected else "wrong"
 
 
 def report(trials: Sequence[Trial]) -> bool:

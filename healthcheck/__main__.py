@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from healthcheck import reference
 from healthcheck.arguments import parser
 from healthcheck.check import AskReference, check
-from healthcheck.output import EXIT_UNKNOWN, discard_output, print_error, report
+from healthcheck.output import EXIT_UNKNOWN, Reporter, discard_output, print_error
 from healthcheck.periodic import SparingReference, ticks
 from healthcheck.url import BadUrl, complete_url
 from healthcheck.waiting import Bell
@@ -37,18 +37,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         limit=args.limit,
         samples=args.samples,
         deadline=args.deadline,
+        instances=args.instances,
+        strict=args.strict,
         environment=args.proxy_from_env,
     )
+    reporter = Reporter(args)
     if args.every is None:
-        return report(run_check(), args)
+        return reporter.report(run_check())
     code = 0
     with Bell() as stop:
         # A check that has begun is completed.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.ring())
+        reporter.watch_reader(stop)
         for _ in itertools.islice(ticks(args.every, stop), args.count):
-            code = report(run_check(), args)
-        return 0 if stop.has_rung else code
+            code = reporter.report(run_check())
+            if reporter.is_reader_gone:
+                return code
+        if reporter.has_lost:
+            return EXIT_UNKNOWN
+        return 0 if stop.has_rung and not reporter.is_reader_gone else code
 
 
 def choose_reference(args: argparse.Namespace) -> AskReference:

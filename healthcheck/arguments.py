@@ -19,9 +19,10 @@ EPILOG = """exit codes:
   3  Unknown  nothing can be said: the NTP servers contradict each other; or none answers, and the
               service contradicts this machine's own clock, or that was set during the check; also
               wrong usage, and output that cannot be written
-With --every, each result is printed. The exit code is that of the last check, and 0 after SIGTERM
-or Ctrl-C.
-With --format nagios, a clock that is not proven right or wrong is UNKNOWN (3), not CRITICAL (2).
+With --every, each result is printed. The exit code is that of the last check, 0 after SIGTERM or
+Ctrl-C, and 3 if a result could not be written. The check ends when its reader has gone.
+With --format nagios, a clock that is not proven right or wrong is UNKNOWN (3), not CRITICAL (2). OK
+is WARNING (1) if a host may have been missed.
 """
 
 
@@ -45,7 +46,12 @@ def parser() -> Parser:
     help_ = "the service, with or without /now (default: $TIMESERVICE_URL)"
     add("url", nargs="?", default=os.environ.get("TIMESERVICE_URL") or None, help=help_)
     add("--limit", type=seconds, default=LIMIT, help="seconds (default: 1.0)")
-    add("--samples", type=samples, default=SAMPLES, help="requests at most, 2 to 100 (default: 8)")
+    help_ = "hosts that must respond (default: 1); the check goes on until it has seen as many"
+    add("--instances", type=hosts, default=1, metavar="N", help=help_)
+    help_ = "Failed, not OK, if fewer hosts respond, or if another may have been missed"
+    add("--strict", action="store_true", help=help_)
+    help_ = f"requests at most, 2 to 1000 (default: {SAMPLES})"
+    add("--samples", type=samples, default=SAMPLES, help=help_)
     add("--deadline", type=seconds, default=DEADLINE, help="seconds for everything (default: 10)")
     help_ = f"NTP server; repeatable (default: {', '.join(reference.SERVERS)})"
     add("--ntp", type=server, action="append", metavar="HOST[:PORT]", help=help_)
@@ -73,14 +79,20 @@ def seconds(text: str) -> float:
 
 
 def samples(text: str) -> int:
-    if not 2 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 2 to 100")
-    return int(text)
+    return _number(text, 2, 1000)
+
+
+def hosts(text: str) -> int:
+    return _number(text, 1, 100)
 
 
 def times(text: str) -> int:
-    if not 1 <= int(text) <= sys.maxsize:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of times")
+    return _number(text, 1, sys.maxsize)
+
+
+def _number(text: str, least: int, most: int) -> int:
+    if not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from {least} to {most}")
     return int(text)
 
 

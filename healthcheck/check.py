@@ -1,22 +1,30 @@
 """One check, from the URL to the verdict: measure until the verdict is proven or time is up."""
 
 import contextlib
+import itertools
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from healthcheck import reference
 from healthcheck.clock import steady_time
+from healthcheck.coverage import Coverage, find_coverage
+from healthcheck.dialer import Dialer
 from healthcheck.failures import LATE
 from healthcheck.reading import Reading, Reference, Sample, Trouble
 from healthcheck.samples import Service
-from healthcheck.verdict import LIMIT, MAX_TICK, Verdict, judge
+from healthcheck.verdict import LIMIT, MAX_TICK, Verdict, judge, judge_coverage
 from healthcheck.waiting import Bell, pause
 
-SAMPLES = 8
+# Requests at most.
+SAMPLES = 400
+# Samples of each host, after which more do not help a clock that is still undetermined.
+ENOUGH = 8
+# Connections at the same time.
+LANES = 8
 # Seconds.
 DEADLINE = 10.0
 # Seconds, and as much jitter, so that many checks do not retry at the same moment.
@@ -42,6 +50,7 @@ class Result(NamedTuple):
     limit: float
     phases: dict[str, float]
     checked_at: float
+    coverage: Coverage = Coverage()
 
 
 def check(
@@ -51,16 +60,25 @@ def check(
     limit: float = LIMIT,
     samples: int = SAMPLES,
     deadline: float = DEADLINE,
+    instances: int = 1,
+    strict: bool = False,
     environment: bool = False,
 ) -> Result:
     """Check the service at `url`. Never raises, whatever the service or the network does.
 
     ask_reference: measures true time. limit, deadline: in seconds. samples: the most, at least two.
+    instances: hosts that must be seen. strict: whether the check fails if a host may be missing.
     environment: use the proxies, .netrc and certificates that the environment names.
     """
     checked_at, start = time.time(), steady_time()
-    service = Service(url, deadline=start + deadline, environment=environment)
-    run = _Run(service, limit, samples, start)
+    dialer, opened = Dialer(), list[Service]()
+
+    def open_service() -> Service:
+        service = Service(url, dialer, deadline=start + deadline, environment=environment)
+        opened.append(service)
+        return service
+
+    run = _Run(open_service, dialer, limit, samples, instances, start, deadline)
     # A silent time server must not look like a late service, so it gets half of the time.
     patience = min(reference.TIMEOUT, deadline / 2)
     # No time-out of the libraries covers a response that drips, or a DNS lookup that hangs. The
@@ -71,34 +89,42 @@ def check(
         is_late = not bell.wait(deadline)
     reading, phases = run.reading(), {**run.phases, "total": steady_time() - start}
     if is_late:
-        service.cut()
+        for service in opened:
+            service.cut()
         if reading.trouble is None:
             reading = reading._replace(trouble=Trouble("timeout", LATE))
+    coverage = find_coverage(reading, instances)
     if run.defect:
         verdict = Verdict("Unknown", "error", f"the check itself failed: {run.defect!a}", False)
     else:
-        verdict = judge(reading, limit)
-    return Result(url, verdict, reading, limit, phases, checked_at)
+        verdict = judge_coverage(judge(reading, limit), coverage, strict=strict)
+    return Result(url, verdict, reading, limit, phases, checked_at, coverage)
 
 
 @dataclass
 class _Run:
     """The state of one check, which its threads fill. start: on the steady clock."""
 
-    service: Service
+    open_service: Callable[[], Service]
+    dialer: Dialer
     limit: float
     max_samples: int
+    instances: int
     start: float
+    deadline: float
     samples: list[Sample] = field(default_factory=list)
     reference: Reference | None = None
     trouble: Trouble | None = None
     defect: Exception | None = None
     phases: dict[str, float] = field(default_factory=dict)
+    # Each number is a request.
+    requests: Iterator[int] = field(default_factory=itertools.count)
 
     def reading(self) -> Reading:
         """All measurements so far."""
         known = self.reference or reference.own_clock("local")
-        return Reading(tuple(self.samples), known, self.trouble)
+        samples = sorted(self.samples, key=lambda sample: sample.sent)
+        return Reading(tuple(samples), known, self.trouble)
 
     def measure(self, ask_reference: AskReference, patience: float, bell: Bell) -> None:
         """Measure the reference and the service, then ring."""
@@ -106,7 +132,7 @@ class _Run:
         # A bug in the check, or too few threads or files. The verdict names the exception.
         try:
             asking.start()
-            self._sample_with_retry(asking)
+            self._sample(asking)
             # Also if the service failed: with the reference, a failure of our network is visible.
             asking.join()
         except Exception as defect:
@@ -121,50 +147,98 @@ class _Run:
             self.defect = defect
         self.phases["reference"] = steady_time() - self.start
 
-    def _sample_with_retry(self, asking: threading.Thread) -> None:
-        """Take the samples; if the connection fails, try once more on a new one."""
-        try:
-            return self._sample(asking)
-        except Trouble as trouble:
-            self.trouble = trouble
-        wait = RETRY_AFTER * (1 + random.random())
-        if self.trouble.reason not in RETRIED or steady_time() + wait > self.service.deadline:
-            return None
-        pause(wait)
-        try:
-            self._sample(asking)
-            self.trouble = None
-        except Trouble as trouble:
-            self.trouble = trouble
-
     def _sample(self, asking: threading.Thread) -> None:
-        with contextlib.closing(self.service):
-            self.samples.append(self.service.sample())
-            self.phases.setdefault("first_answer", steady_time() - self.start)
-            asking.join()
+        """Request the time twice over one connection, then over new ones in several lanes."""
+        with contextlib.closing(self.open_service()) as service:
+            if not self._take_sample(service):
+                return
+            self.phases["first_answer"] = steady_time() - self.start
             # At least two: one sample cannot show a frozen clock.
-            while len(self.samples) < self.max_samples and self._has_time_for_another():
-                self._wait_for_tick()
-                self.samples.append(self.service.sample())
-                verdict = judge(self.reading(), self.limit)
-                if verdict.proven and (verdict.reason == "frozen" or not self._is_stamp_repeated()):
-                    return
+            wait = 2.5 * self.samples[0].stated.resolution
+            if wait <= MAX_PAUSE:
+                pause(wait)
+            if not self._take_sample(service):
+                return
+        lanes = self._count_lanes()
+        with Bell() as bell:
+            for _ in range(lanes):
+                threading.Thread(target=self._run_lane, args=(asking, bell), daemon=True).start()
+            bell.wait(self._seconds_left(), lanes)
 
-    def _has_time_for_another(self) -> bool:
-        """Return whether another sample fits before the deadline, judged by the slowest so far.
+    def _seconds_left(self) -> float:
+        return self.start + self.deadline - steady_time()
 
-        The first two are always taken.
+    def _count_lanes(self) -> int:
+        """Return how many connections at once the service responds to in time.
+
+        A service that serves one connection after the other makes the others wait.
         """
         slowest = max(sample.arrived - sample.sent for sample in self.samples)
-        return len(self.samples) < 2 or steady_time() + slowest < self.service.deadline
+        work = max(slowest - (self.dialer.handshake or 0), 0.001)
+        return max(1, min(LANES, int((self._seconds_left() - self.deadline / 2) / (2 * work))))
 
-    def _is_stamp_repeated(self) -> bool:
-        """Return whether the last stamp came before: the clock is frozen, or ticks slowly."""
-        *before, last = ((sample.instance, sample.stated.seconds) for sample in self.samples)
-        return last in before
+    def _run_lane(self, asking: threading.Thread, bell: Bell) -> None:
+        """Take two samples over one connection after the other, while that helps."""
+        try:
+            while self._wants_connection(asking):
+                with contextlib.closing(self.open_service()) as service:
+                    # A balancer may send the first request of each connection to the same host.
+                    if not (self._take_sample(service) and self._take_sample(service)):
+                        return
+        except Exception as defect:
+            self.defect = defect
+        finally:
+            bell.ring()
 
-    def _wait_for_tick(self) -> None:
-        """Wait until a running clock must state another time, if that is soon."""
-        wait = 2.5 * self.samples[-1].stated.resolution
-        if wait <= MAX_PAUSE:
-            pause(max(wait, MAX_TICK) if self._is_stamp_repeated() else wait)
+    def _wants_connection(self, asking: threading.Thread) -> bool:
+        """Return whether a connection may change the verdict, and is in time."""
+        # The other half of the time is for responses.
+        if self.trouble or self.defect or self._seconds_left() < self.deadline / 2:
+            return False
+        coverage = find_coverage(self.reading(), self.instances)
+        if not coverage.is_certain:
+            return not self._is_wrong()
+        asking.join()
+        if self._is_wrong():
+            return False
+        if not coverage.is_complete:
+            # A host with a small share, or one that joins late. Spread the samples over the time.
+            pause(LANES * self.deadline / self.max_samples)
+            return True
+        if not self._has_ticked():
+            pause(MAX_TICK)
+            return True
+        verdict = judge(self.reading(), self.limit)
+        fewest = min((host.samples for host in verdict.instances), default=ENOUGH)
+        return not verdict.is_final and fewest < ENOUGH
+
+    def _is_wrong(self) -> bool:
+        """Return whether a host is proven to be wrong, and why; without the reference, none is."""
+        verdict = judge(self.reading(), self.limit)
+        is_explained = verdict.reason == "frozen" or self._has_ticked()
+        return verdict.status == "Failed" and verdict.is_final and is_explained
+
+    def _has_ticked(self) -> bool:
+        """Return whether each host has stated two times, if its clock ticks that soon."""
+        stamps: dict[str, set[float]] = {}
+        for sample in self.samples:
+            if 2.5 * sample.stated.resolution <= MAX_PAUSE:
+                stamps.setdefault(sample.instance, set()).add(sample.stated.seconds)
+        return all(len(times) > 1 for times in stamps.values())
+
+    def _take_sample(self, service: Service) -> bool:
+        """Take a sample, and return whether there is one; retry a failed connection once."""
+        if next(self.requests) >= self.max_samples:
+            return False
+        for is_retry in (False, True):
+            try:
+                self.samples.append(service.sample())
+                return True
+            except Trouble as trouble:
+                wait = RETRY_AFTER * (1 + random.random())
+                if is_retry or trouble.reason not in RETRIED or wait > self._seconds_left():
+                    self.trouble = self.trouble or trouble
+                    return False
+            service.close()
+            pause(wait)
+        return False

@@ -56,3 +56,8 @@ def own_clocks() -> OwnClocks:
         for _ in range(3)
     )
     return OwnClocks(epoch, slept)
+
+
+def time_since_boot() -> float:
+    """Seconds since some fixed moment, with those that the machine slept."""
+    return steady_time() + own_clocks().slept

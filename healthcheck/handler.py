@@ -1,8 +1,8 @@
 """The check as an AWS Lambda function, which writes to its log and to CloudWatch.
 
 Environment: TIMESERVICE_URL, METRIC_NAMESPACE, DEPLOYMENT (the metrics' dimension),
-HEALTHCHECK_LIMIT (seconds; default 1), HEALTHCHECK_NTP (servers, with commas between; default as in
-the command).
+HEALTHCHECK_LIMIT (seconds; default 1), HEALTHCHECK_INSTANCES (hosts that must respond; default 1),
+HEALTHCHECK_NTP (servers, with commas between; default as in the command).
 """
 
 import functools
@@ -17,7 +17,12 @@ from healthcheck.url import complete_url
 from healthcheck.verdict import LIMIT
 
 # The metrics and their units.
-METRICS = {"Healthy": "None", "ClockOffset": "Seconds", "ClockBound": "Seconds"}
+METRICS = {
+    "Healthy": "None",
+    "ClockOffset": "Seconds",
+    "ClockBound": "Seconds",
+    "InstancesSeen": "Count",
+}
 
 
 def handler(event: object, context: object) -> str:
@@ -36,6 +41,7 @@ def handler(event: object, context: object) -> str:
             complete_url(os.environ["TIMESERVICE_URL"]),
             ask_reference=functools.partial(measure_reference, servers),
             limit=float(os.environ.get("HEALTHCHECK_LIMIT") or LIMIT),
+            instances=int(os.environ.get("HEALTHCHECK_INSTANCES") or 1),
         )
     except Exception as error:
         print(f"no check was made: {error!a}", flush=True)
@@ -57,7 +63,9 @@ def measure_reference(servers: Sequence[str], timeout: float) -> Reference:
 
 
 def put_metrics(result: Result) -> None:
-    """Write the offset and the bound of the worst host, and Healthy (1 or 0) if that is known.
+    """Write Healthy (1 or 0) if that is known, the worst host's clock, and the hosts seen.
+
+    Too few hosts are no failure here: the balancer's own alarm counts hosts.
 
     Raise what boto3 raises.
     """
@@ -66,6 +74,7 @@ def put_metrics(result: Result) -> None:
         values["Healthy"] = 1.0 if result.verdict.status == "OK" else 0.0
     if worst := result.verdict.worst:
         values |= {"ClockOffset": worst.error.middle, "ClockBound": worst.error.half_width}
+        values["InstancesSeen"] = result.coverage.seen
     if not values:
         return
     dimensions = [{"Name": "Deployment", "Value": os.environ["DEPLOYMENT"]}]

@@ -4,12 +4,14 @@ import random
 from collections.abc import Iterator, Sequence
 
 from healthcheck import reference
-from healthcheck.clock import own_clocks, steady_time
+from healthcheck.clock import own_clocks, steady_time, time_since_boot
 from healthcheck.reading import Reference
 from healthcheck.waiting import Bell
 
 # Of the interval, at most, so that many checkers do not ask at the same moment.
 JITTER = 0.1
+# Seconds; a wait of the kernel does not count the time that the machine sleeps.
+LONGEST_WAIT = 10.0
 # Seconds; the shortest interval that servers of others expect (RFC 5905's MINPOLL).
 REFERENCE_AGE = 64.0
 # Seconds; pool.ntp.org, whose servers are volunteers', asks this of simple clients.
@@ -20,15 +22,17 @@ def ticks(every: float, stop: Bell) -> Iterator[None]:
     """Yield at once, and then every `every` seconds until `stop` rings.
 
     The rate is fixed: the time that a check takes and the jitter do not add up. A check that takes
-    longer than the interval skips the turns that it missed.
+    longer than the interval skips the turns that it missed. The machine's sleep counts.
     """
-    start = steady_time()
+    start = time_since_boot()
     turn = 0
     while True:
         yield
-        turn = max(turn + 1, int((steady_time() - start) / every) + 1)
+        turn = max(turn + 1, int((time_since_boot() - start) / every) + 1)
         due = start + every * (turn + JITTER * random.random())
-        if stop.wait(due - steady_time()) or stop.has_rung:
+        while not stop.has_rung and (left := due - time_since_boot()) > 0:
+            stop.wait(min(left, LONGEST_WAIT))
+        if stop.has_rung:
             return
 
 

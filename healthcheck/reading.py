@@ -27,9 +27,10 @@ class Trouble(Exception):
 class Sample(NamedTuple):
     """One response of the service.
 
-    instance, version: the host that sent it, and the release that the host runs. offset: the host's
-    clock minus ours (`before.epoch` plus the steady clock), in seconds. stated: the time in the
-    response. sent, arrived: the steady clock at either end. before, after: our clocks then.
+    instance, version, zone: the host that sent it, the release that the host runs, and where.
+    offset: the host's clock minus ours (`before.epoch` plus the steady clock), in seconds. stated:
+    the time in the response. sent, arrived: the steady clock at either end. before, after: our
+    clocks then. has_connected: whether it was the first over a new connection.
     """
 
     instance: str
@@ -40,6 +41,8 @@ class Sample(NamedTuple):
     before: OwnClocks
     after: OwnClocks
     version: str = UNNAMED
+    zone: str = UNNAMED
+    has_connected: bool = True
 
 
 class Server(NamedTuple):
@@ -75,6 +78,12 @@ class Reference(NamedTuple):
     @property
     def is_own_clock(self) -> bool:
         return self.kind in ("local", "chosen")
+
+    def is_outvoted(self, server: Server) -> bool:
+        """Return whether the majority contradicts the server."""
+        if self.kind != "ntp" or server.offset is None:
+            return False
+        return server.offset.meet(self.offset).is_empty
 
     def is_comparable(self, sample: Sample) -> bool:
         """Return whether the sample can be measured against this reference.

@@ -14,15 +14,14 @@ import json
 import requests
 
 from healthcheck import __version__
-from healthcheck.clock import OwnClocks, own_clocks, steady_time
+from healthcheck.clock import own_clocks, steady_time
+from healthcheck.dialer import Dialer
 from healthcheck.failures import FAILURES, LATE, explain
 from healthcheck.interval import Interval
 from healthcheck.reading import UNNAMED, Sample, Trouble
 from healthcheck.timestamp import BadTimestamp, Timestamp, parse
 from healthcheck.transport import CuttableAdapter, refuse_negative_chunks
 
-# Seconds; after that, the name's next address is tried.
-MAX_CONNECT = 3.0
 # Bytes; a good response has a few hundred.
 MAX_BODY = 64 * 1024
 # Characters of an instance's name or version.
@@ -43,12 +42,14 @@ class _Session(requests.Session):
 class Service:
     """A connection to the service."""
 
-    def __init__(self, url: str, *, deadline: float, environment: bool = False) -> None:
+    def __init__(
+        self, url: str, dialer: Dialer, *, deadline: float, environment: bool = False
+    ) -> None:
         """deadline: on the steady clock, in seconds, for all requests together. environment: use
         the proxies, .netrc and certificates that the environment names."""
         self.url = url
         self.deadline = deadline
-        self._transport = CuttableAdapter()
+        self._transport = CuttableAdapter(dialer)
         self._session = _Session()
         # A proxy may cache, and its clock may be the one that is measured.
         self._session.trust_env = environment
@@ -65,43 +66,49 @@ class Service:
         self._transport.cut()
 
     def sample(self) -> Sample:
-        """Request the time once; raise Trouble. The first call connects: its interval is wide."""
+        """Request the time once, over a new connection if none is open; raise Trouble."""
+        connections = len(self._transport.sockets)
         try:
-            before, sent, response = self._request()
-            with response:
+            with self._request(connections) as response:
                 self._validate(response)
                 body = self._read(response)
                 # Only after the body: a service may read its clock after it sends the headers.
                 arrived = steady_time()
         except FAILURES as failure:
             raise explain(failure) from None
-        stated, instance, version = parse_answer(body)
+        before, sent = self._transport.departure
+        stated, instance, version, zone = parse_answer(body)
         offset = Interval(stated.seconds - arrived, stated.seconds + stated.resolution - sent)
         offset = offset.shift(-before.epoch)
-        return Sample(instance, offset, stated, sent, arrived, before, own_clocks(), version)
+        return Sample(
+            instance=instance,
+            offset=offset,
+            stated=stated,
+            sent=sent,
+            arrived=arrived,
+            before=before,
+            after=own_clocks(),
+            version=version,
+            zone=zone,
+            has_connected=len(self._transport.sockets) > connections,
+        )
 
-    def _request(self) -> tuple[OwnClocks, float, requests.Response]:
-        """Return our clocks before the request, and the response as far as its headers.
+    def _request(self, connections: int) -> requests.Response:
+        """Return the response as far as its headers. connections: opened so far.
 
         A server may close an idle connection while a request is under way to it. That request is
         sent again on a new connection (RFC 9112, section 9.3.1).
         """
-        connections = len(self._transport.sockets)
         try:
             return self._get()
         except requests.ConnectionError as failure:
-            is_new = len(self._transport.sockets) > connections
-            if is_new or isinstance(failure, requests.Timeout):
+            is_kept = 0 < connections == len(self._transport.sockets)
+            if not is_kept or isinstance(failure, requests.Timeout):
                 raise
         return self._get()
 
-    def _get(self) -> tuple[OwnClocks, float, requests.Response]:
-        left = self._seconds_left()
-        # To connect to each of the name's addresses, and for each read.
-        timeout = (min(MAX_CONNECT, left), left)
-        before, sent = own_clocks(), steady_time()
-        response = self._session.get(self.url, timeout=timeout, stream=True)
-        return before, sent, response
+    def _get(self) -> requests.Response:
+        return self._session.get(self.url, timeout=self._seconds_left(), stream=True)
 
     def _seconds_left(self) -> float:
         left = self.deadline - steady_time()
@@ -119,8 +126,8 @@ class Service:
             with contextlib.suppress(Trouble, *FAILURES):
                 refusal = self._read(response)
             raise Trouble("status", f"answered {code}{parse_refusal(refusal)}")
-        if "Age" in response.headers:
-            age = response.headers["Age"][:20]
+        age = response.headers.get("Age", "0")[:20]
+        if age.strip("0"):
             raise Trouble("cached", f"the response comes from a cache (Age: {age!a})")
 
     def _read(self, response: requests.Response) -> bytes:
@@ -134,8 +141,8 @@ class Service:
         return body
 
 
-def parse_answer(body: bytes) -> tuple[Timestamp, str, str]:
-    """Return the time, the instance and its version that the JSON states; raise Trouble."""
+def parse_answer(body: bytes) -> tuple[Timestamp, str, str, str]:
+    """Return the time, instance, version and zone that the JSON states; raise Trouble."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -147,7 +154,10 @@ def parse_answer(body: bytes) -> tuple[Timestamp, str, str]:
         stated = parse(content["now"])
     except BadTimestamp as error:
         raise Trouble("body", str(error)) from None
-    return stated, _printable_name(content.get("instance")), _printable_name(content.get("version"))
+    instance, version, zone = (
+        _printable_name(content.get(key)) for key in ("instance", "version", "zone")
+    )
+    return stated, instance, version, zone
 
 
 def parse_refusal(body: bytes) -> str:

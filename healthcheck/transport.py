@@ -14,6 +14,9 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse
 from urllib3.exceptions import InvalidChunkLength
 
+from healthcheck.clock import own_clocks, steady_time
+from healthcheck.dialer import Dialer
+
 # Bytes of all headers together; http.client would take a hundred headers of that size each.
 MAX_HEADERS = 64 * 1024
 # Processing and Early Hints. http.client itself skips 100 alone.
@@ -21,9 +24,14 @@ INTERIM = (102, 103)
 
 
 class CuttableAdapter(HTTPAdapter):
-    """The transport of a requests session; it remembers the sockets that it opens."""
+    """The transport of a requests session; it remembers the sockets that it opens.
 
-    def __init__(self) -> None:
+    departure: our clocks, and the steady clock, when the last request left over an open connection.
+    """
+
+    def __init__(self, dialer: Dialer) -> None:
+        self.dialer = dialer
+        self.departure = own_clocks(), steady_time()
         self.sockets: list[socket.socket] = []
         self._is_cut = False
         super().__init__()
@@ -31,16 +39,24 @@ class CuttableAdapter(HTTPAdapter):
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> HTTPConnectionPool:
         """Override the hook of requests so that the pool makes connections of our class."""
         pool = cast(HTTPConnectionPool, super().get_connection_with_tls_context(*args, **options))
-        keep, plain = self._keep, type(pool).ConnectionCls
+        adapter, plain = self, type(pool).ConnectionCls
 
         # The base is urllib3's class for HTTP or for HTTPS.
         class Connection(plain):  # type: ignore[misc, valid-type]
             response_class = _FinalResponse
 
             def _new_conn(self) -> socket.socket:
-                connection: socket.socket = super()._new_conn()
-                keep(connection)
+                host = self._dns_host.strip("[]")
+                connection = adapter.dialer.connect(host, self.port, self.timeout)
+                adapter._keep(connection)
                 return connection
+
+            def request(self, *args: Any, **options: Any) -> None:
+                """Note when the request leaves: no DNS, TCP or TLS comes between."""
+                if self.sock is None:
+                    self.connect()
+                adapter.departure = own_clocks(), steady_time()
+                super().request(*args, **options)
 
             @property
             def is_connected(self) -> bool:
@@ -85,8 +101,8 @@ class CuttableAdapter(HTTPAdapter):
         super().close()
         # A response that is part of a reference cycle would keep its connection open.
         self._shut_down()
-        for connection in self.sockets:
-            connection.close()
+        while self.sockets:
+            self.sockets.pop().close()
 
 
 class TooLong(http.client.HTTPException):

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from healthcheck.coverage import Coverage
 from healthcheck.interval import Interval
 from healthcheck.reading import DRIFT, UNNAMED, Reading, Reference, Sample
 
@@ -24,7 +25,8 @@ Status = Literal["OK", "Failed", "Unknown"]
 class Instance(NamedTuple):
     """One host's clock. error: the clock minus true time, in seconds.
 
-    stated: the last time that the host stated, in seconds since 1970. version: its release.
+    stated: the last time that the host stated, in seconds since 1970. version: its release. zone:
+    where it is.
     """
 
     name: str
@@ -32,18 +34,19 @@ class Instance(NamedTuple):
     samples: int
     stated: float
     version: str = UNNAMED
+    zone: str = UNNAMED
 
 
 class Verdict(NamedTuple):
     """status: one word. reason: a stable identifier. detail: the reason for people.
 
-    proven: whether more samples could not change it. instances: the worst first.
+    is_final: whether more samples could not change it. instances: the worst first.
     """
 
     status: Status
     reason: str
     detail: str
-    proven: bool
+    is_final: bool
     instances: tuple[Instance, ...] = ()
 
     @property
@@ -65,9 +68,26 @@ def judge(reading: Reading, limit: float = LIMIT) -> Verdict:
         own_error = format_error(ZERO.minus(reference.offset))
         detail = f"{trouble}; but this machine's own clock is {own_error}"
         return Verdict("Unknown", "own_clock", detail, True, verdict.instances)
-    if verdict.status == "Failed" and verdict.proven:
+    if verdict.status == "Failed" and verdict.is_final:
         return verdict
     return Verdict("Failed", trouble.reason, str(trouble), True, verdict.instances)
+
+
+def judge_coverage(verdict: Verdict, coverage: Coverage, *, strict: bool = False) -> Verdict:
+    """Return the verdict, or one that names the lack of hosts; `strict` lets that be Failed."""
+    if verdict.status != "OK" or coverage.is_complete:
+        return verdict
+    status: Status = "Failed" if strict else "OK"
+    if coverage.seen < coverage.expected:
+        lack = f"only {coverage.seen} of {coverage.expected} hosts responded"
+    else:
+        lack = (
+            f"another host may be missed with a probability of {coverage.missed:.2g} "
+            f"after {coverage.connections} connections"
+        )
+    return verdict._replace(
+        status=status, reason="too_few", detail=f"{verdict.detail}; {lack}", is_final=False
+    )
 
 
 def _judge_clocks(reading: Reading, limit: float) -> Verdict:
@@ -84,17 +104,26 @@ def _judge_clocks(reading: Reading, limit: float) -> Verdict:
     instances = []
     for name, samples in by_name.items():
         newest = samples[-1]
+        host = _format_host(name, newest.zone)
         cause = likely_cause(reference.error_of(newest).middle, newest.stated.seconds)
         # Samples without a name may come from several clocks.
         one_clock = name != UNNAMED
         if _is_frozen(samples, one_clock):
-            detail = f"{name} states the same time again and again{cause}"
+            detail = f"{host} states the same time again and again{cause}"
             return Verdict("Failed", "frozen", detail, True)
         offset = _offset(samples, reference, one_clock)
         if offset.is_empty:
-            return Verdict("Failed", "inconsistent", f"the clock of {name} jumps{cause}", True)
-        error = offset.minus(reference.offset)
-        instances.append(Instance(name, error, len(samples), newest.stated.seconds, newest.version))
+            return Verdict("Failed", "inconsistent", f"the clock of {host} jumps{cause}", True)
+        instances.append(
+            Instance(
+                name=name,
+                error=offset.minus(reference.offset),
+                samples=len(samples),
+                stated=newest.stated.seconds,
+                version=newest.version,
+                zone=newest.zone,
+            )
+        )
     if reference.kind == "disagree":
         detail = "the NTP servers contradict each other"
         return Verdict("Unknown", "reference_disagree", detail, True)
@@ -109,11 +138,12 @@ def _is_frozen(samples: Sequence[Sample], one_clock: bool) -> bool:
     """
     if not one_clock and len({sample.stated.seconds for sample in samples}) > 1:
         return False
-    return any(
-        later.stated.seconds == earlier.stated.seconds
-        and later.sent - earlier.arrived > max(2 * later.stated.resolution, MAX_TICK)
-        for earlier, later in itertools.combinations(samples, 2)
-    )
+    first: dict[float, Sample] = {}
+    for sample in samples:
+        earlier = first.setdefault(sample.stated.seconds, sample)
+        if sample.sent - earlier.arrived > max(2 * sample.stated.resolution, MAX_TICK):
+            return True
+    return False
 
 
 def _offset(samples: Sequence[Sample], reference: Reference, one_clock: bool) -> Interval:
@@ -147,22 +177,36 @@ def _compare_with_limit(instances: list[Instance], reference: Reference, limit: 
     # A clock that is proven wrong comes before one that may be worse.
     order = (*wrong, *(instance for instance in instances if instance not in wrong))
     worst = order[0]
-    clock = f"the clock of {worst.name} is {format_error(worst.error)}"
+    clock = f"{_format_host(worst.name, worst.zone)} is {format_error(worst.error)}"
     if wrong:
         detail = clock + likely_cause(worst.error.middle, worst.stated)
         if reference.kind == "local":
             # One of the two clocks is wrong, and the user has not chosen to trust ours.
-            detail += ", or this machine's own is: no NTP server could settle it"
+            detail += ", or this machine's own clock is wrong: no NTP server could settle it"
             return Verdict("Unknown", "clock_off", detail, True, order)
         return Verdict("Failed", "clock_off", detail, True, order)
     if worst.error.most <= limit:
-        return Verdict("OK", "ok", f"clock {format_error(worst.error)}", True, order)
-    detail = f"{clock}: not proven to be within the limit"
+        return Verdict("OK", "ok", f"worst {_format_interval(worst.error)}", True, order)
+    detail = f"{clock}, which is not proven to be within the limit"
     status: Status = "Unknown" if reference.kind == "local" else "Failed"
     return Verdict(status, "undetermined", detail, False, order)
 
 
+def _format_host(name: str, zone: str) -> str:
+    if name == UNNAMED:
+        return "the host"
+    return f"host {name}" if zone == UNNAMED else f"host {name} ({zone})"
+
+
 def format_error(error: Interval) -> str:
+    """Format an error with its bound: "2.00 s fast (+-8 ms)"."""
+    direction = "slow" if error.middle < 0 else "fast"
+    return (
+        f"{_format_seconds(abs(error.middle))} {direction} (+-{_format_seconds(error.half_width)})"
+    )
+
+
+def _format_interval(error: Interval) -> str:
     """Format an error with its bound: "+3 ms (+-21 ms)"."""
     return f"{_format_seconds(error.middle, '+')} (+-{_format_seconds(error.half_width)})"
 

@@ -27,6 +27,10 @@ class Bell:
         self._waiting_end.close()
         self._ringing_end.close()
 
+    def fileno(self) -> int:
+        """Return the file that can be read after a ring, for a selector."""
+        return self._waiting_end.fileno()
+
     def ring(self) -> None:
         """Ring; never blocks or raises."""
         self.has_rung = True

@@ -81,7 +81,8 @@ def check(cloud: Containers) -> int:
         raise UserError(f"the deployment {cloud.name!r} is not up; `make up` starts it")
     from healthcheck.__main__ import main as healthcheck
 
-    return healthcheck([cloud.url()])
+    hosts = [host for host in cloud.hosts() if host["state"] != "draining"]
+    return healthcheck([cloud.url(), "--instances", str(max(1, len(hosts)))])
 
 
 def format_host(

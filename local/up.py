@@ -55,7 +55,7 @@ def up(cloud: Containers, folder: Path, given: dict[str, str]) -> int:
     with step(f"waiting until only this release's {settings.min_hosts} hosts serve"):
         wait_for_hosts(cloud, str(exports["group"]), settings.min_hosts)
     print()
-    code = healthcheck([cloud.url()])
+    code = healthcheck([cloud.url(), "--instances", str(settings.min_hosts)])
     if "reviewer" in exports:
         print("How the reviewer signs in: make reviewer")
     if not started and changes == 0:

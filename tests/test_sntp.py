@@ -68,6 +68,7 @@ def test_a_negative_delay_does_not_make_the_bound_smaller() -> None:
         ({"root_dispersion": 0.5}, r"^root distance 0.5\d\d s is too large$"),
         ({"root_delay": 1.0}, r"^root distance 0.5\d\d s is too large$"),
         ({"precision": -1}, r"^root distance 0.5\d\d s is too large$"),
+        ({"reference_age": NOON + 0.03}, "^the server does not state when it was last set$"),
         ({"reference_age": 36 * 3600 + 1}, "^the server was last set too long ago$"),
         ({"reference_age": -1.1}, "^the server was last set too long ago$"),
     ],

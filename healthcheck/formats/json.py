@@ -5,8 +5,9 @@ from typing import Any
 
 from healthcheck import __version__
 from healthcheck.check import Result
+from healthcheck.coverage import Coverage
 from healthcheck.interval import Interval
-from healthcheck.reading import Server
+from healthcheck.reading import Reference, Server
 from healthcheck.timestamp import format_utc
 from healthcheck.url import remove_credentials
 from healthcheck.verdict import Instance
@@ -15,6 +16,7 @@ from healthcheck.verdict import Instance
 def render(result: Result) -> str:
     """Return the object. Numbers are in seconds; what is not known is null."""
     verdict, reading = result.verdict, result.reading
+    is_assumed = reading.reference.is_own_clock
     offset = _interval(verdict.worst.error) if verdict.worst else {"offset": None, "bound": None}
     return json.dumps(
         {
@@ -23,12 +25,16 @@ def render(result: Result) -> str:
             "detail": verdict.detail,
             **offset,
             "limit": result.limit,
-            "proven": verdict.proven,
+            "proven": verdict.is_final and not is_assumed,
+            "assumed": is_assumed and bool(verdict.instances),
             "samples": len(reading.samples),
+            "coverage": _coverage(result.coverage),
             "instances": [_instance(instance) for instance in verdict.instances],
             "reference": {
                 "kind": reading.reference.kind,
-                "servers": [_server(server) for server in reading.reference.servers],
+                "servers": [
+                    _server(server, reading.reference) for server in reading.reference.servers
+                ],
             },
             "phases": {name: _round(took) for name, took in result.phases.items()},
             "checked_at": format_utc(result.checked_at),
@@ -42,15 +48,27 @@ def _instance(instance: Instance) -> dict[str, Any]:
     return {
         "instance": instance.name,
         "version": instance.version,
+        "zone": instance.zone,
         "samples": instance.samples,
         **_interval(instance.error),
     }
 
 
-def _server(server: Server) -> dict[str, Any]:
+def _coverage(coverage: Coverage) -> dict[str, Any]:
+    return {
+        "seen": coverage.seen,
+        "expected": coverage.expected,
+        "connections": coverage.connections,
+        "missed": _round(coverage.missed),
+        "complete": coverage.is_complete,
+    }
+
+
+def _server(server: Server, reference: Reference) -> dict[str, Any]:
     if server.offset is None:
         return {"server": server.name, "refused": server.trouble}
-    return {"server": server.name, **_interval(server.offset)}
+    outvoted = reference.is_outvoted(server)
+    return {"server": server.name, **_interval(server.offset), "outvoted": outvoted}
 
 
 def _interval(interval: Interval) -> dict[str, float]:

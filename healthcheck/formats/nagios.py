@@ -5,13 +5,16 @@ The Monitoring Plugins' development guidelines define it:
 """
 
 from healthcheck.check import Result
-from healthcheck.formats.text import detail
+from healthcheck.formats.text import describe
 
 
 def status(result: Result) -> str:
-    """Return OK, CRITICAL or UNKNOWN. What is not proven is UNKNOWN: a person should look."""
+    """Return OK, WARNING, CRITICAL or UNKNOWN.
+
+    What is not proven is UNKNOWN: a person should look. A host that may be missed is a WARNING.
+    """
     if result.verdict.status == "OK":
-        return "OK"
+        return "OK" if result.coverage.is_complete else "WARNING"
     if result.verdict.status == "Unknown" or result.verdict.reason == "undetermined":
         return "UNKNOWN"
     return "CRITICAL"
@@ -20,7 +23,7 @@ def status(result: Result) -> str:
 def render(result: Result) -> str:
     """Return the line; performance data are in seconds."""
     # A bar would begin the performance data.
-    text = detail(result).replace("|", "/")
+    text = describe(result).replace("|", "/")
     return f"TIME {status(result)}: {text} | {' '.join(_performance_data(result))}"
 
 
@@ -31,5 +34,6 @@ def _performance_data(result: Result) -> list[str]:
         # An offset may be negative, so it is critical outside of a range.
         data.append(f"'offset'={worst.error.middle:.6f}s;;-{limit}:{limit};;")
         data.append(f"'bound'={worst.error.half_width:.6f}s;;;0;")
-    data.append(f"'instances'={len(result.verdict.instances)};;;0;")
+    # Fewer hosts than expected are a warning.
+    data.append(f"'instances'={result.coverage.seen};{result.coverage.expected}:;;0;")
     return data

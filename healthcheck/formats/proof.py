@@ -6,6 +6,7 @@ from healthcheck.check import Result
 from healthcheck.interval import Interval
 from healthcheck.reading import Reference, Sample
 from healthcheck.timestamp import format_utc
+from healthcheck.url import remove_credentials
 
 KINDS = {
     "ntp": "what more than half of the servers that answered hold",
@@ -23,6 +24,7 @@ def render(result: Result) -> str:
 
 def _lines(result: Result) -> Iterator[str]:
     reading, verdict = result.reading, result.verdict
+    yield f"check of {remove_credentials(result.url)}"
     yield from _reference(reading.reference)
     yield "responses (the service's clock minus ours, whatever the delay of either way):"
     for number, sample in enumerate(reading.samples, 1):
@@ -36,8 +38,19 @@ def _lines(result: Result) -> Iterator[str]:
     for instance in verdict.instances:
         side = _compare(instance.error, result.limit)
         yield f"  {instance.name}  {_interval(instance.error)}  {side} {result.limit:g} s"
-    proven = "proven" if verdict.proven else "not proven"
-    yield f"verdict: {verdict.status} ({verdict.reason}), {proven}"
+    coverage = result.coverage
+    yield (
+        f"coverage: {coverage.seen} hosts seen ({coverage.expected} expected) over "
+        f"{coverage.connections} connections; another host with an equal share "
+        f"is missed with a probability of {coverage.missed:.2g}"
+    )
+    yield f"verdict: {verdict.status} ({verdict.reason}), {_describe_basis(result)}"
+
+
+def _describe_basis(result: Result) -> str:
+    if not result.verdict.is_final:
+        return "not proven"
+    return "assumed" if result.reading.reference.is_own_clock else "proven"
 
 
 def _reference(reference: Reference) -> Iterator[str]:
@@ -45,6 +58,8 @@ def _reference(reference: Reference) -> Iterator[str]:
     width = max((len(server.name) for server in reference.servers), default=0)
     for server in reference.servers:
         text = _interval(server.offset) if server.offset else f"not used: {server.trouble}"
+        if reference.is_outvoted(server):
+            text += "  outvoted"
         yield f"  {server.name:<{width}}  {text}"
     # Servers that contradict each other give no interval.
     interval = "" if reference.kind == "disagree" else f"{_interval(reference.offset)}  "

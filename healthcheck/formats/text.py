@@ -1,34 +1,44 @@
-"""One line for people."""
+"""One line that a person can read aloud."""
 
 from healthcheck.check import Result
 from healthcheck.reading import Reference
+from healthcheck.url import remove_credentials
 
 
 def render(result: Result) -> str:
     """Return one line whose first word is the status."""
-    return f"{result.verdict.status} {detail(result)}"
+    return f"{result.verdict.status}: {describe(result)}"
 
 
-def detail(result: Result) -> str:
-    """Return what the check found, in words."""
-    verdict = result.verdict
+def describe(result: Result) -> str:
+    """Return what the check found, in words, with the URL that it requested."""
+    verdict, limit = result.verdict, f"{result.limit:g} s"
+    url = remove_credentials(result.url)
     if not verdict.instances:
-        return verdict.detail
-    count = len(verdict.instances)
-    hosts = "1 instance" if count == 1 else f"{count} instances"
-    reference = _describe(result.reading.reference)
-    return f"{verdict.detail} on {hosts}, limit {result.limit:g} s, reference: {reference}"
+        return f"{url}: {verdict.detail}"
+    reference = f"reference {_describe(result.reading.reference)}"
+    if verdict.status == "OK":
+        return f"{_count_hosts(result)} of {url} within {limit}: {verdict.detail}, {reference}"
+    return f"{url}: {verdict.detail}, limit {limit}, {reference}"
+
+
+def _count_hosts(result: Result) -> str:
+    seen, expected = result.coverage.seen, result.coverage.expected
+    if seen < expected:
+        return f"{seen} of {expected} hosts"
+    if not result.coverage.is_complete:
+        return "1 host" if seen == 1 else f"{seen} hosts"
+    return {1: "the one host", 2: "both hosts"}.get(seen, f"all {seen} hosts")
 
 
 def _describe(reference: Reference) -> str:
     if reference.kind == "single":
-        return "one NTP server"
+        return "a single NTP server"
     if reference.kind == "local":
         return "this machine's clock (no NTP server answered)"
     if reference.kind == "chosen":
         return "this machine's clock"
-    offsets = [server.offset for server in reference.servers if server.offset]
-    agreed = sum(not offset.meet(reference.offset).is_empty for offset in offsets)
-    if agreed == len(offsets):
-        return f"{agreed} NTP servers"
-    return f"{agreed} NTP servers ({len(offsets) - agreed} more contradict)"
+    outvoted = [server.name for server in reference.servers if reference.is_outvoted(server)]
+    agreed = sum(server.offset is not None for server in reference.servers) - len(outvoted)
+    count = "1 NTP server" if agreed == 1 else f"{agreed} NTP servers"
+    return f"{count} (outvoted: {', '.join(outvoted)})" if outvoted else count

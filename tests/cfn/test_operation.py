@@ -233,7 +233,7 @@ def test_a_month_of_checks_is_free_even_if_each_took_all_its_time() -> None:
         "Lambda: GB-s, at a second for each run": (MONTH * gigabytes, 400_000),
         f"Lambda: GB-s, if each took its {timeout} s": (MONTH * gigabytes * timeout, 400_000),
         "CloudWatch: requests": (MONTH, 1_000_000),
-        "CloudWatch: metrics of our own": (3, 10),
+        "CloudWatch: metrics of our own": (4, 10),
         "CloudWatch: dashboards": (len(of_type("CloudWatch::Dashboard")), 3),
         "CloudWatch: logs, at 2,000 bytes for each run (GB)": (MONTH * 2_000 / 1e9, 5),
     }
@@ -265,6 +265,7 @@ def test_the_function_has_the_settings_of_its_check() -> None:
         "METRIC_NAMESPACE": "timeservice",
         "DEPLOYMENT": {"Ref": "AWS::StackName"},
         "HEALTHCHECK_LIMIT": {"Ref": "Limit"},
+        "HEALTHCHECK_INSTANCES": {"Ref": "MinHosts"},
         "HEALTHCHECK_NTP": {"Ref": "NtpServers"},
     }
 

@@ -202,14 +202,14 @@ def test_the_readme_is_short() -> None:
             "  stack timeservice-local-hosts-6a936518f99b                   24.9 s  deleted",
         ),
         (
-            "OK clock +0 ms, reference: this machine's clock (no NTP server answered)",
-            "OK clock +0 ms, reference: 4 NTP servers",
-            "OK clock +0 ms, reference: nothing",
+            "OK: worst +0 ms, reference this machine's clock (no NTP server answered)",
+            "OK: worst +0 ms, reference 4 NTP servers",
+            "OK: worst +0 ms, reference nothing",
         ),
         (
-            "OK clock +1.4 ms (+-102 ms)",
-            "OK clock -13 ms (+-9.1 ms)",
-            "Failed clock +1.4 ms (+-102 ms)",
+            "OK: worst +1.4 ms (+-102 ms)",
+            "OK: worst -13 ms (+-9.1 ms)",
+            "Failed: worst +1.4 ms (+-102 ms)",
         ),
     ],
 )

@@ -8,12 +8,14 @@ import os
 import re
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from healthcheck import __version__
+from healthcheck import check as checking
 from healthcheck.__main__ import main
 from healthcheck.arguments import parser
 from healthcheck.url import BadUrl, complete_url, remove_credentials
@@ -29,6 +31,8 @@ KEYS = {
     "bound",
     "limit",
     "proven",
+    "assumed",
+    "coverage",
     "samples",
     "instances",
     "reference",
@@ -54,8 +58,8 @@ def test_ok(capsys: pytest.CaptureFixture[str]) -> None:
     with service(time_service(), 0, 0, 0) as arguments:
         assert main(arguments) == 0
     line = capsys.readouterr().out
-    assert line.startswith("OK clock ")
-    assert line.endswith(" on 1 instance, limit 1 s, reference: 3 NTP servers\n")
+    assert line.startswith(f"OK: the one host of {arguments[0]}/now within 1 s: worst ")
+    assert line.endswith(", reference 3 NTP servers\n")
     assert "(+-" in line
 
 
@@ -64,37 +68,39 @@ def test_failed(capsys: pytest.CaptureFixture[str]) -> None:
         assert main(arguments) == 2
     line = capsys.readouterr().out
     # A busy machine widens the bound, and then moves the middle of the interval.
-    assert re.match(r"Failed the clock of i-7 is -2\.\d\d s \(\+-", line)
-    assert line.endswith("limit 1 s, reference: one NTP server\n")
+    assert re.match(r"Failed: http://\S+/now: host i-7 is 2\.\d\d s slow \(\+-", line)
+    assert line.endswith("limit 1 s, reference a single NTP server\n")
 
 
 def test_unknown(capsys: pytest.CaptureFixture[str]) -> None:
     with service(time_service(), 0, 50) as arguments:
         assert main(arguments) == 3
-    assert capsys.readouterr().out == "Unknown the NTP servers contradict each other\n"
+    line = f"Unknown: {arguments[0]}/now: the NTP servers contradict each other\n"
+    assert capsys.readouterr().out == line
 
 
 def test_a_service_that_is_down(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["127.0.0.1:9", "--reference", "local"]) == 2
-    assert capsys.readouterr().out == "Failed the connection is refused\n"
+    assert capsys.readouterr().out == "Failed: http://127.0.0.1:9/now: the connection is refused\n"
 
 
 def test_a_liar_among_the_servers_is_mentioned(capsys: pytest.CaptureFixture[str]) -> None:
     with service(time_service(), 0, 0, 50) as arguments:
         assert main(arguments) == 0
-    assert capsys.readouterr().out.endswith("reference: 2 NTP servers (1 more contradict)\n")
+    liar = arguments[-1]
+    assert capsys.readouterr().out.endswith(f"reference 2 NTP servers (outvoted: {liar})\n")
 
 
 def test_without_any_server_our_own_clock_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with service(time_service()) as arguments:
         assert main([*arguments, "--ntp", NOBODY, "--deadline", "3"]) == 0
-    assert "reference: this machine's clock (no NTP server answered)" in capsys.readouterr().out
+    assert "reference this machine's clock (no NTP server answered)" in capsys.readouterr().out
 
 
 def test_without_any_server_nobody_fails(capsys: pytest.CaptureFixture[str]) -> None:
     with service(time_service(5)) as arguments:
         assert main([*arguments, "--ntp", NOBODY, "--deadline", "3"]) == 3
-    assert re.match(r"Unknown the clock of i-1 is \+[45]\.\d\d s", capsys.readouterr().out)
+    assert re.match(r"Unknown: \S+: host i-1 is [45]\.\d\d s fast", capsys.readouterr().out)
 
 
 def test_our_own_clock_decides_if_it_is_asked_to() -> None:
@@ -115,14 +121,20 @@ def test_json_is_one_object_in_one_line(capsys: pytest.CaptureFixture[str]) -> N
     record = json.loads(out)
     assert set(record) == KEYS
     assert (record["status"], record["reason"], record["proven"]) == ("OK", "ok", True)
-    assert abs(record["offset"] - 0.25) <= record["bound"] + 1e-5
-    assert (record["limit"], record["samples"], record["version"]) == (1.0, 2, __version__)
     (instance,) = record["instances"]
-    assert set(instance) == {"instance", "version", "samples", "offset", "bound"}
-    assert (instance["instance"], instance["samples"]) == ("i-1", 2)
+    assert abs(record["offset"] - 0.25) <= record["bound"] + 1e-5
+    assert (record["limit"], record["samples"], record["version"]) == (
+        1.0,
+        instance["samples"],
+        __version__,
+    )
+    assert record["coverage"]["complete"]
+    assert record["coverage"]["connections"] >= 14
+    assert set(instance) == {"instance", "version", "zone", "samples", "offset", "bound"}
+    assert instance["instance"] == "i-1"
     assert record["reference"]["kind"] == "ntp"
     *answered, silent = record["reference"]["servers"]
-    assert [set(server) for server in answered] == [{"server", "offset", "bound"}] * 3
+    assert [set(server) for server in answered] == [{"server", "offset", "bound", "outvoted"}] * 3
     assert set(silent) == {"server", "refused"}
     assert set(record["phases"]) == {"reference", "first_answer", "total"}
     assert record["checked_at"].endswith("Z")
@@ -165,6 +177,18 @@ def test_a_password_is_used_and_never_printed(
         ["http://x", "--ntp", "host:port"],
         ["http://x", "--ntp", "host:0"],
         ["http://x", "--ntp", ""],
+        ["http://x", "--ntp", "a b"],
+        ["http://x", "--ntp", "a..b"],
+        ["http://x", "--ntp", "-a"],
+        ["http://x", "--ntp", "a-.org"],
+        ["http://x", "--ntp", "1.2.3"],
+        ["http://x", "--ntp", "1.2.3.256"],
+        ["http://x", "--ntp", "[1.2.3.4]"],
+        ["http://x", "--ntp", "x" * 64 + ".org"],
+        ["http://x", "--ntp", "."],
+        ["http://x", "--instances", "0"],
+        ["http://x", "--instances", "two"],
+        ["http://x", "--samples", "1001"],
         ["http://x", "--reference", "sundial"],
         ["http://x", "--format", "xml"],
         ["http://x", "--unheard-of"],
@@ -251,25 +275,89 @@ def test_a_number_of_seconds_that_is_refused_has_its_limits_named(
     assert capsys.readouterr().err.endswith(message)
 
 
-def test_every_verdict_that_nobody_can_read_is_reported() -> None:
+def start_periodic(arguments: list[str], output: int, *more: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "healthcheck", "--every", "0.05", *more, *arguments],
+        cwd=ROOT,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        # With a buffer, Python prints what is left at its end.
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+    )
+
+
+def test_periodic_checks_end_when_their_reader_has_gone() -> None:
+    """Also while they wait for the next check, as with `| head -1`."""
     with service(time_service(), 0) as arguments:
-        command = [sys.executable, "-m", "healthcheck", "--every", "0.05"]
-        process = subprocess.Popen(
-            [*command, *arguments],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # With a buffer, Python prints what is left at its end.
-            env={**os.environ, "PYTHONUNBUFFERED": ""},
-        )
+        process = start_periodic(arguments, subprocess.PIPE, "--every", "3000")
         assert process.stdout
-        assert process.stderr
+        assert process.stdout.readline().startswith("OK: ")
         process.stdout.close()
-        lines = [process.stderr.readline() for _ in range(3)]
-        process.terminate()
-        process.communicate(timeout=PATIENCE)
-    assert lines == ["healthcheck: standard output cannot be written: Broken pipe\n"] * 3
+        process.stdout = None
+        _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (0, "")
+
+
+def test_each_lost_result_is_reported_and_the_exit_code_says_that_some_are_lost(
+    tmp_path: Path,
+) -> None:
+    """A full disk has room again later, and a line that was cut does not spoil the next one."""
+    with service(time_service(), 0) as arguments, open("/dev/full", "w") as full:
+        process = start_periodic(arguments, full.fileno(), "--count", "3")
+        _, err = process.communicate(timeout=PATIENCE)
+    message = "healthcheck: standard output cannot be written: No space left on device\n"
+    assert (process.returncode, err) == (3, message * 3)
+
+
+def test_a_result_is_written_after_one_that_a_full_disk_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk = Disk([5, OSError(28, "No space left on device"), 1000, 1000])
+    monkeypatch.setattr(sys, "stdout", types.SimpleNamespace(buffer=disk))
+    arguments = ["127.0.0.1:9", "--reference", "local", "--every", "0.01", "--count", "2"]
+    monkeypatch.setattr(checking, "RETRY_AFTER", 0.01)
+    assert main(arguments) == 3
+    assert disk.content == b"Faile\nFailed: http://127.0.0.1:9/now: the connection is refused\n"
+    assert capsys.readouterr().err.count("cannot be written: No space left") == 1
+
+
+class Disk:
+    """A file without a buffer, which takes so many bytes each time, or raises."""
+
+    def __init__(self, turns: list[int | OSError]) -> None:
+        self.turns = turns
+        self.content = b""
+
+    def write(self, data: bytes) -> int:
+        turn = self.turns.pop(0)
+        if isinstance(turn, OSError):
+            raise turn
+        self.content += data[:turn]
+        return min(turn, len(data))
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o600])
+def test_a_file_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "result"
+    file.touch()
+    file.chmod(mode)
+    before = os.umask(0o077)
+    try:
+        main(["127.0.0.1:9", "--reference", "local", "--output", str(file)])
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == mode
+    assert file.read_text().startswith("Failed: ")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may give files away")
+def test_a_file_keeps_its_owner(tmp_path: Path) -> None:
+    file = tmp_path / "result"
+    file.touch()
+    os.chown(file, 1234, 4321)
+    main(["127.0.0.1:9", "--reference", "local", "--output", str(file)])
+    assert (file.stat().st_uid, file.stat().st_gid) == (1234, 4321)
 
 
 @pytest.mark.parametrize(("closed", "code"), [("1", 3), ("2", 0)])
@@ -311,7 +399,7 @@ def test_the_url_may_come_from_the_environment(
         monkeypatch.setenv("TIMESERVICE_URL", server.url)
         assert main(["--reference", "local"]) == 0
     assert server.requests
-    assert capsys.readouterr().out.startswith("OK ")
+    assert capsys.readouterr().out.startswith("OK: ")
 
 
 def test_help_documents_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:

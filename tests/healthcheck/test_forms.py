@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from healthcheck.__main__ import main
 from healthcheck.check import Result
+from healthcheck.coverage import Coverage
 from healthcheck.formats import json as json_form
 from healthcheck.formats import nagios, prometheus, proof, text
 from healthcheck.interval import Interval
@@ -39,7 +40,8 @@ def result(
 ) -> Result:
     reading = Reading(tuple(samples), reference, trouble)
     phases = {"reference": 0.01, "total": 0.25}
-    return Result(URL, judge(reading, LIMIT), reading, LIMIT, phases, 1_795_348_800.0)
+    covered = Coverage(len({sample.instance for sample in samples}), 40)
+    return Result(URL, judge(reading, LIMIT), reading, LIMIT, phases, 1_795_348_800.0, covered)
 
 
 RESULTS = {name: result(samples, reference) for name, samples, reference, _, _ in CASES}
@@ -58,30 +60,33 @@ each_result = pytest.mark.parametrize("outcome", RESULTS.values(), ids=list(RESU
 @each_result
 def test_text_begins_with_the_status_and_is_one_line(outcome: Result) -> None:
     line = text.render(outcome)
-    assert line.split()[0] == outcome.verdict.status
+    assert line.startswith(f"{outcome.verdict.status}: ")
+    assert "http://example.org/now" in line
     assert "\n" not in line
 
 
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
-        (against("single"), "one NTP server"),
+        (against("single"), "a single NTP server"),
         (against("local"), "this machine's clock (no NTP server answered)"),
         (against("chosen"), "this machine's clock"),
         (against(), "0 NTP servers"),
-        (NTP._replace(servers=(GOOD, SILENT)), "1 NTP servers"),
-        (NTP._replace(servers=(GOOD, GOOD, LIAR, SILENT)), "2 NTP servers (1 more contradict)"),
+        (NTP._replace(servers=(GOOD, SILENT)), "1 NTP server"),
+        (NTP._replace(servers=(GOOD, GOOD, LIAR, SILENT)), "2 NTP servers (outvoted: liar)"),
     ],
 )
 def test_text_names_the_reference(reference: Reference, words: str) -> None:
     line = text.render(result([sample()], reference))
-    assert line == f"OK clock +0.0 ms (+-30 ms) on 1 instance, limit 1 s, reference: {words}"
+    start = "OK: the one host of http://example.org/now within 1 s: worst +0.0 ms (+-30 ms)"
+    assert line == f"{start}, reference {words}"
 
 
 def test_text_counts_the_instances_and_has_none_without_samples() -> None:
     line = text.render(result([sample(), sample(instance="b")]))
-    assert " on 2 instances, " in line
-    assert text.render(result([], NTP, REFUSED)) == "Failed the connection is refused"
+    assert line.startswith("OK: both hosts of http://example.org/now within 1 s: ")
+    down = text.render(result([], NTP, REFUSED))
+    assert down == "Failed: http://example.org/now: the connection is refused"
 
 
 def test_json_has_microseconds_and_each_server_s_interval_or_trouble() -> None:
@@ -89,7 +94,7 @@ def test_json_has_microseconds_and_each_server_s_interval_or_trouble() -> None:
     record = json.loads(json_form.render(result([sample()], reference)))
     assert record["bound"] == 0.032348
     assert record["reference"]["servers"] == [
-        {"server": "good", "offset": 0.0, "bound": 0.01},
+        {"server": "good", "offset": 0.0, "bound": 0.01, "outvoted": False},
         {"server": "silent", "refused": "no answer in time"},
     ]
 
@@ -98,6 +103,7 @@ def test_a_proof_is_complete() -> None:
     samples = [sample(0.5), sample(0.25, 1, "b", slept=(9, 9))]
     reference = NTP._replace(servers=(GOOD, SILENT))
     assert proof.render(result(samples, reference, REFUSED)) == (
+        "check of http://example.org/now\n"
         "reference (true time minus our clock):\n"
         "  good    [-10.000, +10.000] ms\n"
         "  silent  not used: no answer in time\n"
@@ -111,6 +117,8 @@ def test_a_proof_is_complete() -> None:
         "error (what all responses of an instance allow, minus the reference, "
         "plus 50 ppm for the time between):\n"
         "  a  [+469.998, +530.003] ms  within 1 s\n"
+        "coverage: 2 hosts seen (1 expected) over 40 connections; another host with an equal share "
+        "is missed with a probability of 9e-08\n"
         "verdict: Failed (refused), proven"
     )
 
@@ -129,7 +137,7 @@ def test_an_error_of_exactly_the_limit_is_within(error: Interval, side: str) -> 
 
 def test_a_proof_without_servers_or_trouble_names_none() -> None:
     lines = proof.render(result([sample()])).splitlines()
-    assert lines[1] == (
+    assert lines[2] == (
         "  => [-10.000, +10.000] ms  what more than half of the servers that answered hold"
     )
     assert not any(line.startswith("  then: ") for line in lines)
@@ -167,7 +175,7 @@ def test_a_plugin_says_one_line_with_performance_data_of_the_guidelines_form(
 ) -> None:
     line = nagios.render(outcome)
     text, bar, data = line.partition(" | ")
-    assert re.match("TIME (OK|CRITICAL|UNKNOWN): .", text)
+    assert re.match("TIME (OK|WARNING|CRITICAL|UNKNOWN): .", text)
     assert bar
     assert "|" not in text + data
     for datum in data.split(" "):
@@ -191,7 +199,10 @@ def test_a_plugin_leaves_what_is_not_proven_to_people(name: str, status: str) ->
 @each_result
 def test_prometheus_s_own_parser_reads_what_was_measured(outcome: Result) -> None:
     values = {
-        (sample.name.removeprefix("timeservice_healthcheck"), *sample.labels.values()): sample.value
+        (
+            sample.name.removeprefix("timeservice_healthcheck"),
+            *(value for label, value in sample.labels.items() if label != "url"),
+        ): sample.value
         for family in text_string_to_metric_families(prometheus.render(outcome) + "\n")
         for sample in family.samples
     }
@@ -230,7 +241,9 @@ def test_a_proof_names_every_answer_every_server_and_every_instance(outcome: Res
             line.startswith(f"  {instance.name}  [") and f" {side} 1 s" in line for line in lines
         )
     assert lines[-1].startswith(f"verdict: {outcome.verdict.status} ({outcome.verdict.reason})")
-    assert lines[-1].endswith(" not proven") is not outcome.verdict.proven
+    assert lines[-1].endswith(" not proven") is not outcome.verdict.is_final
+    is_own_clock = outcome.reading.reference.is_own_clock
+    assert lines[-1].endswith(", assumed") is (outcome.verdict.is_final and is_own_clock)
 
 
 def test_the_command_explains_on_standard_error_why_a_server_was_refused(
@@ -240,7 +253,7 @@ def test_the_command_explains_on_standard_error_why_a_server_was_refused(
         arguments = [server.url, "--ntp", good.name, "--ntp", bad.name, "--verbose"]
         assert main(arguments) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("OK clock ")
+    assert out.startswith("OK: the one host of ")
     assert out.count("\n") == 1
     assert re.search(rf"^  {re.escape(good.name)} +\[[-+.\d]+, [-+.\d]+\] ms$", err, re.MULTILINE)
     assert f"{bad.name}  not used: stratum 16: the server is not synchronised" in err
@@ -250,10 +263,10 @@ def test_the_command_explains_on_standard_error_why_a_server_was_refused(
 @pytest.mark.parametrize(
     ("error", "form", "code", "start"),
     [
-        (0.0, "nagios", 0, "TIME OK: clock "),
-        (3.0, "nagios", 2, "TIME CRITICAL: the clock of i-1 is +"),
-        (1.0, "nagios", 3, "TIME UNKNOWN: the clock of i-1 is +"),
-        (1.0, "text", 2, "Failed the clock of i-1 is +"),
+        (0.0, "nagios", 0, "TIME OK: the one host of "),
+        (3.0, "nagios", 2, "TIME CRITICAL: http://127.0.0.1:"),
+        (1.0, "nagios", 3, "TIME UNKNOWN: http://127.0.0.1:"),
+        (1.0, "text", 2, "Failed: http://127.0.0.1:"),
         (3.0, "prometheus", 2, "# HELP timeservice_healthcheck_success "),
     ],
 )
@@ -296,8 +309,8 @@ def test_a_link_stays_one_and_a_pipe_is_written_to(tmp_path: Path) -> None:
     for file in (link, pipe):
         assert main(["127.0.0.1:9", "--reference", "local", "--output", str(file)]) == 2
     assert link.is_symlink()
-    assert there.read_text().startswith("Failed ")
-    assert os.read(reading, 100).startswith(b"Failed ")
+    assert there.read_text().startswith("Failed: ")
+    assert os.read(reading, 100).startswith(b"Failed: ")
     os.close(reading)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
@@ -306,7 +319,7 @@ def test_a_link_to_itself_is_replaced(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(link)
     assert main(["127.0.0.1:9", "--reference", "local", "--output", str(link)]) == 2
-    assert link.read_text().startswith("Failed ")
+    assert link.read_text().startswith("Failed: ")
 
 
 def test_standard_output_may_be_named_as_a_file(tmp_path: Path) -> None:
@@ -316,7 +329,7 @@ def test_standard_output_may_be_named_as_a_file(tmp_path: Path) -> None:
     piped = subprocess.run(command, cwd=root, capture_output=True, check=False)
     with (tmp_path / "stdout").open("wb") as file:
         subprocess.run(command, cwd=root, stdout=file, check=False)
-    assert piped.stdout.startswith(b"Failed ")
+    assert piped.stdout.startswith(b"Failed: ")
     assert (tmp_path / "stdout").read_bytes() == piped.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["stdout"]
 

@@ -69,11 +69,16 @@ def test_ok(
     with service_environment(monkeypatch, time_service(0.3), 0, 0, 0):
         assert handler({}, None) == "OK"
     assert cloudwatch.namespace == "timeservice"
-    assert set(cloudwatch.metrics) == {"Healthy", "ClockOffset", "ClockBound"} == set(METRICS)
+    assert set(cloudwatch.metrics) == set(METRICS)
     assert cloudwatch.value("Healthy") == 1
     assert cloudwatch.value("ClockOffset") == pytest.approx(0.3, abs=0.1)
+    assert cloudwatch.value("InstancesSeen") == 1
     assert 0 < (cloudwatch.value("ClockBound") or 0) < 0.2
-    assert {metric["Unit"] for metric in cloudwatch.metrics.values()} == {"None", "Seconds"}
+    assert {metric["Unit"] for metric in cloudwatch.metrics.values()} == {
+        "None",
+        "Seconds",
+        "Count",
+    }
     for metric in cloudwatch.metrics.values():
         assert metric["Dimensions"] == [{"Name": "Deployment", "Value": "test"}]
     record = json.loads(capsys.readouterr().out)

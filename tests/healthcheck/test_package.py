@@ -54,4 +54,4 @@ def test_it_can_be_installed_alone_and_runs(tmp_path: Path) -> None:
     assert run(command, "--version", cwd=tmp_path).strip() == __version__
     with web(time_service()) as service, ntp() as server:
         output = run(command, service.url, "--ntp", server.name, cwd=tmp_path)
-    assert output.startswith("OK clock ")
+    assert output.startswith("OK: ")

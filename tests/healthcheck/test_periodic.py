@@ -25,7 +25,7 @@ from healthcheck.interval import Interval
 from healthcheck.periodic import SparingReference, ticks
 from healthcheck.reading import Reference, Server
 from healthcheck.waiting import Bell, pause
-from tests.support.healthcheck_servers import Request, ntp, time_service, web
+from tests.support.healthcheck_servers import ntp, time_service, web
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ class Clock(Bell):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     with Clock() as clock:
-        monkeypatch.setattr(periodic, "steady_time", lambda: clock.now)
+        monkeypatch.setattr(periodic, "time_since_boot", lambda: clock.now)
         yield clock
 
 
@@ -94,11 +94,26 @@ def test_two_checks_of_one_turn_are_not_made(clock: Clock, monkeypatch: pytest.M
     monkeypatch.setattr(random, "random", lambda: 0.0)
 
     def wait(timeout: float) -> bool:
-        clock.now += timeout - 0.001
+        clock.now += max(timeout - 0.001, 0.0005)
         return False
 
     monkeypatch.setattr(clock, "wait", wait)
-    assert start_times(clock, [0.0, 0.0, 0.0]) == pytest.approx([0, 9.999, 19.999])
+    assert start_times(clock, [0.0, 0.0, 0.0]) == pytest.approx([0, 10, 20], abs=0.001)
+
+
+def test_a_machine_that_slept_checks_soon_after_it_wakes(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait in which it fell asleep takes its time, and the next one takes none."""
+    sleeps = iter([3600.0])
+
+    def wait(timeout: float) -> bool:
+        clock.now += timeout + next(sleeps, 0.0)
+        return False
+
+    monkeypatch.setattr(clock, "wait", wait)
+    _, second = start_times(clock, [0.0, 0.0], every=1800.0)
+    assert second == 3610.0
 
 
 def test_a_signal_that_comes_when_a_turn_is_due_is_heeded(clock: Clock) -> None:
@@ -211,34 +226,32 @@ def test_a_kiss_of_death_is_one_that_wants_to_be_left_alone() -> None:
 def test_the_command_checks_again_and_again_and_prints_each_verdict(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    errors = iter([0.0, 0.0, 5.0, 5.0, 5.0, 5.0])
     turns: list[float] = []
-
-    def behave(request: Request) -> None:
-        time_service(next(errors))(request)
+    shifts = iter([0.0, 5.0, 5.0])
+    shift = [0.0]
 
     def three_ticks(every: float, stop: Bell) -> Iterator[None]:
         turns.append(every)
-        yield from itertools.islice(ticks(every, stop), 3)
+        for _ in itertools.islice(ticks(every, stop), 3):
+            shift[0] = next(shifts)
+            yield
 
     monkeypatch.setattr(command, "ticks", three_ticks)
-    with web(behave) as service, ntp() as server:
+    with web(lambda request: time_service(shift[0])(request)) as service, ntp() as server:
         assert command.main([service.url, "--ntp", server.name, "--every", "0.05"]) == 2
         assert server.asked == 1
     out, err = capsys.readouterr()
-    assert [line.split()[0] for line in out.splitlines()] == ["OK", "Failed", "Failed"]
+    assert [line.split()[0] for line in out.splitlines()] == ["OK:", "Failed:", "Failed:"]
     assert (turns, err) == ([0.05], "")
 
 
-def test_the_command_ends_after_its_count_with_the_code_of_the_last_check() -> None:
-    errors = iter([0.0, 0.0, 5.0, 5.0])
-
-    def behave(request: Request) -> None:
-        time_service(next(errors))(request)
-
-    with web(behave) as service, ntp() as server:
+def test_the_command_ends_after_its_count_with_the_code_of_the_last_check(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with web(time_service(5)) as service, ntp() as server:
         arguments = [service.url, "--ntp", server.name, "--every", "0.05", "--count", "2"]
         assert command.main(arguments) == 2
+    assert capsys.readouterr().out.count("\n") == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -262,7 +275,7 @@ def test_a_signal_ends_the_command_well(number: int) -> None:
             env=dict(os.environ),
         )
         assert process.stdout
-        assert process.stdout.readline().startswith("Failed ")
+        assert process.stdout.readline().startswith("Failed: ")
         process.send_signal(number)
         _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0

@@ -21,7 +21,7 @@ from tests.support.healthcheck_runs import (
     respond,
     slow_clock,
 )
-from tests.support.healthcheck_servers import time_service, web
+from tests.support.healthcheck_servers import Request, time_service, web
 from tests.support.waiting import PATIENCE
 
 
@@ -38,7 +38,7 @@ def test_a_broken_connection_is_tried_again_after_a_pause_with_jitter(
     pauses: list[float], monkeypatch: pytest.MonkeyPatch, chance: float, wait: float
 ) -> None:
     monkeypatch.setattr(random, "random", lambda: chance)
-    with web(alternate(hang_up, time_service(), time_service())) as server:
+    with web(alternate(hang_up, *[time_service()] * 999)) as server:
         result = check(server.url, ask_reference=exact_reference)
     assert result.verdict.status == "OK"
     assert result.reading.trouble is None
@@ -99,7 +99,7 @@ def test_a_reference_that_raises_is_a_defect_of_ours() -> None:
         result = check(server.url, ask_reference=broken)
     assert (result.verdict.status, result.verdict.reason) == ("Unknown", "error")
     assert "no such server" in result.verdict.detail
-    assert not result.verdict.proven
+    assert not result.verdict.is_final
     assert result.phases["reference"] <= result.phases["total"]
 
 
@@ -120,39 +120,29 @@ def test_a_reference_that_hangs_is_left_behind_at_the_deadline() -> None:
 
 
 def test_a_frozen_clock_is_asked_no_more_once_it_is_proven_frozen() -> None:
-    """The third sample is the first after a pause in which a running clock must move on.
-
-    On a busy machine, the second one may come that late.
-    """
+    """In each lane, after a pause in which a running clock must move on."""
     result = check_server(frozen_clock())
     assert result.verdict.reason == "frozen"
-    assert len(result.reading.samples) in (2, 3)
+    assert result.coverage.connections < checking.SAMPLES / 4
 
 
-@pytest.fixture
-def slow_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each sample seem to take longer than a check may."""
-    sample = Service.sample
-
-    def sample_slowly(service: Service) -> Sample:
-        taken = sample(service)
-        return taken._replace(sent=taken.arrived - PATIENCE)
-
-    monkeypatch.setattr(Service, "sample", sample_slowly)
-
-
-@pytest.mark.usefixtures("slow_samples")
-def test_a_slow_service_is_still_asked_twice() -> None:
-    result = check_server(time_service())
-    assert result.verdict.status == "OK"
+def test_a_slow_service_is_asked_no_more_in_the_second_half_of_the_time() -> None:
+    result = check_server(slow_clock(1.5), deadline=5.0)
     assert len(result.reading.samples) == 2
+    assert (result.verdict.status, result.verdict.reason) == ("Failed", "undetermined")
+    assert not result.coverage.is_complete
 
 
-@pytest.mark.usefixtures("slow_samples")
-def test_a_third_sample_that_does_not_fit_before_the_deadline_is_not_taken() -> None:
-    result = check_server(time_service(), limit=1e-6)
-    assert result.verdict.reason == "undetermined"
-    assert len(result.reading.samples) == 2
+def test_a_service_that_serves_one_connection_after_the_other_is_not_late() -> None:
+    """Eight connections at once would make the last one wait for all others."""
+    turn = threading.Lock()
+
+    def behave(request: Request) -> None:
+        with turn:
+            slow_clock(0.4)(request)
+
+    result = check_server(behave, deadline=4.0)
+    assert result.verdict.status == "OK", result.verdict.detail
 
 
 @pytest.mark.parametrize(("deadline", "patience"), [(10.0, 1.5), (3.0, 1.5), (1.0, 0.5)])
@@ -176,8 +166,11 @@ def test_the_phases_of_a_check_end_before_it_does() -> None:
     assert 0 <= phases["reference"] <= phases["total"]
 
 
-def test_an_unclear_clock_gets_eight_samples_within_ten_seconds() -> None:
-    assert len(check_server(time_service(1.0)).reading.samples) == 8
+def test_an_unclear_clock_gets_no_more_samples_than_cover_all_hosts() -> None:
+    result = check_server(time_service(1.0))
+    assert result.verdict.reason == "undetermined"
+    assert result.coverage.is_complete
+    assert result.coverage.connections <= 14 + checking.LANES
     defaults = inspect.signature(check).parameters
     assert defaults["deadline"].default == 10.0
 
@@ -192,9 +185,10 @@ def test_between_samples_the_clock_gets_time_to_tick_if_that_is_soon(
     stamps = [f"2026-11-22T10:11:0{second}" for second in (1, 2)]
     fraction = "." + "1".rjust(digits, "0") if digits else ""
     check_server(alternate(*(respond({"now": f"{stamp}{fraction}Z"}) for stamp in stamps)))
-    assert pauses == ([] if pause is None else [pytest.approx(pause)])
+    assert pauses[:1] == ([] if pause is None else [pytest.approx(pause)])
 
 
 def test_a_stamp_that_was_repeated_is_given_a_coarse_tick(pauses: list[float]) -> None:
     check_server(respond({"now": "2026-11-22T10:11:12.000001Z", "instance": "i-1"}))
-    assert pauses[:2] == [pytest.approx(2.5e-6), 0.05]
+    assert pauses[0] == pytest.approx(2.5e-6)
+    assert set(pauses[1:]) <= {0.05}

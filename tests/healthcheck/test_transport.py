@@ -19,6 +19,7 @@ import trustme
 
 from healthcheck.__main__ import main
 from healthcheck.check import Result, check
+from healthcheck.dialer import Dialer
 from healthcheck.reading import Reference
 from healthcheck.transport import CuttableAdapter
 from tests.support.healthcheck_runs import exact_reference
@@ -105,7 +106,7 @@ def test_a_body_in_chunks_is_read() -> None:
 
 
 def test_a_connection_that_begins_after_the_cut_is_cut() -> None:
-    adapter = CuttableAdapter()
+    adapter = CuttableAdapter(Dialer())
     adapter.cut()
     ours, theirs = socket.socketpair()
     with ours, theirs:

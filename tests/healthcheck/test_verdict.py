@@ -170,7 +170,7 @@ def test_a_reading_gets_its_verdict(
     verdict = judge(Reading(tuple(samples), reference))
     assert (verdict.status, verdict.reason) == (status, reason), verdict.detail
     # Only these could change with another sample.
-    assert verdict.proven is (reason not in ("undetermined", "own_clock"))
+    assert verdict.is_final is (reason not in ("undetermined", "own_clock"))
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_trouble_fails_unless_worse_was_proven(
     samples: list[Sample], reference: Reference, status: str, reason: str
 ) -> None:
     verdict = judge(Reading(tuple(samples), reference, REFUSED))
-    assert (verdict.status, verdict.reason, verdict.proven) == (status, reason, True)
+    assert (verdict.status, verdict.reason, verdict.is_final) == (status, reason, True)
 
 
 @pytest.mark.parametrize(
@@ -208,9 +208,9 @@ def test_a_certificate_is_not_judged_by_a_clock_that_is_wrong(
 ) -> None:
     dated = Trouble("tls", "the certificate is not yet valid", by_own_clock=True)
     verdict = judge(Reading((), reference, dated))
-    assert (verdict.status, verdict.reason, verdict.proven) == (status, reason, True)
+    assert (verdict.status, verdict.reason, verdict.is_final) == (status, reason, True)
     assert verdict.instances == ()
-    assert ("this machine's own clock is -10,800 s (+-10 ms)" in verdict.detail) is (
+    assert ("this machine's own clock is 10,800 s slow (+-10 ms)" in verdict.detail) is (
         status == "Unknown"
     )
 
@@ -326,7 +326,7 @@ def test_the_worst_instance_is_named_and_comes_first() -> None:
     assert [instance.name for instance in found.instances] == ["b", "c", "a"]
     assert found.worst == found.instances[0]
     assert judge(Reading((), NTP)).worst is None
-    assert found.detail == "the clock of b is -7.50 s (+-30 ms)"
+    assert found.detail == "host b is 7.50 s slow (+-30 ms)"
 
 
 def test_an_instance_has_the_time_and_the_release_of_its_last_sample_and_their_number() -> None:
@@ -344,8 +344,11 @@ def test_an_instance_has_the_time_and_the_release_of_its_last_sample_and_their_n
 @pytest.mark.parametrize(
     ("samples", "detail"),
     [
-        ((sample(), sample(3600.0, 1)), "the clock of a jumps"),
-        ((sample(3600.0), sample(at=1, stated=NOON + RTT / 2 + 3600.0)), "a states the same time"),
+        ((sample(), sample(3600.0, 1)), "the clock of host a jumps"),
+        (
+            (sample(3600.0), sample(at=1, stated=NOON + RTT / 2 + 3600.0)),
+            "host a states the same time",
+        ),
     ],
 )
 def test_a_jump_or_a_standstill_names_the_likely_cause_of_the_last_error(
@@ -364,7 +367,7 @@ def test_a_proven_fault_comes_before_a_worse_suspicion() -> None:
 
 @pytest.mark.parametrize(("error", "proven"), [(0.0, True), (1.0, False), (2.0, True)])
 def test_only_an_unclear_verdict_wants_more_samples(error: float, proven: bool) -> None:
-    assert judge(Reading((sample(error),), NTP)).proven is proven
+    assert judge(Reading((sample(error),), NTP)).is_final is proven
 
 
 @pytest.mark.parametrize(
@@ -404,17 +407,17 @@ def test_hints_name_the_usual_cause(error: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (Interval(-0.018, 0.024), "+3.0 ms (+-21 ms)"),
-        (Interval(-0.26, -0.24), "-250 ms (+-10 ms)"),
-        (Interval(0.9897, 1.0097), "+1.00 s (+-10 ms)"),
-        (Interval(2.35, 2.45), "+2.40 s (+-50 ms)"),
-        (Interval(0.9994, 0.9994), "+999 ms (+-0.0 ms)"),
-        (Interval(-0.9995, -0.9995), "-1.00 s (+-0.0 ms)"),
-        (Interval(9.99, 9.99), "+9.99 s (+-0.0 ms)"),
-        (Interval(-10.0, -10.0), "-10 s (+-0.0 ms)"),
-        (Interval(-0.00004, 0.02004), "+10 ms (+-10 ms)"),
-        (Interval(-0.00016, 0.01984), "+9.8 ms (+-10 ms)"),
-        (Interval(-3601.0, -3599.0), "-3,600 s (+-1.00 s)"),
+        (Interval(-0.018, 0.024), "3.0 ms fast (+-21 ms)"),
+        (Interval(-0.26, -0.24), "250 ms slow (+-10 ms)"),
+        (Interval(0.9897, 1.0097), "1.00 s fast (+-10 ms)"),
+        (Interval(2.35, 2.45), "2.40 s fast (+-50 ms)"),
+        (Interval(0.9994, 0.9994), "999 ms fast (+-0.0 ms)"),
+        (Interval(-0.9995, -0.9995), "1.00 s slow (+-0.0 ms)"),
+        (Interval(9.99, 9.99), "9.99 s fast (+-0.0 ms)"),
+        (Interval(-10.0, -10.0), "10 s slow (+-0.0 ms)"),
+        (Interval(-0.00004, 0.02004), "10 ms fast (+-10 ms)"),
+        (Interval(-0.00016, 0.01984), "9.8 ms fast (+-10 ms)"),
+        (Interval(-3601.0, -3599.0), "3,600 s slow (+-1.00 s)"),
     ],
 )
 def test_errors_are_described_with_sign_bound_and_unit(error: Interval, text: str) -> None:

@@ -1,0 +1,46 @@
+"""How certain it is that a check has met every host behind the service's name."""
+
+from typing import NamedTuple
+
+from healthcheck.reading import Reading
+
+# The probability that a host with an equal share may be missed with. The promise is 0.1 %; this is
+# less, because shares are seldom equal.
+MISSED = 1e-4
+
+
+class Coverage(NamedTuple):
+    """seen: hosts. expected: hosts that must be seen. connections: opened, each to any host."""
+
+    seen: int = 0
+    connections: int = 0
+    expected: int = 1
+
+    @property
+    def missed(self) -> float:
+        """The probability that no connection met another host, if there is one.
+
+        With equal shares, each connection misses that host with the probability m / (m + 1), where
+        m is the number of hosts seen.
+        """
+        return (self.seen / (self.seen + 1)) ** self.connections if self.seen else 1.0
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether another host with an equal share would have been met."""
+        return self.missed <= MISSED
+
+    @property
+    def is_complete(self) -> bool:
+        return self.is_certain and self.seen >= self.expected
+
+
+def find_coverage(reading: Reading, expected: int = 1) -> Coverage:
+    """Return the coverage of all samples so far.
+
+    A balancer may choose a host for each request, or for each connection. Connections are counted,
+    because a kept one may be pinned to its host.
+    """
+    hosts = {sample.instance for sample in reading.samples}
+    connections = sum(sample.has_connected for sample in reading.samples)
+    return Coverage(len(hosts), connections, expected)
