@@ -156,7 +156,7 @@ drill: setup ## break it in every way that it must survive; make drill NAME: in 
 mutation: setup ## count the faults that the tests notice (hours)
 	@scripts/mutation.sh
 
-bench: setup ## speed, and the healthcheck's accuracy (10 minutes)
+bench: setup ## speed, and the healthcheck's accuracy and coverage (30 minutes)
 	@scripts/engine.sh
 	@scripts/image.sh
 	@scripts/tools.sh wrk nginx
