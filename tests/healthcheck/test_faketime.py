@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,11 +86,14 @@ def test_a_clock_that_is_set_in_the_middle_changes_nothing(
     file.write_text("+0\n")
     steps = iter([step, "-1h"])
 
+    turn = threading.Lock()
+
     def behave(request: Request) -> None:
-        # libfaketime must not read a file that is only begun.
-        new = file.with_suffix(".new")
-        new.write_text(f"{next(steps, '+0')}\n")
-        new.replace(file)
+        with turn:
+            # libfaketime must not read a file that is only begun.
+            new = file.with_suffix(".new")
+            new.write_text(f"{next(steps, '+0')}\n")
+            new.replace(file)
         time_service(error)(request)
 
     with web(behave) as service:

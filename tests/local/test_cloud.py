@@ -339,9 +339,12 @@ def test_check_runs_the_healthcheck_against_the_local_url_and_returns_its_code(
 ) -> None:
     assert command.main(["check"]) == 1
     assert "'timeservice' is not up; `make up` starts it" in capsys.readouterr().err
-    codes = {"http://127.0.0.1:8080": 3}
+    # A host that is going need not respond.
+    hosts = [{"state": state} for state in ("healthy", "unhealthy", "draining")]
+    codes = {("http://127.0.0.1:8080", "--instances", "2"): 3}
     monkeypatch.setattr(containers, "get", lambda role: role)
-    monkeypatch.setattr(healthcheck, "main", lambda arguments: codes[arguments[0]])
+    monkeypatch.setattr(containers, "hosts", lambda: hosts)
+    monkeypatch.setattr(healthcheck, "main", lambda arguments: codes[tuple(arguments)])
     assert command.main(["check"]) == 3
 
 
