@@ -5,10 +5,16 @@ import time
 from docker.models.containers import Container
 
 from drills import outcome
-from drills.trial import TWO_CHECKS, Trial, drill, instance_of
+from drills.trial import REPLACEMENT, TWO_CHECKS, Trial, drill, instance_of
+from local.hosts import find_step
 
 # A t3.micro without CPU credits, and what it takes to install Docker (docs/capacity.md).
 SLOW = {"HOST_CPUS": "0.2", "HOST_MEMORY": "1g", "TIMESERVICE_INSTALL_SECONDS": "45"}
+# Seconds after which the guard of an ill host restarts the service: eight requests, 15 s apart.
+# Each may take a moment, and so does the restart.
+GUARD = 8 * 15 + 15
+# Seconds that the hosts of a zone share to end themselves, and until the next zone's turn.
+TURN, TURNS_APART = 120, 300
 
 
 @drill("a host dies: its container is killed")
@@ -79,6 +85,37 @@ def list_processes(trial: Trial, host: Container) -> list[str]:
     """The service's process ids on its host, the master's first."""
     _, *processes = trial.run(host, "docker", "top", "timeservice", "-o", "pid").split()
     return sorted(processes, key=int)
+
+
+@drill("the service is removed from both young hosts, so that no restart helps")
+def restart_fails(trial: Trial) -> None:
+    first, second = trial.hosts()
+    with trial.load(20.0):
+        for host in (first, second):
+            trial.run(host, "docker", "rm", "--force", "timeservice")
+        ending = "ending this host"
+        trial.wait_until(lambda: ending in find_step(first), 2 * GUARD, "it says that it will end")
+        trial.notes.append(f"a host says: {find_step(first)}")
+        # The other waits for its turn, and the first one's successor serves before.
+        trial.wait_until(
+            lambda: list(trial.states().values()).count("healthy") == 1,
+            TURN + REPLACEMENT,
+            "the first host ends itself, and its successor serves",
+        )
+        trial.expect(instance_of(second) in trial.states(), "both do not end together")
+        trial.wait_until_two_healthy(TURNS_APART + TURN + REPLACEMENT, without=trial.pair)
+
+
+@drill("a host reboots")
+def host_reboots(trial: Trial) -> None:
+    host = trial.hosts()[0]
+    with trial.load():
+        host.restart(timeout=10)
+        # The balancer must notice that it was away, if it was for long.
+        time.sleep(TWO_CHECKS)
+        trial.wait_until_two_healthy()
+    trial.expect_errors_end(TWO_CHECKS)
+    trial.expect_same_hosts()
 
 
 @drill("slow hosts, 0.2 CPU and 1 GiB each, from their first boot on: a release, a replacement")

@@ -16,7 +16,7 @@ import pytest
 from deployment import ROOT
 from deployment.errors import UserError
 from drills import __main__ as command
-from drills import bad_releases, runner, trial
+from drills import bad_releases, hosts, runner, trial
 from drills.clone import Clone, Done
 from drills.faults import time_server
 from drills.load import Request
@@ -73,7 +73,7 @@ def test_the_drills_are_those_of_the_document() -> None:
     assert sorted(row.split(" | ")[:2] for row in rows) == sorted(
         [f"| {drill.name}", drill.what] for drill in DRILLS.values()
     )
-    assert len(DRILLS) == len(rows) == 31
+    assert len(DRILLS) == len(rows) == 33
 
 
 def test_times_that_drills_wait_for_are_those_of_the_templates() -> None:
@@ -83,6 +83,9 @@ def test_times_that_drills_wait_for_are_those_of_the_templates() -> None:
     assert longest + 1 == trial.TWO_CHECKS == 21
     group = the("AutoScaling::AutoScalingGroup")
     assert group["HealthCheckGracePeriod"] == trial.GRACE_PERIOD == 2100
+    user_data = (ROOT / "cfn/hosts.yaml").read_text()
+    assert "for _ in {1..8}; do\n                sleep 15\n" in user_data
+    assert f"* {hosts.TURNS_APART} + RANDOM % {hosts.TURN}))" in user_data
 
 
 def test_the_values_that_were_drilled_are_those_in_use() -> None:
