@@ -173,7 +173,7 @@ def test_the_service_tells_the_journal_and_fails_with_the_time_service(
     with web(time_service(error)) as server:
         done = run(*exec_start(SERVICE, folder), TIMESERVICE_URL=server.url)
     assert (done.returncode, done.stderr) == (status, "")
-    assert done.stdout.startswith(f"{word} ")
+    assert done.stdout.startswith(f"{word}: ")
 
 
 @pytest.mark.parametrize(("error", "status"), [(0.0, 0), (3.0, 2)])
@@ -262,7 +262,7 @@ def test_the_job_is_silent_while_the_service_is_ok(folder: Path) -> None:
 def test_the_job_tells_a_verdict_that_somebody_should_hear(folder: Path) -> None:
     with web(time_service(3)) as server:
         done = CronJob(CRON_JOB).run(folder, server.url)
-    assert re.match(r"Failed the clock of i-1 is \+[23]\.\d\d s ", done.stdout)
+    assert re.match(r"Failed: http://\S+/now: host i-1 is [23]\.\d\d s fast ", done.stdout)
     assert done.stdout.count("\n") == 1
 
 

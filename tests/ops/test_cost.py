@@ -119,7 +119,7 @@ def test_a_month_is_the_sum_by_hand(region: str, hosts: int, by_hand: float) -> 
         ("", "healthcheck: runs", 730 * 60),
         ("checkEvery=15", "healthcheck: runs", 730 * 4),
         ("", "healthcheck: memory x time", 730 * 60 * 0.25),
-        ("", "healthcheck: metrics", 3),
+        ("", "healthcheck: metrics", 4),
         ("", "healthcheck: writes of metrics", 730 * 60),
         ("", "healthcheck: log, written", 730 * 60 * 2_000 / 1e9),
         ("", "healthcheck: log, kept", 730 * 60 * 2_000 / 1e9 * 14 * 24 / 730),
@@ -266,8 +266,9 @@ KNOWN = {
     "SNS::Topic": "DisplayName",
 }
 LAUNCH = (
-    "BlockDeviceMappings CreditSpecification IamInstanceProfile ImageId InstanceType "
-    "MetadataOptions Monitoring NetworkInterfaces TagSpecifications UserData"
+    "BlockDeviceMappings CreditSpecification IamInstanceProfile ImageId "
+    "InstanceInitiatedShutdownBehavior InstanceType MetadataOptions Monitoring "
+    "NetworkInterfaces TagSpecifications UserData"
 )
 VOLUME = "VolumeType VolumeSize Encrypted DeleteOnTermination"
 
