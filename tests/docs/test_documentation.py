@@ -224,7 +224,7 @@ def test_two_outputs_are_alike_when_only_their_figures_differ(
     [
         (r"(0 of 9,409) in a\sgood one", "docs/drills.md"),
         (r"0 of\s(65,790) in one that failed", "docs/drills.md"),
-        (r"(1,320 of 1,320) trials the bound held", "docs/healthcheck.md"),
+        (r"(1,320 of 1,320) trials the bound held", "docs/accuracy.md"),
         (r"takes (68) µs of CPU where it took (?:875)", "docs/decisions/10-flask-and-gunicorn.md"),
     ],
 )
