@@ -164,6 +164,23 @@ def test_a_step_takes_and_costs_what_the_page_says(step: Step) -> None:
     ]
 
 
+def test_a_million_requests_cost_what_the_page_says_before_and_after_the_fast_lane(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = (ROOT / "docs/decisions/10-flask-and-gunicorn.md").read_text()
+    measured = re.findall(r"^\| this service \| [\d,]+ \| (\d+) \|", record, re.MULTILINE)[0]
+    step = STEPS[0]
+    for cpu, seconds in (("571", CPU_SECONDS), (measured, int(measured) / 1e6)):
+        monkeypatch.setattr(f"{__name__}.CPU_SECONDS", seconds)
+        each = hour(step, lcus_of_kept_connections(step.rate) * 0.008)
+        millions = step.rate * 3_600 / 1e6
+        assert find_row(f"{cpu} µs") == [
+            str(step.hosts),
+            f"{hosts_cost(step) / millions:.3f}",
+            f"{each / millions:.3f}",
+        ]
+
+
 def test_the_limits_are_as_far_away_as_the_page_says() -> None:
     shares = [step.rate / step.regions for step in STEPS]
     per_host = [share / step.hosts for share, step in zip(shares, STEPS, strict=True)]
