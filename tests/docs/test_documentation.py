@@ -190,7 +190,7 @@ def test_no_document_is_left_out() -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len(TEXTS["README.md"].splitlines()) <= 150
+    assert len(TEXTS["README.md"].splitlines()) <= 120
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,6 @@ def test_two_outputs_are_alike_when_only_their_figures_differ(
         (r"(0 of 9,409) in a\sgood one", "docs/drills.md"),
         (r"0 of\s(65,790) in one that failed", "docs/drills.md"),
         (r"(1,320 of 1,320) trials the bound held", "docs/accuracy.md"),
-        (r"takes (68) µs of CPU where it took (?:875)", "docs/decisions/10-flask-and-gunicorn.md"),
     ],
 )
 def test_what_the_readme_says_was_measured_is_told_with_its_command(
