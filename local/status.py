@@ -100,9 +100,10 @@ def format_host(
         release = "of a release that is coming"
     age = format_age(created) if created else "?"
     state = host["state"]
-    if state != "healthy":
+    # The controller of an older version reports neither of these.
+    if state != "healthy" and "since" in host:
         state += f" for {format_age(host['since'])}"
-    if host["replaced_at"]:
+    if host.get("replaced_at"):
         state += f", replaced by its group at {format_time(host['replaced_at'])} at the earliest"
     return f"host    {host['zone']}  {host['instance']}  {release}  up {age}  {state}"
 

@@ -550,6 +550,12 @@ def test_status_says_of_a_host_what_is_going_on(
     assert status.format_host(known | host, outputs, created) == f"host    {line}"
 
 
+def test_status_shows_a_host_that_an_older_controller_reports_without_times() -> None:
+    host = {"instance": "i-1", "zone": "us-east-1a", "state": "booting"}
+    line = "host    us-east-1a  i-1  of a release that is coming  up ?  booting"
+    assert status.format_host(host, None, None) == line
+
+
 @pytest.mark.parametrize(
     ("log", "line"),
     [
