@@ -88,3 +88,15 @@ def lines(*names: str) -> int:
         if path.is_file() and "__pycache__" not in path.parts and path.name != "requirements.txt"
     ]
     return sum(len(path.read_text().splitlines()) for path in files)
+
+
+def test_the_table_of_the_local_cloud_names_each_of_its_files() -> None:
+    table = re.findall(r"^\| (`.+?) \|", (ROOT / "local/README.md").read_text(), re.MULTILINE)
+    named = {name for cell in table for name in re.findall(r"`([\w./-]+\.(?:py|sh|cfg))`", cell)}
+    files = {
+        str(path.relative_to(ROOT / "local"))
+        for suffix in ("py", "sh", "cfg")
+        for path in (ROOT / "local").rglob(f"*.{suffix}")
+        if path.name != "__init__.py"
+    }
+    assert named == files
