@@ -8,12 +8,12 @@ from http import HTTPStatus
 from typing import Any
 
 from docker.errors import APIError
-from docker.types import IPAMConfig, IPAMPool, LogConfig
+from docker.types import LogConfig
 
 from deployment import ROOT
 from deployment.errors import UserError
-from local.cloud.hosts import UNPRIVILEGED
-from local.containers import ANOTHER_NAME, DEFAULT, LABEL, REPORT, ZONES, Containers
+from local.cloud.hosts import run_privileged
+from local.containers import ANOTHER_NAME, LABEL, REPORT, ZONES, Containers
 
 # The sources of the local cloud's image, besides local/cloud itself.
 SOURCES = (
@@ -27,9 +27,6 @@ SOURCES = (
     "scripts/debian.sh",
     "scripts/common.sh",
 )
-# The default deployment's API has one address for good, so that Pulumi.local.yaml can name it.
-DEFAULT_SUBNET = "10.213.0.0/24"
-DEFAULT_API = "10.213.0.2"
 LOG = LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"})
 NETWORKS = ("edge", "internet", *ZONES)
 VOLUMES = ("run", "api")
@@ -62,10 +59,7 @@ def build_image(cloud: Containers) -> str:
 
 
 def get_specs(cloud: Containers, image: str) -> dict[str, Spec]:
-    """Return the containers by role: image, command, environment, volumes, and networks.
-
-    The API is the first, because another container could take its fixed address.
-    """
+    """Return the containers by role: image, command, environment, volumes, and networks."""
     edge, internet, *zones = map(cloud.network, NETWORKS)
     run = {f"{cloud.name}-run": {"bind": RUN, "mode": "rw"}}
     identity = {"DEPLOYMENT": cloud.name, "CLOUD_IMAGE": image, "CLONE": str(ROOT)}
@@ -120,7 +114,7 @@ def start(cloud: Containers, image: str) -> bool:
     outdated = [role for role, spec in specs.items() if not _runs(cloud, role, spec)]
     if not outdated:
         return False
-    _check_powers(image)
+    _check_powers(cloud, image)
     parts = [part for role in specs if (part := cloud.get(role))]
     if any(part.attrs["Config"]["Image"] != image for part in parts):
         # Its API may not understand what the API of another version has saved.
@@ -150,17 +144,15 @@ def _start_parts(cloud: Containers, specs: dict[str, Spec]) -> None:
         _start(cloud, role, spec)
 
 
-def _check_powers(image: str) -> None:
+def _check_powers(cloud: Containers, image: str) -> None:
     """Raise UserError if the engine refuses what hosts need, with which none would start."""
-    for powers in (["--privileged"], UNPRIVILEGED):
-        command = ["docker", "run", "--rm", *powers, "--entrypoint=true", "--network=none", image]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        if result.returncode == 0:
-            return
-    raise UserError(
-        "this Docker engine refuses privileged containers, and each host is one: "
-        f"{result.stderr.strip()}"
-    )
+    command = ["--rm", "--entrypoint=true", "--network=none", image]
+    result = run_privileged(f"{cloud.name}-powers", *command)
+    if result.returncode:
+        raise UserError(
+            "this Docker engine refuses privileged containers, and each host is one: "
+            f"{result.stderr.strip()}"
+        )
 
 
 def _runs(cloud: Containers, role: str, spec: Spec) -> bool:
@@ -179,10 +171,8 @@ def create_network(cloud: Containers, name: str) -> None:
 
     This machine has no address in the latter, so hosts do not reach what listens here.
     """
-    if name == "edge":
-        pools = [IPAMPool(DEFAULT_SUBNET)] if cloud.name == DEFAULT else None
-        options: Spec = {"ipam": IPAMConfig(pool_configs=pools)}
-    else:
+    options: Spec = {}
+    if name != "edge":
         without_address = {"com.docker.network.bridge.inhibit_ipv4": "true"}
         options = {"internal": True, "options": without_address}
     labels = {LABEL: cloud.name}
@@ -204,8 +194,7 @@ def _start(cloud: Containers, role: str, spec: Spec) -> None:
     if old is not None:
         old.remove(force=True, v=True)
     (network, aliases), *others = spec["networks"].items()
-    address = DEFAULT_API if role == "api" and cloud.name == DEFAULT else None
-    endpoint = cloud.engine.api.create_endpoint_config(aliases=aliases, ipv4_address=address)
+    endpoint = cloud.engine.api.create_endpoint_config(aliases=aliases)
     container = cloud.engine.containers.create(
         **{key: value for key, value in spec.items() if key != "networks"},
         name=f"{cloud.name}-{role}",

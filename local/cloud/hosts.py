@@ -86,7 +86,6 @@ def launch(group: Group, zone: str) -> str:
         "AWS_CONFIG_FILE": "/opt/local/cloud/aws-config",
     }
     options = [
-        f"--name={name}",
         f"--hostname={instance}",
         f"--network={deployment()}-{zone}",
         f"--volume={name}:/var/lib/docker",
@@ -96,7 +95,10 @@ def launch(group: Group, zone: str) -> str:
     ]
     remove_volumes()
     engine().volumes.create(name, labels={LABEL: deployment()})
-    _run(name, options)
+    command = [os.environ["CLOUD_IMAGE"], "/opt/local/cloud/instance.sh"]
+    result = run_privileged(name, "--detach", *options, *command)
+    if result.returncode:
+        raise LaunchError(f"a host does not start: {result.stderr.strip()}")
     return instance
 
 
@@ -106,16 +108,16 @@ def _limits() -> list[str]:
     return [f"{option}={value}" for option, value in options.items() if value]
 
 
-def _run(name: str, options: list[str]) -> None:
-    command = [*options, os.environ["CLOUD_IMAGE"], "/opt/local/cloud/instance.sh"]
+def run_privileged(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a container with what a Docker engine inside of it needs; one that fails is removed."""
     for powers in (["--privileged"], UNPRIVILEGED):
-        result = _docker("run", "--detach", *powers, *command)
+        result = _docker("run", f"--name={name}", *powers, *arguments)
         if result.returncode == 0:
-            return
+            break
         _docker("rm", "--force", name)
         if "operation not permitted" not in result.stderr:
             break
-    raise LaunchError(f"a host does not start: {result.stderr.strip()}")
+    return result
 
 
 def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -230,7 +230,7 @@ class Parts:
         monkeypatch.setattr(cloud, "get", self.parts.get)
         monkeypatch.setattr(cloud, "remove", self._remove)
         monkeypatch.setattr(cloud, "is_controller_late", lambda: self.late)
-        monkeypatch.setattr(launch, "_check_powers", lambda _: None)
+        monkeypatch.setattr(launch, "_check_powers", lambda *_: None)
         monkeypatch.setattr(launch, "create_network", lambda *_: None)
         monkeypatch.setattr(launch, "create_volume", lambda *_: None)
         monkeypatch.setattr(launch, "_start", lambda _, role, __: self.started.append(role))

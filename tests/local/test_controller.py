@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from docker.errors import NotFound
@@ -520,7 +521,12 @@ def test_a_host_is_as_small_as_it_is_asked_to_be(
     runs: list[list[str]] = []
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
-    monkeypatch.setattr(hosts, "_run", lambda _, options: runs.append(options))
+
+    def record(command: list[str], **_: Any) -> SimpleNamespace:
+        runs.append(command)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(subprocess, "run", record)
     monkeypatch.setattr(hosts, "_find_time_server", lambda _: "10.0.0.9")
     monkeypatch.setattr(cloud_api, "assume_role", lambda profile, instance: {"Role": profile})
     volumes = SimpleNamespace(create=lambda *_, **__: None)
@@ -560,7 +566,7 @@ def test_a_host_is_privileged_where_the_machine_allows_it_and_else_almost(
         return SimpleNamespace(returncode=0, stderr="")
 
     monkeypatch.setattr(subprocess, "run", refuse)
-    hosts._run("host", ["--hostname=host"])
+    hosts.run_privileged("host", "--hostname=host")
     assert ["--privileged" in command for command in runs] == [True, False]
     assert set(hosts.UNPRIVILEGED) <= set(runs[1])
 
@@ -576,10 +582,13 @@ def test_a_host_that_does_not_start_says_why(
         return broken
 
     monkeypatch.setattr(subprocess, "run", fail)
-    with pytest.raises(RuntimeError, match="a host does not start: no such network"):
-        hosts._run("host", [])
+    monkeypatch.setattr(hosts, "engine", MagicMock())
+    monkeypatch.setattr(hosts, "_find_time_server", lambda _: "10.0.0.9")
+    monkeypatch.setattr(cloud_api, "assume_role", lambda *_: {})
+    with pytest.raises(hosts.LaunchError, match="a host does not start: no such network"):
+        hosts.launch(GROUP, "zone-a")
     # Other powers would not help.
-    assert commands == [["docker", "run", "--detach"], ["docker", "rm", "--force"]]
+    assert [command[1] for command in commands] == ["run", "rm"]
 
 
 class Engine:
