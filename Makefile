@@ -117,7 +117,7 @@ repair: setup ## after an interrupted update, bring Pulumi's state in line: STAC
 # Pulumi asks before it deletes anything.
 destroy: setup ## remove a deployment from AWS: STACK=prod
 	@test -n "$$STACK" || { echo "error: name the stack: make destroy STACK=prod" >&2; exit 1; }
-	@command -v pulumi >/dev/null || { echo "error: this needs the pulumi CLI" >&2; exit 1; }
+	@command -v pulumi >/dev/null || { echo "error: make destroy needs the pulumi CLI: https://www.pulumi.com/docs/install/" >&2; exit 1; }
 	@$(PYTHON) -m ops.destroy
 
 ##@ Tests, one kind at a time

@@ -1,4 +1,4 @@
-"""Let MiniStack check what AWS's services call in the name of whoever makes a stack.
+"""Let MiniStack check what AWS's services call in the name of the role that makes a stack.
 
 Load balancers and Auto Scaling call EC2 so. MiniStack's do not, and would accept a deployer that
 AWS refuses.
