@@ -69,7 +69,7 @@ def _exchange(
     start = time.monotonic()
     sent = clock()
     connection.send(ntplib.NTPPacket(version=4, mode=3).to_data()[:40] + nonce)
-    complaint = "no answer in time"
+    complaint = "no response in time"
     while (left := start + timeout - time.monotonic()) > 0:
         connection.settimeout(left)
         try:
@@ -79,7 +79,7 @@ def _exchange(
         elapsed = time.monotonic() - start
         if data[24:32] == nonce:
             return data, sent, elapsed
-        complaint = "not an answer to this question (wrong origin)"
+        complaint = "the response belongs to another request (wrong origin)"
     raise NtpError(complaint)
 
 
@@ -92,7 +92,7 @@ def read(data: bytes, sent: float, elapsed: float) -> Answer:
     try:
         stats.from_data(data)
     except ntplib.NTPException:
-        raise NtpError(f"{len(data)} bytes are no NTP packet") from None
+        raise NtpError(f"{len(data)} bytes are not an NTP packet") from None
     for stamp in ("recv_timestamp", "tx_timestamp", "ref_timestamp"):
         if 0 < getattr(stats, stamp) < PIVOT:
             setattr(stats, stamp, getattr(stats, stamp) + ERA)

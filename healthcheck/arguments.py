@@ -16,13 +16,13 @@ from healthcheck.verdict import LIMIT
 EPILOG = """exit codes:
   0  OK       the service is up and its clock is proven to be within the limit
   2  Failed   the service is down, or its clock is not proven to be within the limit
-  3  Unknown  nothing can be said: the NTP servers contradict each other; or none answers, and the
-              service contradicts this machine's own clock, or that was set during the check; also
-              wrong usage, and output that cannot be written
-With --every, each result is printed. The exit code is that of the last check, 0 after SIGTERM or
-Ctrl-C, and 3 if a result could not be written. The check ends when its reader has gone.
-With --format nagios, a clock that is not proven right or wrong is UNKNOWN (3), not CRITICAL (2). OK
-is WARNING (1) if a host may have been missed.
+  3  Unknown  nothing can be stated: the NTP servers contradict each other; no NTP server responds,
+              and the service contradicts this machine's clock; this machine slept, or its clock was
+              set or is too wrong; the usage is wrong; the output cannot be written
+With --every, each result is printed. The exit code is that of the last check. It is 0 after SIGTERM
+or Ctrl-C, and 3 if a result could not be written. The check ends when its reader has gone.
+With --format nagios, a clock that is neither proven right nor wrong is UNKNOWN (3). OK becomes
+WARNING (1) if fewer than N hosts responded or one may have been missed.
 """
 
 
@@ -45,26 +45,33 @@ def parser() -> Parser:
     add = parser.add_argument
     help_ = "the service, with or without /now (default: $TIMESERVICE_URL)"
     add("url", nargs="?", default=os.environ.get("TIMESERVICE_URL") or None, help=help_)
-    add("--limit", type=seconds, default=LIMIT, help="seconds (default: 1.0)")
-    help_ = "hosts that must respond (default: 1); the check goes on until it has seen as many"
+    add("--limit", type=seconds, default=LIMIT, help="seconds that a clock may be off (default: 1)")
+    help_ = "hosts that must respond (default: 1); the check goes on until it has seen N"
     add("--instances", type=hosts, default=1, metavar="N", help=help_)
-    help_ = "Failed, not OK, if fewer hosts respond, or if another may have been missed"
+    help_ = "report Failed, not OK, if fewer than N hosts responded or one may have been missed"
     add("--strict", action="store_true", help=help_)
-    help_ = f"requests at most, 2 to 1000 (default: {SAMPLES})"
+    help_ = f"requests at most, from 2 to 1000 (default: {SAMPLES})"
     add("--samples", type=samples, default=SAMPLES, help=help_)
-    add("--deadline", type=seconds, default=DEADLINE, help="seconds for everything (default: 10)")
-    help_ = f"NTP server; repeatable (default: {', '.join(reference.SERVERS)})"
+    add(
+        "--deadline",
+        type=seconds,
+        default=DEADLINE,
+        help="seconds for the whole check (default: 10)",
+    )
+    help_ = f"an NTP server; may be repeated (default: {', '.join(reference.SERVERS)})"
     add("--ntp", type=server, action="append", metavar="HOST[:PORT]", help=help_)
-    help_ = "what true time is: NTP, or this machine's own clock"
+    help_ = "where true time comes from: NTP servers, or this machine's clock (default: ntp)"
     add("--reference", choices=["ntp", "local"], default="ntp", help=help_)
-    add("--format", choices=list(FORMATS), default="text", help="(default: text)")
-    help_ = "write there instead; the file is always whole"
+    add(
+        "--format", choices=list(FORMATS), default="text", help="form of the result (default: text)"
+    )
+    help_ = "replace FILE by the result; a reader never sees half of a file"
     add("--output", type=Path, metavar="FILE", help=help_)
-    add("--every", type=seconds, metavar="SECONDS", help="check again and again")
-    add("--count", type=times, help="with --every: how often (default: without end)")
-    help_ = "use the environment's proxies, .netrc and certificates, which are ignored otherwise"
+    add("--every", type=seconds, metavar="SECONDS", help="check again every SECONDS")
+    add("--count", type=times, help="with --every: end after COUNT checks")
+    help_ = "use the environment's proxies, .netrc and certificates; ignored by default"
     add("--proxy-from-env", action="store_true", help=help_)
-    add("--verbose", action="store_true", help="explain the verdict, on standard error")
+    add("--verbose", action="store_true", help="explain the verdict on standard error")
     add("--version", action="version", version=__version__)
     return parser
 

@@ -19,8 +19,8 @@ BAD_PROXY = (
 )
 # The first that fits is the reason.
 CAUSES = (
-    (requests.exceptions.ProxyError, "proxy", "the proxy of the environment gives no connection"),
-    (BAD_PROXY, "proxy", "the proxy of the environment is no http:// URL"),
+    (requests.exceptions.ProxyError, "proxy", "the environment's proxy gives no connection"),
+    (BAD_PROXY, "proxy", "the environment's proxy is not an http:// URL"),
     (socket.gaierror, "dns", "the service's name does not resolve"),
     (ConnectionRefusedError, "refused", "the connection is refused"),
     (TooLong, "body", "the response's headers are longer than 64 KiB"),

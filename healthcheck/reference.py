@@ -49,7 +49,7 @@ def measure(servers: Sequence[str], timeout: float) -> Reference:
                 drift = DRIFT * (steady_time() - start)
                 results[name] = Server(name, Interval(offset, offset).widen(bound + drift))
             else:
-                results[name] = Server(name, None, "this machine slept meanwhile")
+                results[name] = Server(name, None, "this machine slept during the request")
         except (sntp.NtpError, OSError, ValueError, OverflowError) as error:
             results[name] = Server(name, None, str(error), isinstance(error, sntp.KissOfDeath))
         bell.ring()
@@ -59,7 +59,7 @@ def measure(servers: Sequence[str], timeout: float) -> Reference:
             threading.Thread(target=ask, args=(name,), daemon=True).start()
         # A DNS lookup has no time-out: a thread that hangs in it is left behind.
         bell.wait(start + timeout - steady_time(), len(servers))
-    measured = [results.get(name, Server(name, None, "no answer in time")) for name in servers]
+    measured = [results.get(name, Server(name, None, "no response in time")) for name in servers]
     return combine(refuse_duplicates(measured, addresses), start, own)
 
 
@@ -87,7 +87,7 @@ def _ask(name: str, until: float, clock: Callable[[], float]) -> tuple[Address, 
     host, port = sntp.split(name)
     found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
-    failure: sntp.NtpError = sntp.NtpError("no answer in time")
+    failure: sntp.NtpError = sntp.NtpError("no response in time")
     while addresses and (left := until - steady_time()) > 0:
         address = addresses.pop(0)
         try:

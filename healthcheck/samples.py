@@ -119,13 +119,13 @@ class Service:
     def _validate(self, response: requests.Response) -> None:
         code = response.status_code
         if response.is_redirect:
-            raise Trouble("redirect", f"answered {code}: a redirect, which is not followed")
+            raise Trouble("redirect", f"the response is a redirect ({code}), which is not followed")
         if code != 200:
             refusal = b""
             # The status alone is a reason, if the rest is late or broken.
             with contextlib.suppress(Trouble, *FAILURES):
                 refusal = self._read(response)
-            raise Trouble("status", f"answered {code}{parse_refusal(refusal)}")
+            raise Trouble("status", f"the response has status {code}{parse_refusal(refusal)}")
         age = response.headers.get("Age", "0")[:20]
         if age.strip("0"):
             raise Trouble("cached", f"the response comes from a cache (Age: {age!a})")
@@ -149,7 +149,7 @@ def parse_answer(body: bytes) -> tuple[Timestamp, str, str, str]:
         start = body[:60].decode(errors="replace")
         raise Trouble("body", f"the response is not JSON: {start!a}") from None
     if not isinstance(content, dict) or not isinstance(content.get("now"), str):
-        raise Trouble("body", 'the response has no text called "now"')
+        raise Trouble("body", 'the response has no text field "now"')
     try:
         stated = parse(content["now"])
     except BadTimestamp as error:

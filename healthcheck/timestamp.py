@@ -37,7 +37,7 @@ def parse(text: str) -> Timestamp:
         raise BadTimestamp(f"{text[:60]!a} is not an RFC 3339 timestamp")
     date, minute, second, fraction, zone = match.groups()
     if zone is None:
-        raise BadTimestamp(f"{text[:60]!a} names no time zone (Z or +00:00), so it is no moment")
+        raise BadTimestamp(f"{text[:60]!a} has no time zone (Z or +00:00), so it is ambiguous")
     is_leap = second == "60"
     try:
         moment = datetime.fromisoformat(

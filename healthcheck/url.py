@@ -22,14 +22,16 @@ def complete_url(url: str) -> str:
         (host or "").encode("idna")
         requests.Request("GET", url).prepare()
     except (ValueError, requests.RequestException):
-        raise BadUrl("that is not a URL: its host or its port cannot be read") from None
+        raise BadUrl("the URL is not valid: its host or port cannot be read") from None
     if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
-        raise BadUrl("that is not a URL such as http://example.org or http://[::1]:8080/now")
+        raise BadUrl(
+            "the URL is not valid: give one such as http://example.org or http://[::1]:8080/now"
+        )
     if "@" in f"{parts.path}{parts.query}{parts.fragment}":
         # It is rarely part of a path, and often the rest of a password, which would be printed.
         raise BadUrl(
-            "that is not a URL: an @ behind the host must be written as %40, "
-            "and # or / in a password too"
+            "the URL is not valid: write an at sign after the host as %40, "
+            "and in a password # as %23 and / as %2F"
         )
     return urlunsplit(parts._replace(path=parts.path if parts.path.strip("/") else "/now"))
 

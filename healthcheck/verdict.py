@@ -83,7 +83,7 @@ def judge_coverage(verdict: Verdict, coverage: Coverage, *, strict: bool = False
     else:
         lack = (
             f"another host may be missed with a probability of {coverage.missed:.2g} "
-            f"after {coverage.connections} connections"
+            f"(connections: {coverage.connections})"
         )
     return verdict._replace(
         status=status, reason="too_few", detail=f"{verdict.detail}; {lack}", is_final=False
@@ -97,9 +97,7 @@ def _judge_clocks(reading: Reading, limit: float) -> Verdict:
         if reference.is_comparable(sample):
             by_name.setdefault(sample.instance, []).append(sample)
     if not by_name:
-        detail = (
-            "no sample can be used: this machine's own clock was set, or slept, during the check"
-        )
+        detail = "no sample can be used: this machine slept, or its clock was set, during the check"
         return Verdict("Unknown", "own_clock", detail, False)
     instances = []
     for name, samples in by_name.items():
@@ -182,7 +180,7 @@ def _compare_with_limit(instances: list[Instance], reference: Reference, limit: 
         detail = clock + likely_cause(worst.error.middle, worst.stated)
         if reference.kind == "local":
             # One of the two clocks is wrong, and the user has not chosen to trust ours.
-            detail += ", or this machine's own clock is wrong: no NTP server could settle it"
+            detail += ", or this machine's own clock is wrong: no NTP server answered to decide"
             return Verdict("Unknown", "clock_off", detail, True, order)
         return Verdict("Failed", "clock_off", detail, True, order)
     if worst.error.most <= limit:

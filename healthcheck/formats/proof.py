@@ -9,10 +9,10 @@ from healthcheck.timestamp import format_utc
 from healthcheck.url import remove_credentials
 
 KINDS = {
-    "ntp": "what more than half of the servers that answered hold",
-    "single": "the one server that answered",
-    "local": "our own clock, because no server answered",
-    "chosen": "our own clock, by choice",
+    "ntp": "a majority of the servers that responded",
+    "single": "the only server that responded",
+    "local": "this machine's clock, because no server responded",
+    "chosen": "this machine's clock, by choice",
     "disagree": "no majority: the servers contradict each other",
 }
 
@@ -26,14 +26,14 @@ def _lines(result: Result) -> Iterator[str]:
     reading, verdict = result.reading, result.verdict
     yield f"check of {remove_credentials(result.url)}"
     yield from _reference(reading.reference)
-    yield "responses (the service's clock minus ours, whatever the delay of either way):"
+    yield "responses (the service's clock minus this machine's, whatever the delay each way):"
     for number, sample in enumerate(reading.samples, 1):
         yield f"  {number}  {_sample(sample, reading.reference)}"
     if reading.trouble:
         yield f"  then: {reading.trouble}"
     yield (
-        "error (what all responses of an instance allow, minus the reference, "
-        "plus 50 ppm for the time between):"
+        "error (the offset that all responses of a host share, minus the reference, "
+        "plus 50 ppm of the time between both):"
     )
     for instance in verdict.instances:
         side = _compare(instance.error, result.limit)
@@ -41,8 +41,8 @@ def _lines(result: Result) -> Iterator[str]:
     coverage = result.coverage
     yield (
         f"coverage: {coverage.seen} hosts seen ({coverage.expected} expected) over "
-        f"{coverage.connections} connections; another host with an equal share "
-        f"is missed with a probability of {coverage.missed:.2g}"
+        f"{coverage.connections} connections, which miss another host "
+        f"with an equal share with a probability of {coverage.missed:.2g}"
     )
     yield f"verdict: {verdict.status} ({verdict.reason}), {_describe_basis(result)}"
 
@@ -54,7 +54,7 @@ def _describe_basis(result: Result) -> str:
 
 
 def _reference(reference: Reference) -> Iterator[str]:
-    yield "reference (true time minus our clock):"
+    yield "reference (true time minus this machine's clock):"
     width = max((len(server.name) for server in reference.servers), default=0)
     for server in reference.servers:
         text = _interval(server.offset) if server.offset else f"not used: {server.trouble}"
@@ -75,7 +75,7 @@ def _sample(sample: Sample, reference: Reference) -> str:
     )
     if reference.is_comparable(sample):
         return line
-    return f"{line}  not used: our own clock was set, or slept, meanwhile"
+    return f"{line}  not used: this machine slept, or its clock was set, in between"
 
 
 def _interval(interval: Interval) -> str:

@@ -123,14 +123,14 @@ def test_a_server_gets_its_verdict(behaviour: Behaviour, status: str, reason: st
 @pytest.mark.parametrize(
     ("content", "status", "headers", "detail"),
     [
-        ({}, 503, {}, "answered 503"),
-        ({"error": {"message": "i-1 tells no time"}}, 503, {}, "answered 503: 'i-1 tells no time'"),
-        ({"error": {"message": "\x1b[2J" * 999}}, 503, {}, r"answered 503: '\x1b[2J\x1b[2J"),
-        ({"error": "busy"}, 503, {}, "answered 503"),
-        (b"[" * 60_000, 503, {}, "answered 503"),
-        (b"busy", 503, {}, "answered 503"),
+        ({}, 503, {}, "status 503"),
+        ({"error": {"message": "i-1 tells no time"}}, 503, {}, "status 503: 'i-1 tells no time'"),
+        ({"error": {"message": "\x1b[2J" * 999}}, 503, {}, r"status 503: '\x1b[2J\x1b[2J"),
+        ({"error": "busy"}, 503, {}, "status 503"),
+        (b"[" * 60_000, 503, {}, "status 503"),
+        (b"busy", 503, {}, "status 503"),
         ({}, 200, {"Age": "7"}, "the response comes from a cache (Age: '7')"),
-        ({"now": "2026-11-22T10:11:12"}, 200, {}, "names no time zone"),
+        ({"now": "2026-11-22T10:11:12"}, 200, {}, "has no time zone"),
         (b"\x1b[2Jno\n", 200, {}, r"the response is not JSON: '\x1b[2Jno\n'"),
     ],
 )

@@ -235,7 +235,7 @@ def test_an_empty_url_is_wrong_usage_and_not_the_default(
     with pytest.raises(SystemExit) as ended:
         main([""])
     assert ended.value.code == 3
-    assert "that is not a URL" in capsys.readouterr().err
+    assert "the URL is not valid" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("output", ["/dev/full", "closed pipe"])

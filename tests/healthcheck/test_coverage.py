@@ -142,4 +142,4 @@ def test_too_few_requests_are_said() -> None:
         result = check(server.url, ask_reference=exact_reference, samples=2)
     assert (result.verdict.status, result.verdict.reason) == ("OK", "too_few")
     line = text.render(result)
-    assert "another host may be missed with a probability of 0.5 after 1 connections" in line
+    assert "another host may be missed with a probability of 0.5 (connections: 1)" in line

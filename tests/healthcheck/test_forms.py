@@ -31,7 +31,7 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "healthcheck" / "schema.json").
 LIMIT = 1.0  # second
 GOOD = Server("good", Interval(-0.01, 0.01))
 LIAR = Server("liar", Interval(49.99, 50.01))
-SILENT = Server("silent", None, "no answer in time")
+SILENT = Server("silent", None, "no response in time")
 URL = "http://me:hush@example.org/now"
 
 
@@ -95,7 +95,7 @@ def test_json_has_microseconds_and_each_server_s_interval_or_trouble() -> None:
     assert record["bound"] == 0.032348
     assert record["reference"]["servers"] == [
         {"server": "good", "offset": 0.0, "bound": 0.01, "outvoted": False},
-        {"server": "silent", "refused": "no answer in time"},
+        {"server": "silent", "refused": "no response in time"},
     ]
 
 
@@ -104,21 +104,21 @@ def test_a_proof_is_complete() -> None:
     reference = NTP._replace(servers=(GOOD, SILENT))
     assert proof.render(result(samples, reference, REFUSED)) == (
         "check of http://example.org/now\n"
-        "reference (true time minus our clock):\n"
+        "reference (true time minus this machine's clock):\n"
         "  good    [-10.000, +10.000] ms\n"
-        "  silent  not used: no answer in time\n"
-        "  => [-10.000, +10.000] ms  what more than half of the servers that answered hold\n"
-        "responses (the service's clock minus ours, whatever the delay of either way):\n"
+        "  silent  not used: no response in time\n"
+        "  => [-10.000, +10.000] ms  a majority of the servers that responded\n"
+        "responses (the service's clock minus this machine's, whatever the delay each way):\n"
         "  1  a  [+480.000, +520.001] ms  stated 2026-11-22T12:00:00.520Z, to 1e-06 s, "
         "within 40.000 ms\n"
         "  2  b  [+230.000, +270.001] ms  stated 2026-11-22T12:00:01.270Z, to 1e-06 s, "
-        "within 40.000 ms  not used: our own clock was set, or slept, meanwhile\n"
+        "within 40.000 ms  not used: this machine slept, or its clock was set, in between\n"
         "  then: the connection is refused\n"
-        "error (what all responses of an instance allow, minus the reference, "
-        "plus 50 ppm for the time between):\n"
+        "error (the offset that all responses of a host share, minus the reference, "
+        "plus 50 ppm of the time between both):\n"
         "  a  [+469.998, +530.003] ms  within 1 s\n"
-        "coverage: 2 hosts seen (1 expected) over 40 connections; another host with an equal share "
-        "is missed with a probability of 9e-08\n"
+        "coverage: 2 hosts seen (1 expected) over 40 connections, which miss another host "
+        "with an equal share with a probability of 9e-08\n"
         "verdict: Failed (refused), proven"
     )
 
@@ -137,9 +137,7 @@ def test_an_error_of_exactly_the_limit_is_within(error: Interval, side: str) -> 
 
 def test_a_proof_without_servers_or_trouble_names_none() -> None:
     lines = proof.render(result([sample()])).splitlines()
-    assert lines[2] == (
-        "  => [-10.000, +10.000] ms  what more than half of the servers that answered hold"
-    )
+    assert lines[2] == ("  => [-10.000, +10.000] ms  a majority of the servers that responded")
     assert not any(line.startswith("  then: ") for line in lines)
 
 

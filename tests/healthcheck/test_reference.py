@@ -249,7 +249,7 @@ def test_a_lookup_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> 
         released.set()
     assert took < 30
     assert measured.kind == "single"
-    assert measured.servers[0].trouble == "no answer in time"
+    assert measured.servers[0].trouble == "no response in time"
 
 
 def test_three_that_agree() -> None:
@@ -297,7 +297,7 @@ def test_all_servers_together_get_a_second_and_a_half() -> None:
 
 def test_our_own_clock_stands_in_with_a_declared_error() -> None:
     measured = combine(
-        [Server("ntp.test", None, "no answer in time")], at=0.0, own=OwnClocks(0.0, 0.0)
+        [Server("ntp.test", None, "no response in time")], at=0.0, own=OwnClocks(0.0, 0.0)
     )
     assert measured.kind == "local"
     assert measured.offset == Interval(-0.1, 0.1)
@@ -367,4 +367,4 @@ def test_an_answer_during_which_this_machine_slept_has_no_vote(
     monkeypatch.setattr(reference, "own_clocks", lambda: next(states))
     with ntp() as server:
         measured = measure_servers(server)
-    assert measured.servers[0].trouble == "this machine slept meanwhile"
+    assert measured.servers[0].trouble == "this machine slept during the request"

@@ -267,4 +267,4 @@ def test_the_job_tells_a_verdict_that_somebody_should_hear(folder: Path) -> None
 
 
 def test_the_job_tells_what_is_wrong_with_itself(folder: Path) -> None:
-    assert "that is not a URL" in CronJob(CRON_JOB).run(folder, "ftp://example.org").stdout
+    assert "the URL is not valid" in CronJob(CRON_JOB).run(folder, "ftp://example.org").stdout

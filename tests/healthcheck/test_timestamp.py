@@ -50,8 +50,8 @@ def test_a_moment_is_read_with_its_resolution(text: str, seconds: float, resolut
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("2026-11-22T10:11:12", "names no time zone"),
-        ("2026-11-22T10:11:12.345678", "names no time zone"),
+        ("2026-11-22T10:11:12", "has no time zone"),
+        ("2026-11-22T10:11:12.345678", "has no time zone"),
         ("2026-11-22", "not an RFC 3339 timestamp"),
         ("10:11:12Z", "not an RFC 3339 timestamp"),
         ("1795342272", "not an RFC 3339 timestamp"),
@@ -87,7 +87,7 @@ def test_a_refusal_repeats_only_plain_characters_and_not_many() -> None:
     ("text", "complaint"),
     [
         ("x" * 70, f"'{'x' * 60}' is not an RFC 3339 timestamp"),
-        ("2026-11-22T10:11:12" + " " * 70, "'2026-11-22T10:11:12" + " " * 41 + "' names no"),
+        ("2026-11-22T10:11:12" + " " * 70, "'2026-11-22T10:11:12" + " " * 41 + "' has no"),
         ("2026-13-22T10:11:12Z" + " " * 70, "'2026-13-22T10:11:12Z" + " " * 40 + "': "),
     ],
 )

@@ -36,7 +36,7 @@ def test_a_redirect_is_not_followed(code: int) -> None:
     with web(redirect("/now", code)) as server:
         result = check(server.url + "/time", ask_reference=exact_reference)
     assert (result.verdict.status, result.verdict.reason) == ("Failed", "redirect")
-    assert f"answered {code}: a redirect, which is not followed" in result.verdict.detail
+    assert f"the response is a redirect ({code}), which is not followed" in result.verdict.detail
     assert len(server.requests) == 1
 
 

@@ -50,7 +50,7 @@ def test_it_serves_and_ends_when_it_is_asked_to(running: Running) -> None:
         assert first.headers["Connection"] == "keep-alive"
         # The application runs its monitor, which has noticed that the time server is silent.
         wait_until(lambda: trouble(session, running))
-        assert trouble(session, running) == "no answer in time"
+        assert trouble(session, running) == "no response in time"
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(timeout=PATIENCE) == 0
     assert "Traceback" not in running.log.read_text()

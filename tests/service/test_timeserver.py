@@ -182,7 +182,7 @@ BAD_REPLIES: dict[str, tuple[Callable[[bytes], bytes | None], str]] = {
     "large dispersion": (partial(packet, root_dispersion=15), "root distance"),
     "too vague to judge us": (partial(packet, root_dispersion=0.3), "too vague"),
     "set long ago": (partial(packet, set_ago=30 * 86_400), "too long ago"),
-    "cut short": (lambda question: packet(question)[:40], "^40 bytes are no NTP packet$"),
+    "cut short": (lambda question: packet(question)[:40], "^40 bytes are not an NTP packet$"),
 }
 
 
@@ -211,7 +211,7 @@ def test_a_response_to_another_request_is_named_and_changes_nothing(
     monitor = Monitor(server.address, ask=partial(sntp.ask, timeout=2))
     server.reply = partial(packet, origin=origin)
     monitor.poll()
-    trouble = "not an answer to this question (wrong origin)"
+    trouble = "the response belongs to another request (wrong origin)"
     assert monitor.status().clock["trouble"] == trouble
     assert monitor.status().clock["offset"] is None
 
@@ -220,7 +220,7 @@ def test_silence_is_named_and_changes_nothing(server: Server) -> None:
     monitor = Monitor(server.address, ask=partial(sntp.ask, timeout=0.1))
     server.reply = lambda _question: None
     monitor.poll()
-    assert monitor.status().clock["trouble"] == "no answer in time"
+    assert monitor.status().clock["trouble"] == "no response in time"
     assert monitor.status().clock["offset"] is None
 
 
