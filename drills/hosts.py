@@ -87,6 +87,19 @@ def list_processes(trial: Trial, host: Container) -> list[str]:
     return sorted(processes, key=int)
 
 
+@drill("the service on a young host is stopped by hand (docker stop)")
+def service_stops(trial: Trial) -> None:
+    host = trial.hosts()[0]
+    with trial.load():
+        trial.run(host, "docker", "stop", "timeservice")
+        trial.wait_until_out(instance_of(host), TWO_CHECKS)
+        trial.wait_until_two_healthy(GUARD + REPLACEMENT)
+    trial.expect_errors_end(TWO_CHECKS)
+    trial.expect_same_hosts()
+    restarts = b"step: restarting the service"
+    trial.expect(restarts in host.logs(), "the host has restarted the service itself")
+
+
 @drill("the service is removed from both young hosts, so that no restart helps")
 def restart_fails(trial: Trial) -> None:
     first, second = trial.hosts()
