@@ -133,14 +133,16 @@ class NtpHandler(Handler):
         connection.sendto(data[:24] + request[40:48] + data[32:], self.client_address)
 
 
+class WebServer(http.server.ThreadingHTTPServer):
+    # Connections that wait to be accepted. With Python's 5, the kernel drops one of a check's
+    # eight now and then, and sends it again after a second.
+    request_queue_size = 128
+
+
 @contextlib.contextmanager
 def serve(handler: type[Handler], path: Path, shift: float, chance: random.Random) -> Iterator[str]:
     """Run a server while the context lasts, and give its address."""
-    kind = (
-        socketserver.ThreadingUDPServer
-        if handler is NtpHandler
-        else http.server.ThreadingHTTPServer
-    )
+    kind = socketserver.ThreadingUDPServer if handler is NtpHandler else WebServer
     server: Any = kind(("127.0.0.1", 0), handler)
     server.path, server.shift, server.chance = path, shift, chance
     server.daemon_threads = True
