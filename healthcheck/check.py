@@ -15,7 +15,7 @@ from healthcheck.coverage import Coverage, find_coverage
 from healthcheck.dialer import Dialer
 from healthcheck.failures import LATE
 from healthcheck.reading import Reading, Reference, Sample, Trouble
-from healthcheck.samples import Service
+from healthcheck.samples import Query, Service
 from healthcheck.verdict import LIMIT, MAX_TICK, Verdict, judge, judge_coverage
 from healthcheck.waiting import Bell, pause
 
@@ -71,10 +71,10 @@ def check(
     environment: use the proxies, .netrc and certificates that the environment names.
     """
     checked_at, start = time.time(), steady_time()
-    dialer, opened = Dialer(), list[Service]()
+    query, dialer, opened = Query(url, environment=environment), Dialer(), list[Service]()
 
     def open_service() -> Service:
-        service = Service(url, dialer, deadline=start + deadline, environment=environment)
+        service = Service(query, dialer, deadline=start + deadline)
         opened.append(service)
         return service
 

@@ -8,8 +8,10 @@ either way takes, the service's clock minus ours lies in
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
+from typing import Any
 
 import requests
 
@@ -20,7 +22,7 @@ from healthcheck.failures import FAILURES, LATE, explain
 from healthcheck.interval import Interval
 from healthcheck.reading import UNNAMED, Sample, Trouble
 from healthcheck.timestamp import BadTimestamp, Timestamp, parse
-from healthcheck.transport import CuttableAdapter, refuse_negative_chunks
+from healthcheck.transport import CuttableAdapter, create_tls_context, refuse_negative_chunks
 
 # Bytes; a good response has a few hundred.
 MAX_BODY = 64 * 1024
@@ -34,32 +36,39 @@ HEADERS = {
 }
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None; requests would otherwise read a redirect's endless body into memory."""
+class Query:
+    """The request for the time, and how it is sent; all connections of a check share it."""
+
+    def __init__(self, url: str, *, environment: bool = False) -> None:
+        """environment: use the proxies, .netrc and certificates that the environment names."""
+        self._url = url
+        self._environment = environment
+        self.tls = create_tls_context()
+
+    @functools.cached_property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of HTTPAdapter.send, which do not change; raise RequestException."""
+        with requests.Session() as session:
+            # A proxy may cache, and its clock may be the one that is measured.
+            session.trust_env = self._environment
+            session.headers.update(HEADERS)
+            request = session.prepare_request(requests.Request("GET", self._url))
+            settings = session.merge_environment_settings(request.url, {}, True, None, None)
+        return {"request": request, **settings}
 
 
 class Service:
     """A connection to the service."""
 
-    def __init__(
-        self, url: str, dialer: Dialer, *, deadline: float, environment: bool = False
-    ) -> None:
-        """deadline: on the steady clock, in seconds, for all requests together. environment: use
-        the proxies, .netrc and certificates that the environment names."""
-        self.url = url
+    def __init__(self, query: Query, dialer: Dialer, *, deadline: float) -> None:
+        """deadline: on the steady clock, in seconds, for all requests together."""
         self.deadline = deadline
-        self._transport = CuttableAdapter(dialer)
-        self._session = _Session()
-        # A proxy may cache, and its clock may be the one that is measured.
-        self._session.trust_env = environment
-        self._session.headers.update(HEADERS)
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, self._transport)
+        self._query = query
+        self._transport = CuttableAdapter(dialer, query.tls)
 
     def close(self) -> None:
         """Close the connection; another `sample` opens a new one."""
-        self._session.close()
+        self._transport.close()
 
     def cut(self) -> None:
         """End a `sample` that another thread waits for."""
@@ -108,7 +117,8 @@ class Service:
         return self._get()
 
     def _get(self) -> requests.Response:
-        return self._session.get(self.url, timeout=self._seconds_left(), stream=True)
+        # Not by a session, which would read a redirect's endless body into memory.
+        return self._transport.send(**self._query.arguments, timeout=self._seconds_left())
 
     def _seconds_left(self) -> float:
         left = self.deadline - steady_time()

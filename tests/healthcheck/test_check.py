@@ -223,7 +223,7 @@ def test_details_repeat_no_more_than_the_start_of_a_response() -> None:
 
 def test_after_the_deadline_nothing_is_requested() -> None:
     with web(time_service()) as server:
-        late = samples.Service(server.url, Dialer(), deadline=steady_time() - 0.1)
+        late = samples.Service(samples.Query(server.url), Dialer(), deadline=steady_time() - 0.1)
         with pytest.raises(Trouble, match="no complete response in time") as refused:
             late.sample()
     assert (refused.value.reason, server.requests) == ("timeout", [])

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -21,7 +22,7 @@ from healthcheck.__main__ import main
 from healthcheck.check import Result, check
 from healthcheck.dialer import Dialer
 from healthcheck.reading import Reference
-from healthcheck.transport import CuttableAdapter
+from healthcheck.transport import CuttableAdapter, create_tls_context
 from tests.support.healthcheck_runs import exact_reference
 from tests.support.healthcheck_servers import Behaviour, Request, ntp, rfc3339, time_service, web
 from tests.support.waiting import PATIENCE
@@ -106,7 +107,7 @@ def test_a_body_in_chunks_is_read() -> None:
 
 
 def test_a_connection_that_begins_after_the_cut_is_cut() -> None:
-    adapter = CuttableAdapter(Dialer())
+    adapter = CuttableAdapter(Dialer(), create_tls_context())
     adapter.cut()
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -197,6 +198,25 @@ def test_https_is_asked_if_its_certificate_is_right(
         verdict = check(url, ask_reference=exact_reference).verdict
     assert (verdict.status, verdict.reason) == ("Failed", "tls")
     assert "self-signed" in verdict.detail or "issuer" in verdict.detail
+
+
+def test_trusted_certificates_are_read_once_for_all_connections(
+    authority: trustme.CA,
+    check_with_authority: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reads: list[object] = []
+    read = ssl.SSLContext.load_verify_locations
+
+    def note(*arguments: Any) -> None:
+        reads.append(arguments)
+        read(*arguments)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", note)
+    with tls_server(authority, time_service()) as url:
+        result = check_with_authority(url, deadline=PATIENCE)
+    assert result.coverage.connections > 1
+    assert len(reads) == 1
 
 
 def test_an_expired_certificate_fails_and_is_judged_by_our_own_clock(
