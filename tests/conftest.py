@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 import deployment.release
 from deployment.release import Archive
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+# The same examples each time, without a deadline, so that no commit fails by chance.
+settings.register_profile("unit", derandomize=True, max_examples=100, deadline=None, database=None)
+settings.load_profile("unit")
 
 
 @pytest.fixture(scope="module")

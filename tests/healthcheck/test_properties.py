@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TypeVar
 
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 import sntp
@@ -26,10 +26,6 @@ from tests.support.healthcheck_servers import packet_at
 Given = TypeVar("Given")
 Found = TypeVar("Found")
 Refusal = TypeVar("Refusal", bound=Exception)
-
-# The same examples each time, so that no commit fails by chance.
-settings.register_profile("unit", derandomize=True, max_examples=100, deadline=None, database=None)
-settings.load_profile("unit")
 
 NOW = 1_795_348_800.0  # 2026-11-22T12:00:00Z
 TICK = 1e-6  # seconds; what floats can tell apart at today's number of seconds, twice

@@ -22,7 +22,7 @@ TUTORIAL = list_commands(ROOT / "docs/tutorial.md")
 def repository(clone: Clone) -> None:
     """Begin with nothing deployed, in a repository from which git restores a file."""
     assert clone.make("down").status == 0
-    for command in ("init --quiet", "add service", "-c user.name=a -c user.email=a@b commit -qm 1"):
+    for command in ("init --quiet", "add --all", "-c user.name=a -c user.email=a@b commit -qm 1"):
         subprocess.run(["git", *command.split()], cwd=clone.folder, check=True)
 
 
