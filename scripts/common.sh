@@ -169,6 +169,10 @@ unpack_deb() {
     [ -d "$folder" ] && return
     mkdir -p "$BUILD/debian/archives"
     (
+        # Builds run side by side, and may need the same package.
+        exec 8>"$folder.lock"
+        flock 8
+        [ ! -d "$folder" ] || exit 0
         cd "$BUILD/debian/archives"
         apt-get download "$1" || { update_lists && apt-get download "$1"; }
         dpkg -x "$1"_*.deb "$folder.part"

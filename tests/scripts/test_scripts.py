@@ -240,6 +240,16 @@ def test_a_package_that_was_unpacked_by_half_is_unpacked_again(run: Run, clone: 
     assert run("scripts/tools.sh", "unit", **half | {"dpkg": DPKG}).returncode == 0
 
 
+def test_two_jobs_that_need_the_same_package_unpack_it_once(run: Run, clone: Path) -> None:
+    """Each waits a moment before it downloads, so both would begin."""
+    download = f"sleep 0.5; echo >>'{clone}/downloads'\n{APT_GET}"
+    both = "unpack_deb cron & unpack_deb cron && wait $!"
+    done = run(*source(both), **{"apt-get": download, "dpkg": DPKG})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (clone / "downloads").read_text() == "\n"
+    assert (clone / "build/debian/cron/cron_1_amd64.deb").exists()
+
+
 def test_where_no_package_can_be_had_it_names_what_is_missing(run: Run) -> None:
     done = run("scripts/tools.sh", "unit")
     assert done.returncode == 1
