@@ -128,7 +128,10 @@ def start(cloud: Containers, image: str) -> bool:
         _start_parts(cloud, {role: specs[role] for role in outdated})
     except APIError as error:
         if error.status_code == HTTPStatus.CONFLICT:
-            raise UserError(f"{error.explanation}; {ANOTHER_NAME}") from error
+            detail = str(error.explanation).rstrip(".")
+            raise UserError(
+                f"something else has a name of this deployment ({detail}); {ANOTHER_NAME}"
+            ) from error
         raise
     return True
 

@@ -101,14 +101,14 @@ def test_its_verdict_is_its_output_and_its_exit_code(
         # By a name: the base must have what it takes to resolve one.
         outcome = run(service.url.replace("127.0.0.1", "localhost"), "--ntp", server.name)
     assert outcome.status == status, outcome.output
-    assert outcome.output.startswith(f"{word} ")
+    assert outcome.output.startswith(f"{word}: ")
     assert outcome.output.count("\n") == 1
 
 
 def test_the_url_may_come_from_its_environment(run: Runner) -> None:
     with web(time_service()) as service, ntp() as server:
         outcome = run("--ntp", server.name, environment={"TIMESERVICE_URL": service.url})
-    assert outcome.output.startswith("OK ")
+    assert outcome.output.startswith("OK: ")
 
 
 def test_without_a_url_it_says_what_it_needs(run: Runner) -> None:
@@ -120,7 +120,7 @@ def test_without_a_url_it_says_what_it_needs(run: Runner) -> None:
 def test_it_checks_again_and_again_until_it_is_stopped_and_then_ends_at_once(run: Runner) -> None:
     with web(time_service()) as service, ntp() as server:
         container = run.start(service.url, "--ntp", server.name, "--every", "0.2")
-        wait_until(lambda: container.logs().count(b"OK ") >= 2, container.logs)
+        wait_until(lambda: container.logs().count(b"OK: ") >= 2, container.logs)
         container.kill("SIGTERM")
         assert container.wait(timeout=PATIENCE)["StatusCode"] == 0
 

@@ -26,6 +26,10 @@ def repository(clone: Clone) -> None:
         subprocess.run(["git", *command.split()], cwd=clone.folder, check=True)
 
 
+def has_recovered(clone: Clone, engine: docker.DockerClient) -> bool:
+    return len(hosts(engine)) == 2 and clone.make("status").output.count("  healthy  ") == 2
+
+
 @pytest.mark.parametrize("command", TUTORIAL, ids=lambda command: command.id)
 def test_a_step_works_and_prints_what_stands_there(
     clone: Clone, engine: docker.DockerClient, command: Command
@@ -36,6 +40,4 @@ def test_a_step_works_and_prints_what_stands_there(
     expect_output(command.output, output)
     if command.text.startswith("docker kill"):
         # The tutorial asks its reader to wait for this.
-        wait_until(
-            lambda: len(hosts(engine)) == 2 and clone.make("status").output.count(" healthy ") == 2
-        )
+        wait_until(lambda: has_recovered(clone, engine))
