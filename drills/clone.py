@@ -47,7 +47,8 @@ class Clone:
         environment = {key: value for key, value in os.environ.items() if "MAKE" not in key}
         environment |= {"NAME": self.name, "PORT": str(self.port), **variables}
         return subprocess.Popen(
-            ["make", target],
+            # Under nohup, make would ignore Ctrl-C, as this program does.
+            ["env", "--default-signal=INT", "make", target],
             cwd=self.folder,
             env=environment,
             stdin=subprocess.DEVNULL,

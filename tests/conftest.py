@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from deployment.release import Archive
 if TYPE_CHECKING:
     from docker import DockerClient
 
+# What runs in the background may ignore Ctrl-C, and what the tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # The same examples each time, without a deadline, so that no commit fails by chance.
 settings.register_profile("unit", derandomize=True, max_examples=100, deadline=None, database=None)
 settings.load_profile("unit")
