@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from healthcheck.reading import Reading
 
-# The probability that a host with an equal share may be missed with. The promise is 0.1 %; this is
-# less, because shares are seldom equal.
-MISSED = 1e-4
+# The greatest probability with which a host with an equal share may be missed. The promise is
+# 0.1 %. This is less, because shares are seldom equal.
+MAX_MISS_PROBABILITY = 1e-4
 
 
 class Coverage(NamedTuple):
@@ -17,8 +17,8 @@ class Coverage(NamedTuple):
     expected: int = 1
 
     @property
-    def missed(self) -> float:
-        """The probability that no connection met another host, if there is one.
+    def miss_probability(self) -> float:
+        """Return the probability that no connection met another host, if there is one.
 
         With equal shares, each connection misses that host with the probability m / (m + 1), where
         m is the number of hosts seen.
@@ -28,7 +28,7 @@ class Coverage(NamedTuple):
     @property
     def is_certain(self) -> bool:
         """Whether another host with an equal share would have been met."""
-        return self.missed <= MISSED
+        return self.miss_probability <= MAX_MISS_PROBABILITY
 
     @property
     def is_complete(self) -> bool:

@@ -82,7 +82,7 @@ def judge_coverage(verdict: Verdict, coverage: Coverage, *, strict: bool = False
         lack = f"only {coverage.seen} of {coverage.expected} hosts responded"
     else:
         lack = (
-            f"another host may be missed with a probability of {coverage.missed:.2g} "
+            f"another host may be missed with a probability of {coverage.miss_probability:.2g} "
             f"(connections: {coverage.connections})"
         )
     return verdict._replace(

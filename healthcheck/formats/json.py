@@ -59,7 +59,7 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
         "seen": coverage.seen,
         "expected": coverage.expected,
         "connections": coverage.connections,
-        "missed": _round(coverage.missed),
+        "missed": _round(coverage.miss_probability),
         "complete": coverage.is_complete,
     }
 

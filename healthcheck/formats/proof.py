@@ -42,7 +42,7 @@ def _lines(result: Result) -> Iterator[str]:
     yield (
         f"coverage: {coverage.seen} hosts seen ({coverage.expected} expected) over "
         f"{coverage.connections} connections, which miss another host "
-        f"with an equal share with a probability of {coverage.missed:.2g}"
+        f"with an equal share with a probability of {coverage.miss_probability:.2g}"
     )
     yield f"verdict: {verdict.status} ({verdict.reason}), {_describe_basis(result)}"
 

@@ -25,7 +25,7 @@ def test_the_rule_is_the_probability_that_all_connections_miss_a_host(
     seen: int, connections: int
 ) -> None:
     exact = Fraction(seen, seen + 1) ** connections
-    assert Coverage(seen, connections).missed == pytest.approx(float(exact))
+    assert Coverage(seen, connections).miss_probability == pytest.approx(float(exact))
 
 
 @given(HOSTS)
@@ -37,8 +37,12 @@ def test_the_promise_of_a_tenth_of_a_percent_is_kept_and_with_a_reserve(seen: in
 
 @given(HOSTS, st.integers(0, 2_000))
 def test_more_connections_cover_more_and_more_hosts_cover_less(seen: int, number: int) -> None:
-    missed = Coverage(seen, number).missed
-    assert Coverage(seen, number + 1).missed <= missed <= Coverage(seen + 1, number).missed
+    missed = Coverage(seen, number).miss_probability
+    assert (
+        Coverage(seen, number + 1).miss_probability
+        <= missed
+        <= Coverage(seen + 1, number).miss_probability
+    )
 
 
 @given(st.integers(0, 30), st.integers(1, 30), st.integers(0, 2_000))

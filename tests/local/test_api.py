@@ -79,7 +79,7 @@ def test_the_state_is_saved_once_after_each_change(
 def test_the_state_is_saved_when_no_stack_is_in_progress(
     saved: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next process would wait for ever for a stack that nobody goes on with."""
+    """The next process would wait forever for a stack that nobody goes on with."""
     stack = {"StackStatus": "UPDATE_IN_PROGRESS"}
     monkeypatch.setitem(cloudformation._stacks._data, ("1", "us-east-1", "x"), stack)
     get_context("cloudformation", "cloudformation:UpdateStack", b"", {})
