@@ -3,12 +3,10 @@
 The program does so at each preview and update, and `make preflight` prints the results.
 """
 
-import csv
 import os
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
@@ -16,6 +14,7 @@ import pulumi
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.errors import SettingError, UserError, format_for_pulumi
+from deployment.permissions import read_permissions
 from deployment.settings import Settings
 
 OK, REFUSED, UNKNOWN = "ok", "refused", "unknown"
@@ -269,12 +268,3 @@ def list_zones(ec2: Any) -> list[str]:
         found = ec2.describe_availability_zones(Filters=kind)["AvailabilityZones"]
         zones = {zone["ZoneName"] for zone in found}
     return sorted(zones)
-
-
-def read_permissions() -> list[dict[str, str]]:
-    """Return the rows of permissions.csv: at least one for each statement of cfn/deployer.yaml.
-
-    caller: who calls, the program or a service of AWS. context: KEY=VALUE;KEY=VALUE
-    """
-    with Path(__file__).with_name("permissions.csv").open(newline="") as file:
-        return list(csv.DictReader(file))

@@ -22,6 +22,7 @@ SOURCES = (
     "deployment/__init__.py",
     "deployment/errors.py",
     "deployment/permissions.csv",
+    "deployment/permissions.py",
     "deployment/template.py",
     "scripts/cloud.sh",
     "scripts/debian.sh",

@@ -24,7 +24,7 @@ make_image() {
     mkdir -p "$root/opt/local" "$root/opt/deployment" "$root/usr/local/bin"
     install_wheels "$root/opt/site-packages" "$MACHINE-manylinux_2_39" local/requirements.txt
     cp -r local/cloud local/api.py "$root/opt/local"
-    cp deployment/{{__init__,errors,template}.py,permissions.csv} "$root/opt/deployment"
+    cp deployment/{{__init__,errors,permissions,template}.py,permissions.csv} "$root/opt/deployment"
     # dnf and systemctl as the hosts' user data calls them; everything else there is the real tool.
     install -m 755 local/cloud/bin/* "$root/usr/local/bin"
     cp "$BUILD/cloud-base.tar" "$context/image.tar"

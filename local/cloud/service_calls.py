@@ -4,7 +4,6 @@ Load balancers and Auto Scaling call EC2 so. MiniStack's do not, and would accep
 AWS refuses.
 """
 
-import csv
 from functools import partial
 from typing import Any
 
@@ -12,7 +11,7 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services.cloudformation import provisioners
 
-from deployment import ROOT
+from deployment.permissions import read_permissions
 
 # By the type of the resource, as permissions.csv calls its service.
 CALLERS = {
@@ -28,10 +27,9 @@ def install() -> None:
 
 
 def _create(service: str, create: Any, *request: Any) -> Any:
-    with (ROOT / "deployment/permissions.csv").open(newline="") as file:
-        for call in csv.DictReader(file):
-            if call["caller"] == service:
-                _check(call["action"], call["resource"], call["context"])
+    for call in read_permissions():
+        if call["caller"] == service:
+            _check(call["action"], call["resource"], call["context"])
     return create(*request)
 
 

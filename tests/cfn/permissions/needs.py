@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
-from deployment.preflight import read_permissions
+from deployment.permissions import read_permissions
 from tests.cfn.permissions.emulator import ACCOUNT, REGION
 from tests.cfn.permissions.evaluators import Question, actions
 from tests.cfn.permissions.handlers import list_needed, templates_types
