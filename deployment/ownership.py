@@ -38,10 +38,14 @@ class Deployment(NamedTuple):
         return re.fullmatch(self._stack, name) is not None
 
     def list_stacks(self, cloudformation: Any) -> list[dict[str, Any]]:
-        """Return its stacks, as the API describes them. Raises what boto3 raises."""
+        """Return its stacks, the oldest first, as the API describes them.
+
+        Raises what boto3 raises.
+        """
         pages = cloudformation.get_paginator("describe_stacks").paginate()
         stacks = [stack for page in pages for stack in page["Stacks"]]
-        return [stack for stack in stacks if self.owns_stack(stack["StackName"])]
+        owned = [stack for stack in stacks if self.owns_stack(stack["StackName"])]
+        return sorted(owned, key=lambda stack: stack["CreationTime"])
 
     def owns_name(self, name: str) -> bool:
         """Return whether a resource's name is a stack's, or made from it by CloudFormation.
@@ -52,6 +56,10 @@ class Deployment(NamedTuple):
         another = f"(?:{'|'.join(list_parts())})"
         addition = rf"[-/](?!{another}(?:-|$))[A-Za-z0-9]+(?:-[A-Za-z0-9]+)?"
         return re.fullmatch(f"{self._stack}(?:{addition})?", strip_wrapping(name)) is not None
+
+    def owns(self, stack: Mapping[str, Any]) -> bool:
+        """Return whether a stack, as the API describes it, is the deployment's."""
+        return bool(self.reason(stack["StackName"], parse_tags(stack.get("Tags"))))
 
     def reason(self, name: str, tags: Mapping[str, str]) -> str:
         """Return why a resource is the deployment's, "" if not. Tags count before names."""

@@ -14,7 +14,7 @@ from pulumi.runtime.settings import get_monitor
 
 from deployment import ROOT
 from deployment.errors import UserError
-from deployment.ownership import Deployment, parse_tags
+from deployment.ownership import Deployment
 from deployment.settings import Settings, check_unchanged
 from deployment.stacks import name
 
@@ -81,11 +81,7 @@ def list_stacks(cloudformation: Any, deployment: Deployment) -> list[dict[str, A
         # An administrator makes this one, without Pulumi.
         and summary["StackName"] != f"{deployment.name}-deployer"
     ]
-    owned = [
-        stack
-        for stack in stacks
-        if deployment.reason(stack["StackName"], parse_tags(stack.get("Tags")))
-    ]
+    owned = [stack for stack in stacks if deployment.owns(stack)]
     return sorted(owned, key=lambda stack: stack["CreationTime"])
 
 

@@ -77,9 +77,8 @@ def destroy(
     cloudformation = client("cloudformation")
     # IAM deletes a user only after its password.
     Logins(client("iam"), {}).delete_undeclared(f"/{deployment.name}-")
-    stacks = deployment.list_stacks(cloudformation)
     # A stack uses older ones alone, and no other stack uses that of the hosts.
-    stacks.sort(key=lambda stack: stack["CreationTime"], reverse=True)
+    stacks = reversed(deployment.list_stacks(cloudformation))
     names = [stack["StackName"] for stack in stacks]
     hosts = [name for name in names if name.startswith(f"{deployment.name}-hosts")]
     for name in hosts:

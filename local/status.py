@@ -24,7 +24,7 @@ def status(cloud: Containers) -> int:
     """
     cloud.check_up()
     endpoint = cloud.endpoint()
-    stacks = sorted(list_stacks(endpoint), key=lambda stack: str(stack["CreationTime"]))
+    stacks = list_stacks(endpoint)
     groups = {}
     for stack in stacks:
         print(f"stack   {stack['StackName']:<44} {stack['StackStatus']}")

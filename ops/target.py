@@ -14,7 +14,7 @@ from requests import RequestException
 
 from deployment import ROOT
 from deployment.errors import UserError
-from deployment.ownership import Deployment, parse_tags
+from deployment.ownership import Deployment
 from local.api import REFUSALS, REGION, client_of
 from local.containers import DEFAULT, Containers
 from local.project import DEPLOYMENT, PROJECT, STACK, parse_name, read_config
@@ -49,7 +49,7 @@ class Target(NamedTuple):
         stacks = {
             stack["StackName"]: stack
             for stack in deployment.list_stacks(self.client("cloudformation"))
-            if deployment.reason(stack["StackName"], parse_tags(stack.get("Tags")))
+            if deployment.owns(stack)
         }
         if not stacks:
             raise UserError(f"nothing of {self.deployment} is deployed in {self.region}")

@@ -52,6 +52,7 @@ class Cloud:
             "StackName": StackName,
             "StackId": f"arn:aws:cloudformation:::stack/{StackName}/1",
             "StackStatus": status,
+            "CreationTime": len(self.created),
             "request": request,
         }
         return {"StackId": self.stacks[StackName]["StackId"]}
