@@ -197,9 +197,10 @@ class _Run:
             return False
         coverage = find_coverage(self.reading(), self.instances)
         if not coverage.is_certain:
-            return not self._is_wrong()
+            return not self._is_wrong(judge(self.reading(), self.limit))
         asking.join()
-        if self._is_wrong():
+        verdict = judge(self.reading(), self.limit)
+        if self._is_wrong(verdict):
             return False
         if not coverage.is_complete:
             # A host with a small share, or one that joins late. Spread the samples over the time.
@@ -208,13 +209,11 @@ class _Run:
         if not self._has_ticked():
             pause(MAX_TICK)
             return True
-        verdict = judge(self.reading(), self.limit)
         fewest = min((host.samples for host in verdict.instances), default=ENOUGH)
         return not verdict.is_final and fewest < ENOUGH
 
-    def _is_wrong(self) -> bool:
+    def _is_wrong(self, verdict: Verdict) -> bool:
         """Return whether a host is proven to be wrong, and why; without the reference, none is."""
-        verdict = judge(self.reading(), self.limit)
         is_explained = verdict.reason == "frozen" or self._has_ticked()
         return verdict.status == "Failed" and verdict.is_final and is_explained
 
