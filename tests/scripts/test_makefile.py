@@ -16,15 +16,20 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MUL
 DAILY = ["up", "status", "logs", "shell", "check", "test", "down"]
 
 
-def make(*arguments: str, folder: Path = ROOT) -> str:
-    done = subprocess.run(
+def run_make(
+    *arguments: str, folder: Path = ROOT, check: bool = False
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         ["make", "--no-print-directory", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
-        check=True,
+        check=check,
     )
-    return done.stdout
+
+
+def make(*arguments: str, folder: Path = ROOT) -> str:
+    return run_make(*arguments, folder=folder, check=True).stdout
 
 
 def test_help_has_a_line_for_every_target_and_those_of_every_day_first() -> None:
@@ -147,13 +152,7 @@ def test_nothing_is_destroyed_after_a_refusal(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     monkeypatch.setenv("AWS_REGION", region)
-    done = subprocess.run(
-        ["make", "--old-file=setup", "destroy", "STACK=prod"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_make("--old-file=setup", "destroy", "STACK=prod")
     assert done.returncode != 0
     assert pulumi.read_text() == "destroy --stack prod\n"
     warning, *others = done.stderr.splitlines()
@@ -205,12 +204,6 @@ def test_a_wrong_setting_ends_make_up_before_anything_is_built(copy: Path) -> No
 
 
 def test_a_repair_names_its_stack() -> None:
-    done = subprocess.run(
-        ["make", "--old-file=setup", "repair", "STACK="],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_make("--old-file=setup", "repair", "STACK=")
     assert done.returncode == 2
     assert "error: name the stack: make repair STACK=prod" in done.stderr
