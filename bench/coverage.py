@@ -26,7 +26,7 @@ def choose_at_random(hosts: int, chance: random.Random) -> Callable[[], int]:
 
 
 def choose_in_turn(hosts: int, chance: random.Random) -> Callable[[], int]:
-    """In turn, with up to nine requests of other clients between two of ours."""
+    """Choose each host in turn; other clients send up to nine requests between two of ours."""
     turns = itertools.count(chance.randrange(hosts))
 
     def choose() -> int:

@@ -323,7 +323,7 @@ def test_a_result_is_written_after_one_that_a_full_disk_refused(
 
 
 class Disk:
-    """A file without a buffer, which takes so many bytes each time, or raises."""
+    """A file without a buffer. turns: the bytes that each write takes, or what it raises."""
 
     def __init__(self, turns: list[int | OSError]) -> None:
         self.turns = turns

@@ -114,7 +114,7 @@ def test_no_container_gets_the_proxies_of_the_user_s_docker_configuration(engine
 
 
 def test_no_request_to_the_engine_goes_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy is a server of ours, and so is the engine: only one of them may be asked."""
+    """Proxy and engine are both our servers, and only the engine may get requests."""
     asked: dict[str, list[str]] = {"engine": [], "proxy": []}
 
     def serve(name: str) -> HTTPServer:
