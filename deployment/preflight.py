@@ -3,19 +3,18 @@
 The program does so at each preview and update, and `make preflight` prints the results.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-import boto3
 import pulumi
 from botocore.exceptions import BotoCoreError, ClientError
 
+from deployment.account import get_account
 from deployment.errors import SettingError, UserError, format_for_pulumi
 from deployment.permissions import read_permissions
-from deployment.settings import Settings
+from deployment.settings import Settings, list_config
 
 OK, REFUSED, UNKNOWN = "ok", "refused", "unknown"
 QUOTA = "L-1216C47A"  # Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances
@@ -25,8 +24,6 @@ SERVICE_LINKED_ROLES = {
     "AWSServiceRoleForAutoScaling": "autoscaling.amazonaws.com",
     "AWSServiceRoleForElasticLoadBalancing": "elasticloadbalancing.amazonaws.com",
 }
-# With these settings, the provider's credentials are not boto3's.
-PROVIDER_ONLY = ("accessKey", "assumeRole", "assumeRoles", "assumeRoleWithWebIdentity", "endpoints")
 
 
 class Result(NamedTuple):
@@ -235,25 +232,17 @@ class Preflight:
 
 def check(deployment: str, settings: Settings) -> None:
     """Warn of what is unknown, for the program. Raises UserError with all that is refused."""
-    config = pulumi.Config("aws")
-    if other := [key for key in PROVIDER_ONLY if config.get(key)]:
-        pulumi.log.warn(f"the account is not checked: only the provider reads aws:{other[0]}")
-        return
+    refused = []
     try:
-        session = boto3.Session(profile_name=config.get("profile"))
-    except BotoCoreError as error:
-        raise UserError(f"AWS cannot be asked: {error}") from None
-    # As the provider does. boto3 reads AWS_DEFAULT_REGION and the profile, and no AWS_REGION.
-    region = config.get("region") or os.environ.get("AWS_REGION") or session.region_name
-    if not region:
-        raise UserError("no Region is configured. Run: pulumi config set aws:region us-east-1")
-    client = partial(session.client, region_name=region)
-    preflight, refused = Preflight(client, region, deployment, settings), []
-    for subject, state, text in preflight.run(not pulumi.runtime.is_dry_run()):
-        if state == UNKNOWN:
-            pulumi.log.warn(f"{subject}: {text}")
-        if state == REFUSED:
-            refused.append(f"{subject}: {text}")
+        region, client = get_account(list_config())
+        preflight = Preflight(client, region, deployment, settings)
+        for subject, state, text in preflight.run(not pulumi.runtime.is_dry_run()):
+            if state == UNKNOWN:
+                pulumi.log.warn(f"{subject}: {text}")
+            if state == REFUSED:
+                refused.append(f"{subject}: {text}")
+    except UserError as error:
+        refused.append(str(error))
     if refused:
         raise UserError("\n".join([*refused, "To go on anyway: pulumi config set preflight false"]))
 

@@ -103,11 +103,18 @@ class Settings(NamedTuple):
         return cls(**fields)
 
 
+def list_config() -> dict[str, str]:
+    """Return the configuration of the Pulumi stack: pulumi.Config returns a value for a key alone.
+
+    The keys are those of Pulumi.<stack>.yaml, such as aws:region.
+    """
+    return {**get_config_env(), **CONFIG.get()}
+
+
 def _read_values(declared: Mapping[str, Any]) -> dict[str, str]:
     """Return the value of each declared setting. Raises UnknownSettingError."""
     config = pulumi.Config()
-    # pulumi.Config returns a value for a key, but lists no keys.
-    for key in {**get_config_env(), **CONFIG.get()}:
+    for key in list_config():
         namespace, _, setting = key.rpartition(":")
         if namespace == config.name and setting not in declared:
             raise UnknownSettingError(setting, declared)

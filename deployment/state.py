@@ -1,21 +1,20 @@
 """Compare Pulumi's state with CloudFormation. They differ after an update that was cut off."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import boto3
 import pulumi
 from botocore.exceptions import BotoCoreError, ClientError
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.settings import get_monitor
 
 from deployment import ROOT
+from deployment.account import get_account
 from deployment.errors import UserError
 from deployment.ownership import Deployment
-from deployment.settings import Settings, check_unchanged
+from deployment.settings import Settings, check_unchanged, list_config
 from deployment.stacks import name
 
 STACK = "aws:cloudformation/stack:Stack"
@@ -110,7 +109,8 @@ def check_state(settings: Settings) -> None:
     if isinstance(get_monitor(), MockMonitor):
         return
     try:
-        stacks = list_stacks(_get_cloudformation(), Deployment(name()))
+        account = get_account(list_config())
+        stacks = list_stacks(account.client("cloudformation"), Deployment(name()))
         state = export_state(
             f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
         )
@@ -130,19 +130,3 @@ def find_fault(comparison: Comparison, resources: list[dict[str, Any]], stack: s
     if stack == "local" and not any(resource["type"] == STACK for resource in resources):
         remedy = "It was deployed by make up, without Pulumi. Run: make down && make cloud"
     return f"{comparison}\n{remedy}"
-
-
-def _get_cloudformation() -> Any:
-    """Return boto3's client, configured as Pulumi's provider is."""
-    config = pulumi.Config("aws")
-    endpoints = config.get_object("endpoints") or [{}]
-    session = boto3.Session(profile_name=config.get("profile"))
-    variables = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return session.client(
-        "cloudformation",
-        region_name=config.get("region") or variables,
-        endpoint_url=endpoints[0].get("cloudformation"),
-        aws_access_key_id=config.get("accessKey"),
-        aws_secret_access_key=config.get("secretKey"),
-        aws_session_token=config.get("token"),
-    )

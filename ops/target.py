@@ -5,14 +5,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
-import boto3
 from docker.errors import DockerException
 from requests import RequestException
 
 from deployment import ROOT
+from deployment.account import get_account
 from deployment.errors import UserError
 from deployment.ownership import Deployment
 from local.api import REFUSALS, REGION, client_of
@@ -100,16 +99,8 @@ def get_target(args: argparse.Namespace) -> Target:
         return get_local_target(Containers(args.name).endpoint())
     has_file = (ROOT / f"Pulumi.{args.stack}.yaml").exists()
     config = read_config(args.stack) if has_file else {}
-    session = boto3.Session(profile_name=config.get("aws:profile"))
-    # boto3 does not read AWS_REGION, which Pulumi and the AWS CLI read.
-    variables = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    region = variables or config.get("aws:region") or session.region_name
-    if not region:
-        raise UserError(
-            "no Region is configured: export AWS_REGION=..., or pulumi config set aws:region ..."
-        )
-    deployment = f"{PROJECT['name']}-{args.stack}"
-    return Target(deployment, region, partial(session.client, region_name=region))
+    region, client = get_account(config)
+    return Target(f"{PROJECT['name']}-{args.stack}", region, client)
 
 
 def get_local_target(endpoint: str) -> Target:

@@ -444,10 +444,13 @@ def test_a_profile_that_does_not_exist_is_named(program: dict[str, Any]) -> None
 def test_nothing_is_asked_with_other_credentials_than_the_provider_s(
     program: dict[str, Any],
 ) -> None:
-    Engine().run(ON | {"aws:assumeRoles": "[]"})
-    assert program["warnings"] == [
-        "the account is not checked: only the provider reads aws:assumeRoles"
-    ]
+    with pytest.raises(pulumi.RunError) as refused:
+        Engine().run(ON | {"aws:assumeRoles": '[{"roleArn": "arn"}]'})
+    assert str(refused.value) == (
+        "only Pulumi's provider reads aws:assumeRoles. "
+        "Use a profile: pulumi config set aws:profile NAME && pulumi config rm aws:assumeRoles\n"
+        "To go on anyway: pulumi config set preflight false"
+    )
     assert "region" not in program
 
 

@@ -13,6 +13,7 @@ import pulumi
 import pytest
 
 from deployment import state
+from deployment.account import Account
 from deployment.errors import UserError
 from deployment.ownership import Deployment
 from deployment.settings import Settings
@@ -105,6 +106,10 @@ class CloudFormation:
         return {"Stacks": [stack for stack in self.stacks if stack["StackId"] == StackName]}
 
 
+def ask(cloudformation: CloudFormation) -> Account:
+    return Account("eu-west-1", lambda _: cloudformation)
+
+
 def make_stack(name: str, status: str = "CREATE_COMPLETE", tag: str = PROD.name) -> dict[str, Any]:
     made = datetime(2026, 11, 28, tzinfo=UTC) + timedelta(hours=len(name))
     return {
@@ -135,7 +140,7 @@ def test_the_program_refuses_before_anything_is_made(monkeypatch: pytest.MonkeyP
     stacks: list[dict[str, Any]] = []
     # As under a real engine.
     monkeypatch.setattr(state, "get_monitor", object)
-    monkeypatch.setattr(state, "_get_cloudformation", lambda: CloudFormation(*stacks))
+    monkeypatch.setattr(state, "get_account", lambda _: ask(CloudFormation(*stacks)))
     monkeypatch.setattr(state, "export_state", lambda _: {"deployment": {}})
     assert "hosts" in Engine().run().stacks()
     stacks.append(make_stack("timeservice-test-network", tag="timeservice-test"))
@@ -152,7 +157,7 @@ def test_a_state_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PATH", "/nowhere")
     Engine().run()
     monkeypatch.setattr(state, "get_monitor", object)
-    monkeypatch.setattr(state, "_get_cloudformation", CloudFormation)
+    monkeypatch.setattr(state, "get_account", lambda _: ask(CloudFormation()))
     state.check_state(Settings.load())
     assert warned == [
         "Pulumi's state could not be compared with CloudFormation: this needs the pulumi CLI"
@@ -187,23 +192,3 @@ def test_the_state_is_what_pulumi_exports(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(subprocess, "run", run)
     assert state.export_state("prod") == load_state()
-
-
-@pytest.mark.usefixtures("archives")
-def test_cloudformation_is_asked_as_pulumi_s_provider_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    Engine().run(
-        {
-            "aws:region": "eu-north-1",
-            "aws:accessKey": "key",
-            "aws:secretKey": "secret",
-            "aws:endpoints": '[{"cloudformation": "http://10.0.0.1:4566"}]',
-        }
-    )
-    client = state._get_cloudformation()
-    assert client.meta.endpoint_url == "http://10.0.0.1:4566"
-    assert client.meta.region_name == "eu-north-1"
-    assert client._request_signer._credentials.access_key == "key"
-    Engine().run()
-    monkeypatch.setenv("AWS_REGION", "eu-south-1")
-    client = state._get_cloudformation()
-    assert client.meta.endpoint_url == "https://cloudformation.eu-south-1.amazonaws.com"

@@ -28,36 +28,13 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_region_is_the_environment_s_then_the_stack_s_then_the_profile_s(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_account_is_that_of_the_stack(root: Path) -> None:
     with pytest.raises(UserError, match="no Region is configured"):
         target.get_target(PROD)
-    (root / "none").write_text("[profile work]\nregion = sa-east-1\n")
-    (root / "Pulumi.prod.yaml").write_text("config:\n  aws:profile: work\n")
-    assert target.get_target(PROD).region == "sa-east-1"
-    config = "config:\n  aws:profile: work\n  aws:region: eu-west-1\n"
-    (root / "Pulumi.prod.yaml").write_text(config)
-    assert target.get_target(PROD).region == "eu-west-1"
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
-    assert target.get_target(PROD).region == "us-west-2"
-    monkeypatch.setenv("AWS_REGION", "us-west-1")
+    (root / "Pulumi.prod.yaml").write_text("config:\n  aws:region: eu-west-1\n")
     found = target.get_target(PROD)
-    assert (found.deployment, found.region) == ("timeservice-prod", "us-west-1")
-    assert found.client("ec2").meta.region_name == "us-west-1"
-
-
-def test_the_credentials_are_those_of_the_stack_s_profile(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (root / "none").write_text(
-        "[profile work]\nregion = sa-east-1\naws_access_key_id = work\naws_secret_access_key = x\n"
-    )
-    (root / "Pulumi.prod.yaml").write_text("config:\n  aws:profile: work\n")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    client = target.get_target(PROD).client("ec2")
-    assert client._request_signer._credentials.access_key == "work"
+    assert (found.deployment, found.region) == ("timeservice-prod", "eu-west-1")
+    assert found.client("ec2").meta.region_name == "eu-west-1"
 
 
 @pytest.mark.parametrize("content", ["", "config:\n", "encryptionsalt: v1\n"])
