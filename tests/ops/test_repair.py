@@ -79,6 +79,22 @@ def test_a_healthcheck_that_failed_is_deleted() -> None:
     assert names(made.deleted) == [f"{PROD}-healthcheck"]
 
 
+def test_operations_of_all_kinds_may_be_interrupted_at_once() -> None:
+    state = load_state()
+    for kind, part in (("updating", "balancer"), ("deleting", f"hosts-{OLD}")):
+        urn = f"urn:pulumi:prod::timeservice::{STACK}::{part}"
+        (resource,) = [item for item in list_resources(state) if item["urn"] == urn]
+        state["deployment"]["pending_operations"].append({"type": kind, "resource": resource})
+    stacks = [stack for stack in describe(load_state()) if not stack["StackName"].endswith(OLD)]
+    assert str(plan(state, stacks)).splitlines() == [
+        f"  Pulumi's state gets {HOSTS} (CREATE_COMPLETE)",
+        f"  pulumi refresh removes from the state, because it is gone: {PROD}-hosts-{OLD}",
+        f"  the state forgets an interrupted operation: creating hosts-{ORPHAN}",
+        "  the state forgets an interrupted operation: updating balancer",
+        f"  the state forgets an interrupted operation: deleting hosts-{OLD}",
+    ]
+
+
 def test_a_creation_that_left_nothing_is_forgotten() -> None:
     state = load_state()
     stacks = [stack for stack in describe(state) if stack["StackName"] != HOSTS]

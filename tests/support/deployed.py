@@ -28,11 +28,11 @@ def api(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def archives(folder: Path) -> Iterator[None]:
-    """Stand-ins for what make image and make package make."""
+def archives(folder: Path, image: str = "1") -> Iterator[None]:
+    """Stand-ins for what make image and make package make. image: a digit; another, a release."""
     archives = {
         kind: Archive(folder / kind, digit * 12)
-        for kind, digit in (("image-x86_64", "1"), ("package", "2"))
+        for kind, digit in (("image-x86_64", image), ("package", "2"))
     }
     for archive in archives.values():
         archive.path.write_bytes(b"of no use")
