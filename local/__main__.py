@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from docker.errors import DockerException
 from requests import RequestException
@@ -26,15 +27,19 @@ from local.project import STACK, merge_config, parse_config, parse_name
 from local.status import check, status
 from local.steps import Busy, allow_closed_output, get_folder, lock_deployment
 
-COMMANDS = ("up", "start", "down", "status", "check", "logs", "shell", "reviewer")
-# The options of each command, besides --name.
-OPTIONS = {
-    "up": {"port", "config"},
-    "validate": {"port", "config"},
-    "start": {"port"},
-    "architecture": {"config"},
-    "logs": {"host", "follow"},
-    "shell": {"host", "run"},
+RETRY = "Run make up when it responds."
+# What each command does, and its options besides --name.
+COMMANDS = {
+    "up": ("deploy, or update what is deployed, and check the service", ["--port", "--config"]),
+    "validate": ("check the settings, and deploy nothing", ["--port", "--config"]),
+    "architecture": ("print the architecture of the hosts, for make image", ["--config"]),
+    "start": ("start the local cloud alone, for the pulumi CLI", ["--port"]),
+    "down": ("remove the deployment", []),
+    "status": ("print stacks, hosts, alarms and URL", []),
+    "check": ("run the healthcheck", []),
+    "logs": ("print the logs of all parts, or of --host", ["--host", "--follow"]),
+    "shell": ("open a shell on a host", ["--host", "--run"]),
+    "reviewer": ("print how the reviewer signs in", []),
 }
 
 
@@ -47,44 +52,27 @@ def port(text: str) -> int:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    name, port_ = os.environ.get("NAME") or DEFAULT, os.environ.get("PORT") or None
+    default_port = f"$PORT, else the present one, else {PORT}"
+    options: dict[str, dict[str, Any]] = {
+        "--name": {"type": parse_name, "default": name, "help": f"default: $NAME, else {DEFAULT}"},
+        "--port": {"type": port, "default": port_, "help": f"default: {default_port}"},
+        "--config": {"default": "", "help": "settings of Pulumi.yaml, as 'KEY=VALUE ...'"},
+        "--host": {"default": "", "help": "a zone, how an instance id begins, or a part's logs"},
+        "--follow": {"action": "store_true", "help": "show new lines as they come"},
+        "--run": {"default": "", "metavar": "COMMAND", "help": "run only this"},
+    }
     parser = argparse.ArgumentParser(
         prog="python -m local",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        # An abbreviated option would not be found below.
-        allow_abbrev=False,
     )
-    parser.add_argument("command", choices=("architecture", "validate", *COMMANDS))
-    parser.add_argument(
-        "--name",
-        type=parse_name,
-        default=os.environ.get("NAME") or DEFAULT,
-        help="of the deployment (default: $NAME, else %(default)s)",
-    )
-    parser.add_argument(
-        "--port",
-        type=port,
-        default=os.environ.get("PORT") or None,
-        help=f"up, start: on 127.0.0.1 (default: $PORT, else the present one, else {PORT})",
-    )
-    parser.add_argument(
-        "--config",
-        default="",
-        metavar="'KEY=VALUE ...'",
-        help="up, validate, architecture: settings of Pulumi.yaml; `up` keeps one until KEY=",
-    )
-    parser.add_argument(
-        "--host", default="", help="logs, shell: a zone, or how an id begins; logs: or a part"
-    )
-    parser.add_argument("--follow", action="store_true", help="logs: show new lines as they come")
-    parser.add_argument("--run", default="", metavar="COMMAND", help="shell: run only this")
-    args = parser.parse_args(argv)
-    words = {word.partition("=")[0] for word in (sys.argv[1:] if argv is None else argv)}
-    taken = OPTIONS.get(args.command, set())
-    for option in ("port", "config", "host", "follow", "run"):
-        if f"--{option}" in words and option not in taken:
-            parser.error(f"{args.command} takes no --{option}")
-    return args
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command, (text, names) in COMMANDS.items():
+        subparser = commands.add_parser(command, help=text, description=text)
+        for option in ("--name", *names):
+            subparser.add_argument(option, **options[option])
+    return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,29 +85,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def attempt(args: argparse.Namespace) -> int:
     """Run the command, or print why it failed."""
+    code = 1
     try:
         return run(args, get_folder(args.name))
-    except Busy as busy:
-        print(f"\nerror: {busy}", file=sys.stderr)
-        return 2
     except UserError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
+        message = str(error)
+        if isinstance(error, Busy):
+            code = 2
     except (DockerException, RequestException) as error:
-        print(f"\nerror: the Docker engine has stopped or refuses: {error}", file=sys.stderr)
+        message = f"the Docker engine has stopped or refuses: {error}\n{RETRY}"
     except REFUSALS as error:
-        print(f"\nerror: the local AWS API has stopped or refuses: {error}", file=sys.stderr)
-    print("Once it answers, run make up.", file=sys.stderr)
-    return 1
+        message = f"the local AWS API has stopped or refuses: {error}\n{RETRY}"
+    print(f"\nerror: {message}", file=sys.stderr)
+    return code
 
 
 def run(args: argparse.Namespace, folder: Path) -> int:
-    if args.command in ("architecture", "validate", "up", "start"):
-        # Pulumi's SDK takes a second to import, so only what uses it waits for that.
-        return deploy(args, folder)
+    if args.command == "architecture":
+        return print_architecture(args.config)
     check_stack(args)
     if args.command == "reviewer":
         return reviewer.show(folder)
+    if args.command in ("up", "start", "validate"):
+        return deploy(args, folder)
     cloud = Containers(args.name)
     if args.command == "down":
         with lock_deployment(folder):
@@ -133,24 +121,28 @@ def run(args: argparse.Namespace, folder: Path) -> int:
     return shell(cloud, args.host, args.run)
 
 
+def print_architecture(config: str) -> int:
+    """Print that of the instance type in the configuration, or in the settings of STACK."""
+    from local import program
+
+    stack = os.environ.get("STACK") or STACK
+    print(program.settings(parse_config(config), "make image", stack).architecture)
+    return 0
+
+
 def deploy(args: argparse.Namespace, folder: Path) -> int:
+    # Pulumi's SDK takes a second to import, so only what uses it waits for that.
     from local import program, up
 
-    if args.command == "architecture":
-        # make image builds for the instance type in CONFIG, or in the settings of STACK.
-        stack = os.environ.get("STACK") or STACK
-        print(program.settings(parse_config(args.config), "make image", stack).architecture)
-        return 0
-    check_stack(args)
+    if args.command == "start":
+        with lock_deployment(folder):
+            return up.start_alone(Containers(args.name, args.port), folder)
+    given = parse_config(args.config)
     if args.command == "validate":
-        # make up does this before it builds anything or starts an engine.
-        program.check(merge_config(folder, parse_config(args.config)))
+        program.check(merge_config(folder, given))
         return 0
-    cloud = Containers(args.name, args.port)
     with lock_deployment(folder):
-        if args.command == "up":
-            return up.up(cloud, folder, parse_config(args.config))
-        return up.start_alone(cloud, folder)
+        return up.up(Containers(args.name, args.port), folder, given)
 
 
 def check_stack(args: argparse.Namespace) -> None:

@@ -228,7 +228,7 @@ def test_an_engine_that_fails_meanwhile_is_told_without_a_traceback(
     monkeypatch.setattr(command, "status", fails)
     assert command.main(["status"]) == 1
     message = f"the Docker engine has stopped or refuses: {trouble}"
-    assert capsys.readouterr().err == f"\nerror: {message}\nOnce it answers, run make up.\n"
+    assert capsys.readouterr().err == f"\nerror: {message}\nRun make up when it responds.\n"
 
 
 def test_an_api_that_fails_is_an_error_for_people(
@@ -461,12 +461,12 @@ def runs(process: Path) -> bool:
         (["up", "--port", "70000"], "70000 is not a port from 1 to 65535"),
         (["up", "--port", "0"], "0 is not a port from 1 to 65535"),
         (["up", "--name", "My Name"], "small letters, digits and hyphens"),
-        (["up", "--host", "a"], "up takes no --host"),
-        (["down", "--config", "x=y"], "down takes no --config"),
-        (["status", "--port", "8081"], "status takes no --port"),
-        (["start", "--config", "x=y"], "start takes no --config"),
-        (["shell", "--follow"], "shell takes no --follow"),
-        ([], "the following arguments are required: command"),
+        (["up", "--host", "a"], "unrecognized arguments: --host a"),
+        (["down", "--config", "x=y"], "unrecognized arguments: --config x=y"),
+        (["status", "--port", "8081"], "unrecognized arguments: --port 8081"),
+        (["start", "--config", "x=y"], "unrecognized arguments: --config x=y"),
+        (["shell", "--follow"], "unrecognized arguments: --follow"),
+        ([], "the following arguments are required: COMMAND"),
     ],
     ids=str,
 )
