@@ -8,20 +8,23 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from deployment.errors import UserError
-from deployment.ownership import parse_tags
-from local.api import REFUSALS, client_of
+from deployment.ownership import outputs_of, parse_tags
+from local.api import REFUSALS, client
 from local.containers import ROLES, Containers
-from local.function import format_verdict, read_log
 from local.hosts import find_hosts
 from local.stacks import list_stacks
 
 FUNCTION = "function"
+# Lambda's own lines about each run of the function.
+ABOUT_RUNS = ("START ", "END ", "REPORT ", "INIT_START ")
+PERIOD = 3600  # seconds of the function's log that are read
 LINES = 30  # of each source at first, and ten times as many of a source that is asked for
 ROUND = 1.0  # seconds between two looks at all sources
 OWN_TIME = re.compile(r"\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S*( [+-]\d{4}\])? *")
@@ -35,47 +38,68 @@ class Line(NamedTuple):
     text: str
 
 
-class Function(NamedTuple):
-    """The healthcheck's function, whose log is in the local AWS API."""
-
-    cloud: Containers
-    name: str = FUNCTION
-
-    def read(self, tail: int, last: str) -> list[Line]:
-        """Return lines as Source.read does; none while the API does not answer."""
-        try:
-            endpoint = self.cloud.endpoint()
-            lines = read_log(client_of(endpoint), list_stacks(endpoint))
-        except (UserError, *REFUSALS):
-            return []
-        new = [Line(format_stamp(when), FUNCTION, format_verdict(text)) for when, text in lines]
-        return [line for line in new if line.time > last][-tail:]
-
-
 class Source(NamedTuple):
-    """A container. docker: the command of the engine that it runs in."""
+    """read: return the lines after a time, or that many last lines if the time is empty."""
 
     name: str
-    container: str
-    docker: tuple[str, ...] = ("docker",)
+    read: Callable[[int, str], list[Line]]
 
-    def read(self, tail: int, last: str) -> list[Line]:
-        """Return the lines after the time `last`, or the last `tail` lines if that is empty.
 
-        A container that has ended since it was listed has no lines.
-        """
-        choice = f"--since={last}" if last else f"--tail={tail}"
-        command = [*self.docker, "logs", "--timestamps", choice, self.container]
-        result = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-        )
-        lines = []
-        # Progress is a line with \r in it, so lines end at \n alone.
-        for raw in result.stdout.split(b"\n") if result.returncode == 0 else []:
-            stamp, _, text = raw.decode(errors="replace").partition(" ")
-            if stamp > last:
-                lines.append(Line(stamp, self.name, text.rstrip()))
-        return lines
+def read_container(
+    name: str, container: str, docker: Sequence[str], tail: int, last: str
+) -> list[Line]:
+    """Read a container's log. docker: the command of the engine that the container runs in.
+
+    A container that has ended since it was listed has no lines.
+    """
+    choice = f"--since={last}" if last else f"--tail={tail}"
+    command = [*docker, "logs", "--timestamps", choice, container]
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if result.returncode:
+        return []
+    lines = []
+    # Progress is a line with \r in it, so lines end at \n alone.
+    for raw in result.stdout.split(b"\n"):
+        stamp, _, text = raw.decode(errors="replace").partition(" ")
+        if stamp > last:
+            lines.append(Line(stamp, name, text.rstrip()))
+    return lines
+
+
+def read_function(cloud: Containers, tail: int, last: str) -> list[Line]:
+    """Read what the healthcheck's function has logged; nothing while the API does not respond."""
+    try:
+        endpoint = cloud.endpoint()
+        lines = read_log(endpoint, list_stacks(endpoint))
+    except (UserError, *REFUSALS):
+        return []
+    new = [Line(format_stamp(when), FUNCTION, format_verdict(text)) for when, text in lines]
+    return [line for line in new if line.time > last][-tail:]
+
+
+def read_log(endpoint: str, stacks: Iterable[Mapping[str, Any]]) -> list[tuple[int, str]]:
+    """Return the function's lines of the last hour: their time in milliseconds, and their text.
+
+    stacks: the deployment's. Raises what boto3 raises.
+    """
+    outputs = [outputs_of(stack) for stack in stacks]
+    groups = [output["LogGroup"] for output in outputs if "LogGroup" in output]
+    start = int((time.time() - PERIOD) * 1000)
+    lines = []
+    for group in groups:
+        pages = client(endpoint, "logs").get_paginator("filter_log_events")
+        for page in pages.paginate(logGroupName=group, startTime=start):
+            lines += [(event["timestamp"], event["message"].strip()) for event in page["events"]]
+    return sorted(line for line in lines if line[1] and not line[1].startswith(ABOUT_RUNS))
+
+
+def format_verdict(text: str) -> str:
+    """Return a verdict's status and its detail; another line as it is."""
+    try:
+        verdict = json.loads(text)
+        return f"{verdict['status']} {verdict['detail']}"
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return text
 
 
 def logs(cloud: Containers, word: str, follow: bool) -> int:
@@ -99,25 +123,29 @@ def logs(cloud: Containers, word: str, follow: bool) -> int:
     return 0
 
 
-def list_sources(cloud: Containers, word: str) -> list[Source | Function]:
+def list_sources(cloud: Containers, word: str) -> list[Source]:
     """Return the parts, and for each host its boot and its service.
 
     Raises UserError, with all words that mean something, for one that means nothing.
     """
-    parts: list[Source | Function] = [
-        Source(role, f"{cloud.name}-{role}") for role in ROLES if cloud.get(role)
+
+    def of_container(name: str, container: str, *docker: str) -> Source:
+        return Source(name, partial(read_container, name, container, docker))
+
+    parts = [
+        of_container(role, f"{cloud.name}-{role}", "docker") for role in ROLES if cloud.get(role)
     ]
-    parts.append(Function(cloud))
+    parts.append(Source(FUNCTION, partial(read_function, cloud)))
     if word in (*ROLES, FUNCTION):
         return [part for part in parts if part.name == word]
     sources = [] if word else parts
     for host in find_hosts(cloud, word, (*ROLES, FUNCTION)) if word else cloud.machines():
         zone, instance = host.labels["timeservice.zone"], host.labels["timeservice.instance"]
         name, container = f"{zone[-1]} {instance[:10]}", str(host.name)
-        sources.append(Source(f"{name} boot", container))
+        sources.append(of_container(f"{name} boot", container, "docker"))
         if host.status == "running":
             inside = ("docker", "exec", container, "docker")
-            sources.append(Source(f"{name} service", "timeservice", inside))
+            sources.append(of_container(f"{name} service", "timeservice", *inside))
     return sources
 
 

@@ -6,6 +6,7 @@ program no longer declares is deleted at the end.
 
 import logging
 import os
+import re
 import runpy
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +20,6 @@ from deployment.settings import Settings, check_unchanged
 from deployment.template import read_all
 from local.api import ACCOUNT_ROOT, Credentials
 from local.deployer import Deployer
-from local.limits import check_limits
 from local.project import PROJECT, STACK, configuration
 from local.stacks import list_stacks
 
@@ -50,6 +50,21 @@ def settings(overrides: dict[str, str], command: str, stack: str = STACK) -> Set
         return Settings.load()
     except UserError as error:
         raise UserError(_format_error(error, overrides, command)) from None
+
+
+def check_limits() -> None:
+    """Raise UserError for a share of the machine with which no host would start."""
+    cpus, most = os.environ.get("HOST_CPUS") or "1", os.cpu_count() or 1
+    if not re.fullmatch(r"\d*\.?\d+", cpus) or not 0.01 <= float(cpus) <= most:
+        raise UserError(f"HOST_CPUS={cpus}: give a number of CPUs from 0.01 to {most}")
+    memory = os.environ.get("HOST_MEMORY") or "1g"
+    size = re.fullmatch(r"(\d+)([mg])", memory)
+    # The host's own Docker engine needs that much.
+    if not size or int(size[1]) * {"m": 1, "g": 1000}[size[2]] < 256:
+        raise UserError(f"HOST_MEMORY={memory}: give 256m or more, such as 512m or 1g")
+    seconds = os.environ.get("TIMESERVICE_INSTALL_SECONDS") or "0"
+    if not re.fullmatch(r"\d{1,3}", seconds):
+        raise UserError(f"TIMESERVICE_INSTALL_SECONDS={seconds}: give a number from 0 to 999")
 
 
 def check_network(settings: Settings, endpoint: str, overrides: dict[str, str]) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 from deployment.errors import UserError
 from deployment.ownership import Deployment, outputs_of, parse_tags
-from local import function
-from local.api import client_of
+from local.api import client
 from local.containers import Containers
 from local.hosts import find_step
+from local.logs import format_verdict, read_log
 from local.project import DEPLOYMENT
 from local.stacks import list_stacks
 
@@ -43,12 +43,11 @@ def status(cloud: Containers) -> int:
             print(f"{line}  {format_clock(response)}")
             if machine and host["state"] in ("booting", "unhealthy"):
                 print(f"        {format_step(find_step(machine))}")
-    client = client_of(endpoint)
-    print_alarms(client("cloudwatch"))
-    verdicts = function.read_log(client, stacks)
+    print_alarms(client(endpoint, "cloudwatch"))
+    verdicts = read_log(endpoint, stacks)
     if verdicts:
         when, text = verdicts[-1]
-        print(f"check   {function.format_verdict(text)}, at {format_time(when / 1000)}")
+        print(f"check   {format_verdict(text)}, at {format_time(when / 1000)}")
     print(f"url     http://127.0.0.1:{cloud.port}/ and http://127.0.0.1:{cloud.port}/now")
     return 0
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deployment.errors import UserError
-from local import function, logs, status
+from local import logs, status
 
 RELEASE = "timeservice-local-hosts-6a936518f99b"
 STACKS = [
@@ -66,8 +66,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Any:
     ]
     for module in (logs, status):
         monkeypatch.setattr(module, "list_stacks", lambda endpoint: stacks)
-    for module in (logs, function):
-        monkeypatch.setattr(module, "read_log", lambda client, stacks: [])
+        monkeypatch.setattr(module, "read_log", lambda endpoint, stacks: [])
     monkeypatch.setattr(status, "print_alarms", lambda cloudwatch: None)
     return Cloud()
 

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from deployment.errors import UserError
-from local import function, hosts, logs
+from local import hosts, logs
 from local.containers import Containers
 
 A, B = "i-0aaaaaaaaaaaaaaa0", "i-0bbbbbbbbbbbbbbb0"
@@ -82,7 +82,6 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     monkeypatch.setattr(logs.subprocess, "run", cloud.run_docker)  # type: ignore[attr-defined]
     verdict = '{"status": "Failed", "detail": "the connection is refused", "url": "http://x"}'
     monkeypatch.setattr(logs, "list_stacks", lambda _: [])
-    monkeypatch.setattr(logs, "client_of", lambda endpoint: endpoint)
     moment = datetime(2026, 11, 28, 9, 0, 1, 250_000, UTC).timestamp()
     monkeypatch.setattr(logs, "read_log", lambda *_: [(int(moment * 1000), verdict)])
     return cloud
@@ -261,7 +260,9 @@ def test_the_function_has_no_lines_while_the_api_does_not_respond(
     assert source.read(30, "") == []
 
 
-def test_lambda_s_own_lines_are_left_out_of_the_function_s() -> None:
+def test_lambda_s_own_lines_are_left_out_of_the_function_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def page(**request: Any) -> list[dict[str, Any]]:
         assert request["logGroupName"] == "group"
         messages = ["START RequestId: 1", '{"status": "OK"}', "no check was made: x\n", "END x"]
@@ -272,7 +273,8 @@ def test_lambda_s_own_lines_are_left_out_of_the_function_s() -> None:
 
     logs_api = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=page))
     stacks = [{}, {"Outputs": [{"OutputKey": "LogGroup", "OutputValue": "group"}]}]
-    assert function.read_log(lambda _: logs_api, stacks) == [
+    monkeypatch.setattr(logs, "client", lambda *_: logs_api)
+    assert logs.read_log("http://api", stacks) == [
         (7, "no check was made: x"),
         (8, '{"status": "OK"}'),
     ]
@@ -287,7 +289,7 @@ def test_lambda_s_own_lines_are_left_out_of_the_function_s() -> None:
     ],
 )
 def test_a_verdict_is_its_status_and_its_detail(text: str, shown: str) -> None:
-    assert function.format_verdict(text) == shown
+    assert logs.format_verdict(text) == shown
 
 
 def test_without_hosts_the_refusal_is_that_there_are_none() -> None:
