@@ -1,21 +1,60 @@
-"""Create what the program declares, through the local cloud's API.
+"""Create what the program declares, through the local cloud's API, in the deployer's role.
 
 The SDK's test monitor hands over each resource. CloudFormation finds out what an update changes.
 """
 
+import json
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
 from deployment.errors import UserError
 from deployment.ownership import outputs_of, parse_tags
+from deployment.template import read
 from local import stacks
 from local.api import ACCOUNT_ROOT, REFUSALS, Credentials, client
 from local.project import DEPLOYMENT
 from local.reviewer import Logins
 from local.steps import step
+
+# The deployer's stack and role have this name. Neither is something that the role may change.
+DEPLOYER = "deployer"
+SESSION = 12 * 3600  # seconds, the most that AWS allows
+
+
+def assume_deployer(endpoint: str) -> tuple[Credentials, str]:
+    """Create or update the role of cfn/deployer.yaml as an administrator would, and assume it.
+
+    Returns its credentials, and the ARN of the boundary of the roles that it creates.
+    Raises UserError, and what boto3 raises.
+    """
+    request = {
+        "StackName": DEPLOYER,
+        "TemplateBody": read(DEPLOYER).body,
+        "Capabilities": ["CAPABILITY_IAM"],
+        "Parameters": [{"ParameterKey": "Deployment", "ParameterValue": DEPLOYMENT}],
+    }
+    _, stack = stacks.bring_up(client(endpoint, "cloudformation"), request)
+    outputs = outputs_of(stack)
+    iam, sts = client(endpoint, "iam"), client(endpoint, "sts")
+    account = sts.get_caller_identity()["Account"]
+    principal = {"AWS": f"arn:aws:iam::{account}:root"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    trust = {"Version": "2012-10-17", "Statement": [statement]}
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName=DEPLOYER, AssumeRolePolicyDocument=json.dumps(trust))
+    for policy in outputs["Policies"].split(","):
+        iam.attach_role_policy(RoleName=DEPLOYER, PolicyArn=policy)
+    session = sts.assume_role(
+        RoleArn=f"arn:aws:iam::{account}:role/{DEPLOYER}",
+        RoleSessionName="make-up",
+        DurationSeconds=SESSION,
+    )["Credentials"]
+    key, secret = session["AccessKeyId"], session["SecretAccessKey"]
+    return Credentials(key, secret, session["SessionToken"]), outputs["Boundary"]
 
 
 class Deployer(Mocks):
@@ -87,10 +126,9 @@ class Deployer(Mocks):
             }
             if policy := inputs.get("policyBody"):
                 request["StackPolicyBody"] = policy
-            line.outcome = stacks.bring_up(self.cloudformation, request, minutes)
+            line.outcome, stack = stacks.bring_up(self.cloudformation, request, minutes)
         if line.outcome != "unchanged":
             self.changes += 1
-        stack = stacks.wait_until_settled(self.cloudformation, name)
         return stack["StackId"], {**inputs, "outputs": outputs_of(stack)}
 
     def _upload(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -12,8 +12,8 @@ from healthcheck.__main__ import main as healthcheck
 from local import launch, program, reviewer
 from local.api import ACCOUNT_ROOT, answers
 from local.containers import Containers, get_architecture
+from local.deployer import assume_deployer
 from local.hosts import format_boots
-from local.identity import assume_deployer
 from local.project import (
     DEPLOYMENT,
     STACK,

@@ -23,8 +23,9 @@ from deployment.errors import UserError
 from deployment.ownership import Deployment
 from deployment.preflight import OK, UNKNOWN, Preflight
 from deployment.release import Archive
-from local import identity, program, stacks
+from local import program, stacks
 from local.api import REFUSALS, REGION, Credentials, client
+from local.deployer import DEPLOYER, assume_deployer
 from local.project import DEPLOYMENT
 from ops.empty import empty_bucket
 from ops.target import Target
@@ -47,7 +48,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 def deployer(emulator: Emulator) -> tuple[Credentials, str]:
     """In an account with nothing in it."""
     requests.post(f"{emulator.url}/_ministack/reset", timeout=PATIENCE).raise_for_status()
-    return identity.assume_deployer(emulator.url)
+    return assume_deployer(emulator.url)
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def without(emulator: Emulator, action: str) -> None:
     """Deny the deployer one action that its policies allow."""
     statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
     emulator.client("iam").put_role_policy(
-        RoleName=identity.NAME,
+        RoleName=DEPLOYER,
         PolicyName="without",
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
     )
@@ -143,7 +144,7 @@ def test_nothing_is_deployed_without_the_statement(
     emulator: Emulator, deploy: Run, policy: str, sid: str, action: str
 ) -> None:
     iam = emulator.client("iam")
-    attached = iam.list_attached_role_policies(RoleName=identity.NAME)["AttachedPolicies"]
+    attached = iam.list_attached_role_policies(RoleName=DEPLOYER)["AttachedPolicies"]
     (arn,) = (
         attachment["PolicyArn"]
         for attachment in attached
