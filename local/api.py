@@ -65,7 +65,7 @@ def client_of(endpoint: str) -> Callable[[str], Any]:
     return partial(client, endpoint)
 
 
-def answers(endpoint: str) -> bool:
+def is_up(endpoint: str) -> bool:
     try:
         return HTTP.get(f"{endpoint}/_ministack/health", timeout=2).ok
     except requests.RequestException:

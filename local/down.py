@@ -9,7 +9,7 @@ from deployment.bucket import empty, find_bucket
 from deployment.errors import UserError
 from deployment.leftovers import find_leftovers
 from deployment.ownership import Deployment
-from local.api import REFUSALS, answers, client_of
+from local.api import REFUSALS, client_of, is_up
 from local.containers import ROLES, Containers
 from local.project import DEPLOYMENT
 from local.reviewer import Logins
@@ -45,7 +45,7 @@ def delete_stacks(cloud: Containers) -> None:
     """
     try:
         endpoint = cloud.endpoint()
-        if not answers(endpoint):
+        if not is_up(endpoint):
             raise UserError("the local AWS API does not answer")
         destroy(client_of(endpoint), Deployment(DEPLOYMENT), lambda: wait_for_hosts(cloud))
         with step("what the AWS API has left") as line:

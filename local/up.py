@@ -10,7 +10,7 @@ from deployment.errors import UserError
 from deployment.settings import Settings
 from healthcheck.__main__ import main as healthcheck
 from local import launch, program, reviewer
-from local.api import ACCOUNT_ROOT, answers
+from local.api import ACCOUNT_ROOT, is_up
 from local.containers import Containers, get_architecture
 from local.deployer import assume_deployer
 from local.hosts import format_boots
@@ -78,7 +78,7 @@ def start(cloud: Containers) -> bool:
     image = launch.build_image(cloud)
     with step("local cloud") as line:
         started = launch.start(cloud, image)
-        if not wait_until(lambda: answers(cloud.endpoint()), 60):
+        if not wait_until(lambda: is_up(cloud.endpoint()), 60):
             raise UserError("the local AWS API does not answer within 60 s; see make logs HOST=api")
         line.outcome = "started" if started else "already up"
     return started

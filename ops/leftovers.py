@@ -12,11 +12,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from deployment import ROOT
 from deployment.leftovers import Findings, find_leftovers
-from local.api import answers
-from local.containers import Containers
-from local.leftovers import list_leftovers
+from local.api import is_up
+from local.containers import DEFAULT, Containers
 from local.project import STACK
+from local.steps import get_folder
 from ops.target import get_local_target, get_target, run
 
 NOT_ALL_LISTED = 3
@@ -58,7 +59,7 @@ def list_on_this_machine(name: str) -> tuple[list[str], list[str]]:
     cloud = Containers(name)
     lines = list_leftovers(cloud)
     endpoint = cloud.endpoint() if cloud.get_running("api") else ""
-    if endpoint and answers(endpoint):
+    if endpoint and is_up(endpoint):
         target = get_local_target(endpoint)
         print(f"{name!r} is up: {target.deployment} is deployed there, and make down removes it.")
         findings = find_leftovers(target.client, target.deployment)
@@ -66,6 +67,21 @@ def list_on_this_machine(name: str) -> tuple[list[str], list[str]]:
     if lines:
         print(f"Left of {name!r}:")
     return lines, []
+
+
+def list_leftovers(cloud: Containers) -> list[str]:
+    """Return for each thing what it is, why it is the deployment's, and what removes it."""
+    down = "make down" if cloud.name == DEFAULT else f"NAME={cloud.name} make down"
+    owner = cloud.owner()
+    if owner not in (None, str(ROOT)):
+        down = f"{down} (in the clone {owner}, which owns it)"
+    lines = [
+        f"  {item}: its label names this deployment\n      {down}" for item in cloud.leftovers()
+    ]
+    folder = get_folder(cloud.name)
+    if folder.exists():
+        lines.append(f"  folder {folder}: make up writes it\n      {down}")
+    return lines
 
 
 def format_lines(findings: Findings, options: str) -> list[str]:

@@ -285,7 +285,7 @@ def test_down_says_when_there_is_nothing_to_do(
 
 
 @pytest.mark.parametrize(
-    ("answers", "refusal", "line"),
+    ("is_up", "refusal", "line"),
     [
         (False, None, "not deleted through the API: the local AWS API does not answer"),
         (
@@ -303,7 +303,7 @@ def test_down_says_when_there_is_nothing_to_do(
 )
 def test_down_deletes_through_the_api_what_it_can_and_the_containers_in_any_case(
     containers: Containers,
-    answers: bool,
+    is_up: bool,
     refusal: Exception | None,
     line: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -315,14 +315,14 @@ def test_down_deletes_through_the_api_what_it_can_and_the_containers_in_any_case
 
     log_group = Leftover("logs:log-group", "l", "so", "aws logs")
     monkeypatch.setattr(containers, "endpoint", lambda: "http://api", raising=False)
-    monkeypatch.setattr(down, "answers", lambda _: answers)
+    monkeypatch.setattr(down, "is_up", lambda _: is_up)
     monkeypatch.setattr(down, "destroy", destroy)
     monkeypatch.setattr(down, "find_leftovers", lambda *_: Findings([log_group], []))
     containers.left = ["container x"]
     assert command.main(["down"]) == 0
     out = capsys.readouterr().out
     assert line in out
-    assert ("logs:log-group l" in out) is (answers and refusal is None)
+    assert ("logs:log-group l" in out) is (is_up and refusal is None)
     assert containers.removed == 1
 
 

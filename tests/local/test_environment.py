@@ -41,7 +41,7 @@ class Containers:
 
 command.Containers = Containers
 assert program.check({}).budget == 0
-assert api.answers(sys.argv[1])
+assert api.is_up(sys.argv[1])
 raise SystemExit(command.main(["status"]))
 """
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from local import leftovers
+from ops import leftovers
 
 
 class Cloud:
-    """The containers of a deployment, as far as local.leftovers asks for them."""
+    """The containers of a deployment, as far as ops.leftovers asks for them."""
 
     name = "x"
 
