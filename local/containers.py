@@ -56,13 +56,13 @@ class Containers:
     def __init__(self, name: str, port: int | None = None) -> None:
         """port: on 127.0.0.1; by default the present one of the deployment, else PORT.
 
-        Raises UserError if no engine answers.
+        Raises UserError if no engine responds.
         """
         self.name = name
         try:
             self.engine = connect()
         except (DockerException, requests.RequestException) as error:
-            raise UserError("no Docker engine answers; `make up` starts one") from error
+            raise UserError("no Docker engine responds; `make up` starts one") from error
         self.filters: Any = {"label": f"{LABEL}={name}"}
         # Another label than the containers', because a container inherits those of its image.
         self.cloud_images: Any = {"label": f"timeservice.cloud={name}"}

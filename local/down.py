@@ -30,7 +30,10 @@ def down(cloud: Containers, folder: Path) -> int:
             cloud.remove_images()
     shutil.rmtree(folder, ignore_errors=True)
     if left := cloud.leftovers():
-        raise UserError("these could not be removed: " + ", ".join(left))
+        raise UserError(
+            f"these could not be removed: {', '.join(left)}. "
+            "Something else uses them: remove that, and run make down again"
+        )
     if was_up:
         print("Removed. The Docker engine stays installed.")
     else:
@@ -46,7 +49,7 @@ def delete_stacks(cloud: Containers) -> None:
     try:
         endpoint = cloud.endpoint()
         if not is_up(endpoint):
-            raise UserError("the local AWS API does not answer")
+            raise UserError("the local AWS API does not respond")
         destroy(client_of(endpoint), Deployment(DEPLOYMENT), lambda: wait_for_hosts(cloud))
         with step("what the AWS API has left") as line:
             leftovers = find_leftovers(client_of(endpoint), DEPLOYMENT).leftovers

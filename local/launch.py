@@ -55,7 +55,10 @@ def build_image(cloud: Containers) -> str:
     tag = f"{cloud.name}-cloud:{digest.hexdigest()[:12]}"
     result = subprocess.run([ROOT / "scripts/cloud.sh", tag, cloud.name], check=False)
     if result.returncode:
-        raise UserError("the local cloud's image cannot be made; the reason is above")
+        raise UserError(
+            "the local cloud's image cannot be made, for the reason above. If a disk "
+            "is full (df -h, docker system df), free 4 GB and run make up again"
+        )
     return tag
 
 
@@ -116,6 +119,8 @@ def start(cloud: Containers, image: str) -> bool:
     if not outdated:
         return False
     _check_powers(cloud, image)
+    if dropped := _list_dropped_limits(cloud, specs["controller"]):
+        print(f"  no longer in effect, because this make up is without it: {' '.join(dropped)}")
     parts = [part for role in specs if (part := cloud.get(role))]
     if any(part.attrs["Config"]["Image"] != image for part in parts):
         # Its API may not understand what the API of another version has saved.
@@ -148,6 +153,16 @@ def _start_parts(cloud: Containers, specs: dict[str, Spec]) -> None:
         _start(cloud, role, spec)
 
 
+def _list_dropped_limits(cloud: Containers, spec: Spec) -> list[str]:
+    """Return the limits of hosts that the last make up had and this one has not."""
+    controller = cloud.get("controller")
+    if controller is None:
+        return []
+    before = json.loads(controller.labels["timeservice.spec"])["environment"]
+    names = [name for name in LIMITS if name in before and name not in spec["environment"]]
+    return [f"{name}={before[name]}" for name in names]
+
+
 def _check_powers(cloud: Containers, image: str) -> None:
     """Raise UserError if the engine refuses what hosts need, with which none would start."""
     command = ["--rm", "--entrypoint=true", "--network=none", image]
@@ -155,7 +170,7 @@ def _check_powers(cloud: Containers, image: str) -> None:
     if result.returncode:
         raise UserError(
             "this Docker engine refuses privileged containers, and each host is one: "
-            f"{result.stderr.strip()}"
+            f"{result.stderr.strip()}. Use an engine that allows them"
         )
 
 

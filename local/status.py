@@ -77,7 +77,7 @@ def print_alarms(cloudwatch: Any) -> None:
 def check(cloud: Containers) -> int:
     """Check the local deployment; return the exit code of the healthcheck."""
     if cloud.get("balancer") is None:
-        raise UserError(f"the deployment {cloud.name!r} is not up; `make up` starts it")
+        raise UserError(f"the local cloud {cloud.name!r} is not up; `make up` starts it")
     from healthcheck.__main__ import main as healthcheck
 
     hosts = [host for host in cloud.hosts() if host["state"] != "draining"]
@@ -99,10 +99,9 @@ def format_host(
         release = "of a release that is coming"
     age = format_age(created) if created else "?"
     state = host["state"]
-    # The controller of an older version reports neither of these.
-    if state != "healthy" and "since" in host:
+    if state != "healthy":
         state += f" for {format_age(host['since'])}"
-    if host.get("replaced_at"):
+    if host["replaced_at"]:
         state += f", replaced by its group at {format_time(host['replaced_at'])} at the earliest"
     return f"host    {host['zone']}  {host['instance']}  {release}  up {age}  {state}"
 

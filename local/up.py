@@ -79,7 +79,10 @@ def start(cloud: Containers) -> bool:
     with step("local cloud") as line:
         started = launch.start(cloud, image)
         if not wait_until(lambda: is_up(cloud.endpoint()), 60):
-            raise UserError("the local AWS API does not answer within 60 s; see make logs HOST=api")
+            raise UserError(
+                "the local AWS API does not respond within 60 s: make logs HOST=api "
+                "shows why. When the machine is less busy, run make up again"
+            )
         line.outcome = "started" if started else "already up"
     return started
 
@@ -92,7 +95,7 @@ def start_alone(cloud: Containers, folder: Path) -> int:
             "choose another name and port: make cloud NAME=second PORT=8081"
         )
     start(cloud)
-    # Pulumi and the healthcheck's function, which runs in a container, both reach this address.
+    # The function, which runs in a container, checks this URL too, and 127.0.0.1 is not ours there.
     url = f"http://{cloud.address('balancer')}"
     write_config(cloud.endpoint(), url, get_architecture(cloud.engine))
     print(
@@ -100,7 +103,8 @@ def start_alone(cloud: Containers, folder: Path) -> int:
         "  make image package\n"
         "  pulumi login --local\n"
         f"  pulumi stack init {STACK}      # later: pulumi stack select {STACK}\n"
-        "  pulumi up"
+        "  pulumi up\n"
+        f"The service is then at http://127.0.0.1:{cloud.port}/ as well."
     )
     return 0
 

@@ -287,7 +287,7 @@ def test_down_says_when_there_is_nothing_to_do(
 @pytest.mark.parametrize(
     ("is_up", "refusal", "line"),
     [
-        (False, None, "not deleted through the API: the local AWS API does not answer"),
+        (False, None, "not deleted through the API: the local AWS API does not respond"),
         (
             True,
             UserError("stack x cannot be deleted"),
@@ -548,12 +548,6 @@ def test_status_says_of_a_host_what_is_going_on(
     known = {"instance": "i-1", "zone": "us-east-1a", "replaced_at": None}
     created = status.parse_time("1970-01-01T00:01:40.123456789Z")
     assert status.format_host(known | host, outputs, created) == f"host    {line}"
-
-
-def test_status_shows_a_host_that_an_older_controller_reports_without_times() -> None:
-    host = {"instance": "i-1", "zone": "us-east-1a", "state": "booting"}
-    line = "host    us-east-1a  i-1  of a release that is coming  up ?  booting"
-    assert status.format_host(host, None, None) == line
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,10 @@ def test_make_cloud_says_what_to_type_next(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cloud = SimpleNamespace(
-        engine=None, endpoint=lambda: "http://10.9.0.2:4566", address=lambda role: f"{role}.test"
+        engine=None,
+        port=8081,
+        endpoint=lambda: "http://10.9.0.2:4566",
+        address=lambda role: f"{role}.test",
     )
     monkeypatch.setattr(up, "start", lambda _: True)
     monkeypatch.setattr(up, "get_architecture", lambda _: "x86_64")
@@ -128,4 +131,6 @@ def test_make_cloud_says_what_to_type_next(
     printed = capsys.readouterr().out
     for command in ("make image package", "pulumi stack init local", "pulumi up"):
         assert command in printed
+    # No machine but Linux reaches the address of a container, which the output url has.
+    assert "http://127.0.0.1:8081/" in printed
     assert read_config("local")["timeservice:publicUrl"] == "http://balancer.test"
