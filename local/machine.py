@@ -2,21 +2,16 @@
 
 import os
 import platform
+import re
 import socket
 from pathlib import Path
 
-CPUINFO, MEMINFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
-
 
 def machine() -> str:
-    models = [
-        line.split(":")[1].strip()
-        for line in CPUINFO.read_text().splitlines()
-        if "model name" in line
-    ]
-    kib = int(MEMINFO.read_text().split()[1])
+    model = re.search("model name.*: (.+)", Path("/proc/cpuinfo").read_text())
+    kib = int(Path("/proc/meminfo").read_text().split()[1])
     return (
-        f"{os.cpu_count()} x {models[0] if models else platform.machine()}, {kib / 2**20:.0f} GiB, "
+        f"{os.cpu_count()} x {model[1] if model else platform.machine()}, {kib / 2**20:.0f} GiB, "
         f"Linux {platform.release()}, Python {platform.python_version()}"
     )
 

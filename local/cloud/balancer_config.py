@@ -51,7 +51,9 @@ def configuration(
         "routes": _routes(aws.rules),
         "fixed_responses": _fixed_responses(aws.rules),
         "servers": _servers(target["Port"], slots, hosts, healthy),
-        "endpoint_addresses": endpoint.addresses(zones),
+        "endpoint_addresses": "\n".join(
+            f"    bind {zone}{endpoint.PORT}" for zone in sorted(zones)
+        ),
         "endpoint_policy": endpoint.allow(aws.endpoint_policy),
         "api": ENDPOINT.removeprefix("http://"),
     }

@@ -2,7 +2,6 @@
 
 import functools
 import re
-from collections.abc import Collection
 from typing import Any
 
 from deployment.template import Template
@@ -44,11 +43,6 @@ def resolve(content: Any, values: dict[str, str]) -> Any:
     if set(content) == {"Fn::Sub"}:
         return re.sub(r"\$\{([^}]+)\}", lambda match: values[match[1]], content["Fn::Sub"])
     return {key: resolve(item, values) for key, item in content.items()}
-
-
-def addresses(zones: Collection[str]) -> str:
-    """Return HAProxy's lines for the addresses to listen on; "" is all of them."""
-    return "\n".join(f"    bind {address}{PORT}" for address in sorted(zones))
 
 
 def allow(policy: dict[str, Any]) -> str:
