@@ -16,7 +16,7 @@ from ops.target import get_target, run
 
 NOT_ASKED = (
     "AWS does not say beforehand whether it has enabled load balancers for a new account, and\n"
-    'verified the account: see docs/new-account.md.'
+    "verified the account: see docs/new-account.md."
 )
 
 
