@@ -48,6 +48,12 @@ def get_account(config: Mapping[str, Any]) -> Account:
             raise UserError(f"only Pulumi's provider reads aws:{key}. {remedy}")
         if isinstance(value, dict) and "secure" in value:
             raise UserError(f"aws:{key} is encrypted, and only pulumi reads it. {remedy}")
+    keys = {key for key in ("accessKey", "secretKey", "token") if settings.get(key)}
+    if keys and not keys >= {"accessKey", "secretKey"}:
+        raise UserError(
+            "set aws:accessKey and aws:secretKey together, or unset "
+            + " and ".join(f"aws:{key}" for key in sorted(keys))
+        )
     try:
         session = boto3.Session(
             aws_access_key_id=settings.get("accessKey"),

@@ -92,6 +92,16 @@ def test_an_encrypted_key_is_refused_by_name() -> None:
         get_account(REGION | {"aws:accessKey": "x", "aws:secretKey": {"secure": "v1:abc"}})
 
 
+@pytest.mark.parametrize("keys", [["accessKey"], ["secretKey"], ["token"], ["secretKey", "token"]])
+def test_a_part_of_a_key_is_refused_by_name(keys: list[str]) -> None:
+    given = {f"aws:{key}": "x" for key in keys}
+    with pytest.raises(UserError) as refused:
+        get_account(REGION | given)
+    assert str(refused.value) == (
+        f"set aws:accessKey and aws:secretKey together, or unset {' and '.join(given)}"
+    )
+
+
 def test_a_profile_that_does_not_exist_is_named() -> None:
     with pytest.raises(UserError, match=r"AWS cannot be asked: .*home"):
         get_account(REGION | {"aws:profile": "home"})
