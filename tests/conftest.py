@@ -19,6 +19,8 @@ from deployment.release import Archive
 if TYPE_CHECKING:
     from docker import DockerClient
 
+    from tests.cfn.permissions.emulator import Emulator
+
 # What runs in the background may ignore Ctrl-C, and what the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # The same examples each time, without a deadline, so that no commit fails by chance.
@@ -34,6 +36,16 @@ def engine() -> Iterator[DockerClient]:
     client = docker.from_env()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An AWS API of its own, which enforces IAM."""
+    from tests.cfn.permissions.emulator import Emulator  # not at the top: boto3 takes a second
+
+    emulator = Emulator(tmp_path_factory.mktemp("emulator") / "log")
+    yield emulator
+    emulator.stop()
 
 
 @pytest.fixture

@@ -26,15 +26,11 @@ def find_problems(cloud: Cloud) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    emulator = Emulator(tmp_path_factory.mktemp("emulator") / "log")
-    try:
-        with hosts_signal(emulator):
-            cloud = Cloud(emulator)
-        yield cloud
-        assert find_problems(cloud) == []  # each change was taken back
-    finally:
-        emulator.stop()
+def deployed(emulator: Emulator) -> Iterator[Cloud]:
+    with hosts_signal(emulator):
+        cloud = Cloud(emulator)
+    yield cloud
+    assert find_problems(cloud) == []  # each change was taken back
 
 
 @pytest.fixture(scope="module")

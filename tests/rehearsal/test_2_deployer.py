@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,6 @@ from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.rehearsal
 Run = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    emulator = Emulator(tmp_path_factory.mktemp("ministack") / "log")
-    yield emulator
-    emulator.stop()
 
 
 @pytest.fixture
