@@ -1,4 +1,6 @@
-"""An update that is cut off at any moment is mended, by make repair and pulumi up, or by make up.
+"""A release that is cut off at one of six moments is completed.
+
+That takes make repair and pulumi up, or make up.
 
 The program runs in this process, with a state as Pulumi's engine keeps it, against the emulator. A
 cut is an exception. CloudFormation goes on after it, as after a second Ctrl-C.
@@ -138,15 +140,8 @@ def update(engine: Engine) -> None:
     engine.delete_undeclared()
 
 
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    emulator = Emulator(tmp_path_factory.mktemp("interrupted") / "log")
-    yield emulator
-    emulator.stop()
-
-
 @pytest.fixture
-def deployed(emulator: Emulator, tmp_path: Path) -> Iterator[dict[str, Any]]:
+def state(emulator: Emulator, tmp_path: Path) -> Iterator[dict[str, Any]]:
     """The state of a deployment whose only release serves."""
     state = {"version": 3, "deployment": {"resources": [], "pending_operations": []}}
     with archives(tmp_path), hosts_signal(emulator):
@@ -157,12 +152,12 @@ def deployed(emulator: Emulator, tmp_path: Path) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def mend(
+def run_repair(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Repair the state, and return it."""
 
-    def mend(state: dict[str, Any]) -> dict[str, Any]:
+    def run_repair(state: dict[str, Any]) -> dict[str, Any]:
         pulumi = Pulumi(emulator.url, state)
         monkeypatch.setattr(repair, "export_state", pulumi.export)
         monkeypatch.setattr(repair, "run_pulumi", pulumi.run)
@@ -173,7 +168,7 @@ def mend(
         assert repair.repair(argparse.Namespace(stack="local")) == 0
         return pulumi.state
 
-    return mend
+    return run_repair
 
 
 # What is called, about which part, whether the cut is before the call, and what the program says.
@@ -193,13 +188,12 @@ def test_a_release_that_was_cut_off_is_completed(
     moment: str,
     by: str,
     emulator: Emulator,
-    deployed: dict[str, Any],
-    mend: Callable[[dict[str, Any]], dict[str, Any]],
+    state: dict[str, Any],
+    run_repair: Callable[[dict[str, Any]], dict[str, Any]],
     tmp_path: Path,
 ) -> None:
     call, part, is_before, fault = MOMENTS[moment]
     (old,) = find_hosts(emulator.url)
-    state = deployed
     engine = Engine(emulator.url, state, "" if call else part)
     engine.cloudformation = CutClient(engine.cloudformation, call, part, is_before)
     with archives(tmp_path, image="3"):
@@ -222,7 +216,7 @@ def test_a_release_that_was_cut_off_is_completed(
             if by == "make up":
                 program.run(emulator.url, {})
             else:
-                state = mend(state)
+                state = run_repair(state)
                 # Nothing that serves is gone, and no host serves for a release that is not tracked.
                 assert set(find_hosts(emulator.url)) == serving
                 assert not any(compare(state, find_stacks(emulator.url)))
