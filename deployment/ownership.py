@@ -15,6 +15,8 @@ from deployment.template import list_parts
 
 STACK_TAG = "aws:cloudformation:stack-name"
 GROUP_TAG = "aws:autoscaling:groupName"
+# The state of a stack that a change set would create. It has no resources.
+REVIEW = "REVIEW_IN_PROGRESS"
 # AWS puts this around our names: in the log groups that Lambda makes, and in the alarms of a target
 # tracking policy.
 WRAPPED = re.compile(
@@ -92,6 +94,12 @@ def find_stack(cloudformation: Any, name: str) -> dict[str, Any]:
             return {}
         raise
     return {} if stack["StackStatus"] == "DELETE_COMPLETE" else stack
+
+
+def is_busy(stack: Mapping[str, Any]) -> bool:
+    """Return whether CloudFormation is changing a stack, as the API describes it."""
+    status = str(stack["StackStatus"])
+    return status.endswith("_IN_PROGRESS") and status != REVIEW
 
 
 def parse_tags(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pulumi.runtime.settings import get_monitor
 from deployment import ROOT
 from deployment.account import get_account
 from deployment.errors import UserError
-from deployment.ownership import Deployment
+from deployment.ownership import Deployment, is_busy
 from deployment.settings import Settings, check_unchanged, list_config
 from deployment.stacks import name
 
@@ -93,11 +93,7 @@ def compare(state: Mapping[str, Any], stacks: Iterable[dict[str, Any]]) -> Compa
     }
     present = {stack["StackId"]: stack for stack in stacks}
     return Comparison(
-        [
-            stack["StackName"]
-            for stack in present.values()
-            if stack["StackStatus"].endswith("_IN_PROGRESS")
-        ],
+        [stack["StackName"] for stack in present.values() if is_busy(stack)],
         [stack for identity, stack in present.items() if identity not in tracked],
         [name for identity, name in tracked.items() if identity not in present],
     )

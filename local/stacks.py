@@ -6,13 +6,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deployment.errors import UserError
-from deployment.ownership import Deployment, find_stack
+from deployment.ownership import REVIEW, Deployment, find_stack, is_busy
 from local.api import client
 from local.project import DEPLOYMENT
 
 MINUTES = 10  # time limit of a stack that has none of its own
 # An interrupted run leaves a stack in one of these states, and the stack can only be deleted.
-BROKEN = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
+BROKEN = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", REVIEW)
 
 
 def list_stacks(endpoint: str) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ def wait_until_settled(cloudformation: Any, name: str, minutes: int = MINUTES) -
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         stack = find_stack(cloudformation, name)
-        if not stack or not stack["StackStatus"].endswith("_IN_PROGRESS"):
+        if not stack or not is_busy(stack):
             return stack
         time.sleep(0.1)
     latest: dict[str, str] = {}

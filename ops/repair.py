@@ -3,10 +3,12 @@
 CloudFormation goes on when an update is cut off, and Pulumi's state lacks what it then makes. This
 command waits until CloudFormation is done, prints what it will do, and asks. It adds each stack
 that the state lacks. The next `pulumi up` keeps or deletes it, in the right order. A stack whose
-creation failed is deleted, unless hosts that serve may need it. At last `pulumi refresh` corrects
-what the state has of all other resources; it asks too.
+creation failed is deleted, unless hosts that serve may need it. So is the empty stack of a change
+set that nobody executed. At last `pulumi refresh` corrects what the state has of all other
+resources; it asks too.
 
-Exit codes: 0 done, 1 not all was done, 2 wrong usage, 3 AWS or Pulumi cannot be asked.
+Exit codes: 0 done, 1 not all was done, 2 wrong usage, 3 AWS or Pulumi cannot be asked, or
+CloudFormation is not done.
 """
 
 import argparse
@@ -17,7 +19,10 @@ from contextlib import suppress
 from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
-from deployment.ownership import Deployment, outputs_of, parse_tags
+from botocore.exceptions import WaiterError
+
+from deployment.errors import UserError
+from deployment.ownership import REVIEW, Deployment, outputs_of, parse_tags
 from deployment.state import (
     STACK,
     compare,
@@ -33,6 +38,8 @@ from ops.target import Target, get_local_target, get_target, run
 
 LOGIN = "aws:iam/userLoginProfile:UserLoginProfile"
 POLL = 5.0  # seconds
+# Seconds that CloudFormation may take. Pulumi gives a stack 50 minutes at most.
+PATIENCE = 3600.0
 
 Stacks = list[dict[str, Any]]
 
@@ -109,13 +116,20 @@ def _find_target(args: argparse.Namespace) -> Target:
 
 
 def wait_until_settled(target: Target) -> Stacks:
-    """Return the deployment's stacks when CloudFormation is done with all; it ends by itself."""
+    """Return the deployment's stacks when CloudFormation is done with all. Raises UserError."""
     shown: list[str] = []
+    deadline = time.monotonic() + PATIENCE
     while True:
         stacks = list_stacks(target.client("cloudformation"), Deployment(target.deployment))
         busy = compare({}, stacks).busy
         if not busy:
             return stacks
+        if time.monotonic() > deadline:
+            raise UserError(
+                f"CloudFormation is still changing {', '.join(busy)}. Look for the reason, and run "
+                "make repair again when it is done: aws cloudformation describe-stack-events "
+                f"--region {target.region} --stack-name {busy[0]}"
+            )
         if busy != shown:
             print(f"waiting for CloudFormation, up to 50 minutes: {', '.join(busy)}", flush=True)
             shown = busy
@@ -129,7 +143,9 @@ def make_plan(state: Mapping[str, Any], stacks: Stacks, deployment: str) -> Plan
     for stack in comparison.untracked:
         if stack["StackStatus"] not in BROKEN:
             plan.added.append(stack)
-        elif _may_be_needed(stack["StackName"], stacks, deployment):
+        elif stack["StackStatus"] != REVIEW and _may_be_needed(
+            stack["StackName"], stacks, deployment
+        ):
             plan.kept.append(stack)
         else:
             plan.deleted.append(stack)
@@ -151,11 +167,19 @@ def _may_be_needed(name: str, stacks: Stacks, deployment: str) -> bool:
 
 
 def change(target: Target, plan: Plan, state: dict[str, Any], pulumi_stack: str) -> None:
-    """Do what the plan says: on AWS, and in the state. Raises what boto3 raises."""
+    """Do what the plan says: on AWS, and in the state. Raises UserError, and what boto3 raises."""
     cloudformation, iam = target.client("cloudformation"), target.client("iam")
     for stack in plan.deleted:
         cloudformation.delete_stack(StackName=stack["StackId"])
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack["StackId"])
+        try:
+            cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack["StackId"])
+        except WaiterError as error:
+            (left,) = error.last_response.get("Stacks", [{}])
+            raise UserError(
+                f"stack {stack['StackName']} cannot be deleted: "
+                f"{left.get('StackStatusReason', error)}. Remove what is in the way, and run make "
+                "repair again"
+            ) from None
     for operation in plan.pending:
         if operation["resource"]["type"] == LOGIN and operation["type"] == "creating":
             # Nobody knows its password, and IAM makes no second one.

@@ -52,7 +52,9 @@ def save_changes(*_: object) -> None:
     nothing of an interrupted operation, and the program simply does it again.
     """
     stacks = cloudformation._stacks._data.values()
-    if any(stack["StackStatus"].endswith("_IN_PROGRESS") for stack in stacks):
+    # A change set that nobody executes leaves a stack in review.
+    states = {stack["StackStatus"] for stack in stacks} - {"REVIEW_IN_PROGRESS"}
+    if any(state.endswith("_IN_PROGRESS") for state in states):
         return
     if _changed.is_set():
         _changed.clear()

@@ -85,6 +85,9 @@ def test_the_state_is_saved_when_no_stack_is_in_progress(
     get_context("cloudformation", "cloudformation:UpdateStack", b"", {})
     api.save_changes()
     assert saved == []
-    stack["StackStatus"] = "UPDATE_COMPLETE"
-    api.save_changes()
-    assert saved == ["state"]
+    # A stack in review changes only when somebody executes its change set.
+    for number, status in enumerate(["UPDATE_COMPLETE", "REVIEW_IN_PROGRESS"], start=1):
+        stack["StackStatus"] = status
+        get_context("cloudformation", "cloudformation:UpdateStack", b"", {})
+        api.save_changes()
+        assert saved == ["state"] * number

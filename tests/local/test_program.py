@@ -251,7 +251,9 @@ def test_a_stack_is_given_more_time_than_it_takes_itself_and_names_what_it_waits
     assert now[0] - began > int(wait_condition) + 300
 
 
-@pytest.mark.parametrize("status", ["CREATE_FAILED", "ROLLBACK_COMPLETE", "DELETE_FAILED"])
+@pytest.mark.parametrize(
+    "status", ["CREATE_FAILED", "ROLLBACK_COMPLETE", "DELETE_FAILED", "REVIEW_IN_PROGRESS"]
+)
 def test_what_a_run_that_was_cut_off_has_left_is_made_anew(
     run: Run, cloud: Cloud, status: str
 ) -> None:

@@ -14,7 +14,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import WaiterError
 
+from deployment.errors import UserError
 from deployment.ownership import Deployment
 from deployment.state import STACK, compare, list_resources, list_stacks
 from local import project
@@ -77,6 +79,15 @@ def test_what_hosts_need_is_deleted_only_without_hosts(part: str, with_hosts: bo
 def test_a_healthcheck_that_failed_is_deleted() -> None:
     made = plan({"deployment": None}, describe(load_state(), {"healthcheck": "ROLLBACK_COMPLETE"}))
     assert names(made.deleted) == [f"{PROD}-healthcheck"]
+
+
+@pytest.mark.parametrize("part", ["network", f"hosts-{OLD}"])
+def test_the_stack_of_a_change_set_is_deleted_also_beside_hosts(part: str) -> None:
+    """It has no resources, and stays in review until somebody executes the change set."""
+    stacks = describe(load_state(), {part: "REVIEW_IN_PROGRESS"})
+    assert compare({}, stacks).busy == []
+    made = plan({"deployment": None}, stacks)
+    assert (names(made.deleted), made.kept) == ([f"{PROD}-{part}"], [])
 
 
 def test_operations_of_all_kinds_may_be_interrupted_at_once() -> None:
@@ -262,6 +273,22 @@ def test_a_stack_that_failed_is_deleted_in_cloudformation(url: str, run: Any) ->
     assert "timeservice-local-budget" not in names(stacks)
 
 
+@pytest.mark.integration
+def test_the_stack_of_a_change_set_is_deleted_in_cloudformation(url: str, run: Any) -> None:
+    cloudformation = get_local_target(url).client("cloudformation")
+    _, state, _ = run({"version": 3, "deployment": {"resources": []}}, "yes")
+    cloudformation.create_change_set(
+        StackName="timeservice-local-budget",
+        ChangeSetName="never-executed",
+        ChangeSetType="CREATE",
+        TemplateBody=json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}),
+    )
+    code, after, _ = run(state, "yes")
+    assert (code, after) == (0, state)
+    stacks = list_stacks(cloudformation, Deployment("timeservice-local"))
+    assert "timeservice-local-budget" not in names(stacks)
+
+
 def test_cloudformation_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -273,6 +300,46 @@ def test_cloudformation_is_waited_for(
     target = Target(PROD, "eu-west-1", lambda _: None)
     assert repair.wait_until_settled(target) == describe(state)
     assert capsys.readouterr().out == f"waiting for CloudFormation, up to 50 minutes: {HOSTS}\n"
+
+
+def test_cloudformation_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = describe(load_state(), {f"hosts-{ORPHAN}": "CREATE_IN_PROGRESS"})
+    now = [time.monotonic()]
+
+    def sleep(_: float) -> None:
+        now[0] += 600
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(repair, "list_stacks", lambda *_: busy)
+    with pytest.raises(UserError) as refused:
+        repair.wait_until_settled(Target(PROD, "eu-west-1", lambda _: None))
+    assert str(refused.value) == (
+        f"CloudFormation is still changing {HOSTS}. Look for the reason, and run make repair again "
+        "when it is done: aws cloudformation describe-stack-events --region eu-west-1 "
+        f"--stack-name {HOSTS}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("response", "reason"),
+    [
+        ({"Stacks": [{"StackStatusReason": "the VPC has dependencies"}]}, "the VPC has"),
+        ({"Error": {"Code": "Throttling"}}, "Waiter x failed: y"),
+    ],
+)
+def test_a_stack_that_cannot_be_deleted_is_reported_with_the_reason(
+    response: dict[str, Any], reason: str
+) -> None:
+    def wait(StackName: str) -> None:
+        raise WaiterError("x", "y", response)
+
+    client = SimpleNamespace(
+        delete_stack=lambda **_: None, get_waiter=lambda _: SimpleNamespace(wait=wait)
+    )
+    failed = repair.Plan([], describe(load_state())[:1], [], [], [])
+    with pytest.raises(UserError, match=f"cannot be deleted: {reason}.*run make repair again"):
+        repair.change(Target(PROD, "eu-west-1", lambda _: client), failed, {}, "prod")
 
 
 @pytest.mark.integration
