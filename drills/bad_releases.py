@@ -16,13 +16,13 @@ def bad_image(trial: Trial) -> None:
 def bad_health(trial: Trial) -> None:
     health = "def health() -> Response:\n"
     broken = f"{health}    raise RuntimeError\n"
-    change_badly(trial, "service/views.py", health, broken, "/health said 500")
+    change_badly(trial, "service/views.py", health, broken, "/health returned 500")
 
 
 @drill("a release that never gets ready: it listens elsewhere")
 def bad_port(trial: Trial) -> None:
     address, elsewhere = "0.0.0.0:8080", "127.0.0.1:8080"
-    change_badly(trial, "service/gunicorn.conf.py", address, elsewhere, "/health said 000")
+    change_badly(trial, "service/gunicorn.conf.py", address, elsewhere, "/health returned 000")
 
 
 @drill("a release whose hosts' clocks are never synchronised, as the time server is silent")

@@ -10,7 +10,7 @@ from local.hosts import find_step
 
 # A t3.micro without CPU credits, and what it takes to install Docker (docs/capacity.md).
 SLOW = {"HOST_CPUS": "0.2", "HOST_MEMORY": "1g", "TIMESERVICE_INSTALL_SECONDS": "45"}
-# Seconds after which the guard of an ill host restarts the service: eight requests, 15 s apart.
+# Seconds until the guard of an unhealthy host restarts the service: eight requests, 15 s apart.
 # Each may take a moment, and so does the restart.
 GUARD = 8 * 15 + 15
 # Seconds that the hosts of a zone share to end themselves, and until the next zone's turn.
@@ -35,7 +35,7 @@ def late_replacement(trial: Trial) -> None:
         with trial.load():
             trial.replace_host(trial.hosts()[0])
             (new,) = trial.new_hosts()
-            refused = b"signal SUCCESS was not taken"
+            refused = b"signal SUCCESS was refused"
             trial.wait_until(lambda: refused in new.logs(), 60, "its signal is refused")
     finally:
         trial.clone.replace("cfn/network.yaml", expired, allowed)

@@ -231,8 +231,8 @@ def test_a_host_whose_clock_was_never_right_serves_nobody(boot: Booting) -> None
         ({"LOADED": "Loaded image ID: sha256:0123"}, "loading the image from S3"),
         ({"RUN_STATUS": "125"}, "starting the service"),
         ({"CHRONYC_STATUS": "1"}, "waiting for the clock to be synchronised"),
-        ({"HEALTH": "503"}, "waiting for /health to say 200"),
-        ({"HEALTH": "000", "RESTARTS": "3"}, "waiting for /health to say 200"),
+        ({"HEALTH": "503"}, "waiting for /health to return 200"),
+        ({"HEALTH": "000", "RESTARTS": "3"}, "waiting for /health to return 200"),
         ({"LAST_SLEEP_STATUS": "143"}, "waiting for the balancer's checks"),
     ],
     ids=str,
@@ -250,7 +250,7 @@ def test_a_failure_is_told_once_with_its_step_and_line(
 
 def test_a_service_that_does_not_stay_up_fails_the_boot_without_a_wait(boot: Booting) -> None:
     done = boot(HEALTH="000", RESTARTS="3")
-    assert "/health said nothing after 3 restarts" in done.signals[0]["Reason"]
+    assert "/health returned nothing after 3 restarts" in done.signals[0]["Reason"]
     assert not any("/health" in call for call in done.calls if call.startswith("curl -s "))
 
 
@@ -283,7 +283,7 @@ def test_a_service_that_never_gets_healthy_has_the_last_word(boot: Booting) -> N
     words = 'Traceback (most recent call last):\n\tFile "app.py"\nOSError: \\ "quoted" \u00e4'
     done = boot(HEALTH="503", LOGS=words)
     reason = done.signals[0]["Reason"]
-    assert "/health said 503" in reason
+    assert "/health returned 503" in reason
     assert reason.endswith(words)
     assert "docker stop timeservice" in done.calls  # so that the group replaces the host
 
@@ -311,7 +311,7 @@ def test_the_reason_in_the_operator_s_page_is_what_a_host_reports(boot: Booting)
     reason = boot(INSTANCE=first.split()[0], HEALTH="000", RESTARTS="3", LOGS=log)
     reported, *lines = reason.signals[0]["Reason"].splitlines()
     assert lines == rest
-    known = first.replace("said 000", "said nothing")
+    known = first.replace("returned 000", "returned nothing")
     assert re.sub(r"line \d+", "line", reported) == re.sub(r"line \d+", "line", known)
 
 
@@ -350,7 +350,7 @@ class Guard(NamedTuple):
 
 @pytest.fixture
 def guard(tmp_path: Path) -> Callable[..., Guard]:
-    """Run the guard with a host whose /health responds as listed: 1 is healthy, 0 is ill.
+    """Run the guard with a host whose /health responds as listed: 1 is healthy, 0 is not.
 
     The guard runs until there is no response left. restart: status of docker restart.
     """
@@ -397,7 +397,7 @@ def test_a_service_that_is_ill_for_two_minutes_is_restarted(guard: Callable[...,
     done = guard([1, 1, *ILL, 1])
     assert done.calls == [RESTART]
     assert done.steps == [
-        "step: restarting the service, as /health has failed for 2 minutes",
+        "step: restarting the service, because /health has failed for 2 minutes",
         "step: serving",
     ]
 
@@ -413,7 +413,8 @@ def test_a_host_that_a_restart_does_not_help_ends_itself_in_its_turn(
     done = guard([*ILL, *ILL, 0, 1], turn=307, restart=restart)
     assert done.calls == [RESTART, "sleep 307", "systemctl poweroff"]
     assert re.fullmatch(
-        r"step: ending this host at \d\d:\d\d:\d\d UTC, as a restart did not help", done.steps[-1]
+        r"step: ending this host at \d\d:\d\d:\d\d UTC, because a restart did not help",
+        done.steps[-1],
     )
 
 
@@ -460,7 +461,7 @@ def test_a_failure_is_told_even_when_docker_fails_as_well(boot: Booting) -> None
 
 def test_a_failure_while_a_failure_is_reported_makes_no_second_signal(boot: Booting) -> None:
     (signal,) = boot(HEALTH="503", LOGS_STATUS="1").signals
-    assert "/health said 503" in signal["Reason"]
+    assert "/health returned 503" in signal["Reason"]
 
 
 def test_the_reason_has_the_last_errors_of_the_command_that_failed(boot: Booting) -> None:
@@ -473,7 +474,7 @@ def test_a_signal_that_nobody_takes_does_not_fail_the_boot(boot: Booting) -> Non
     """The URL has expired when a host is started weeks after its release."""
     done = boot(SIGNAL_STATUS="22")
     assert done.status == 0
-    assert "was not taken" in done.output
+    assert "was refused" in done.output
 
 
 def test_the_port_is_the_one_that_the_service_listens_on() -> None:

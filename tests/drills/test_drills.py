@@ -144,8 +144,8 @@ def test_the_text_that_a_drill_changes_is_in_the_sources_once(name: str) -> None
     ("name", "reason"),
     [
         ("bad-image", 'step "starting the service"'),
-        ("bad-health", '"/health said $answer'),
-        ("bad-port", '"/health said $answer'),
+        ("bad-health", '"/health returned $status'),
+        ("bad-port", '"/health returned $status'),
         ("bad-clock", 'step "waiting for the clock to be synchronised"'),
         ("bad-user-data", 'step "installing Docker"'),
         ("bad-archive-missing", 'step "loading the image from S3"'),
@@ -168,7 +168,7 @@ def test_the_reason_that_a_drill_expects_is_one_that_a_host_reports(
     )
     DRILLS[name].run(drill)
     assert reason in (ROOT / "cfn/hosts.yaml").read_text()
-    words = reason.removeprefix('step "').strip('"').removesuffix(" $answer")
+    words = reason.removeprefix('step "').strip('"').removesuffix(" $status")
     assert [words in expected for expected in reasons] == [True]
 
 

