@@ -4,13 +4,13 @@
 source "$(dirname "$0")/common.sh"
 one_at_a_time
 tag=${1:-} label=timeservice.cloud=${2:-}
-context=$BUILD/cloud
+context=$BUILD/cloud base=$BUILD/cloud-base.tar
 
 make_base() {
     # The hosts' user data uses S3 alone, and no completion of commands. A half of the files are for
     # other services, three of which the AWS CLI renames at each start.
     local aws=/usr/lib/python3/dist-packages/awscli
-    scripts/debian.sh "$BUILD/cloud-base.tar" --variant=minbase --dpkgopt="path-exclude=$aws/examples/*" \
+    scripts/debian.sh "$base" --variant=minbase --dpkgopt="path-exclude=$aws/examples/*" \
         --dpkgopt="path-exclude=$aws/data/ac.index" --dpkgopt="path-exclude=$aws/botocore/data/*/*" \
         --dpkgopt="path-include=$aws/botocore/data/"{codedeploy,config,opsworkscm,s3,sts}'/*' \
         --include=docker.io,docker-cli,haproxy,chrony,curl,iproute2,iptables,python3,awscli,ca-certificates,tini
@@ -27,7 +27,7 @@ make_image() {
     cp deployment/{{__init__,errors,permissions,template}.py,permissions.csv} "$root/opt/deployment"
     # dnf and systemctl as the hosts' user data calls them; everything else there is the real tool.
     install -m 755 local/cloud/bin/* "$root/usr/local/bin"
-    cp "$BUILD/cloud-base.tar" "$context/image.tar"
+    cp "$base" "$context/image.tar"
     tar --append --mode u=rwX,go=rX --file "$context/image.tar" --owner 0 --group 0 -C "$root" \
         opt/{site-packages,local,deployment} usr/local/bin/{dnf,systemctl} # what the base has not
     # Our packages are not on PYTHONPATH for all: Debian's AWS CLI would find them instead of its
@@ -40,5 +40,6 @@ make_image() {
 [ -n "$tag" ] && as_docker docker image inspect "$tag" >/dev/null 2>&1 && exit
 [ "$(get_engine_architecture)" = "$MACHINE" ] ||
     die "the local cloud's image is made for this machine, which is $MACHINE; the Docker engine's is another"
-[ build/cloud-base.tar -nt scripts/cloud.sh ] || step "local cloud's image: base from Debian packages" make_base
+[ "$base" -nt scripts/cloud.sh ] && [ "$base" -nt scripts/debian.sh ] ||
+    step "local cloud's image: base from Debian packages" make_base
 [ -z "$tag" ] || step "local cloud's image: build" make_image

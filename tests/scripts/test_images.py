@@ -132,6 +132,31 @@ def test_a_dead_mirror_without_a_base_ends_with_a_hint_and_leaves_none(
     assert not (clone / "build/base-x86_64.tar").exists()
 
 
+@pytest.mark.parametrize(
+    ("script", "command"),
+    [
+        ("base.sh", ["scripts/base.sh", "x86_64"]),
+        ("debian.sh", ["scripts/base.sh", "x86_64"]),
+        ("cloud.sh", ["scripts/cloud.sh"]),
+        ("debian.sh", ["scripts/cloud.sh"]),
+    ],
+)
+def test_a_base_is_made_anew_when_a_script_that_makes_it_changes(
+    run: Run, clone: Path, script: str, command: list[str]
+) -> None:
+    publish(clone, "3.5.1")
+    stubs = STUBS | {"docker": "echo amd64", "uname": "echo x86_64"}
+    assert run(*command, **stubs).returncode == 0
+    (clone / "arguments").unlink()
+    assert run(*command, **stubs).returncode == 0
+    assert not (clone / "arguments").exists()
+    # The same age is not older.
+    base = next(clone.glob("build/*base*.tar")).stat()
+    os.utime(clone / "scripts" / script, ns=(base.st_atime_ns, base.st_mtime_ns))
+    assert run(*command, **stubs).returncode == 0
+    assert (clone / "arguments").exists()
+
+
 def test_debian_is_not_asked_while_there_is_a_base(run: Run, clone: Path) -> None:
     """So make up works offline, and rolls back to what it was."""
     publish(clone, "3.5.1")
