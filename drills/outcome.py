@@ -1,6 +1,7 @@
 """What a drill has measured, and what must hold of it. Nothing in this module sends or waits."""
 
 import math
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -103,6 +104,12 @@ def two_healthy(looks: Sequence[Look], since: float) -> float | None:
 def get_latencies(requests: Sequence[Request]) -> list[float]:
     """The latencies in seconds of the requests that had a response."""
     return [request.latency for request in requests if request.status]
+
+
+def get_percentile(requests: Sequence[Request], percent: int) -> float:
+    """The latency in seconds that so many of 100 responses do not exceed; infinite without any."""
+    latencies = get_latencies(requests)
+    return statistics.quantiles(latencies, n=100)[percent - 1] if len(latencies) > 1 else math.inf
 
 
 def between(requests: Sequence[Request], start: float, end: float) -> list[Request]:

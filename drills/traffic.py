@@ -1,7 +1,6 @@
 """Drills of clients: too many at once, and clients that never finish a request."""
 
 import socket
-import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +43,7 @@ def burst(trial: Trial) -> None:
     trial.fault_at, ended = additional[0].due, additional[-1].due
     during = outcome.between(trial.requests, trial.fault_at, ended)
     failed = len(outcome.failures(during))
-    p50 = statistics.median(outcome.get_latencies(during))
+    p50 = outcome.get_percentile(during, 50)
     trial.notes.append(f"of {len(during):,} in the burst {failed:,} failed, p50 {p50:.4f} s")
     after = outcome.between(trial.requests, ended + RECOVERY, ended + AFTER_SECONDS)
     expect_fast(trial, after, 2 * LIMIT, "from 5 s after the burst on")
@@ -55,8 +54,7 @@ def expect_fast(trial: Trial, requests: list[Request], limit: float, when: str) 
     """Expect that no request fails, and that 99 of 100 take less than `limit` milliseconds."""
     failed = len(outcome.failures(requests))
     trial.expect(not failed, f"no request fails {when} ({failed} did)")
-    shares = statistics.quantiles(outcome.get_latencies(requests), n=100)
-    p50, p99 = 1e3 * shares[49], 1e3 * shares[98]
+    p50, p99 = (1e3 * outcome.get_percentile(requests, percent) for percent in (50, 99))
     trial.notes.append(f"{when}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
     trial.expect(p99 < limit, f"p99 below {limit:.0f} ms {when} ({p99:.1f} ms)")
 

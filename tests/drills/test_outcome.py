@@ -72,6 +72,14 @@ def test_latencies_are_of_requests_that_had_a_response() -> None:
     assert outcome.get_latencies([Request(1.0, 5.0, 503), unanswered]) == [5.0]
 
 
+def test_a_percentile_needs_responses() -> None:
+    answered = [Request(1.0, latency / 100, 200) for latency in range(1, 100)]
+    unanswered = [Request(1.0, 10.0, 0, "no response")] * 500
+    assert outcome.get_percentile(answered + unanswered, 50) == pytest.approx(0.5)
+    assert outcome.get_percentile(answered + unanswered, 99) == pytest.approx(0.99)
+    assert outcome.get_percentile(unanswered, 99) == math.inf
+
+
 def test_requests_of_an_interval_include_its_start_and_not_its_end() -> None:
     assert [request.due for request in outcome.between(requests(), 3, 6)] == [3.0, 4.0, 5.0]
 
