@@ -329,6 +329,22 @@ def test_a_slow_step_counts_the_seconds_on_a_terminal(run: Run, clone: Path) -> 
     assert printed.endswith(" s\r\n")
 
 
+@pytest.mark.parametrize(
+    ("rehearsal", "others", "status"), [(0, 0, 0), (2, 0, 2), (0, 2, 2), (2, 2, 2)]
+)
+def test_the_rehearsal_runs_beside_the_other_tests_and_is_shown_after_them(
+    run: Run, rehearsal: int, others: int, status: int
+) -> None:
+    meet = "touch {}; until [ -e {} ]; do sleep 0.1; done"
+    make = f"""case $* in
+    *rehearsal) {meet.format("left", "right")}; echo rehearsed; exit {rehearsal} ;;
+    *'unit integration') {meet.format("right", "left")}; echo tested; exit {others} ;;
+    esac"""
+    done = run("scripts/test.sh", make=make, id="echo 0")
+    assert (done.returncode, done.stderr) == (status, "")
+    assert done.stdout.splitlines()[1:] == ["tested", "rehearsed"]
+
+
 def replace_mmdebstrap(clone: Path, body: str) -> None:
     tool = clone / "build/debian/mmdebstrap/usr/bin/mmdebstrap"
     tool.parent.mkdir(parents=True)
