@@ -32,6 +32,8 @@ GRACE_PERIOD, SHORT_GRACE_PERIOD = 2100, 60
 # The longest time in seconds that two failing health checks take. HAProxy begins a check 5 s (the
 # interval) after the end of the last one, and it may take 5 s. The controller looks once a second.
 TWO_CHECKS = 2 * (5.0 + 5.0) + 1
+# Seconds for a command on a host, whose engine may hang.
+COMMAND_TIMEOUT = 120.0
 
 
 @dataclass(kw_only=True)
@@ -95,10 +97,12 @@ class Trial(Outcome):
     def run(self, container: Container, *command: str, data: bytes = b"") -> str:
         """Run a command in a container, with `data` as its input, and return its output.
 
-        Raises RuntimeError if the command fails.
+        Raises RuntimeError if the command fails, and TimeoutExpired if it does not end.
         """
         docker = ["docker", "exec", "--interactive", container.id or "", *command]
-        done = subprocess.run(docker, input=data, capture_output=True, check=False)
+        done = subprocess.run(
+            docker, input=data, capture_output=True, check=False, timeout=COMMAND_TIMEOUT
+        )
         if done.returncode:
             raise RuntimeError(f"{command}: {done.stderr.decode(errors='replace').strip()}")
         return done.stdout.decode()

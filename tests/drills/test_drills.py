@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -119,6 +121,19 @@ def test_a_deployment_that_cannot_be_removed_is_reported(
     with runner.deploy_clone():
         pass
     assert capsys.readouterr().err == f"make down fails; {tmp_path}/log has its output\n"
+
+
+def test_a_command_that_hangs_ends_the_drill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docker").write_text("#!/bin/sh\nexec sleep 5\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(trial, "COMMAND_TIMEOUT", 0.1)
+    drill: Any = SimpleNamespace()
+    container: Any = SimpleNamespace(id="host")
+    with pytest.raises(subprocess.TimeoutExpired):
+        Trial.run(drill, container, "docker", "stop", "timeservice")
 
 
 class Replaced(Exception):
