@@ -27,6 +27,7 @@ ABOUT_RUNS = ("START ", "END ", "REPORT ", "INIT_START ")
 PERIOD = 3600  # seconds of the function's log that are read
 LINES = 30  # of each source at first, and ten times as many of a source that is asked for
 ROUND = 1.0  # seconds between two looks at all sources
+PATIENCE = 20.0  # seconds that an engine may take for a log
 OWN_TIME = re.compile(r"\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S*( [+-]\d{4}\])? *")
 
 
@@ -50,16 +51,17 @@ def read_container(
 ) -> list[Line]:
     """Read a container's log. docker: the command of the engine that the container runs in.
 
-    A container that has ended since it was listed has no lines.
+    A container that has ended since it was listed has no lines, nor has one whose engine hangs.
     """
     choice = f"--since={last}" if last else f"--tail={tail}"
     command = [*docker, "logs", "--timestamps", choice, container]
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    if result.returncode:
+    try:
+        output = subprocess.check_output(command, stderr=subprocess.STDOUT, timeout=PATIENCE)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         return []
     lines = []
     # Progress is a line with \r in it, so lines end at \n alone.
-    for raw in result.stdout.split(b"\n"):
+    for raw in output.split(b"\n"):
         stamp, _, text = raw.decode(errors="replace").partition(" ")
         if stamp > last:
             lines.append(Line(stamp, name, text.rstrip()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,6 +19,7 @@ from local import hosts, logs
 from local.containers import Containers
 
 A, B = "i-0aaaaaaaaaaaaaaa0", "i-0bbbbbbbbbbbbbbb0"
+HANGS = "a log that does not end"
 SERVICE = json.dumps({"level": "warning", "message": "no time server"})
 
 
@@ -53,8 +56,11 @@ class Cloud(Containers):
     def endpoint(self) -> str:
         return "http://api"
 
-    def run_docker(self, command: list[str], **_: Any) -> Any:
-        """Run docker logs, here or in a host's engine."""
+    def run_docker(self, command: list[str], timeout: float = math.inf, **_: Any) -> Any:
+        """Run docker logs, here or in a host's engine. The engine of a host that hangs never ends.
+
+        Raises TimeoutExpired, and CalledProcessError.
+        """
         *docker, logs, timestamps, choice, name = command
         assert (docker[0], logs, timestamps) == ("docker", "logs", "--timestamps")
         inside = docker[2] if docker[1:2] == ["exec"] else name
@@ -62,9 +68,11 @@ class Cloud(Containers):
             if container.name == inside:
                 container.requests.append(f"{name} {choice}")
                 lines = container.lines if inside == name else [container.service]
-                output = "".join(f"{line}\n" for line in lines)
-                return SimpleNamespace(returncode=int(not any(lines)), stdout=output.encode())
-        return SimpleNamespace(returncode=1, stdout=b"Error: No such container\n")
+                if lines == [HANGS] and timeout < math.inf:
+                    raise subprocess.TimeoutExpired(command, timeout)
+                if any(lines):
+                    return SimpleNamespace(stdout="".join(f"{line}\n" for line in lines).encode())
+        raise subprocess.CalledProcessError(1, command, "Error: No such container\n")
 
 
 @pytest.fixture
@@ -130,6 +138,13 @@ def test_a_container_that_has_gone_since_and_a_service_that_has_not_started_have
     assert service.read(30, "") == []
     cloud.there.clear()
     assert boot.read(30, "") == []
+
+
+def test_a_host_whose_engine_hangs_has_no_lines_of_its_service(cloud: Cloud) -> None:
+    boot, service = logs.list_sources(cloud, "a")
+    cloud.there[0].service = HANGS
+    assert service.read(30, "") == []
+    assert boot.read(30, "") != []
 
 
 def test_a_line_with_progress_is_shown_whole(
