@@ -435,13 +435,14 @@ def test_each_minute_the_hosts_and_the_new_errors_are_reported(
     run_rounds(controller, 2)
     world.set("i-1", status="UP")
     # The last count is after HAProxy has begun to count again.
-    for count in (5, 7, 3):
+    for count in (5, 7, 7, 3):
         world.errors = {"HTTPCode_ELB_5XX_Count": count}
         controller.run_round()
     hosts = {"HealthyHostCount": 1, "UnHealthyHostCount": 1}
-    assert world.reported[-3:] == [
+    assert world.reported[-4:] == [
         (hosts, {"HTTPCode_ELB_5XX_Count": 5}),
         (hosts, {"HTTPCode_ELB_5XX_Count": 2}),
+        (hosts, {"HTTPCode_ELB_5XX_Count": 0}),
         (hosts, {"HTTPCode_ELB_5XX_Count": 3}),
     ]
 
