@@ -122,7 +122,12 @@ def find_fault(comparison: Comparison, resources: list[dict[str, Any]], stack: s
     """Return why an update of the Pulumi stack would collide, and the remedy, or None."""
     if not any(comparison):
         return None
-    remedy = f"An update was interrupted, or a stack was deleted. Run: make repair STACK={stack}"
     if stack == "local" and not any(resource["type"] == STACK for resource in resources):
         remedy = "It was deployed by make up, without Pulumi. Run: make down && make cloud"
+    elif comparison.busy or comparison.untracked:
+        remedy = f"An update was interrupted. Run: make repair STACK={stack}"
+    else:
+        # `pulumi up --refresh` would be refused too: its preview keeps nothing of the refresh.
+        commands = f"pulumi refresh --stack {stack} && pulumi up --stack {stack}"
+        remedy = f"A creation failed, or a stack was deleted. Run: {commands}"
     return f"{comparison}\n{remedy}"

@@ -38,7 +38,7 @@ def test_a_release_that_was_cut_off_is_refused_with_the_command() -> None:
     )
     assert fault == (
         f"CloudFormation has timeservice-prod-hosts-{ORPHAN}, and Pulumi's state lacks it\n"
-        "An update was interrupted, or a stack was deleted. Run: make repair STACK=prod"
+        "An update was interrupted. Run: make repair STACK=prod"
     )
 
 
@@ -52,9 +52,21 @@ def test_a_stack_that_cloudformation_is_still_changing_is_refused() -> None:
     assert f"CloudFormation is still changing timeservice-prod-hosts-{OLD}\n" in fault
 
 
-@pytest.mark.parametrize("made_anew", [True, False])
+REFRESH = (
+    "A creation failed, or a stack was deleted. "
+    "Run: pulumi refresh --stack {0} && pulumi up --stack {0}"
+)
+
+
+@pytest.mark.parametrize(
+    ("made_anew", "remedy"),
+    [
+        (False, REFRESH.format("prod")),
+        (True, "An update was interrupted. Run: make repair STACK=prod"),
+    ],
+)
 def test_a_stack_that_failed_or_was_deleted_is_refused_also_if_it_was_made_anew_by_hand(
-    made_anew: bool,
+    made_anew: bool, remedy: str
 ) -> None:
     recorded = load_state()
     stacks = [
@@ -67,8 +79,11 @@ def test_a_stack_that_failed_or_was_deleted_is_refused_also_if_it_was_made_anew_
     found = state.compare(recorded, stacks)
     assert found.gone == ["timeservice-prod-network"]
     assert len(found.untracked) == made_anew
-    fault = state.find_fault(found, state.list_resources(recorded), "prod")
-    assert "Pulumi's state has timeservice-prod-network, and CloudFormation lacks it" in str(fault)
+    lines = str(state.find_fault(found, state.list_resources(recorded), "prod")).splitlines()
+    assert lines[-2:] == [
+        "Pulumi's state has timeservice-prod-network, and CloudFormation lacks it",
+        remedy,
+    ]
 
 
 def test_a_local_api_that_has_lost_everything_is_refused() -> None:
@@ -76,7 +91,7 @@ def test_a_local_api_that_has_lost_everything_is_refused() -> None:
     found = state.compare(recorded, [])
     assert len(found.gone) == 5
     fault = state.find_fault(found, state.list_resources(recorded), "local")
-    assert str(fault).endswith("Run: make repair STACK=local")
+    assert str(fault).endswith(REFRESH.format("local"))
 
 
 @pytest.mark.parametrize("deployment", [None, {"manifest": {}}, {"resources": []}])
