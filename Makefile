@@ -64,19 +64,19 @@ up: ## deploy on this machine, or update what is deployed
 	@scripts/build.sh
 	@$(SUDO) $(PYTHON) -m local up --config "$$CONFIG"
 
-status: setup ## stacks, hosts (zone, release, health, clock error), alarms, URL
+status: setup ## print stacks, hosts (zone, release, health, clock error), alarms, URL
 	@$(SUDO) $(PYTHON) -m local status
 
-logs: setup ## logs of all parts, or of HOST= (a, i-0123, function); FOLLOW=1 follows
+logs: setup ## print all logs, or those of HOST= (a, i-0123, function); FOLLOW=1 follows
 	@$(SUDO) $(PYTHON) -m local logs --host "$$HOST" $(if $(FOLLOW),--follow)
 
-shell: setup ## a shell on a host: make shell HOST=a; COMMAND="docker ps" runs one command
+shell: setup ## open a shell on a host: HOST=a; COMMAND="docker ps" runs one command
 	@$(SUDO) $(PYTHON) -m local shell --host "$$HOST" --run "$$COMMAND"
 
 check: setup ## run the healthcheck against the local deployment
 	@$(SUDO) $(PYTHON) -m local check
 
-test: lint scan ## everything, from lint to the rehearsal
+test: lint scan ## run every check, from lint to the rehearsal
 	@scripts/test.sh
 
 down: setup ## remove the deployment from this machine
@@ -93,25 +93,25 @@ cloud: setup ## start the local cloud alone, for the pulumi CLI with the stack l
 	@scripts/port.sh
 	@$(SUDO) $(PYTHON) -m local start
 
-reviewer: setup ## how the reviewer signs in, after make up CONFIG="reviewer=user"
+reviewer: setup ## print how the reviewer signs in, after make up CONFIG="reviewer=user"
 	@$(SUDO) $(PYTHON) -m local reviewer
 
 cost: setup ## price an hour and a month; REGION=, HOSTS=, CONFIG=
 	@$(PYTHON) -m ops.cost --config "$$CONFIG" $${REGION:+--region "$$REGION"} $${HOSTS:+--hosts "$$HOSTS"}
 
-reach: setup ## compute what the Internet reaches: exactly port 80? Here, or STACK=prod
+reach: setup ## fail unless the Internet reaches port 80 alone; here or STACK=prod
 	@$(LOCAL_SUDO) $(PYTHON) -m ops.reach
 
 drift: setup ## compare what is deployed with this clone, here or STACK=prod
 	@$(LOCAL_SUDO) $(PYTHON) -m ops.drift
 
-leftovers: setup ## list what is left of a deployment, here or STACK=prod; fails if anything is
+leftovers: setup ## list what is left, and fail if anything is; here or STACK=prod
 	@$(LOCAL_SUDO) $(PYTHON) -m ops.leftovers
 
-preflight: setup ## ask AWS what would fail in a deployment: STACK=prod
+preflight: setup ## ask AWS what would make a deployment fail: STACK=prod
 	@$(PYTHON) -m ops.preflight
 
-repair: setup ## after an interrupted update, bring Pulumi's state in line: STACK=prod
+repair: setup ## bring Pulumi's state in line after an interrupted update: STACK=prod
 	@test -n "$$STACK" || { echo "error: name the stack: make repair STACK=prod" >&2; exit 1; }
 	@$(PYTHON) -m ops.repair
 
@@ -123,21 +123,21 @@ destroy: setup ## remove a deployment from AWS: STACK=prod
 
 ##@ Tests, one kind at a time
 
-lint: setup ## ruff, mypy, cfn-lint, shellcheck, check-jsonschema, zizmor, node
+lint: setup ## run ruff, mypy, cfn-lint, shellcheck, check-jsonschema, zizmor, node
 	@scripts/lint.sh
 
-scan: setup ## templates, secrets, known vulnerabilities, packages behind Debian
+scan: setup ## find weak templates, secrets, vulnerable packages, packages behind Debian
 	@scripts/scan.sh
 
 # One process more than there are cores, because many tests wait.
 PYTEST := PYTHONPYCACHEPREFIX="$(CURDIR)/build/pycache" \
 	$(PYTHON) -m pytest -q --numprocesses $$(($$(nproc) + 1)) --maxprocesses 5
-unit: setup ## functions, templates, the Pulumi program
+unit: setup ## test functions, templates, the Pulumi program
 	@scripts/tools.sh unit
 	@$(PYTEST) --dist worksteal -m 'not integration and not rehearsal'
 
 # A file at a time in each process: the tests of a file share what it deploys.
-integration: setup ## gunicorn, HAProxy, the page in Chromium, permissions, scanners
+integration: setup ## test gunicorn, HAProxy, the page in Chromium, permissions, scanners
 	@scripts/tools.sh unit chromium scanners evaluator qemu-user-static
 	@$(PYTEST) --dist loadfile -m 'integration and not rehearsal'
 
@@ -157,7 +157,7 @@ drill: setup ## break it in every way that it must survive; make drill NAME: in 
 mutation: setup ## count the faults that the tests notice (hours)
 	@scripts/mutation.sh
 
-bench: setup ## speed, and the healthcheck's accuracy and coverage (30 minutes)
+bench: setup ## measure speed, and the healthcheck's accuracy and coverage (30 minutes)
 	@scripts/engine.sh
 	@scripts/image.sh
 	@scripts/tools.sh wrk nginx
@@ -165,24 +165,24 @@ bench: setup ## speed, and the healthcheck's accuracy and coverage (30 minutes)
 
 ##@ Building
 
-setup: ## the Python packages, hash-checked, in .venv
+setup: ## install the Python packages, hash-checked, in .venv
 	@scripts/setup.sh
 
-run: setup ## the service alone on http://127.0.0.1:8000 (or PORT=), without Docker
+run: setup ## run the service alone on http://127.0.0.1:8000 (or PORT=), without Docker
 	@TIMESERVICE_WORKERS=1 TIMESERVICE_BIND="127.0.0.1:$${PORT:-8000}" \
 		TIMESERVICE_TIME_SERVER="$${TIMESERVICE_TIME_SERVER:-time.aws.com}" \
 		$(PYTHON) -m gunicorn --config service/gunicorn.conf.py
 
 # For AWS: for the instanceType in CONFIG or in STACK's settings. Else for the engine's architecture.
-image: setup ## build/image-ARCHITECTURE.tar.gz, of Debian's newest; CONFIG=, STACK=
+image: setup ## make the image's archive from Debian's newest packages; CONFIG=, STACK=
 	@scripts/engine.sh
 	@architecture=$(if $(CONFIG)$(STACK),$$($(PYTHON) -m local architecture --config "$$CONFIG")) && \
 		scripts/base.sh --renew $$architecture && scripts/image.sh $$architecture
 
-package: setup ## build/healthcheck.zip, the Lambda function's package
+package: setup ## make build/healthcheck.zip, the Lambda function's package
 	@scripts/package.sh
 
-lock: setup ## renew the locks
+lock: setup ## renew the locks of all packages
 	@scripts/lock.sh
 
 endif # of what the toolbox runs
@@ -192,6 +192,6 @@ clean: ## remove what was built in this clone; some of it may belong to root
 		docker image rm $$images >/dev/null 2>&1 || :
 	@rm -rf build .venv .hypothesis .*_cache 2>/dev/null || sudo rm -rf build .venv .hypothesis .*_cache
 
-help: ## this list
+help: ## print this list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

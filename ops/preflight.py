@@ -15,8 +15,8 @@ from local.project import STACK
 from ops.target import get_target, run
 
 NOT_ASKED = (
-    "AWS does not say beforehand whether it has enabled load balancers for a new account, and\n"
-    "verified the account: see docs/new-account.md."
+    "No request can find out whether AWS has verified a new account, and enabled load balancers\n"
+    "for it: see docs/first-deployment.md, If AWS refuses a new account."
 )
 
 

@@ -51,7 +51,7 @@ PULUMI = {
     "refresh": {"--yes", "--stack"},
 }
 # Commands of the AWS CLI that are no operation of the API, which botocore knows.
-CUSTOM = {"cloudformation deploy", "logs tail", "s3 cp", "s3 ls", "s3 rm", "configure"}
+CUSTOM = {"cloudformation deploy", "logs tail", "s3 cp", "s3 ls", "s3 mb", "s3 rm", "configure"}
 PSEUDO = {"--region", "--query", "--output", "--profile", "--max-items"}  # of every command
 
 
@@ -176,6 +176,11 @@ def test_each_command_is_run_by_a_test_or_says_that_it_needs_aws(command: Comman
     elif where := find_other_test(command):  # all others: tests/rehearsal/test_2_documentation.py
         file, call = where
         assert call in (ROOT / file).read_text()
+
+
+@pytest.mark.parametrize("command", list_all_commands(), ids=lambda command: command.id)
+def test_no_command_has_a_remark_which_zsh_takes_as_arguments(command: Command) -> None:
+    assert not re.search(r"(^|\s)#", command.text)
 
 
 def test_no_document_is_left_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,23 @@ def test_a_workflow_has_no_permission_but_each_job_s_own_and_keeps_no_token(path
 @each_workflow
 def test_no_run_of_a_workflow_is_cancelled_by_the_next(path: Path) -> None:
     assert workflow(path)["concurrency"]["cancel-in-progress"] is False
+
+
+def test_the_guide_to_the_deployment_from_github_sets_what_the_workflow_reads() -> None:
+    page = (ROOT / "docs/deploy-from-github.md").read_text()
+    workflow_text = (ROOT / ".github/workflows/deploy.yml").read_text()
+    listed = re.findall(r"^\| (variable|secret) \| `(\w+)` \|", page, re.MULTILINE)
+    read = re.findall(r"\b(var|secret)s\.(\w+)", workflow_text)
+    assert set(listed) == {(kind.replace("var", "variable"), name) for kind, name in read}
+    trust, state = [json.loads(text) for text in re.findall(r"```json\n(.+?)```", page, re.S)]
+    (environment,) = re.findall(r"environment: (\w+)", workflow_text)
+    subject = trust["Statement"][0]["Condition"]["StringEquals"]
+    assert subject["token.actions.githubusercontent.com:sub"].endswith(
+        f":environment:{environment}"
+    )
+    buckets = {name for text in re.findall(r"s3://([\w-]+)|s3:::([\w-]+)", page) for name in text}
+    assert len(buckets - {""}) == 1
+    assert "s3:PutObject" in state["Statement"][1]["Action"]
 
 
 def test_what_the_guide_for_contributors_names_is_there() -> None:

@@ -1,8 +1,7 @@
 """The commands in the documents, with the output that the documents show for them.
 
 A block that begins with ```console has commands after `$ `, each with its output. The commands of a
-block ```console aws need an account. Two spaces and a `#` begin a remark. A line `...` means any
-lines.
+block ```console aws need an account. A line `...` means any lines.
 """
 
 from __future__ import annotations
@@ -60,17 +59,16 @@ def _split(block: str) -> list[tuple[str, list[str]]]:
     commands: list[tuple[str, list[str]]] = []
     continues = False
     for line in block.splitlines():
-        code = re.sub(r"\s\s+#.*$|\s+# .*$", "", line)
         if line.startswith("$ "):
-            commands.append((code[2:], []))
+            commands.append((line[2:], []))
         elif continues:
             text, output = commands.pop()
-            commands.append((f"{text}\n{code}", output))
+            commands.append((f"{text}\n{line}", output))
         elif line.strip():
             commands[-1][1].append(line)
         else:
             continue
-        continues = (line.startswith("$ ") or continues) and code.endswith(("\\", "|", "&&"))
+        continues = (line.startswith("$ ") or continues) and line.endswith(("\\", "|", "&&"))
     return commands
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from tests.support.documented import Command
 
-IN_TEST = "test: lint scan unit integration rehearsal ##"
 # The start of a command -> the file and the text in it that runs the command. The rehearsal of the
 # documents runs all other commands.
 OTHER_TESTS = {
     "make test": (".ci/run", "make test"),
-    "make lint": ("Makefile", IN_TEST),
-    "make unit": ("Makefile", IN_TEST),
-    "make integration": ("Makefile", IN_TEST),
+    "make lint": ("Makefile", "test: lint scan ##"),
+    "make unit": ("scripts/test.sh", "make --no-print-directory unit integration"),
+    "make integration": ("scripts/test.sh", "make --no-print-directory unit integration"),
     "make down": ("tests/rehearsal/test_9_gone.py", 'clone.make("down")'),
     "git checkout 34a978e0c1d2 && make up": (
         "tests/rehearsal/test_3_change.py",
