@@ -50,9 +50,10 @@ def get_account(config: Mapping[str, Any]) -> Account:
             raise UserError(f"aws:{key} is encrypted, and only pulumi reads it. {remedy}")
     keys = {key for key in ("accessKey", "secretKey", "token") if settings.get(key)}
     if keys and not keys >= {"accessKey", "secretKey"}:
+        given = " and ".join(f"aws:{key}" for key in sorted(keys))
         raise UserError(
-            "set aws:accessKey and aws:secretKey together, or unset "
-            + " and ".join(f"aws:{key}" for key in sorted(keys))
+            f"aws:accessKey and aws:secretKey belong together, and only {given} is set. "
+            f"Set both, or unset {given}"
         )
     try:
         session = boto3.Session(
@@ -82,4 +83,7 @@ def _parse_endpoints(endpoints: Any) -> dict[str, str]:
         items = json.loads(endpoints) if isinstance(endpoints, str) else endpoints
         return {service: url for item in items for service, url in item.items()}
     except (ValueError, TypeError, AttributeError):
-        raise UserError('aws:endpoints is not of the form [{"ec2": "URL"}]') from None
+        raise UserError(
+            'aws:endpoints is not of the form [{"ec2": "URL"}]. '
+            "Correct it in the stack's file, Pulumi.STACK.yaml"
+        ) from None

@@ -30,7 +30,11 @@ def empty(s3: Any, bucket: str) -> int:
     for first in range(0, len(objects), BATCH):
         batch = {"Objects": objects[first : first + BATCH], "Quiet": True}
         for error in s3.delete_objects(Bucket=bucket, Delete=batch).get("Errors", []):
-            raise UserError(f"{bucket}/{error['Key']}: {error.get('Message', error['Code'])}")
+            reason = error.get("Message", error["Code"])
+            raise UserError(
+                f"S3 does not delete {bucket}/{error['Key']}: {reason}. Delete it by hand, and run "
+                "the command again"
+            )
     return len(uploads) + len(objects)
 
 

@@ -202,7 +202,10 @@ class Preflight:
                 if result["EvalDecision"] != "allowed" and not result.get("MissingContextValues")
             ]
         if denied:
-            raise UserError(f"{principal} may not, as AWS simulates it: {', '.join(denied)}")
+            raise UserError(
+                f"{principal} may not, as AWS simulates it: {', '.join(denied)}. Attach the "
+                "policies of cfn/deployer.yaml to it, or deploy as an administrator"
+            )
         return f"all, as AWS simulates it for {principal}"
 
     def _group_permissions(self) -> dict[Any, list[str]]:

@@ -179,7 +179,10 @@ def _check_reviewer(values: Mapping[str, str]) -> None:
     if values["reviewer"] == "none":
         return
     if fault := read("reviewer").find_fault("Deployment", name()):
-        raise UserError(f"{name()!r} is no name for a deployment with a reviewer: {fault}")
+        raise UserError(
+            f"the deployment {name()!r} cannot have a reviewer, because of its name: {fault}. "
+            "Run: pulumi stack rename NAME"
+        )
     account, word = values["reviewerAccount"], values["reviewerExternalId"]
     if values["reviewer"] == "role" and not (account and word):
         raise SettingError(

@@ -18,6 +18,7 @@ from deployment.settings import Settings, check_unchanged, list_config
 from deployment.stacks import name
 
 STACK = "aws:cloudformation/stack:Stack"
+PULUMI = "https://www.pulumi.com/docs/install/"
 
 
 class Comparison(NamedTuple):
@@ -47,7 +48,7 @@ def run_pulumi(*arguments: str, **options: Any) -> str:
         done = subprocess.run(command, cwd=ROOT, text=True, check=True, **options)
         return str(done.stdout)
     except FileNotFoundError:
-        raise UserError("this needs the pulumi CLI") from None
+        raise UserError(f"the pulumi CLI is missing: {PULUMI}") from None
     except subprocess.CalledProcessError as error:
         reason = f": {error.stderr.strip()}" if error.stderr else ""
         raise UserError(f"{' '.join(command)} failed{reason}") from None

@@ -43,9 +43,9 @@ class Template:
         try:
             self.content: dict[str, Any] = yaml.load(self.body, _Loader)  # noqa: S506 - it is safe
         except yaml.YAMLError as error:
-            raise UserError(f"not YAML: {error}") from None
+            raise UserError(f"it is not YAML: {error}") from None
         if not isinstance(self.content, dict) or not self.content.get("Resources"):
-            raise UserError("a template has Resources, and this has none")
+            raise UserError("it has no Resources")
         self.parameters = self._section("Parameters")
         self.outputs = self._section("Outputs")
         self.resources = self._section("Resources")
@@ -56,10 +56,10 @@ class Template:
     def _section(self, name: str) -> dict[str, dict[str, Any]]:
         section = self.content.get(name, {})
         if not isinstance(section, dict):
-            raise UserError(f"{name} is no mapping")
+            raise UserError(f"{name} must have NAME: VALUE entries")
         for key, declaration in section.items():
             if not isinstance(declaration, dict):
-                raise UserError(f"{key} in {name} is no mapping")
+                raise UserError(f"{key} in {name} must have NAME: VALUE entries")
         return section
 
     @property
@@ -95,7 +95,9 @@ def read(part: str) -> Template:
     try:
         return Template((FOLDER / f"{part}.yaml").read_text())
     except (OSError, UnicodeDecodeError, UserError) as error:
-        raise UserError(f"cfn/{part}.yaml cannot be used: {error}") from None
+        file = f"cfn/{part}.yaml"
+        remedy = f"Correct the file, or restore it: git checkout {file}"
+        raise UserError(f"{file} cannot be used: {error}. {remedy}") from None
 
 
 def list_parts() -> list[str]:

@@ -37,7 +37,9 @@ def parse_config(text: str) -> dict[str, str]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise UserError(f"CONFIG cannot be read ({error}): {text}") from None
+        raise UserError(
+            f"CONFIG cannot be read ({error}): {text}. Quote values as in a shell"
+        ) from None
     settings: dict[str, str] = {}
     for word in words:
         key, equals, value = word.partition("=")
@@ -46,7 +48,9 @@ def parse_config(text: str) -> dict[str, str]:
         if key not in PROJECT["config"]:
             raise UnknownSettingError(key, PROJECT["config"])
         if key in settings:
-            raise UserError(f"{key} is given twice: {settings[key]!r} and {value!r}")
+            raise UserError(
+                f"CONFIG has {key} twice, {settings[key]!r} and {value!r}: give it once"
+            )
         settings[key] = value
     return settings
 
@@ -81,7 +85,9 @@ def _read_file(stack: str) -> dict[str, Any]:
         content = yaml.safe_load((ROOT / name).read_text()) or {}
         return {**content, "config": dict(content.get("config") or {})}
     except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
-        raise UserError(f"{name} cannot be read: {error}") from None
+        raise UserError(
+            f"{name} cannot be read: {error}. Correct it, or name another stack: STACK=NAME"
+        ) from None
 
 
 def write_config(endpoint: str, url: str, architecture: str) -> None:

@@ -75,8 +75,8 @@ def wait_until_settled(cloudformation: Any, name: str, minutes: int = MINUTES) -
         latest.setdefault(event["LogicalResourceId"], event["ResourceStatus"])
     waiting = [f"{id_} {status}" for id_, status in latest.items() if "IN_PROGRESS" in status]
     raise UserError(
-        f"stack {name} is not done after {seconds} s, and waits for {', '.join(waiting)}; "
-        "make logs shows what hosts do"
+        f"stack {name} is not done after {seconds} s, and waits for "
+        f"{', '.join(waiting) or 'nothing that it names'}; make logs shows what hosts do"
     )
 
 

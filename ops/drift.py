@@ -192,7 +192,9 @@ def detect_drift(cloudformation: Any, stack: str) -> Iterator[Difference]:
     state = {"DetectionStatus": "DETECTION_IN_PROGRESS"}
     while state["DetectionStatus"] == "DETECTION_IN_PROGRESS":
         if time.monotonic() > deadline:
-            raise UserError(f"it takes more than {DETECTION_TIMEOUT:g} s")
+            raise UserError(
+                f"it takes more than {DETECTION_TIMEOUT:g} s. Run make drift again later"
+            )
         time.sleep(0.5)
         state = cloudformation.describe_stack_drift_detection_status(
             StackDriftDetectionId=detection

@@ -23,7 +23,10 @@ def empty_bucket(target: Target) -> str:
         return f"Nothing to do: there is no stack {name}."
     tags = parse_tags(stack.get("Tags"))
     if not deployment.reason(name, tags):
-        raise UserError(f"the stack {name} has the tag deployment={tags['deployment']}")
+        raise UserError(
+            f"the stack {name} has the tag deployment={tags['deployment']}, so its bucket is not "
+            "emptied. If the bucket is yours, empty it by hand"
+        )
     # A stack of hosts has its release in its name. While there is one, there is the network's.
     parts = [part for part in PARTS if part not in (ARTIFACTS, "hosts")]
     names = [f"{target.deployment}-{part}" for part in parts]

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def print_results(args: argparse.Namespace) -> int:
     if args.stack == STACK:
-        raise UserError("this checks an account of AWS: make preflight STACK=prod")
+        raise UserError("name the stack: make preflight STACK=prod")
     target, settings = get_target(args), program.settings({}, program.PULUMI, args.stack)
     preflight = Preflight(target.client, target.region, target.deployment, settings)
     print(f"{target.deployment} in {target.region}, by {preflight.arn}")

@@ -51,7 +51,10 @@ class Target(NamedTuple):
             if deployment.owns(stack)
         }
         if not stacks:
-            raise UserError(f"nothing of {self.deployment} is deployed in {self.region}")
+            raise UserError(
+                f"nothing of {self.deployment} is deployed in {self.region}. Deploy it, or name "
+                "another stack (STACK=) or Region (pulumi config set aws:region, or AWS_REGION=)"
+            )
         return stacks
 
 

@@ -39,7 +39,8 @@ make_image() {
 
 [ -n "$tag" ] && as_docker docker image inspect "$tag" >/dev/null 2>&1 && exit
 [ "$(get_engine_architecture)" = "$MACHINE" ] ||
-    die "the local cloud's image is made for this machine, which is $MACHINE; the Docker engine's is another"
+    die "the Docker engine's machine is another than this one, which is $MACHINE, and the local cloud is made for this one." \
+        "Use an engine of this machine: unset DOCKER_HOST; docker context use default"
 [ "$base" -nt scripts/cloud.sh ] && [ "$base" -nt scripts/debian.sh ] ||
     step "local cloud's image: base from Debian packages" make_base
 [ -z "$tag" ] || step "local cloud's image: build" make_image

@@ -106,7 +106,7 @@ as_root() {
         return
     fi
     if ! command -v sudo >/dev/null; then
-        echo "'$*' must run as root, and there is no sudo" >&2
+        echo "'$*' must run as root, and there is no sudo: run make as root, or install sudo" >&2
         return 1
     fi
     for name in CONFIG HOST HOST_CPUS HOST_MEMORY NAME PORT REGION STACK TMPDIR LC_ALL "${!TIMESERVICE_@}" "${!DOCKER_@}" \
@@ -147,7 +147,8 @@ get_engine_architecture() {
     case $(as_docker docker version --format '{{.Server.Arch}}') in
     amd64) echo x86_64 ;;
     arm64) echo arm64 ;;
-    *) die "images are made for x86_64 and arm64, and the Docker engine's machine is neither" ;;
+    *) die "the Docker engine's machine is neither x86_64 nor arm64, and images are made for these. Use another engine:" \
+        "docker context use NAME" ;;
     esac
 }
 

@@ -8,7 +8,7 @@ source "$(dirname "$0")/common.sh"
 # What is made here belongs to images, whose user reads all of it.
 umask 022
 
-command -v apt-get >/dev/null || die "base images are made from Debian packages: this needs a Debian machine"
+command -v apt-get >/dev/null || die "apt-get is missing, and base images are made from Debian packages. Run make with TOOLBOX=1"
 
 # find_mirror PATTERN DEFAULT
 find_mirror() {

@@ -13,7 +13,7 @@ answers() {
     reply=${reply##*$'\n'} # after warnings
     [[ $reply != *Podman* ]] || die "Podman answers here, and hosts need an engine of Docker's: install docker.io, and unset DOCKER_HOST."
     [ "$(printf '%s\n' 1.41 "${reply%% *}" | sort -V | head -n 1)" = 1.41 ] ||
-        die "this Docker engine is too old (API ${reply%% *}): hosts need Docker 20.10 or later."
+        die "this Docker engine is too old (API ${reply%% *}): hosts need Docker 20.10 or later. Update it."
     [[ $(as_docker docker info --format '{{.SecurityOptions}}' 2>/dev/null) != *rootless* ]] ||
         die "this Docker engine is rootless, and hosts need one that runs as root: unset DOCKER_HOST; docker context use default"
 }

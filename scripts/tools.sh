@@ -26,7 +26,7 @@ debian_packages() {
     done
     [ "${#missing[@]}" != 0 ] || return 0
     command -v apt-get >/dev/null ||
-        die "this uses parts of the Debian packages ${missing[*]}, and needs a Debian machine"
+        die "apt-get is missing, and this uses the Debian packages ${missing[*]}. Run make with TOOLBOX=1"
     one_at_a_time
     step "Debian packages: ${missing[*]}" unpack_all "${missing[@]}"
 }

@@ -136,7 +136,7 @@ def _find_time_server(zone: str) -> str:
         raise LaunchError(f"the time server {name} is {container.status}; make up starts it")
     networks = container.attrs["NetworkSettings"]["Networks"]
     if network not in networks:
-        raise LaunchError(f"{name} is not on the network {network}")
+        raise LaunchError(f"{name} is not on the network {network}: run make down and make up")
     return str(networks[network]["IPAddress"])
 
 

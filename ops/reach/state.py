@@ -52,7 +52,10 @@ def read_state(target: Target) -> State:
     ids = _list_ids(target)
     vpcs = ids["AWS::EC2::VPC"]
     if len(vpcs) != 1:
-        raise UserError(f"{target.deployment} has {len(vpcs)} VPCs in {target.region}, not one")
+        raise UserError(
+            f"{target.deployment} has {len(vpcs)} VPCs in {target.region}, not one. "
+            "Look for what was left behind, or has the same name: make leftovers"
+        )
     request = {"Filters": [{"Name": "vpc-id", "Values": vpcs}]}
     attached = {"Filters": [{"Name": "attachment.vpc-id", "Values": vpcs}]}
     gateways = target.list_all("ec2", "describe_internet_gateways", **attached)
@@ -110,7 +113,10 @@ def _list_host_groups(target: Target, inside: set[str]) -> Items:
             continue
         template = group.get("LaunchTemplate")
         if not template:
-            raise UserError(f"{group['AutoScalingGroupName']} has no launch template to read")
+            raise UserError(
+                f"{group['AutoScalingGroupName']} has no launch template to read. "
+                "Look for what was changed by hand: make drift"
+            )
         (version,) = target.client("ec2").describe_launch_template_versions(
             LaunchTemplateId=template["LaunchTemplateId"], Versions=[template["Version"]]
         )["LaunchTemplateVersions"]

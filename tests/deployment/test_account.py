@@ -98,7 +98,8 @@ def test_a_part_of_a_key_is_refused_by_name(keys: list[str]) -> None:
     with pytest.raises(UserError) as refused:
         get_account(REGION | given)
     assert str(refused.value) == (
-        f"set aws:accessKey and aws:secretKey together, or unset {' and '.join(given)}"
+        f"aws:accessKey and aws:secretKey belong together, and only {' and '.join(given)} is set. "
+        f"Set both, or unset {' and '.join(given)}"
     )
 
 

@@ -52,19 +52,26 @@ def test_an_empty_bucket_needs_no_deletion(s3: Stubber) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "reason"),
     [
-        ({"Key": "k", "Code": "AccessDenied", "Message": "not you"}, "b/k: not you"),
-        ({"Key": "k", "Code": "AccessDenied"}, "b/k: AccessDenied"),
+        (
+            {"Key": "k", "Code": "AccessDenied", "Message": "not you"},
+            "not you",
+        ),
+        (
+            {"Key": "k", "Code": "AccessDenied"},
+            "AccessDenied",
+        ),
     ],
 )
 def test_what_s3_does_not_delete_is_reported(
-    s3: Stubber, error: dict[str, str], words: str
+    s3: Stubber, error: dict[str, str], reason: str
 ) -> None:
     version = {"Key": "k", "VersionId": "1"}
     add_lists(s3, {"Versions": [version]}, {})
     add_deletion(s3, version, errors=[error])
-    with pytest.raises(UserError, match=f"^{words}$"):
+    remedy = "Delete it by hand, and run the command again"
+    with pytest.raises(UserError, match=f"^S3 does not delete b/k: {reason}. {remedy}$"):
         bucket.empty(s3.client, "b")
 
 

@@ -309,7 +309,10 @@ def test_what_the_caller_may_not_is_refused_with_the_action(aws: Aws) -> None:
     with pytest.raises(UserError) as refused:
         aws.preflight().check_permissions()
     vpc = f"ec2:GetSecurityGroupsForVpc on arn:aws:ec2:eu-west-1:{ACCOUNT}:vpc/1"
-    assert str(refused.value) == f"{ARN} may not, as AWS simulates it: {vpc}"
+    assert str(refused.value) == (
+        f"{ARN} may not, as AWS simulates it: {vpc}. Attach the policies of cfn/deployer.yaml to "
+        "it, or deploy as an administrator"
+    )
 
 
 def test_what_depends_on_the_request_is_not_refused(aws: Aws) -> None:

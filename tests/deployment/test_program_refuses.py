@@ -184,7 +184,7 @@ def test_a_name_too_long_for_the_reviewer_s_policy_is_refused_with_a_reviewer_al
     assert "hosts" in Engine().run().stacks()
     engine = Engine()
     with pytest.raises(
-        pulumi.RunError, match="is no name for a deployment with a reviewer: must be"
+        pulumi.RunError, match="cannot have a reviewer, because of its name: must be"
     ):
         engine.run({"reviewer": "user"})
     assert engine.resources == {}

@@ -175,8 +175,25 @@ def test_a_state_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(state, "get_account", lambda _: ask(CloudFormation()))
     state.check_state(Settings.load())
     assert warned == [
-        "Pulumi's state could not be compared with CloudFormation: this needs the pulumi CLI"
+        "Pulumi's state could not be compared with CloudFormation: the pulumi CLI is missing: "
+        "https://www.pulumi.com/docs/install/"
     ]
+
+
+@pytest.mark.usefixtures("archives")
+def test_without_preflight_what_the_provider_alone_reads_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warned.append)
+    monkeypatch.setattr(state, "get_monitor", object)
+    config = {"aws:assumeRoles": '[{"roleArn": "arn"}]'}
+    assert "hosts" in Engine().run(config).stacks()
+    (warning,) = warned
+    assert warning.startswith(
+        "Pulumi's state could not be compared with CloudFormation: only Pulumi's provider reads "
+        "aws:assumeRoles. Use a profile: "
+    )
 
 
 @pytest.mark.parametrize(

@@ -95,14 +95,17 @@ def test_only_iam_resources_ask_for_the_capability(template: Template) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("Resources: {Bucket: [", "not YAML: .* line 2"),
-        ("Parameters: {}", "has Resources, and this has none"),
-        ("", "has Resources, and this has none"),
-        ("just text", "has Resources, and this has none"),
-        ("Resources: {Oops: hello}", "Oops in Resources is no mapping"),
+        ("Resources: {Bucket: [", "it is not YAML: .* line 2"),
+        ("Parameters: {}", "it has no Resources"),
+        ("", "it has no Resources"),
+        ("just text", "it has no Resources"),
+        ("Resources: {Oops: hello}", "Oops in Resources must have NAME: VALUE entries"),
         ("Resources: {Oops: {}}", "the resource Oops has no Type"),
-        ("Resources: [Oops]", "Resources is no mapping"),
-        ("Parameters: {A: b}\nResources: {B: {Type: C}}", "A in Parameters is no mapping"),
+        ("Resources: [Oops]", "Resources must have NAME: VALUE entries"),
+        (
+            "Parameters: {A: b}\nResources: {B: {Type: C}}",
+            "A in Parameters must have NAME: VALUE entries",
+        ),
     ],
 )
 def test_what_is_no_template_is_refused_with_its_file_and_the_reason(

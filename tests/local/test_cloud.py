@@ -142,7 +142,7 @@ def test_deployments_of_other_names_do_not_wait_for_each_other(
     ("config", "complaint"),
     [
         ("instancetype=t3.small", "no setting 'instancetype'; did you mean instanceType?"),
-        ("minHosts=3 minHosts=4", "minHosts is given twice"),
+        ("minHosts=3 minHosts=4", "minHosts twice"),
         ("instanceType=m5.large", 'make up CONFIG="instanceType=VALUE"'),
         ("quotaCheck=maybe", "quotaCheck"),
         ("minHosts=3", 'make up CONFIG="minHosts=3 maxHosts=3"'),

@@ -140,7 +140,7 @@ def test_packages_are_installed_again_when_their_python_or_their_folder_changes(
     elif change == "moved":
         (clone / ".venv/pyvenv.cfg").write_text(f"home = {Path(sys.executable).parent}\n")
         python.symlink_to(sys.executable)
-    assert "Python 3.11 or later is needed" in run("scripts/setup.sh").stderr
+    assert "make needs Python 3.11 or later, and python3 is " in run("scripts/setup.sh").stderr
 
 
 def test_apt_waits_for_the_updates_that_a_new_machine_starts(run: Run, clone: Path) -> None:
