@@ -411,7 +411,7 @@ def test_a_clock_that_is_set_wrong_is_noticed_before_the_next_measurement(
     monitor.poll()
     client = create_app(monitor).test_client()
     assert client.get("/now").status_code == 200
-    moments.append(Moment(3.1, 0.1))
+    moments.append(Moment(3.001, 0.001))
     assert client.get("/now").status_code == 503
 
 

@@ -283,6 +283,40 @@ def test_a_step_of_our_clock_shows_between_the_polls() -> None:
     assert monitor.status().healthy
 
 
+def test_a_status_is_used_again_for_a_tenth_of_a_second() -> None:
+    now = FakeClock()
+    monitor = Monitor("server", ask=script_responses(GOOD), now=now)
+    monitor.poll()
+    status = monitor.status()
+    now.monotonic += 0.09
+    assert monitor.status() is status
+    now.monotonic += 0.02
+    assert monitor.status().clock["age"] == 0.11
+
+
+@pytest.mark.parametrize("step", [20e-6, -20e-6])
+def test_a_small_step_of_our_clock_ends_the_use_of_a_status(step: float) -> None:
+    now = FakeClock()
+    monitor = Monitor("server", ask=script_responses(GOOD), now=now)
+    monitor.poll()
+    now.set_forward = step
+    assert monitor.status().clock["offset"] == pytest.approx(-step, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("response", "key", "value"),
+    [(sntp.Answer(0.1, 0.001), "offset", 0.1), (sntp.NtpError("lost"), "trouble", "lost")],
+)
+def test_a_poll_ends_the_use_of_a_status(
+    response: sntp.Answer | Exception, key: str, value: object
+) -> None:
+    monitor = Monitor("server", ask=script_responses(GOOD, response), now=FakeClock())
+    monitor.poll()
+    assert monitor.status().clock[key] != value
+    monitor.poll()
+    assert monitor.status().clock[key] == value
+
+
 def test_an_answer_during_which_our_clock_was_set_is_not_used() -> None:
     now = FakeClock()
 
@@ -346,6 +380,13 @@ def test_the_closest_of_three_pairs_of_readings_is_taken(
     monkeypatch.setattr(time, "clock_gettime", lambda _kind: next(readings))
     monkeypatch.setattr(time, "time", iter(wall).__next__)
     assert moment() == Moment(99.0 + best, 10.0 + best)
+
+
+def test_a_close_pair_of_readings_is_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([10.0, 10.000009])
+    monkeypatch.setattr(time, "clock_gettime", lambda _kind: next(readings))
+    monkeypatch.setattr(time, "time", iter([99.0]).__next__)
+    assert moment() == Moment(99.0, 10.0)
 
 
 @pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="Linux has it")
