@@ -13,9 +13,7 @@ from service.log import log_fields
 
 # Seconds. Amazon recommends 16 for its link-local server.
 POLL = 16.0
-# Seconds. RFC 5905's longest interval, for a server that asks to be left alone.
-MAX_POLL = 1024.0
-# Kisses of death that count: POLL * 2**6 is MAX_POLL.
+# Kisses of death that count: POLL * 2**6 is RFC 5905's longest interval, 1024 s.
 MAX_KISSES = 6
 # The first requests are a second apart, so that one lost packet does not delay a new host.
 FIRST_POLLS = 4
@@ -143,9 +141,9 @@ class Monitor:
         lets a client that is denied never ask again. Then nothing would watch the clock after the
         server has changed its mind. One request in 17 minutes is no burden.
         """
-        if self._kisses:
-            return float(min(POLL * 2**self._kisses, MAX_POLL))
-        return 1.0 if self._polls < FIRST_POLLS else POLL
+        if self._polls < FIRST_POLLS and not self._kisses:
+            return 1.0
+        return float(POLL * 2**self._kisses)
 
     def _set_trouble(self, trouble: str | None) -> None:
         """Remember what is wrong with the server, and log each change once."""
