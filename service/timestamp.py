@@ -1,6 +1,7 @@
 """A moment in the forms of /now. Whole numbers only: a float would lose the microseconds."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -10,9 +11,17 @@ def rfc3339(nanoseconds: int, zone: tzinfo = UTC) -> str:
 
     Only UTC itself is written as `Z`. Any other zone shows its offset, even if that is +00:00.
     """
-    moment = (EPOCH + timedelta(microseconds=nanoseconds // 1000)).astimezone(zone)
-    text = moment.isoformat(timespec="microseconds")
-    return text.removesuffix("+00:00") + "Z" if zone is UTC else text
+    seconds, fraction = divmod(nanoseconds // 1000, 1_000_000)
+    clock, offset = _format_second(seconds, zone)
+    return f"{clock}.{fraction:06d}{offset}"
+
+
+@lru_cache(16)
+def _format_second(seconds: int, zone: tzinfo) -> tuple[str, str]:
+    """Return what stands before and after the fraction."""
+    text = (EPOCH + timedelta(seconds=seconds)).astimezone(zone).isoformat()
+    # YYYY-MM-DDTHH:MM:SS has 19 characters.
+    return text[:19], "Z" if zone is UTC else text[19:]
 
 
 def epoch(nanoseconds: int) -> str:

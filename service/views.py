@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -20,6 +21,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, 
 
 from service import page
 from service.log import log_fields, request_id
+from service.timeserver import Status
 from service.timestamp import epoch, rfc3339
 
 FORMATS = ("json", "text", "epoch")
@@ -50,7 +52,7 @@ def write_now(parts: Mapping[str, Any], form: str = "json", zone: tzinfo = UTC) 
     identity, status = parts["identity"], parts["monitor"].status()
     if status.state == "wrong":
         raise ServiceUnavailable(f"{identity['instance']} tells no time: {status.reason}")
-    tail = json.dumps({"tz": str(zone), **identity, "clock": status.clock})[1:]
+    tail = _format_tail(status, zone, **identity)
     # The clock is read last: only the writing of its digits is left after it.
     nanoseconds = time.time_ns()
     if form == "epoch":
@@ -59,6 +61,12 @@ def write_now(parts: Mapping[str, Any], form: str = "json", zone: tzinfo = UTC) 
     if form == "text":
         return f"{now}\n"
     return f'{{"now": "{now}", "epoch": {epoch(nanoseconds)}, {tail}\n'
+
+
+@lru_cache(16)
+def _format_tail(status: Status, zone: tzinfo, /, **identity: str) -> str:
+    """Return what stays the same in /now while the status does."""
+    return json.dumps({"tz": str(zone), **identity, "clock": status.clock})[1:]
 
 
 @blueprint.get("/health")

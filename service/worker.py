@@ -115,13 +115,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
 def _format_response(status: HTTPStatus, connection: str, body: str) -> bytes:
     """Return a response of JSON in ASCII, as gunicorn would write it."""
+    return (_format_head(status, connection, len(body), int(time.time())) + body).encode()
+
+
+@lru_cache(16)
+def _format_head(status: HTTPStatus, connection: str, length: int, second: int) -> str:
     return (
         f"HTTP/1.1 {status} {status.phrase}\r\nServer: gunicorn\r\n"
-        f"Date: {_format_date(int(time.time()))}\r\nConnection: {connection}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{FIELDS}\r\n{body}"
-    ).encode()
-
-
-@lru_cache(1)
-def _format_date(second: int) -> str:
-    return str(http_date(second))
+        f"Date: {http_date(second)}\r\nConnection: {connection}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {length}\r\n{FIELDS}\r\n"
+    )

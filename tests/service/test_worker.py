@@ -155,8 +155,13 @@ def lane_only(tmp_path: Path) -> Iterator[Running]:
 def test_a_kept_connection_is_served_without_threads_and_flask(lane_only: Running) -> None:
     with connect(lane_only) as client:
         for _ in range(100):
+            before = time.time()
             client.sendall(request(*BALANCER))
-            assert receive(client)[0] == "HTTP/1.1 200 OK"
+            status, _, body = receive(client)
+            assert status == "HTTP/1.1 200 OK"
+            # The digits of the time are cut, so that it may look a microsecond older.
+            assert before - 1e-6 <= body["epoch"] <= time.time()
+            assert body["now"][19:26] == f"{body['epoch']:.6f}"[-7:]
         client.sendall(request("Accept: text/plain"))
         assert receive(client) == []
 
