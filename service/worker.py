@@ -33,16 +33,18 @@ STATUSES = {
 
 
 # Headers that do not change the response.
-NEUTRAL = rb"""(?:(?:accept:[ ]?(?:[*]/[*]|application/json) | connection:[ ]?keep-alive
-    | (?!(?:accept|connection|content-[a-z]+|expect|host|transfer-encoding|upgrade):)
-      [a-z0-9-]+:[ -~]*+)\r\n){0,49}+"""
+NEUTRAL = rb"""(?:(?:
+    (?!(?i:accept|connection|content-[a-z]+|expect|host|transfer-encoding|upgrade):)
+      [A-Za-z0-9-]++:[ -~]*+
+    | (?i:accept:[ ]?(?:[*]/[*]|application/json) | connection:[ ]?keep-alive)
+    )\r\n){0,49}+"""
 # One complete plain request. Flask refuses some hosts of another form.
 PLAIN = re.compile(
-    rb"GET[ ]/now[ ]HTTP/1[.]1\r\n(?i:"
+    rb"GET[ ]/now[ ]HTTP/1[.]1\r\n"
     + NEUTRAL
-    + rb"host:[ ]?[a-z0-9-]{1,63}(?:[.][a-z0-9-]{1,63})*(?::[0-9]{1,5})?\r\n"
+    + rb"(?i:host):[ ]?[A-Za-z0-9-]{1,63}(?:[.][A-Za-z0-9-]{1,63})*(?::[0-9]{1,5})?\r\n"
     + NEUTRAL
-    + rb")\r\n",
+    + rb"\r\n",
     re.VERBOSE,
 )
 FIELDS = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
