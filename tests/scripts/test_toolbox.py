@@ -306,6 +306,19 @@ def test_destroy_is_refused_at_once(make: Make, calls: Calls) -> None:
     assert not calls("run")
 
 
+def test_cloud_is_refused_where_the_pulumi_cli_does_not_reach_containers(
+    make: Make, calls: Calls
+) -> None:
+    desktop = {"name": "docker-desktop", "operating_system": "Docker Desktop"}
+    done = make("cloud", **desktop)
+    assert done.returncode == 2
+    assert "which this machine does not reach on docker-desktop. Use a Linux machine" in done.stderr
+    assert not calls("run")
+    for goal, engine in (("up", desktop), ("cloud", {})):
+        make(goal, system="fedora 42", **engine)
+        assert len(calls("run")) == 1
+
+
 @pytest.mark.parametrize("code", [1, 2, 3])
 def test_the_exit_code_of_the_toolbox_is_passed_on(make: Make, tmp_path: Path, code: int) -> None:
     make("status", system="fedora 42", run=code)
