@@ -12,7 +12,7 @@ def bad_image(trial: Trial) -> None:
     )
 
 
-@drill("a release that says 500 on /health")
+@drill("a release that returns 500 on /health")
 def bad_health(trial: Trial) -> None:
     health = "def health() -> Response:\n"
     broken = f"{health}    raise RuntimeError\n"
@@ -25,7 +25,7 @@ def bad_port(trial: Trial) -> None:
     change_badly(trial, "service/gunicorn.conf.py", address, elsewhere, "/health returned 000")
 
 
-@drill("a release whose hosts' clocks are never synchronised, as the time server is silent")
+@drill("a release whose hosts' clocks are never synchronised, because the time server is silent")
 def bad_clock(trial: Trial) -> None:
     trial.edit_release()
     # A time server that is stopped would be started by make up.

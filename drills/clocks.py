@@ -106,7 +106,7 @@ def time_server_dies(trial: Trial) -> None:
     disturb_time_server(trial, stop(), lambda: clock_states(trial) == {"server_silent"})
 
 
-@drill("the time server answers with the kiss of death")
+@drill("the time server responds with the kiss of death")
 def time_server_kisses(trial: Trial) -> None:
     def is_refused() -> bool:
         return all("DENY" in str(clock["trouble"]) for clock in read_clocks(trial))
@@ -114,7 +114,7 @@ def time_server_kisses(trial: Trial) -> None:
     disturb_time_server(trial, false_time(trial, "kiss"), is_refused, STALE)
 
 
-@drill("the time server suddenly lies by 3 s")
+@drill("the time server's time suddenly is 3 s wrong")
 def time_server_lies(trial: Trial) -> None:
     false = false_time(trial, "lie", "3")
     disturb_time_server(trial, false, lambda: clock_states(trial) == {"server_disagrees"}, 3 * POLL)

@@ -17,7 +17,7 @@ def balancer_restarts(trial: Trial) -> None:
     trial.expect_same_hosts()
 
 
-@drill("the AWS API is away for a minute, and a host dies right after")
+@drill("the AWS API does not respond for a minute, and a host dies right after")
 def api_away(trial: Trial) -> None:
     with trial.load():
         api = trial.container("api")

@@ -118,17 +118,17 @@ def between(requests: Sequence[Request], start: float, end: float) -> list[Reque
 
 
 def alarm_changes(before: dict[str, bool], alarms: Sequence[dict[str, Any]]) -> list[str]:
-    """`NAME rang` or `NAME came back` for each alarm that changed; updates `before`.
+    """`NAME fired` or `NAME ended` for each alarm that changed; updates `before`.
 
-    before: name -> whether it rings. alarms: as describe_alarms returns them.
+    before: name -> whether it fires. alarms: as describe_alarms returns them.
     """
     changes = []
     for alarm in alarms:
         name = alarm["AlarmName"].split("-")[3].removesuffix("Alarm") or "healthcheck"
-        rings = alarm["StateValue"] == "ALARM"
-        if before.get(name, rings) != rings:
-            changes.append(f"{name} rang" if rings else f"{name} came back")
-        before[name] = rings
+        fires = alarm["StateValue"] == "ALARM"
+        if before.get(name, fires) != fires:
+            changes.append(f"{name} fired" if fires else f"{name} ended")
+        before[name] = fires
     return changes
 
 

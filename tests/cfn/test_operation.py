@@ -301,7 +301,7 @@ def test_each_alarm_has_its_runbook(name: str) -> None:
     for drill in (
         [] if rows["drill"].startswith("none: ") else re.findall(r"`(.+?)`", rows["drill"])
     ):
-        assert re.search(rf"^\| {drill} \| .*\b{name} rang", played, re.MULTILINE), drill
+        assert re.search(rf"^\| {drill} \| .*\b{name} fired", played, re.MULTILINE), drill
 
 
 def test_each_runbook_has_its_alarm() -> None:

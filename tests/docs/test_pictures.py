@@ -132,7 +132,7 @@ def test_the_figures_of_the_deployment_are_the_templates() -> None:
     notes = all_texts("deployment")
     assert check in notes
     assert f"ServiceRule: {paths} go to the healthy hosts" in notes
-    assert f"Listener: any other path is answered with {status}" in notes
+    assert f"Listener: any other path gets a {status}" in notes
     assert f"MinHosts: {read('hosts').default('MinHosts')}" in notes
     assert "169.254.169.123" in notes
     assert "TIMESERVICE_TIME_SERVER=169.254.169.123" in read("hosts").body

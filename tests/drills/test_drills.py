@@ -284,7 +284,7 @@ def test_hosts_and_alarms_are_recorded_again_and_again(monkeypatch: pytest.Monke
         alarm["StateValue"] = "ALARM"
         actions[5.0]()
     assert [look.healthy for look in drill.looks] == [1, 1]
-    assert drill.alarms == ["BalancerErrors rang"]
+    assert drill.alarms == ["BalancerErrors fired"]
 
 
 def test_a_drill_records_the_hosts_and_holds(monkeypatch: pytest.MonkeyPatch) -> None:

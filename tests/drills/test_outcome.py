@@ -101,11 +101,11 @@ def test_an_alarm_is_recorded_when_it_changes_and_not_when_it_is_first_seen() ->
     assert outcome.alarm_changes(before, calm) == []
     assert outcome.alarm_changes(before, calm) == []
     assert outcome.alarm_changes(before, [alarm(errors, "ALARM"), alarm(check, "OK")]) == [
-        "BalancerErrors rang",
-        "healthcheck came back",
+        "BalancerErrors fired",
+        "healthcheck ended",
     ]
     assert outcome.alarm_changes(before, [alarm(errors, "INSUFFICIENT_DATA")]) == [
-        "BalancerErrors came back"
+        "BalancerErrors ended"
     ]
 
 
@@ -159,10 +159,9 @@ def test_a_table_has_a_row_for_each_drill() -> None:
         "| drill | what happens | sent | failed | errors ended after | two healthy hosts after "
         "| worst latency | alarms | verdict |"
     )
-    loud = result(alarms=["A rang", "A came back"], broken=["it"], looks=[Look(11.0, 0)])
+    loud = result(alarms=["A fired", "A ended"], broken=["it"], looks=[Look(11.0, 0)])
     assert outcome.format_row(loud) == (
-        "| a-drill | it breaks | 100 | 2 | 10.0 s | never | 99 ms | A rang; A came back "
-        "| **failed** |"
+        "| a-drill | it breaks | 100 | 2 | 10.0 s | never | 99 ms | A fired; A ended | **failed** |"
     )
     quiet = result(requests=requests(until=2000))
     assert outcome.format_row(quiet) == (
