@@ -76,6 +76,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         conn.parser.unreader.unread(request)
         super().on_client_socket_readable(conn, client)
 
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Before the end, accept the connections that wait. A listener that closes resets them."""
+        super().set_accept_enabled(enabled)
+        while self.sockets and not (enabled or self.alive):
+            before = self.nr_conns
+            self.accept(self.sockets[-1])
+            # No connection waits any more.
+            if self.nr_conns == before:
+                self.sockets.pop().close()
+
     def handle(self, conn: TConn) -> Any:
         """Serve a connection, in one of the threads."""
         self.deadlines[conn] = time.monotonic() + self.time_limit

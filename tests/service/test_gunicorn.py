@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import runpy
 import signal
 import socket
@@ -142,6 +144,32 @@ def test_two_processes_share_a_port(tmp_path: Path, silent_server: str) -> None:
             process.wait(timeout=PATIENCE)
     assert log.read_text().count("Booting worker") == 2
     assert statuses == [200] * 20
+
+
+def test_connections_that_wait_at_the_end_of_a_worker_are_served(
+    tmp_path: Path, silent_server: str
+) -> None:
+    port, log = free_port(), tmp_path / "log"
+    with log.open("wb") as file, contextlib.ExitStack() as stack:
+        process = start(file, silent_server, "--reuse-port", "--bind", f"127.0.0.1:{port}")
+        stack.callback(process.wait, timeout=PATIENCE)
+        stack.callback(process.terminate)
+        running = Running(process, f"http://127.0.0.1:{port}", log)
+
+        def is_serving() -> bool:
+            with contextlib.suppress(requests.ConnectionError):
+                return requests.get(f"{running.url}/now", timeout=PATIENCE).ok
+            return False
+
+        wait_until(is_serving)
+        (worker,) = map(int, re.findall(r"Booting worker with pid: (\d+)", log.read_text()))
+        os.kill(worker, signal.SIGSTOP)
+        clients = [stack.enter_context(connect(running)) for _ in range(10)]
+        for client in clients:
+            client.sendall(b"GET /now HTTP/1.1\r\nHost: x\r\n\r\n")
+        os.kill(worker, signal.SIGTERM)
+        os.kill(worker, signal.SIGCONT)
+        assert [client.recv(15) for client in clients] == [b"HTTP/1.1 200 OK"] * 10
 
 
 def test_it_listens_where_it_is_told_and_on_the_container_s_port_otherwise(
