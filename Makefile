@@ -147,7 +147,7 @@ BUILD_ALL := scripts/engine.sh && scripts/build.sh
 rehearsal: setup ## deploy, use, release, break and remove it, beside what is up
 	@$(BUILD_ALL)
 	@scripts/tools.sh chromium
-	@$(SUDO) $(PYTHON) -m pytest -q -p no:cacheprovider --numprocesses 3 tests/rehearsal
+	@$(SUDO) $(PYTHON) -m pytest -q -p no:cacheprovider --numprocesses 4 tests/rehearsal
 
 drill: setup ## break it in every way that it must survive; make drill NAME: in one way
 	@$(PYTHON) -m drills --check $$DRILLS

@@ -1,7 +1,8 @@
-"""The rehearsal mostly waits, so its files run side by side in three groups.
+"""The rehearsal mostly waits, so its files run side by side in four groups.
 
-The number in a file's name says which. Each group has a process with a clone and a deployment of
-its own, and runs in the order of the names. In a single process, all files share one deployment.
+The number in a file's name is that of its group. Each group has a process with a clone and a
+deployment of its own, and runs in the order of the names. In a single process, all files share one
+deployment.
 """
 
 from __future__ import annotations
@@ -19,10 +20,15 @@ from local.containers import Containers
 from tests.rehearsal.cloud import NAME
 
 
+# The files that change a deployment, use it, break it, and remove it.
+GROUPS = ("13", "2", "4", "89")
+# These deploy by themselves.
+FIRST = ("test_1_up.py", "test_8_tutorial.py")
+
+
 def find_group(path: str) -> str:
-    """Return "2" for files that use a deployment, "4" for those that break it, "" for others."""
     number = Path(path).name.removeprefix("test_")[0]
-    return number if number in "24" else ""
+    return next(group for group in GROUPS if number in group)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
@@ -62,8 +68,8 @@ def deployment(clone: Clone) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def deploy_first(request: pytest.FixtureRequest) -> None:
-    """Let tests find a deployment that is up, but for the group that deploys itself."""
-    if find_group(request.path.name):
+    """Let tests find a deployment that is up."""
+    if request.path.name not in FIRST:
         request.getfixturevalue("deployment")
 
 
