@@ -19,7 +19,6 @@ from drills.clone import Clone
 from local.containers import Containers
 from tests.rehearsal.cloud import NAME
 
-
 # The files that change a deployment, use it, break it, and remove it.
 GROUPS = ("13", "2", "4", "89")
 # These deploy by themselves.
