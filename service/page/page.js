@@ -139,7 +139,7 @@ function record({ instance, zone, version, clock, epoch }, sent, received) {
   });
 }
 
-/* Ask once. Return the instance that responded, or null. */
+/* Send a request. Return the instance that responded, or null. */
 async function ask() {
   const sent = performance.now();
   const wall = Date.now();
@@ -148,16 +148,16 @@ async function ask() {
     const response = await fetch("/now", { cache: "no-store", signal });
     const received = performance.now();
     const slept = Date.now() - wall - (received - sent);
-    if (!response.ok) throw new Error(`it says ${response.status}`);
+    if (!response.ok) throw new Error(`status ${response.status}`);
     const content = await response.json();
     if (!isValid(content)) throw new SyntaxError();
     if (Math.abs(slept) < JUMP) record(content, sent, received); // else `sent` has no meaning
     return content.instance;
   } catch (error) {
     const reasons = {
-      TimeoutError: "it takes too long",
+      TimeoutError: "too slow",
       TypeError: "no connection",
-      SyntaxError: "its answer cannot be read",
+      SyntaxError: "not readable",
     };
     trouble = reasons[error.name] ?? error.message;
     return null;
@@ -170,8 +170,8 @@ const presentHosts = () => [...hosts.values()].filter((host) => !host.missing);
    same rule: each of the responses misses it with the probability m / (m + 1). */
 const isCovered = (responses, seen) => (seen / (seen + 1)) ** responses <= MISSED;
 
-/* Ask `least` times, or until no host can be missing, and on until each present host has responded
-   or ROUND is used up. Give up when two more requests fail than succeed. */
+/* Send `least` requests, or as many as show that no host is missing. Continue until each present
+   host has responded or ROUND is used up. Give up when two more requests fail than succeed. */
 async function runRound(least) {
   const awaited = new Set([...hosts.keys()].filter((instance) => !hosts.get(instance).missing));
   const most = least ? Math.min(2 * ROUND, Math.max(ROUND, hosts.size)) : 2 * ROUND;
@@ -220,7 +220,7 @@ function forget() {
   }
 }
 
-/* Return the interval of the time, from the hosts without doubt if there is one; null at first. */
+/* Return the interval of the time, from the hosts without doubt if there are any; null at first. */
 function truth(mono) {
   const all = [...hosts.values()];
   if (!all.length) return null;
@@ -229,7 +229,7 @@ function truth(mono) {
   return combine(used.map((host) => host.interval), mono);
 }
 
-/* This computer slept, with mono standing still, or its clock was set: new responses show which. */
+/* This computer slept while mono did not advance, or its clock was set: new responses show which. */
 const isStale = () => hosts.size > 0 && [...hosts.values()].every((host) => host.doubted);
 
 // --- display
@@ -249,13 +249,13 @@ function serviceStatus(mono) {
   const missing = [...hosts.values()].find((host) => host.missing);
   const few = ["No host answers", "One host answers", "Both hosts answer"];
   const count = few[present.length] ?? `${present.length} hosts answer`;
-  const goesOn = "the time goes on from the last";
+  const since = hosts.size ? "; this time is computed from earlier answers" : "";
   if (failures && !responses) {
-    // Browsers take a computer for offline whose only network is its own.
-    if (!navigator.onLine) return ["bad", `Your computer is offline; ${goesOn} answer`];
-    return ["bad", `No answer (${trouble}); ${goesOn} one`];
+    // Browsers report a computer as offline if its only network is its own.
+    if (!navigator.onLine) return ["bad", `Your computer is offline${since}`];
+    return ["bad", `No answer (${trouble})${since}`];
   }
-  if (!hosts.size) return ["", "Asking the hosts"];
+  if (!hosts.size) return ["", "Waiting for the hosts"];
   if (truth(mono).gap > JITTER) return ["bad", "The hosts contradict each other"];
   if (missing) return ["warn", `${count}; the one in ${missing.zone} does not`];
   if (failures) return ["warn", `${count}, but not each time (${trouble})`];
@@ -323,7 +323,7 @@ function showYours(known) {
   $("yours").dataset.level = level;
   set($("verdict"), text);
   const wrong = kind !== "right" && level !== "good";
-  set($("advice"), wrong ? "A computer that asks a time server sets its clock by itself." : "");
+  set($("advice"), wrong ? "Turn on automatic time in your computer's settings." : "");
   showScale(offset, bound);
   // Screen readers read each change aloud, so this text changes only with the kind of verdict.
   if ($("said").dataset.kind !== kind) set($("said"), text);
@@ -378,8 +378,8 @@ function measureJump() {
 function tick() {
   let now = 0;
   try {
-    // After a jump ahead, mono may have stood still, so all intervals are in doubt. A clock that is
-    // set back cannot mean that.
+    // After a jump ahead, mono may have stopped for a while, so all intervals are in doubt. A clock
+    // that is set back cannot mean that.
     if (measureJump() > JUMP) {
       for (const host of hosts.values()) host.doubted = true;
       askAround();

@@ -34,7 +34,7 @@ def element_text(tag: str, text: str) -> str:
 
 def test_it_has_no_time_if_the_host_s_own_is_false() -> None:
     text = render("wrong")
-    for words in ("10:11:12", "2026", "Monday", "when you asked"):
+    for words in ("10:11:12", "2026", "Monday", "time of your request"):
         assert words not in text
     assert '<time id="now"><span id="clock">--:--:--</span>' in text
 

@@ -104,7 +104,7 @@ def test_an_answer_that_cannot_be_read_is_a_failure_and_the_time_goes_on(
     wait_until_idle(page)
     hosts.said = said
     page.evaluate("askAround(2)")
-    expect(page.locator("#service")).to_contain_text("No answer (its answer cannot be read)")
+    expect(page.locator("#service")).to_contain_text("No answer (not readable)")
     expect_right_time(page)
     hosts.said = None
     expect(page.locator("#service")).to_have_text("Both hosts answer")
@@ -132,10 +132,18 @@ def test_a_service_that_fails_is_said_and_asked_until_it_is_back(
     with visit(browser, hosts.url) as visitor:
         expect(visitor.page.locator("#service")).to_have_text("Both hosts answer")
         hosts.silent = True
-        expect(visitor.page.locator("#service")).to_contain_text("No answer (it says 502)")
+        expect(visitor.page.locator("#service")).to_have_text(
+            "No answer (status 502); this time is computed from earlier answers"
+        )
         expect_right_time(visitor.page)
         hosts.silent = False
         expect(visitor.page.locator("#service")).to_have_text("Both hosts answer")
+
+
+def test_without_any_answer_it_mentions_no_earlier_one(browser: Browser, hosts: TwoHosts) -> None:
+    hosts.said = "<html>"
+    with visit(browser, hosts.url) as visitor:
+        expect(visitor.page.locator("#service")).to_have_text("No answer (not readable)")
 
 
 def test_without_a_network_it_says_so_goes_on_and_recovers(

@@ -48,7 +48,7 @@ def test_without_javascript_it_shows_the_time_of_the_request(
         assert before <= datetime.fromisoformat(stated).timestamp() <= time.time()
         text = visitor.page.locator("body").inner_text()
         for words in (
-            "The time when you asked",
+            "This is the time of your request",
             "The clock agrees with the time server",
             "us-east-1",
         ):
