@@ -28,10 +28,13 @@ from tests.support.healthcheck_runs import (
     exact_reference,
     frozen_clock,
     hang_up,
+    is_inside,
     respond,
     slow_clock,
+    widest_bound,
 )
 from tests.support.healthcheck_servers import Behaviour, Request, ntp, rfc3339, time_service, web
+from tests.support.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -274,10 +277,11 @@ def test_an_answer_is_not_asked_for_again_but_a_connection_is() -> None:
 
 
 def test_the_offset_found_is_the_servers_and_inside_its_bound() -> None:
-    worst = check_server(time_service(-0.7)).verdict.worst
+    result = check_server(time_service(-0.7))
+    worst = result.verdict.worst
     assert worst is not None
-    assert worst.error.low - 1e-5 <= -0.7 <= worst.error.high + 1e-5
-    assert worst.error.half_width < 0.1
+    assert is_inside(-0.7, worst.error)
+    assert worst.error.half_width <= widest_bound(result.phases)
 
 
 def test_a_delay_on_one_side_widens_the_bound_and_does_not_betray_it() -> None:
@@ -385,7 +389,7 @@ def test_without_another_thread_there_is_no_verdict_and_no_traceback(
         monkeypatch.setattr(threading.Thread, "start", start_all_but_one)
         result = check(service.url, ask_reference=exact_reference)
     assert (result.verdict.status, result.verdict.reason) == ("Unknown", "error")
-    assert result.phases["total"] < 2
+    assert result.phases["total"] < PATIENCE / 2
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -399,13 +403,17 @@ def test_a_defect_of_our_own_is_reported_and_not_raised(monkeypatch: pytest.Monk
     assert "no such thing" in verdict.detail
 
 
-def test_a_silent_reference_does_not_use_up_a_short_deadline() -> None:
+def test_a_silent_reference_does_not_use_up_the_deadline() -> None:
+    """It gets half of the time, in which the service is measured."""
+    start = steady_time()
+
     def silent(patience: float) -> Reference:
-        time.sleep(patience)
+        assert patience == PATIENCE / 2
+        wait_until(lambda: len(server.requests) >= 28 and steady_time() >= start + 0.5)
         return own_clock("local")
 
     with web(time_service()) as server:
-        result = check(server.url, ask_reference=silent, deadline=2.0)
+        result = check(server.url, ask_reference=silent)
     assert result.verdict.status == "OK"
     assert result.reading.reference.kind == "local"
-    assert 1.0 <= result.phases["reference"] <= result.phases["total"]
+    assert 0.4 <= result.phases["reference"] <= result.phases["total"]

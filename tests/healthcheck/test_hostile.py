@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -89,13 +90,16 @@ def test_what_is_malformed_fails_at_once_and_fills_no_memory(
     behaviour: Behaviour, reason: str
 ) -> None:
     tracemalloc.start()
+    before = time.process_time()
     try:
         result = check_server(behaviour)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert (result.verdict.status, result.verdict.reason) == ("Failed", reason)
-    assert result.phases["total"] < 2
+    assert result.phases["total"] < PATIENCE / 2
+    # Seconds of the CPU, which other processes do not prolong.
+    assert time.process_time() - before < 2
     assert peak < 20e6
 
 
@@ -136,9 +140,14 @@ def test_the_deadline_holds_and_nothing_is_left_behind(behaviour: Behaviour) -> 
     assert 0.5 < took < 30
 
 
-def test_a_slow_service_is_not_asked_until_it_looks_dead() -> None:
-    with web(slow_clock(1.0)) as server:
-        result = check(server.url, ask_reference=exact_reference, limit=1e-6, deadline=2.9)
+def test_a_slow_service_is_not_asked_until_it_looks_dead(
+    spend: Callable[[float], float],
+) -> None:
+    def behave(request: Request) -> None:
+        time_service(spend(0.35 * PATIENCE))(request)
+
+    with web(behave) as server:
+        result = check(server.url, ask_reference=exact_reference, limit=1e-6)
         assert len(server.requests) == 2
     assert result.verdict.reason == "undetermined"
 

@@ -20,7 +20,7 @@ import pytest
 from healthcheck import __main__ as command
 from healthcheck import periodic, reference
 from healthcheck.check import check
-from healthcheck.clock import own_clocks, steady_time
+from healthcheck.clock import own_clocks
 from healthcheck.interval import Interval
 from healthcheck.periodic import SparingReference, ticks
 from healthcheck.reading import Reference, Server
@@ -143,42 +143,44 @@ def test_a_signal_during_a_check_ends_it_after_that() -> None:
 
 
 class Servers:
-    """NTP servers that count how often they are asked."""
+    """NTP servers that count how often they are asked, and a steady clock that a test moves."""
 
     def __init__(self) -> None:
+        self.now = 1000.0
         self.asked: list[list[str]] = []
         self.denied: set[str] = set()
 
     def __call__(self, servers: Sequence[str], patience: float) -> Reference:
         self.asked.append(list(servers))
         answers = tuple(Server(name, None, "", name in self.denied) for name in servers)
-        return Reference("ntp", Interval(0, 0), steady_time(), own_clocks(), answers)
+        return Reference("ntp", Interval(0, 0), self.now, own_clocks(), answers)
+
+
+@pytest.fixture
+def servers(monkeypatch: pytest.MonkeyPatch) -> Servers:
+    servers = Servers()
+    monkeypatch.setattr(reference, "measure", servers)
+    monkeypatch.setattr(periodic, "steady_time", lambda: servers.now)
+    return servers
 
 
 @pytest.mark.parametrize(
     ("names", "age"), [(["a", "b"], 64.0), (["a", "2.debian.pool.ntp.org"], 1800.0)]
 )
-def test_servers_of_others_are_asked_seldom(
-    monkeypatch: pytest.MonkeyPatch, names: list[str], age: float
-) -> None:
-    servers = Servers()
-    monkeypatch.setattr(reference, "measure", servers)
+def test_servers_of_others_are_asked_seldom(servers: Servers, names: list[str], age: float) -> None:
     ask = SparingReference(names)
     first = ask(1.0)
     assert ask(1.0) is first
-    now = first.at
-    monkeypatch.setattr(periodic, "steady_time", lambda: now + age - 0.5)
+    servers.now += age - 0.5
     assert ask(1.0) is first
-    monkeypatch.setattr(periodic, "steady_time", lambda: now + age)
+    servers.now += 0.5
     assert ask(1.0) is not first
     assert servers.asked == [names] * 2
 
 
 def test_they_are_asked_again_when_this_machine_has_slept_and_not_when_its_clock_was_set(
-    monkeypatch: pytest.MonkeyPatch,
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    servers = Servers()
-    monkeypatch.setattr(reference, "measure", servers)
     ask = SparingReference(["a"])
     before = ask(1.0).own
     monkeypatch.setattr(periodic, "own_clocks", lambda: before._replace(epoch=before.epoch + 3600))
@@ -206,14 +208,12 @@ def test_our_own_clock_in_place_of_silent_servers_is_read_each_time(
     assert len(asked) == 1
 
 
-def test_a_server_that_wants_to_be_left_alone_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    servers = Servers()
+def test_a_server_that_wants_to_be_left_alone_is(servers: Servers) -> None:
     servers.denied = {"b"}
-    monkeypatch.setattr(periodic, "REFERENCE_AGE", 0.0)
-    monkeypatch.setattr(reference, "measure", servers)
     ask = SparingReference(["a", "b", "c"])
     for _ in range(3):
         ask(1.0)
+        servers.now += 64.0
     assert servers.asked == [["a", "b", "c"], ["a", "c"], ["a", "c"]]
 
 

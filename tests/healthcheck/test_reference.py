@@ -157,7 +157,7 @@ def test_a_question_tells_nothing_and_is_another_each_time() -> None:
 def test_a_server_that_says_stop_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with ntp(stratum=0, reference_id=b"RATE") as server:
         set_addresses(monkeypatch, "127.0.0.1", "127.1")
-        measured = measure([server.name.replace("127.0.0.1", "ntp.test")], 0.3)
+        measured = measure([server.name.replace("127.0.0.1", "ntp.test")], PATIENCE)
     assert "RATE" in measured.servers[0].trouble
     assert server.asked == 1
 
@@ -203,7 +203,7 @@ def test_a_server_that_answers_sooner_than_it_was_asked_has_a_bound_all_the_same
 def test_a_dead_address_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch, dead: str) -> None:
     with ntp(shift=2.0) as server:
         set_addresses(monkeypatch, dead, "127.0.0.1")
-        measured = measure([server.name.replace("127.0.0.1", "ntp.test")], 0.4)
+        measured = measure([server.name.replace("127.0.0.1", "ntp.test")], 4.0)
     assert measured.kind == "single"
     assert measured.offset.low <= 2 <= measured.offset.high
 
@@ -354,10 +354,13 @@ def test_an_answer_during_which_our_own_clock_was_set_counts_as_any_other(
 
     monkeypatch.setattr(time, "time", lambda: real() + shift[0])
     with udp(answer_and_set) as server:
+        start = time.perf_counter()
         measured = measure_servers(server)
+        took = time.perf_counter() - start
     assert measured.kind == "single"
     assert measured.offset.low <= 0 <= measured.offset.high
-    assert measured.offset.half_width < 0.1
+    # Half of the delay, and the server's own 1.5 ms.
+    assert measured.offset.half_width < took / 2 + 0.002
 
 
 def test_an_answer_during_which_this_machine_slept_has_no_vote(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import inspect
 import random
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from healthcheck import check as checking
+from healthcheck import reference
 from healthcheck.check import check
 from healthcheck.reading import Reference, Sample, Trouble
+from healthcheck.reference import TIMEOUT
 from healthcheck.samples import Service
 from tests.support.healthcheck_runs import (
     alternate,
@@ -23,6 +26,9 @@ from tests.support.healthcheck_runs import (
 )
 from tests.support.healthcheck_servers import Request, time_service, web
 from tests.support.waiting import PATIENCE
+
+# As they are before a fixture gives checks more time.
+DEFAULTS = inspect.signature(check).parameters
 
 
 @pytest.fixture
@@ -126,29 +132,35 @@ def test_a_frozen_clock_is_asked_no_more_once_it_is_proven_frozen() -> None:
     assert result.coverage.connections < checking.SAMPLES / 4
 
 
-def test_a_slow_service_is_asked_no_more_in_the_second_half_of_the_time() -> None:
-    result = check_server(slow_clock(1.5), deadline=5.0)
+def test_a_slow_service_is_asked_no_more_in_the_second_half_of_the_time(
+    spend: Callable[[float], float],
+) -> None:
+    result = check_server(lambda request: time_service(spend(0.3 * PATIENCE))(request))
     assert len(result.reading.samples) == 2
     assert (result.verdict.status, result.verdict.reason) == ("Failed", "undetermined")
     assert not result.coverage.is_complete
 
 
-def test_a_service_that_serves_one_connection_after_the_other_is_not_late() -> None:
+def test_a_service_that_serves_one_connection_after_the_other_is_not_late(
+    spend: Callable[[float], float],
+) -> None:
     """Eight connections at once would make the last one wait for all others."""
     turn = threading.Lock()
 
     def behave(request: Request) -> None:
         with turn:
-            slow_clock(0.4)(request)
+            time_service(spend(0.1 * PATIENCE))(request)
 
-    result = check_server(behave, deadline=4.0)
+    # The whole way there and back may pass before the service reads its clock.
+    result = check_server(behave, limit=PATIENCE)
     assert result.verdict.status == "OK", result.verdict.detail
 
 
 @pytest.mark.parametrize(("deadline", "patience"), [(10.0, 1.5), (3.0, 1.5), (1.0, 0.5)])
 def test_the_reference_gets_half_of_the_deadline_and_no_more_than_a_second_and_a_half(
-    deadline: float, patience: float
+    monkeypatch: pytest.MonkeyPatch, deadline: float, patience: float
 ) -> None:
+    monkeypatch.setattr(reference, "TIMEOUT", TIMEOUT)
     given: list[float] = []
 
     def note(patience: float) -> Reference:
@@ -171,8 +183,7 @@ def test_an_unclear_clock_gets_no_more_samples_than_cover_all_hosts() -> None:
     assert result.verdict.reason == "undetermined"
     assert result.coverage.is_complete
     assert result.coverage.connections <= 14 + checking.LANES
-    defaults = inspect.signature(check).parameters
-    assert defaults["deadline"].default == 10.0
+    assert DEFAULTS["deadline"].default == 10.0
 
 
 @pytest.mark.parametrize(

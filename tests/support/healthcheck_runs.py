@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 import time
 
+import pytest
+
+from healthcheck import arguments, reference
 from healthcheck.check import Result, check
 from healthcheck.clock import own_clocks, steady_time
 from healthcheck.interval import Interval
@@ -13,6 +16,14 @@ from tests.support.healthcheck_servers import Behaviour, Request, rfc3339, time_
 from tests.support.waiting import PATIENCE
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def be_patient(monkeypatch: pytest.MonkeyPatch, for_servers: float = PATIENCE) -> None:
+    """Give checks and NTP servers more time than a busy machine takes, unless a test sets it."""
+    monkeypatch.setattr(reference, "TIMEOUT", for_servers)
+    monkeypatch.setattr(arguments, "DEADLINE", PATIENCE)
+    assert check.__kwdefaults__
+    monkeypatch.setitem(check.__kwdefaults__, "deadline", PATIENCE)
 
 
 def exact_reference(patience: float) -> Reference:
@@ -53,6 +64,16 @@ def slow_clock(after: float) -> Behaviour:
         time_service()(request)
 
     return behave
+
+
+def is_inside(error: float, interval: Interval) -> bool:
+    """Return whether the interval holds the error, which a server wrote with six digits."""
+    return interval.low - 1e-5 <= error <= interval.high + 1e-5
+
+
+def widest_bound(phases: dict[str, float]) -> float:
+    """Return the bound of the first sample alone, if each phase were a single request."""
+    return (phases["first_answer"] + phases["reference"]) / 2 + 0.01
 
 
 def hang_up(request: Request) -> None:
