@@ -149,6 +149,8 @@ def test_a_service_that_serves_one_connection_after_the_other_is_not_late(
 
     def behave(request: Request) -> None:
         with turn:
+            # Meanwhile, all other connections begin.
+            request.server.closing.wait(0.05)
             time_service(spend(0.1 * PATIENCE))(request)
 
     # The whole way there and back may pass before the service reads its clock.
