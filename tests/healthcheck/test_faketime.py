@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 # libfaketime replaces the clocks of its process, the monotonic ones too. In the first mode only the
 # wall clock is wrong, like on a machine whose clock was set.
 MODES = {"the wall clock": {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}, "all clocks": {}}
+# Seconds; far from the services' errors, because a busy machine widens the bound.
+LIMIT = ("--limit", "10")
 each_mode = pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
 
 
@@ -56,28 +58,30 @@ def run_command(url: str, *arguments: str, **environment: str) -> tuple[int, lis
 @pytest.mark.parametrize(
     ("mode", "wrong", "error", "code"),
     [
-        ("the wall clock", "-3h", 0.8, 0),
-        ("the wall clock", "+0.9", -1.2, 2),
-        ("the wall clock", "@2001-09-09 01:46:40", 0.8, 0),
-        ("the wall clock", "+40y", -1.2, 2),
-        ("the wall clock", "+1d x2", 0.8, 0),
+        ("the wall clock", "-3h", 8, 0),
+        ("the wall clock", "+9", -12, 2),
+        ("the wall clock", "@2001-09-09 01:46:40", 8, 0),
+        ("the wall clock", "+40y", -12, 2),
+        ("the wall clock", "+1d x2", 8, 0),
         # Not at another rate: no clock would be left then to measure by.
-        ("all clocks", "-1.1", 0.8, 0),
-        ("all clocks", "+2y", -1.2, 2),
+        ("all clocks", "-11", 8, 0),
+        ("all clocks", "+2y", -12, 2),
     ],
 )
 def test_a_wrong_clock_changes_nothing(
     servers: list[str], mode: str, wrong: str, error: float, code: int
 ) -> None:
     with web(time_service(error)) as service:
-        status, (verdict,) = run_command(service.url, *servers, FAKETIME=wrong, **MODES[mode])
+        status, (verdict,) = run_command(
+            service.url, *servers, *LIMIT, FAKETIME=wrong, **MODES[mode]
+        )
     assert (status, verdict["reference"]["kind"]) == (code, "ntp"), verdict
     assert abs(verdict["offset"] - error) <= verdict["bound"] + 1e-5
 
 
 @pytest.mark.parametrize(
     ("step", "error", "code"),
-    [("+3h", 0.8, 0), ("-3h", -1.2, 2), ("+0.7", -1.2, 2), ("-0.7", 0.8, 0)],
+    [("+3h", 8, 0), ("-3h", -12, 2), ("+0.7", -12, 2), ("-0.7", 8, 0)],
 )
 def test_a_clock_that_is_set_in_the_middle_changes_nothing(
     servers: list[str], tmp_path: Path, step: str, error: float, code: int
@@ -101,6 +105,7 @@ def test_a_clock_that_is_set_in_the_middle_changes_nothing(
         status, (verdict,) = run_command(
             service.url,
             *servers,
+            *LIMIT,
             FAKETIME_TIMESTAMP_FILE=str(file),
             **MODES["the wall clock"],
         )

@@ -147,9 +147,8 @@ def test_a_question_tells_nothing_and_is_another_each_time() -> None:
         questions.append(request)
 
     with udp(listen) as server:
-        measure_servers(server, timeout=0.1)
-        measure_servers(server, timeout=0.1)
-        wait_until(lambda: len(questions) == 2)
+        # A busy machine may not even send a request in that time.
+        wait_until(lambda: measure_servers(server, timeout=0.1) and len(questions) > 1)
     assert {question[:40] for question in questions} == {b"\x23" + bytes(39)}
     assert questions[0][40:] != questions[1][40:]
 
