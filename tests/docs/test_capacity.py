@@ -203,7 +203,7 @@ def test_the_alternatives_cost_what_the_page_says() -> None:
         "this design, connections kept": [
             hour(step, lcus_of_kept_connections(step.rate) * 0.008) for step in STEPS
         ],
-        "this design, one for each request": [
+        "the same, a connection for each": [
             hour(step, lcus_of_new_connections(step.rate) * 0.008) for step in STEPS
         ],
         "the same with an NLB": [
@@ -216,7 +216,7 @@ def test_the_alternatives_cost_what_the_page_says() -> None:
             for step in STEPS
         ],
         "data out alone": [data_out(step.rate) / 730 for step in STEPS],
-        "data out, if the machines asked by NTP": [
+        "data out, if machines used NTP instead": [
             data_out(step.rate * 10 / 64, 76) / 730 for step in STEPS
         ],
     }
