@@ -42,11 +42,18 @@ class Deployment(NamedTuple):
     def list_stacks(self, cloudformation: Any) -> list[dict[str, Any]]:
         """Return its stacks, the oldest first, as the API describes them.
 
-        Raises what boto3 raises.
+        The deployer may list the names of all stacks, and describe only its own. Raises what boto3
+        raises.
         """
-        pages = cloudformation.get_paginator("describe_stacks").paginate()
-        stacks = [stack for page in pages for stack in page["Stacks"]]
-        owned = [stack for stack in stacks if self.owns_stack(stack["StackName"])]
+        summaries = (
+            cloudformation.get_paginator("list_stacks").paginate().search("StackSummaries[]")
+        )
+        stacks = [
+            find_stack(cloudformation, summary["StackId"])
+            for summary in summaries
+            if summary["StackStatus"] != "DELETE_COMPLETE" and self.owns_stack(summary["StackName"])
+        ]
+        owned = [stack for stack in stacks if stack and self.owns(stack)]
         return sorted(owned, key=lambda stack: stack["CreationTime"])
 
     def owns_name(self, name: str) -> bool:

@@ -67,32 +67,16 @@ def list_resources(state: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list((state.get("deployment") or {}).get("resources") or [])
 
 
-def list_stacks(cloudformation: Any, deployment: Deployment) -> list[dict[str, Any]]:
-    """Return the stacks that Pulumi makes, as the API describes them, the oldest first.
-
-    The deployer may list the names of all stacks, and describe only its own.
-    """
-    summaries = cloudformation.get_paginator("list_stacks").paginate().search("StackSummaries[]")
-    stacks = [
-        cloudformation.describe_stacks(StackName=summary["StackId"])["Stacks"][0]
-        for summary in summaries
-        if summary["StackStatus"] != "DELETE_COMPLETE"
-        and deployment.owns_stack(summary["StackName"])
-        # An administrator makes this one, without Pulumi.
-        and summary["StackName"] != f"{deployment.name}-deployer"
-    ]
-    owned = [stack for stack in stacks if deployment.owns(stack)]
-    return sorted(owned, key=lambda stack: stack["CreationTime"])
-
-
 def compare(state: Mapping[str, Any], stacks: Iterable[dict[str, Any]]) -> Comparison:
-    """Compare Pulumi's state with the stacks that CloudFormation has."""
+    """Compare Pulumi's state with the deployment's stacks that CloudFormation has."""
     tracked = {
         resource["id"]: resource["inputs"]["name"]
         for resource in list_resources(state)
         if resource["type"] == STACK
     }
-    present = {stack["StackId"]: stack for stack in stacks}
+    # An administrator makes the deployer's stack, without Pulumi.
+    made = [stack for stack in stacks if not stack["StackName"].endswith("-deployer")]
+    present = {stack["StackId"]: stack for stack in made}
     return Comparison(
         [stack["StackName"] for stack in present.values() if is_busy(stack)],
         [stack for identity, stack in present.items() if identity not in tracked],
@@ -107,7 +91,7 @@ def check_state(settings: Settings) -> None:
         return
     try:
         account = get_account(list_config())
-        stacks = list_stacks(account.client("cloudformation"), Deployment(name()))
+        stacks = Deployment(name()).list_stacks(account.client("cloudformation"))
         state = export_state(
             f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
         )

@@ -28,7 +28,6 @@ from deployment.state import (
     compare,
     export_state,
     list_resources,
-    list_stacks,
     run_pulumi,
 )
 from local.project import PROJECT, read_config
@@ -120,7 +119,7 @@ def wait_until_settled(target: Target) -> Stacks:
     shown: list[str] = []
     deadline = time.monotonic() + PATIENCE
     while True:
-        stacks = list_stacks(target.client("cloudformation"), Deployment(target.deployment))
+        stacks = Deployment(target.deployment).list_stacks(target.client("cloudformation"))
         busy = compare({}, stacks).busy
         if not busy:
             return stacks

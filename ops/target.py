@@ -44,12 +44,8 @@ class Target(NamedTuple):
 
         Raises UserError if there are none, and what boto3 raises.
         """
-        deployment = Deployment(self.deployment)
-        stacks = {
-            stack["StackName"]: stack
-            for stack in deployment.list_stacks(self.client("cloudformation"))
-            if deployment.owns(stack)
-        }
+        found = Deployment(self.deployment).list_stacks(self.client("cloudformation"))
+        stacks = {stack["StackName"]: stack for stack in found}
         if not stacks:
             raise UserError(
                 f"nothing of {self.deployment} is deployed in {self.region}. Deploy it, or name "

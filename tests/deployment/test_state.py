@@ -146,8 +146,13 @@ def test_stacks_of_the_deployment_are_listed_the_oldest_first() -> None:
         make_stack("timeservice-production-network"),
         make_stack("somebody-elses"),
     )
-    names = [stack["StackName"] for stack in state.list_stacks(cloudformation, PROD)]
-    assert names == ["timeservice-prod-network", "timeservice-prod-healthcheck"]
+    stacks = PROD.list_stacks(cloudformation)
+    network, deployer, healthcheck = [stack["StackName"] for stack in stacks]
+    assert network == "timeservice-prod-network"
+    assert deployer == "timeservice-prod-deployer"
+    assert healthcheck == "timeservice-prod-healthcheck"
+    untracked = state.compare({}, stacks).untracked
+    assert [stack["StackName"] for stack in untracked] == [network, healthcheck]
 
 
 @pytest.mark.usefixtures("archives")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-NO_STACKS = b"""<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/">
-<DescribeStacksResult><Stacks/></DescribeStacksResult></DescribeStacksResponse>"""
+NO_STACKS = b"""<ListStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/">
+<ListStacksResult><StackSummaries/></ListStacksResult></ListStacksResponse>"""
 # Run make status for an API at the given URL, and print each name and address that is used.
 SCRIPT = """
 import socket, sys

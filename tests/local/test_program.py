@@ -78,9 +78,8 @@ class Cloud:
         raise refusal("ValidationError", f"Stack with id {StackName} does not exist")
 
     def get_paginator(self, operation: str) -> Any:
-        """A stack a page."""
-        assert operation == "describe_stacks"
-        pages = [{"Stacks": [self.describe(stack)]} for stack in self.stacks.values()]
+        assert operation == "list_stacks"
+        pages = SimpleNamespace(search=lambda _: list(self.stacks.values()))
         return SimpleNamespace(paginate=lambda: pages)
 
     @staticmethod

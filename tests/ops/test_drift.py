@@ -299,9 +299,11 @@ class Deployed:
         self.cloudformation = responses.client
         stack = {
             "StackName": f"{PROD}-artifacts",
+            "StackId": f"arn:aws:cloudformation:eu-west-1:1:stack/{PROD}-artifacts/1",
             "CreationTime": TIME,
             "StackStatus": "UPDATE_ROLLBACK_FAILED",
         }
+        responses.stubber.add_response("list_stacks", {"StackSummaries": [stack]})
         responses.stubber.add_response("describe_stacks", {"Stacks": [stack]})
         responses.stubber.add_response("get_template", {"TemplateBody": ARTIFACTS})
         responses.stubber.add_client_error("detect_stack_drift", "AccessDenied", "denied")

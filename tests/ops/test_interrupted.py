@@ -20,7 +20,7 @@ from pulumi.runtime import MockResourceArgs
 
 from deployment.errors import UserError
 from deployment.ownership import Deployment
-from deployment.state import STACK, compare, find_fault, list_resources, list_stacks
+from deployment.state import STACK, compare, find_fault, list_resources
 from local import program, stacks
 from local.deployer import Deployer
 from local.project import DEPLOYMENT, configuration
@@ -128,7 +128,7 @@ class Pulumi:
 
 def find_stacks(url: str) -> list[dict[str, Any]]:
     client = get_local_target(url).client("cloudformation")
-    return list_stacks(client, Deployment(DEPLOYMENT))
+    return Deployment(DEPLOYMENT).list_stacks(client)
 
 
 def find_hosts(url: str) -> list[str]:

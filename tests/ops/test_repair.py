@@ -18,7 +18,7 @@ from botocore.exceptions import WaiterError
 
 from deployment.errors import UserError
 from deployment.ownership import Deployment
-from deployment.state import STACK, compare, list_resources, list_stacks
+from deployment.state import STACK, compare, list_resources
 from local import project
 from ops import repair
 from ops.target import Target, get_local_target
@@ -245,7 +245,7 @@ def test_a_state_that_was_lost_is_made_again_from_what_is_deployed(
     assert calls[2:] == ["refresh --stack local"]
     assert "Next: pulumi up" in capsys.readouterr().out
     cloudformation = get_local_target(url).client("cloudformation")
-    stacks = list_stacks(cloudformation, Deployment("timeservice-local"))
+    stacks = Deployment("timeservice-local").list_stacks(cloudformation)
     assert len(stacks) == 6
     assert not any(compare(state, stacks))
     parts = [item["urn"].split("::")[-1].split("-")[0] for item in list_resources(state)]
@@ -269,7 +269,7 @@ def test_a_stack_that_failed_is_deleted_in_cloudformation(url: str, run: Any) ->
     )
     code, after, _ = run(state, "yes")
     assert (code, after) == (0, state)
-    stacks = list_stacks(cloudformation, Deployment("timeservice-local"))
+    stacks = Deployment("timeservice-local").list_stacks(cloudformation)
     assert "timeservice-local-budget" not in names(stacks)
 
 
@@ -285,7 +285,7 @@ def test_the_stack_of_a_change_set_is_deleted_in_cloudformation(url: str, run: A
     )
     code, after, _ = run(state, "yes")
     assert (code, after) == (0, state)
-    stacks = list_stacks(cloudformation, Deployment("timeservice-local"))
+    stacks = Deployment("timeservice-local").list_stacks(cloudformation)
     assert "timeservice-local-budget" not in names(stacks)
 
 
@@ -295,7 +295,7 @@ def test_cloudformation_is_waited_for(
     state = load_state()
     busy = describe(state, {f"hosts-{ORPHAN}": "CREATE_IN_PROGRESS"})
     moments = iter([busy, busy, describe(state)])
-    monkeypatch.setattr(repair, "list_stacks", lambda *_: next(moments))
+    monkeypatch.setattr(Deployment, "list_stacks", lambda *_: next(moments))
     monkeypatch.setattr(time, "sleep", lambda _: None)
     target = Target(PROD, "eu-west-1", lambda _: None)
     assert repair.wait_until_settled(target) == describe(state)
@@ -311,7 +311,7 @@ def test_cloudformation_is_not_waited_for_without_end(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time, "sleep", sleep)
-    monkeypatch.setattr(repair, "list_stacks", lambda *_: busy)
+    monkeypatch.setattr(Deployment, "list_stacks", lambda *_: busy)
     with pytest.raises(UserError) as refused:
         repair.wait_until_settled(Target(PROD, "eu-west-1", lambda _: None))
     assert str(refused.value) == (
