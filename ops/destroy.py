@@ -1,9 +1,10 @@
 """Remove a deployment with the pulumi CLI: `python -m ops.destroy` (make destroy).
 
 Pulumi asks, and deletes the bucket's stack last. That fails while the bucket holds objects that
-Pulumi does not know. Then this empties the bucket and runs Pulumi again, which asks again. Nothing
-is emptied after a "no": first, the events of the bucket's stack must show that Pulumi has tried to
-delete the stack. At the end, this lists what is left.
+Pulumi does not know, such as an old version or an unfinished upload. Then this empties the bucket
+and runs Pulumi again, which asks again. Nothing is emptied after a "no": first, the events of the
+bucket's stack must show that Pulumi has tried to delete the stack. At the end, this lists what is
+left.
 
 Exit codes: 0 removed, 1 something is left, 2 wrong usage, 3 the bucket is not emptied or AWS cannot
 be asked; otherwise Pulumi's.
@@ -17,10 +18,14 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from deployment.bucket import empty, find_bucket
 from deployment.errors import UserError
-from ops.empty import ARTIFACTS, empty_bucket
+from deployment.ownership import Deployment, find_stack
+from deployment.template import PARTS
 from ops.leftovers import NOT_ALL_LISTED, print_leftovers
-from ops.target import get_target, run
+from ops.target import Target, get_target, run
+
+ARTIFACTS = "artifacts"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,6 +65,37 @@ def find_failed_deletion(args: argparse.Namespace) -> str:
         raise
     failures = [event["EventId"] for event in events if event["ResourceStatus"] == "DELETE_FAILED"]
     return str(failures[0]) if failures else ""
+
+
+def empty_bucket(target: Target) -> str:
+    """Empty the artifacts stack's bucket, and return the outcome in words.
+
+    Other stacks must be deleted first: hosts load their image from it. Raises UserError, and what
+    boto3 raises.
+    """
+    cloudformation = target.client("cloudformation")
+    name = f"{target.deployment}-{ARTIFACTS}"
+    stack = find_stack(cloudformation, name)
+    if not stack:
+        return f"Nothing to do: there is no stack {name}."
+    if not Deployment(target.deployment).owns(stack):
+        raise UserError(
+            f"the stack {name} has another deployment's tag, so its bucket is not emptied. If the "
+            "bucket is yours, empty it by hand"
+        )
+    # A stack of hosts has its release in its name. While there is one, there is the network's.
+    parts = [part for part in PARTS if part not in (ARTIFACTS, "hosts")]
+    names = [f"{target.deployment}-{part}" for part in parts]
+    others = [other for other in names if find_stack(cloudformation, other)]
+    if others:
+        raise UserError(
+            f"{target.deployment} is still deployed ({', '.join(others)}) and needs what is in its "
+            "bucket: run pulumi destroy first"
+        )
+    bucket = find_bucket(cloudformation, name)
+    if bucket is None:
+        return f"Nothing to do: the stack {name} has no bucket."
+    return f"{bucket}: {empty(target.client('s3'), bucket)} deleted."
 
 
 def run_pulumi(stack: str) -> int:

@@ -6,8 +6,17 @@ may be opened unnoticed.
 
 from collections.abc import Iterator
 
-from ops.reach.ingress import Node, as_list, list_nodes, list_reached_ports, list_routes
-from ops.reach.ports import RANGES, format_ports, get_peers, list_public_rules
+from ops.reach.ingress import (
+    RANGES,
+    Node,
+    as_list,
+    format_ports,
+    get_peers,
+    list_nodes,
+    list_public_rules,
+    list_reached_ports,
+    list_routes,
+)
 from ops.reach.state import State
 
 # Services whose resources are checked here, or cannot be public.

@@ -10,7 +10,7 @@ import pytest
 
 from deployment.errors import UserError
 from ops.reach.__main__ import compute_reach, format_report, main
-from ops.reach.ports import format_ports, has_port, is_public
+from ops.reach.ingress import format_ports, has_port, is_public
 from ops.reach.state import State, read_state
 from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.signals import hosts_signal

@@ -27,7 +27,7 @@ from local import program, stacks
 from local.api import REFUSALS, REGION, Credentials, client
 from local.deployer import DEPLOYER, assume_deployer
 from local.project import DEPLOYMENT
-from ops.empty import empty_bucket
+from ops.destroy import empty_bucket
 from ops.target import Target
 from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.signals import hosts_signal
