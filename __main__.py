@@ -3,20 +3,20 @@
 import pulumi
 import pulumi_aws as aws
 
-from deployment.inputs import Inputs
+from deployment.inputs import load_inputs
 from deployment.release import get_commit, release_digest
 from deployment.reviewer import access
 from deployment.stacks import name, stack, upload
 from deployment.template import read
 
 # Inputs that cannot work are refused here, before anything is made.
-settings, image, package, image_parameter = Inputs.load()
+settings, image, package = load_inputs()
 
 # The stack of the hosts is never updated, so a release is all that makes a host, and how many hosts
 # there may be. A new machine image of Amazon's is a new release too. The template reads the image's
 # id again when the stack is made. If a newer image appears in between, the next update is a new
 # release.
-machine_image = aws.ssm.get_parameter(name=image_parameter).value
+machine_image = aws.ssm.get_parameter(name=settings.machine_image).value
 size = {
     "MinHosts": str(settings.min_hosts),
     "MaxHosts": str(settings.max_hosts),
@@ -79,7 +79,7 @@ hosts = stack(
         "LoadBalancer": balancer.output("LoadBalancer"),
         "ArtifactsBucket": bucket,
         "ImageKey": archived.key,
-        "ImageId": image_parameter,
+        "ImageId": settings.machine_image,
         "Release": release,
         "InstanceType": settings.instance_type,
         "CpuCredits": settings.cpu_credits,

@@ -15,6 +15,7 @@ from deployment.account import get_account
 from deployment.errors import SettingError, UserError, format_for_pulumi
 from deployment.permissions import read_permissions
 from deployment.settings import Settings, list_config
+from deployment.stacks import name
 
 OK, REFUSED, UNKNOWN = "ok", "refused", "unknown"
 QUOTA = "L-1216C47A"  # Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances
@@ -233,12 +234,12 @@ class Preflight:
         return {key: list(actions) for key, actions in groups.items()}
 
 
-def check(deployment: str, settings: Settings) -> None:
+def check(settings: Settings) -> None:
     """Warn of what is unknown, for the program. Raises UserError with all that is refused."""
     refused = []
     try:
         region, client = get_account(list_config())
-        preflight = Preflight(client, region, deployment, settings)
+        preflight = Preflight(client, region, name(), settings)
         for subject, state, text in preflight.run(not pulumi.runtime.is_dry_run()):
             if state == UNKNOWN:
                 pulumi.log.warn(f"{subject}: {text}")

@@ -32,7 +32,8 @@ class Recipe(NamedTuple):
 
 
 def _image(architecture: str, instance_type: str) -> Recipe:
-    scripts = [f"scripts/{name}" for name in IMAGE_SCRIPTS]
+    names = ("image.sh", "archive.py", "python-image.sh", "base.sh", "debian.sh", "common.sh")
+    scripts = [f"scripts/{name}" for name in names]
     # The names and versions of the Debian packages in the image.
     packages = f"build/base-{architecture}.packages"
     return Recipe(
@@ -42,14 +43,6 @@ def _image(architecture: str, instance_type: str) -> Recipe:
     )
 
 
-IMAGE_SCRIPTS = (
-    "image.sh",
-    "archive.py",
-    "python-image.sh",
-    "base.sh",
-    "debian.sh",
-    "common.sh",
-)
 ARCHIVES = {
     "image-x86_64": _image("x86_64", "t3.micro"),
     "image-arm64": _image("arm64", "t4g.micro"),
