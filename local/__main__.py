@@ -8,26 +8,20 @@ import argparse
 import ctypes
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from docker.errors import DockerException
-from requests import RequestException
-
 from deployment.errors import UserError
 from local import reviewer
-from local.api import REFUSALS
 from local.containers import DEFAULT, PORT, Containers
 from local.down import down
 from local.hosts import shell
 from local.logs import logs
 from local.project import STACK, merge_config, parse_config, parse_name
 from local.status import check, status
-from local.steps import Busy, allow_closed_output, get_folder, lock_deployment
+from local.steps import RETRY, get_folder, lock_deployment, run_command
 
-RETRY = "Run make up when it responds."
 # What each command does, and its options besides --name.
 COMMANDS = {
     "up": ("deploy, or update what is deployed, and check the service", ["--port", "--config"]),
@@ -77,27 +71,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
-    code = 0
-    with allow_closed_output():
-        code = attempt(args)
-    return code
-
-
-def attempt(args: argparse.Namespace) -> int:
-    """Run the command, or print why it failed."""
-    code = 1
-    try:
-        return run(args, get_folder(args.name))
-    except UserError as error:
-        message = str(error)
-        if isinstance(error, Busy):
-            code = 2
-    except (DockerException, RequestException) as error:
-        message = f"the Docker engine has stopped or refuses: {error}\n{RETRY}"
-    except REFUSALS as error:
-        message = f"the local AWS API has stopped or refuses: {error}\n{RETRY}"
-    print(f"\nerror: {message}", file=sys.stderr)
-    return code
+    api = "the local AWS API has stopped or refuses"
+    return run_command(lambda: run(args, get_folder(args.name)), 1, api, RETRY)
 
 
 def run(args: argparse.Namespace, folder: Path) -> int:

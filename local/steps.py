@@ -11,12 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from docker.errors import DockerException
+from requests import RequestException
+
 from deployment import ROOT
 from deployment.errors import UserError
+from local.api import REFUSALS
 from local.containers import DEFAULT
 
 # What was deployed, in the folder of the deployment. make drift reads this.
 SETTINGS = "settings.json"
+RETRY = "\nRun make up when it responds."
 
 
 class Busy(UserError):
@@ -28,15 +33,35 @@ def get_folder(name: str) -> Path:
     return ROOT / "build" / ("local" if name == DEFAULT else f"local-{name}")
 
 
-@contextmanager
-def allow_closed_output() -> Iterator[None]:
-    """Let the reader of standard output, such as head, leave early without a traceback."""
+def run_command(command: Callable[[], int], failure: int, api: str, remedy: str = "") -> int:
+    """Return the exit code of a command. If it fails, print why and return `failure`.
+
+    api, remedy: the beginning and the end of the message if the AWS API refuses.
+    """
+    code = 0
+    # The reader of standard output, such as head, may leave early, and gets no traceback.
     try:
-        yield
+        code = _attempt(command, failure, api, remedy)
         # At exit, Python would flush too late for the except clause.
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _attempt(command: Callable[[], int], failure: int, api: str, remedy: str) -> int:
+    try:
+        return command()
+    except UserError as error:
+        message = str(error)
+        if isinstance(error, Busy):
+            failure = 2
+    except (DockerException, RequestException) as error:
+        message = f"the Docker engine has stopped or refuses: {error}{RETRY}"
+    except REFUSALS as error:
+        message = f"{api}: {error}{remedy}"
+    print(f"\nerror: {message}", file=sys.stderr)
+    return failure
 
 
 @contextmanager

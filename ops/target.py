@@ -3,21 +3,17 @@
 import argparse
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
-
-from docker.errors import DockerException
-from requests import RequestException
 
 from deployment import ROOT
 from deployment.account import get_account
 from deployment.errors import UserError
 from deployment.ownership import Deployment
-from local.api import REFUSALS, REGION, client_of
+from local.api import REGION, client_of
 from local.containers import DEFAULT, Containers
 from local.project import DEPLOYMENT, PROJECT, STACK, parse_name, read_config
-from local.steps import allow_closed_output
+from local.steps import run_command
 
 
 class Target(NamedTuple):
@@ -79,17 +75,7 @@ def run(
     name_help = f"of the deployment in the local cloud (default: $NAME, else {DEFAULT})"
     parser.add_argument("--name", type=parse_name, default=name, help=name_help)
     args = parser.parse_args(argv)
-    code = 3
-    try:
-        with allow_closed_output():
-            code = command(args)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-    except REFUSALS as error:
-        print(f"error: AWS cannot be asked: {error}", file=sys.stderr)
-    except (DockerException, RequestException) as error:
-        print(f"error: the Docker engine has stopped or refuses: {error}", file=sys.stderr)
-    return code
+    return run_command(lambda: command(args), 3, "AWS cannot be asked")
 
 
 def get_target(args: argparse.Namespace) -> Target:

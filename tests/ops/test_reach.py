@@ -172,6 +172,6 @@ def test_a_cloud_that_is_not_up_cannot_be_read(
 
     monkeypatch.setattr("ops.reach.__main__.get_target", down)
     assert main([]) == 3
-    assert capsys.readouterr().err == "error: the local cloud is not up; `make up` starts it\n"
+    assert capsys.readouterr().err == "\nerror: the local cloud is not up; `make up` starts it\n"
     with pytest.raises(SystemExit, match="2"):
         main(["--nonsense"])

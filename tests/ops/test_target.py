@@ -68,15 +68,25 @@ def test_a_name_that_nothing_can_have_is_refused(
     assert f"argument --{variable.lower()}: '{value}': use " in capsys.readouterr().err
 
 
-def test_a_reader_that_leaves_early_causes_no_traceback() -> None:
-    code = """from ops import target
+@pytest.mark.parametrize(
+    ("end", "code", "error"),
+    [
+        ("print('x' * 1_000_000)", 0, ""),
+        ("raise target.UserError('it is not up')", 3, "\nerror: it is not up\n"),
+    ],
+)
+def test_a_reader_that_leaves_early_causes_no_traceback(end: str, code: int, error: str) -> None:
+    script = f"""from ops import target
 def print_much(_):
-    print("x" * 1_000_000)
-    return 0
-target.run("ops.reach", "", [], print_much)"""
+    print("x")
+    {end}
+raise SystemExit(target.run("ops.reach", "", [], print_much))"""
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as pipe:
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(
+            command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False, env=env
+        )
+    assert (done.returncode, done.stderr) == (code, error)
