@@ -4,6 +4,9 @@ from healthcheck.check import Result
 from healthcheck.reading import Reference
 from healthcheck.url import remove_credentials
 
+# The reasons that the limit and the reference explain.
+COMPARISONS = {"ok", "too_few", "clock_off", "undetermined"}
+
 
 def render(result: Result) -> str:
     """Return one line whose first word is the status."""
@@ -14,7 +17,7 @@ def describe(result: Result) -> str:
     """Return what the check found, in words, with the URL that it requested."""
     verdict, limit = result.verdict, f"{result.limit:g} s"
     url = remove_credentials(result.url)
-    if not verdict.instances:
+    if verdict.reason not in COMPARISONS:
         return f"{url}: {verdict.detail}"
     reference = f"reference {_describe(result.reading.reference)}"
     if verdict.status == "OK":

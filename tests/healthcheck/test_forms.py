@@ -89,6 +89,25 @@ def test_text_counts_the_instances_and_has_none_without_samples() -> None:
     assert down == "Failed: http://example.org/now: the connection is refused"
 
 
+@pytest.mark.parametrize(
+    ("trouble", "reference", "words"),
+    [
+        (REFUSED, NTP, "Failed: http://example.org/now: the connection is refused"),
+        (
+            Trouble("tls", "the certificate is not valid", by_own_clock=True),
+            against(own_error=-10_800),
+            "Unknown: http://example.org/now: the certificate is not valid; "
+            "but this machine's own clock is 10,800 s slow (+-10 ms)",
+        ),
+    ],
+)
+def test_text_of_a_failed_connection_has_neither_limit_nor_reference(
+    trouble: Trouble, reference: Reference, words: str
+) -> None:
+    """Also if the service responded to earlier requests."""
+    assert text.render(result([sample()], reference, trouble)) == words
+
+
 def test_json_has_microseconds_and_each_server_s_interval_or_trouble() -> None:
     reference = against(bound=0.0123456)._replace(servers=(GOOD, SILENT))
     record = json.loads(json_form.render(result([sample()], reference)))
