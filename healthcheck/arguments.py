@@ -1,9 +1,11 @@
 """The command line: its options, and the help that explains the exit codes."""
 
 import argparse
+import contextlib
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -47,11 +49,11 @@ def parser() -> Parser:
     add("url", nargs="?", default=os.environ.get("TIMESERVICE_URL") or None, help=help_)
     add("--limit", type=seconds, default=LIMIT, help="seconds that a clock may be off (default: 1)")
     help_ = "hosts that must respond (default: 1); the check goes on until it has seen N"
-    add("--instances", type=hosts, default=1, metavar="N", help=help_)
+    add("--instances", type=whole_number(1, 100), default=1, metavar="N", help=help_)
     help_ = "report Failed, not OK, if fewer than N hosts responded or one may have been missed"
     add("--strict", action="store_true", help=help_)
     help_ = f"requests at most, from 2 to 1000 (default: {SAMPLES})"
-    add("--samples", type=samples, default=SAMPLES, help=help_)
+    add("--samples", type=whole_number(2, 1000), default=SAMPLES, help=help_)
     add(
         "--deadline",
         type=seconds,
@@ -68,7 +70,7 @@ def parser() -> Parser:
     help_ = "replace FILE by the result; a reader never sees half of a file"
     add("--output", type=Path, metavar="FILE", help=help_)
     add("--every", type=seconds, metavar="SECONDS", help="check again every SECONDS")
-    add("--count", type=times, help="with --every: end after COUNT checks")
+    add("--count", type=whole_number(1, 1_000_000_000), help="with --every: end after COUNT checks")
     help_ = "use the environment's proxies, .netrc and certificates; ignored by default"
     add("--proxy-from-env", action="store_true", help=help_)
     add("--verbose", action="store_true", help="explain the verdict on standard error")
@@ -76,31 +78,24 @@ def parser() -> Parser:
     return parser
 
 
-# The types below are for argparse, which puts their names into its messages.
+# What a type does not accept, its message names together with what it does accept.
 
 
 def seconds(text: str) -> float:
-    if not 1e-9 <= float(text) < 1e6:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1,000,000 seconds")
-    return float(text)
+    with contextlib.suppress(ValueError):
+        if 1e-9 <= float(text) < 1e6:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1,000,000 seconds")
 
 
-def samples(text: str) -> int:
-    return _number(text, 2, 1000)
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        with contextlib.suppress(ValueError):
+            if least <= int(text) <= most:
+                return int(text)
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from {least} to {most}")
 
-
-def hosts(text: str) -> int:
-    return _number(text, 1, 100)
-
-
-def times(text: str) -> int:
-    return _number(text, 1, sys.maxsize)
-
-
-def _number(text: str, least: int, most: int) -> int:
-    if not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from {least} to {most}")
-    return int(text)
+    return parse
 
 
 def server(text: str) -> str:

@@ -41,6 +41,8 @@ KEYS = {
     "url",
     "version",
 }
+# None of them is accepted.
+SECONDS = ("0", "nan", "inf", "1e6", "soon")
 NOBODY = "127.0.0.1:9"  # no server there
 
 
@@ -265,14 +267,21 @@ def test_a_number_of_seconds_just_within_its_limits_is_taken(text: str) -> None:
     assert parser().parse_args(["--every", text]).every == float(text)
 
 
-@pytest.mark.parametrize("text", ["0", "nan", "inf", "1e6"])
-def test_a_number_of_seconds_that_is_refused_has_its_limits_named(
-    capsys: pytest.CaptureFixture[str], text: str
+@pytest.mark.parametrize(
+    ("option", "text", "limits"),
+    [
+        *(("--every", text, "between 0 and 1,000,000 seconds") for text in SECONDS),
+        *(("--count", text, "a whole number from 1 to 1000000000") for text in ("0", "1.5")),
+        *(("--samples", text, "a whole number from 2 to 1000") for text in ("1", "1001", "ten")),
+        *(("--instances", text, "a whole number from 1 to 100") for text in ("0", "101", "two")),
+    ],
+)
+def test_a_number_that_is_refused_has_its_limits_named(
+    capsys: pytest.CaptureFixture[str], option: str, text: str, limits: str
 ) -> None:
     with pytest.raises(SystemExit):
-        main(["http://x", "--every", text])
-    message = f"{text} is not between 0 and 1,000,000 seconds\n"
-    assert capsys.readouterr().err.endswith(message)
+        main(["http://x", "--every", "60", option, text])
+    assert capsys.readouterr().err.endswith(f"argument {option}: {text} is not {limits}\n")
 
 
 def start_periodic(arguments: list[str], output: int, *more: str) -> subprocess.Popen[str]:
