@@ -31,7 +31,7 @@ class NtpError(Exception):
 
 
 class KissOfDeath(NtpError):
-    """The server asks not to be asked again (RFC 5905, section 7.4)."""
+    """The server demands that no more requests are sent (RFC 5905, section 7.4)."""
 
 
 class Answer(NamedTuple):
@@ -124,7 +124,7 @@ def validate(stats: ntplib.NTPStats) -> None:
         (stats.mode == 4, f"mode {stats.mode} is not a server's"),
         (stats.version in (3, 4), f"version {stats.version} is not supported"),
         (stats.stratum <= 15, f"stratum {stats.stratum}: the server is not synchronised"),
-        (stats.leap != 3, "the server says that it is not synchronised"),
+        (stats.leap != 3, "leap indicator 3: the server is not synchronised"),
         (0 < stats.recv_timestamp <= stats.tx_timestamp, "timestamps are missing or out of order"),
         # The server cannot have taken longer than we waited.
         (stats.delay >= -TICK, f"a delay of {stats.delay:.3f} s is impossible"),

@@ -16,7 +16,7 @@ from healthcheck.waiting import Bell
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check as the arguments say; return the exit code."""
+    """Check once or periodically; return the exit code."""
     usage = parser()
     args = usage.parse_args(argv)
     if args.count is not None and args.every is None:

@@ -63,7 +63,7 @@ class Dialer:
                         self._note_success(address, attempts.begun)
                         return attempts.take(address, timeout)
                     self._uses[address] += SILENT
-                    # A refusal says more than a network that is not there.
+                    # A refusal is a better reason than a network that is not there.
                     if not isinstance(failure, ConnectionRefusedError):
                         failure = OSError(error, os.strerror(error))
                     due = 0.0

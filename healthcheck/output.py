@@ -28,7 +28,7 @@ EXIT_UNKNOWN = EXITS["Unknown"]
 
 
 class Reporter:
-    """Writes results as the arguments say.
+    """Writes results in the form and to the place that the arguments name.
 
     has_lost: whether a result could not be written. is_reader_gone: whether no result will be read.
     """
