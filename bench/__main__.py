@@ -1,8 +1,8 @@
 """Measure the service's speed and the healthcheck's accuracy: `python -m bench [NAME]`.
 
 NAME is speed, accuracy or coverage. Without a name, all run, in about 30 minutes. Exit code 1 if
-the service fails a request, or if a bound or a verdict of the healthcheck is wrong. No rate
-decides: it depends on the machine.
+the service fails a request, or if a bound or a verdict of the healthcheck is wrong. A low speed
+is no failure, because it depends on the machine.
 """
 
 import argparse

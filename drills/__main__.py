@@ -1,4 +1,4 @@
-"""Run drills, and report what came of them: `make drill`, or `make drill NAME ...`.
+"""Run drills, and report their results: `make drill`, or `make drill NAME ...`.
 
 They run on a deployment of their own in the local cloud, which is removed at the end.
 build/drills/log has the output of each make.

@@ -53,7 +53,7 @@ def both_hosts_die(trial: Trial) -> None:
     reasons = {outcome.reason(request) for request in outcome.failures(trial.requests)}
     # HAProxy closes the client's connection when that to the host breaks; an ALB responds 502.
     expected = {"502", "503", "504", "no response within 10 s", "the connection was closed"}
-    trial.expect(reasons <= expected, f"meanwhile there is no response, or a 50x ({reasons})")
+    trial.expect(reasons <= expected, f"each failure is no response or a 50x ({reasons})")
 
 
 @drill("the container on a host dies: its process is killed")
@@ -82,7 +82,7 @@ def container_hangs(trial: Trial) -> None:
 
 
 def list_processes(trial: Trial, host: Container) -> list[str]:
-    """The service's process ids on its host, the master's first."""
+    """Return the service's process ids on its host, the master's first."""
     _, *processes = trial.run(host, "docker", "top", "timeservice", "-o", "pid").split()
     return sorted(processes, key=int)
 
@@ -107,15 +107,15 @@ def restart_fails(trial: Trial) -> None:
         for host in (first, second):
             trial.run(host, "docker", "rm", "--force", "timeservice")
         ending = "ending this host"
-        trial.wait_until(lambda: ending in find_step(first), 2 * GUARD, "it says that it will end")
-        trial.notes.append(f"a host says: {find_step(first)}")
+        trial.wait_until(lambda: ending in find_step(first), 2 * GUARD, "it reports its end")
+        trial.notes.append(f"a host reports: {find_step(first)}")
         # The other waits for its turn, and the first one's successor serves before.
         trial.wait_until(
             lambda: list(trial.states().values()).count("healthy") == 1,
             TURN + REPLACEMENT,
             "the first host ends itself, and its successor serves",
         )
-        trial.expect(instance_of(second) in trial.states(), "both do not end together")
+        trial.expect(instance_of(second) in trial.states(), "the hosts do not end together")
         trial.wait_until_two_healthy(TURNS_APART + TURN + REPLACEMENT, without=trial.pair)
 
 

@@ -68,7 +68,7 @@ class Outcome:
 
 
 def reason(request: Request) -> str:
-    """Why a request failed, in a word or two."""
+    """Return why a request failed, in a word or two."""
     return str(request.status) if request.status else request.trouble
 
 
@@ -77,12 +77,12 @@ def failures(requests: Sequence[Request]) -> list[Request]:
 
 
 def worst_error(requests: Sequence[Request]) -> float:
-    """The largest error in seconds of a time in a response."""
+    """Return the largest error in seconds of a time in a response."""
     return max((request.wrong for request in requests), default=0.0)
 
 
 def get_duration_of_errors(requests: Sequence[Request], since: float) -> float | None:
-    """Seconds from `since` until the last failed request was due; None if no request failed."""
+    """Return the seconds from `since` until the last failed request was due; None without one."""
     failed = failures(requests)
     if not failed:
         return None
@@ -90,7 +90,7 @@ def get_duration_of_errors(requests: Sequence[Request], since: float) -> float |
 
 
 def two_healthy(looks: Sequence[Look], since: float) -> float | None:
-    """Seconds from `since` until two hosts were healthy and stayed so.
+    """Return the seconds from `since` until two hosts were healthy and stayed so.
 
     Infinite if they never were, None if they always were.
     """
@@ -102,23 +102,23 @@ def two_healthy(looks: Sequence[Look], since: float) -> float | None:
 
 
 def get_latencies(requests: Sequence[Request]) -> list[float]:
-    """The latencies in seconds of the requests that had a response."""
+    """Return the latencies in seconds of the requests that had a response."""
     return [request.latency for request in requests if request.status]
 
 
 def get_percentile(requests: Sequence[Request], percent: int) -> float:
-    """The latency in seconds that so many of 100 responses do not exceed; infinite without any."""
+    """Return a percentile of the latencies in seconds; infinite without two responses."""
     latencies = get_latencies(requests)
     return statistics.quantiles(latencies, n=100)[percent - 1] if len(latencies) > 1 else math.inf
 
 
 def between(requests: Sequence[Request], start: float, end: float) -> list[Request]:
-    """The requests that were due from `start` until before `end`, in Unix seconds."""
+    """Return the requests that were due from `start` until before `end`, in Unix seconds."""
     return [request for request in requests if start <= request.due < end]
 
 
 def alarm_changes(before: dict[str, bool], alarms: Sequence[dict[str, Any]]) -> list[str]:
-    """`NAME fired` or `NAME ended` for each alarm that changed; updates `before`.
+    """Return `NAME fired` or `NAME ended` for each alarm that changed; update `before`.
 
     before: name -> whether it fires. alarms: as describe_alarms returns them.
     """

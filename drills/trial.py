@@ -45,15 +45,15 @@ class Trial(Outcome):
     pair: set[str] = field(default_factory=set)
 
     def hosts(self) -> list[Container]:
-        """The running hosts, in the order of their zones."""
+        """Return the running hosts, in the order of their zones."""
         return [host for host in self.cloud.machines() if host.status == "running"]
 
     def new_hosts(self) -> list[Container]:
-        """The running hosts that were launched since the drill began."""
+        """Return the running hosts that were launched since the drill began."""
         return [host for host in self.hosts() if instance_of(host) not in self.pair]
 
     def states(self) -> dict[str, str]:
-        """The hosts as the controller last reported them: instance -> state; {} before it has."""
+        """Return instance -> state as the controller last reported it; {} before any report."""
         # The file stays readable while the controller is away.
         volume = self.cloud.engine.volumes.get(f"{self.cloud.name}-run")
         try:
@@ -70,7 +70,7 @@ class Trial(Outcome):
         return client(self.cloud.endpoint(), service)
 
     def stacks(self) -> dict[str, str]:
-        """The deployment's stacks: name without the deployment's -> status."""
+        """Return part of the deployment -> status of its stack."""
         return {
             stack["StackName"].split("-", 2)[2]: stack["StackStatus"]
             for stack in stacks.list_stacks(self.cloud.endpoint())
@@ -110,7 +110,7 @@ class Trial(Outcome):
     def check(self) -> Done:
         """Run the healthcheck. Its reference is this machine's clock, which no drill changes."""
         command = [sys.executable, "-m", "healthcheck", self.clone.url, "--reference", "local"]
-        # Both hosts are asked, however busy the balancer is.
+        # The check must see both hosts, however busy the balancer is.
         command += ["--instances", "2"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         return Done(done.returncode, done.stdout)

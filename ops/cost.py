@@ -171,9 +171,10 @@ def format_bill(settings: Settings, region: str, hosts: int) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ops.cost", description=__doc__)
-    parser.add_argument("--region", choices=PRICES["regions"], default=REGION)
+    region_help = f"Region whose prices apply (default: {REGION})"
+    parser.add_argument("--region", choices=PRICES["regions"], default=REGION, help=region_help)
     parser.add_argument("--config", default="", help="settings, as in 'minHosts=3 maxHosts=4'")
-    parser.add_argument("--hosts", type=int, help="that run (default: minHosts)")
+    parser.add_argument("--hosts", type=int, help="number of hosts (default: minHosts)")
     args = parser.parse_args(argv)
     try:
         settings = program.settings(parse_config(args.config), "make cost")

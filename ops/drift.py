@@ -1,8 +1,8 @@
 """Compare what is deployed with what this clone deploys: `python -m ops.drift` (make drift).
 
-The templates and parameters of the deployed stacks are compared with this clone's. CloudFormation's
+It compares the templates and parameters of the deployed stacks with this clone's. CloudFormation's
 own drift detection then finds resources that were changed by hand, as far as it covers their types.
-What could not be compared is printed as well.
+It also prints what it could not compare.
 
 Exit codes: 0 no difference, 1 some, 2 wrong usage, 3 nothing is deployed, or AWS cannot be asked.
 """

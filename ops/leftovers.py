@@ -1,8 +1,8 @@
 """List what is left of a deployment: `python -m ops.leftovers` (make leftovers).
 
 It asks the AWS API by tag, by stack and by name. For the local cloud, it also looks at this
-machine's Docker engine and build/. It prints each resource, why that is the
-deployment's, and what removes it. It removes nothing itself.
+machine's Docker engine and build/. It prints each resource, the reason why it belongs to the
+deployment, and the command that removes it. It removes nothing itself.
 
 Exit codes: 0 nothing is left, 1 something is left, 2 wrong usage, 3 nothing was found, but not
 everything could be listed.

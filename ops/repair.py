@@ -1,11 +1,11 @@
 """Bring Pulumi's state in line with CloudFormation: `python -m ops.repair` (make repair).
 
-CloudFormation goes on when an update is cut off, and Pulumi's state lacks what it then makes. This
-command waits until CloudFormation is done, prints what it will do, and asks. It adds each stack
-that the state lacks. The next `pulumi up` keeps or deletes it, in the right order. A stack whose
-creation failed is deleted, unless hosts that serve may need it. So is the empty stack of a change
-set that nobody executed. At last `pulumi refresh` corrects what the state has of all other
-resources; it asks too.
+When an update is interrupted, CloudFormation continues, and Pulumi's state lacks the stacks that it
+then makes. This command waits until CloudFormation is done, prints its plan, and asks for a
+confirmation. It adds each missing stack to the state. The next `pulumi up` keeps or deletes that
+stack, in the right order. The command deletes each stack whose creation failed, unless serving
+hosts may need it, and the empty stack of a change set that nobody executed. Finally it runs `pulumi
+refresh`, which corrects the state of all other resources, and asks too.
 
 Exit codes: 0 done, 1 not all was done, 2 wrong usage, 3 AWS or Pulumi cannot be asked, or
 CloudFormation is not done.

@@ -70,9 +70,9 @@ def run(
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     stack, name = os.environ.get("STACK") or STACK, os.environ.get("NAME") or DEFAULT
-    stack_help = f"Pulumi's, on AWS unless it is {STACK} (default: $STACK, else {STACK})"
+    stack_help = f"stack of Pulumi's; all but {STACK} are on AWS (default: $STACK, else {STACK})"
     parser.add_argument("--stack", type=parse_stack, default=stack, help=stack_help)
-    name_help = f"of the deployment in the local cloud (default: $NAME, else {DEFAULT})"
+    name_help = f"deployment in the local cloud (default: $NAME, else {DEFAULT})"
     parser.add_argument("--name", type=parse_name, default=name, help=name_help)
     args = parser.parse_args(argv)
     return run_command(lambda: command(args), 3, "AWS cannot be asked")

@@ -3,7 +3,7 @@
 # that fails.
 set -euo pipefail
 
-# What somebody's environment sets for other work changes nothing here. The package indexes, proxies
+# Variables that the user sets for other work must change nothing here. The package indexes, proxies
 # and certificates stay.
 unset CDPATH GREP_OPTIONS TAR_OPTIONS POSIXLY_CORRECT VIRTUAL_ENV CONDA_PREFIX \
     DOCKER_CONTENT_TRUST DOCKER_DEFAULT_PLATFORM

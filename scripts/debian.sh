@@ -2,10 +2,10 @@
 # debian.sh FILE.tar MMDEBSTRAP-ARGUMENT...: makes a root file system of Debian 13 with its updates and
 # security updates, checked against Debian's archive keys.
 # debian.sh --newer ARCHITECTURE LIST: prints "NAME OLD NEW" of each package in the file LIST, which has
-# "NAME VERSION" in each line, that is behind Debian. Fails if a mirror does not answer.
+# "NAME VERSION" in each line, that is behind Debian. Fails if a mirror does not respond.
 # The mirrors are those that this machine's apt uses.
 source "$(dirname "$0")/common.sh"
-# What is made here belongs to images, whose user reads all of it.
+# These files become parts of images, and the images' user must be able to read all of them.
 umask 022
 
 command -v apt-get >/dev/null || die "apt-get is missing, and base images are made from Debian packages. Run make with TOOLBOX=1"

@@ -1,26 +1,26 @@
 #!/usr/bin/env bash
-# engine.sh [--installed]: uses the Docker engine that answers, else starts the installed one, else
-# installs Debian's docker.io. With --installed, exits with 3 instead of installing.
+# engine.sh [--installed]: uses the Docker engine that responds. If none does, starts the installed
+# one, or installs Debian's docker.io. With --installed, exits with 3 instead of installing.
 source "$(dirname "$0")/common.sh"
 
-# answers: whether an engine does. Ends the script if it is one that cannot be used.
-answers() {
+# responds: whether an engine does. Ends the script if hosts cannot use that engine.
+responds() {
     local reply
     if ! reply=$(as_docker docker version --format '{{.Server.APIVersion}} {{range .Server.Components}}{{.Name}} {{end}}' 2>&1); then
         [[ $reply != *"client version"* ]] || die "the docker client and the engine do not fit: ${reply##*: }. Update the older one."
         return 1
     fi
     reply=${reply##*$'\n'} # after warnings
-    [[ $reply != *Podman* ]] || die "Podman answers here, and hosts need an engine of Docker's: install docker.io, and unset DOCKER_HOST."
+    [[ $reply != *Podman* ]] || die "Podman responds here, and hosts need an engine of Docker's: install docker.io, and unset DOCKER_HOST."
     [ "$(printf '%s\n' 1.41 "${reply%% *}" | sort -V | head -n 1)" = 1.41 ] ||
         die "this Docker engine is too old (API ${reply%% *}): hosts need Docker 20.10 or later. Update it."
     [[ $(as_docker docker info --format '{{.SecurityOptions}}' 2>/dev/null) != *rootless* ]] ||
         die "this Docker engine is rootless, and hosts need one that runs as root: unset DOCKER_HOST; docker context use default"
 }
 
-wait_for_answer() {
+wait_for_response() {
     for _ in {1..150}; do
-        answers && return
+        responds && return
         sleep 0.2
     done
     tail -n 5 "$BUILD/dockerd.log" 2>/dev/null || true
@@ -59,14 +59,14 @@ start_engine() {
         # address translation has no such limit.
         as_root env -u TIMESERVICE_LOCKED -u TMPDIR setsid dockerd --userland-proxy=false >"$BUILD/dockerd.log" 2>&1 </dev/null 9>&- &
     fi
-    wait_for_answer
+    wait_for_response
 }
 
-answers && exit
+responds && exit
 one_at_a_time
 
 if [ -n "${DOCKER_HOST:-}" ]; then
-    die "DOCKER_HOST is $DOCKER_HOST, and no engine answers there. Start it, or unset DOCKER_HOST."
+    die "DOCKER_HOST is $DOCKER_HOST, and no engine responds there. Start it, or unset DOCKER_HOST."
 fi
 if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
     [ "${1:-}" = --installed ] && exit 3
@@ -75,4 +75,4 @@ if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
     step "Docker engine: installing Debian's docker.io" install_engine
     echo "  (it stays installed after make down; apt-get purge docker.io removes it)"
 fi
-answers || step "Docker engine: starting it" start_engine
+responds || step "Docker engine: starting it" start_engine

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Finds what can be found without running anything.
+# Runs the checks that need no running code.
 source "$(dirname "$0")/common.sh"
 PATH=$ROOT/.venv/bin:$PATH
 

@@ -57,7 +57,7 @@ packages() {
         scan "$work" pip-audit --vulnerability-service=osv --osv-url="${OSV_URL:-https://api.osv.dev/v1/query}" \
             --progress-spinner=off --disable-pip --requirement="$work/$group.txt"
         if grep '^requests\.exceptions\.' "$work/report" >"$work/why"; then
-            echo "  packages: VULNERABILITIES NOT CHECKED: the database does not answer: $(tail -n 1 "$work/why")"
+            echo "  packages: VULNERABILITIES NOT CHECKED: the database does not respond: $(tail -n 1 "$work/why")"
             return
         fi
         [ "$status" = 0 ] || refuse "pip-audit: renew the packages of uv.lock (make lock)"

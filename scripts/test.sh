@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the rehearsal beside the unit and integration tests, because it mostly waits. What it prints
-# comes after what they print.
+# Runs the rehearsal beside the unit and integration tests, because it mostly waits. Its output comes
+# after theirs.
 source "$(dirname "$0")/common.sh"
 log=$BUILD/log-rehearsal status=0
 

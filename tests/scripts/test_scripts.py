@@ -25,7 +25,7 @@ def test_an_engine_that_answers_is_used_without_a_word(run: Run) -> None:
     ("docker", "complaint"),
     [
         ("echo 1.40 Engine", "this Docker engine is too old (API 1.40): hosts need Docker 20.10"),
-        ("echo 5.4 Podman Engine", "Podman answers here"),
+        ("echo 5.4 Podman Engine", "Podman responds here"),
         ('[ "$1" = info ] && echo name=rootless || echo 1.41', "this Docker engine is rootless"),
         (
             "echo 'Error: client version 1.52 is too new. Maximum is 1.41' >&2; exit 1",
@@ -90,7 +90,7 @@ def test_an_engine_elsewhere_that_does_not_answer_is_named_and_none_is_started_h
         dockerd=f"echo > {started}",
     )
     assert done.returncode == 1
-    assert "DOCKER_HOST is tcp://10.0.0.1:2375, and no engine answers there" in done.stderr
+    assert "DOCKER_HOST is tcp://10.0.0.1:2375, and no engine responds there" in done.stderr
     assert not started.exists()
 
 

@@ -93,7 +93,7 @@ def test_a_database_that_does_not_answer_is_named_and_is_no_clean_result(tmp_pat
     tree = create_tree(tmp_path / "tree")
     done = run_scan(tree, "packages", OSV_URL="http://127.0.0.1:9/v1/query")
     assert done.returncode == 0
-    assert "VULNERABILITIES NOT CHECKED: the database does not answer" in done.stdout
+    assert "VULNERABILITIES NOT CHECKED: the database does not respond" in done.stdout
     assert "127.0.0.1" in done.stdout
 
 
