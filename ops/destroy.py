@@ -3,8 +3,8 @@
 Pulumi asks for a confirmation, and deletes the bucket's stack last. That fails while the bucket
 contains objects that Pulumi does not know, such as an old version or an unfinished upload. This
 command then empties the bucket and runs Pulumi again, which asks again. After a "no" it empties
-nothing: the events of the bucket's stack must show that Pulumi has tried to delete the stack. At the
-end, this command lists what is left.
+nothing: the events of the bucket's stack must show that Pulumi has tried to delete the stack. At
+the end, this command lists what is left.
 
 Exit codes: 0 removed, 1 something is left, 2 wrong usage, 3 the bucket is not emptied or AWS cannot
 be asked; otherwise Pulumi's.
