@@ -6,14 +6,12 @@ import socket
 from typing import Any
 
 from gunicorn.http.errors import InvalidHeader
+from gunicorn.sock import create_sockets
 
 bind = os.environ.get("TIMESERVICE_BIND", "0.0.0.0:8080")
 # One process for each vCPU of a t3. A single process halves the throughput, because its threads
 # share the GIL. The price: 30 MB, and each process asks the time server for itself.
 workers = int(os.environ.get("TIMESERVICE_WORKERS", "2"))
-# A listener for each process, so that the kernel shares the connections between them. A single
-# process does without, so that a port in use is refused.
-reuse_port = workers > 1
 worker_class = "service.worker.Worker"
 # A few more than can work at once, because some wait for slow clients.
 threads = 4
@@ -30,6 +28,28 @@ control_socket_disable = True
 # No header of a proxy is used, so no address may set a scheme or a SCRIPT_NAME.
 forwarded_allow_ips = ""
 logger_class = "service.log.Logger"
+
+
+def on_starting(server: Any) -> None:
+    """Open a listener for each process, so that the kernel shares the connections between them.
+
+    The first process keeps all of them open, so that the end of another resets no connection. A
+    single listener shares its port with nobody, so that a port in use is refused.
+    """
+    server.cfg.set("reuse_port", server.cfg.workers > 1)
+    server.LISTENERS = [
+        listener
+        for _ in range(server.cfg.workers)
+        for listener in create_sockets(server.cfg, server.log)
+    ]
+    # Otherwise each process would open another listener.
+    server.cfg.set("reuse_port", False)
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give a new process the listener that the fewest processes have."""
+    taken = [other.sockets[0] for other in server.WORKERS.values()]
+    worker.sockets = [min(server.LISTENERS, key=taken.count)]
 
 
 def pre_request(worker: Any, request: Any) -> None:

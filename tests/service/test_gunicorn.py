@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from local.machine import free_port
-from tests.support.serving import CONFIG, ROOT, Running, run_service, start
+from tests.support.serving import CONFIG, ROOT, Running, run_service
 from tests.support.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.integration
@@ -123,53 +123,55 @@ def test_it_is_configured_for_one_small_host_behind_a_balancer() -> None:
     assert not config.get("preload_app")
 
 
-def test_two_processes_share_a_port(tmp_path: Path, silent_server: str) -> None:
-    address = f"127.0.0.1:{free_port()}"
-    log = tmp_path / "log"
-    with log.open("wb") as file:
-        process = start(file, silent_server, "--workers", "2", "--reuse-port", "--bind", address)
-        try:
-            wait_until(lambda: log.read_text().count("Booting worker") == 2)
-            statuses: list[int] = []
-
-            def ask() -> bool:
-                with contextlib.suppress(requests.ConnectionError):  # not yet
-                    response = requests.get(f"http://{address}/now", timeout=PATIENCE)
-                    statuses.append(response.status_code)
-                return len(statuses) == 20
-
-            wait_until(ask)
-        finally:
-            process.terminate()
-            process.wait(timeout=PATIENCE)
-    assert log.read_text().count("Booting worker") == 2
-    assert statuses == [200] * 20
+@pytest.fixture
+def pair(tmp_path: Path, silent_server: str) -> Iterator[Running]:
+    """Two processes that serve."""
+    arguments = ("--workers", "2", "--bind", f"127.0.0.1:{free_port()}")
+    with run_service(tmp_path / "log", silent_server, *arguments) as running:
+        # Each has asked the time server in vain.
+        wait_until(lambda: running.log.read_text().count("no response in time") == 2)
+        yield running
 
 
-def test_connections_that_wait_at_the_end_of_a_worker_are_served(
-    tmp_path: Path, silent_server: str
+def get_workers(running: Running) -> list[int]:
+    pids = re.findall(r"Booting worker with pid: (\d+)", running.log.read_text())
+    return [int(pid) for pid in pids]
+
+
+def test_two_processes_share_a_port(pair: Running) -> None:
+    url = f"{pair.url}/now"
+    assert [requests.get(url, timeout=PATIENCE).status_code for _ in range(20)] == [200] * 20
+    assert len(get_workers(pair)) == 2
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_connections_that_wait_when_processes_end_are_served(
+    end: signal.Signals, pair: Running
 ) -> None:
-    port, log = free_port(), tmp_path / "log"
-    with log.open("wb") as file, contextlib.ExitStack() as stack:
-        process = start(file, silent_server, "--reuse-port", "--bind", f"127.0.0.1:{port}")
-        stack.callback(process.wait, timeout=PATIENCE)
-        stack.callback(process.terminate)
-        running = Running(process, f"http://127.0.0.1:{port}", log)
-
-        def is_serving() -> bool:
-            with contextlib.suppress(requests.ConnectionError):
-                return requests.get(f"{running.url}/now", timeout=PATIENCE).ok
-            return False
-
-        wait_until(is_serving)
-        (worker,) = map(int, re.findall(r"Booting worker with pid: (\d+)", log.read_text()))
+    """By a process that is asked to end, or by the process that replaces it."""
+    workers = get_workers(pair)
+    for worker in workers:
         os.kill(worker, signal.SIGSTOP)
-        clients = [stack.enter_context(connect(running)) for _ in range(10)]
+    # A thread that still ran would take the next signal.
+    wait_until(lambda: all(re.search(r"State:\s*T", text) for text in read_threads(workers)))
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(pair)) for _ in range(10)]
         for client in clients:
             client.sendall(b"GET /now HTTP/1.1\r\nHost: x\r\n\r\n")
-        os.kill(worker, signal.SIGTERM)
-        os.kill(worker, signal.SIGCONT)
+        if end is signal.SIGTERM:
+            # gunicorn's first process closes its listeners, and then passes the signal on.
+            pair.process.terminate()
+            pending = re.compile(r"ShdPnd:\s*0*4000\b")
+            wait_until(lambda: all(pending.search(text) for text in read_threads(workers)))
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT if end is signal.SIGTERM else end)
         assert [client.recv(15) for client in clients] == [b"HTTP/1.1 200 OK"] * 10
+
+
+def read_threads(processes: list[int]) -> list[str]:
+    """Return the state of each thread and the signals that are pending."""
+    files = [file for pid in processes for file in Path(f"/proc/{pid}/task").glob("*/status")]
+    return [file.read_text() for file in files]
 
 
 def test_it_listens_where_it_is_told_and_on_the_container_s_port_otherwise(
