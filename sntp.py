@@ -5,6 +5,7 @@ unsynchronised server and a response to another request all pass, and each forei
 its time-out.
 """
 
+import contextlib
 import ipaddress
 import re
 import secrets
@@ -147,28 +148,21 @@ def split(server: str) -> tuple[str, int]:
     if match := re.fullmatch(r"(?:\[(.+)\]|([\w.-]+))(?::([0-9]{1,5}))?", text):
         address, name, digits = match.groups()
         port = int(digits or 123)
-        if 0 < port < 65536 and (_is_name(name) if name else _is_ipv6(address)):
-            return name or address, port
+        with contextlib.suppress(ValueError):
+            if name:
+                _validate_name(name)
+            else:
+                ipaddress.IPv6Address(address)
+            if 0 < port < 65536:
+                return name or address, port
     raise ValueError(f"{server!a} is not a server such as ntp.example.org:123 or [2001:db8::1]:123")
 
 
-def _is_name(text: str) -> bool:
-    """Return whether the text can be the name of a host, or is an IPv4 address."""
-    try:
-        # Each part has 1 to 63 characters.
-        text.encode("idna")
-        if re.fullmatch(r"[0-9.]+", text):
-            ipaddress.IPv4Address(text)
-    except ValueError:
-        return False
-    return len(text) < 254 and not any(
-        part.startswith("-") or part.endswith("-") for part in text.split(".")
-    )
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True
+def _validate_name(text: str) -> None:
+    """Raise ValueError unless the text can be the name of a host, or is an IPv4 address."""
+    # Each part has 1 to 63 characters.
+    text.encode("idna")
+    if re.fullmatch(r"[0-9.]+", text):
+        ipaddress.IPv4Address(text)
+    if len(text) > 253 or any(part.strip("-") != part for part in text.split(".")):
+        raise ValueError
