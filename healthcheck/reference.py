@@ -3,7 +3,7 @@
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import sntp
@@ -45,11 +45,10 @@ def measure(servers: Sequence[str], timeout: float) -> Reference:
             addresses[name], (offset, bound) = _ask(
                 name, start + 0.9 * timeout, lambda: own.epoch + steady_time()
             )
-            if own.has_stayed_awake_until(own_clocks()):
-                drift = DRIFT * (steady_time() - start)
-                results[name] = Server(name, Interval(offset, offset).widen(bound + drift))
-            else:
-                results[name] = Server(name, None, "this machine slept during the request")
+            if not own.has_stayed_awake_until(own_clocks()):
+                raise sntp.NtpError("this machine slept during the request")
+            drift = DRIFT * (steady_time() - start)
+            results[name] = Server(name, Interval(offset, offset).widen(bound + drift))
         except (sntp.NtpError, OSError, ValueError, OverflowError) as error:
             results[name] = Server(name, None, str(error), isinstance(error, sntp.KissOfDeath))
         bell.ring()
@@ -60,23 +59,14 @@ def measure(servers: Sequence[str], timeout: float) -> Reference:
         # A DNS lookup has no time-out: a thread that hangs in it is left behind.
         bell.wait(start + timeout - steady_time(), len(servers))
     measured = [results.get(name, Server(name, None, "no response in time")) for name in servers]
-    return combine(refuse_duplicates(measured, addresses), start, own)
-
-
-def refuse_duplicates(servers: Iterable[Server], addresses: Mapping[str, Address]) -> list[Server]:
-    """Return the servers, without the offset of each that has the address of one before it.
-
-    addresses: by the servers' names.
-    """
+    # A server has one vote, whatever the number of its names.
     first: dict[Address, str] = {}
-    counted = []
-    for server in servers:
+    for number, server in enumerate(measured):
         if server.offset is not None:
             name = first.setdefault(addresses[server.name], server.name)
             if name != server.name:
-                server = Server(server.name, None, f"the same server as {name}")
-        counted.append(server)
-    return counted
+                measured[number] = Server(server.name, None, f"the same server as {name}")
+    return combine(measured, start, own)
 
 
 def _ask(name: str, until: float, clock: Callable[[], float]) -> tuple[Address, sntp.Answer]:
