@@ -50,7 +50,7 @@ class Result(NamedTuple):
     limit: float
     phases: dict[str, float]
     checked_at: float
-    coverage: Coverage = Coverage()
+    coverage: Coverage
 
 
 def check(
@@ -71,14 +71,8 @@ def check(
     environment: use the proxies, .netrc and certificates that the environment names.
     """
     checked_at, start = time.time(), steady_time()
-    query, dialer, opened = Query(url, environment=environment), Dialer(), list[Service]()
-
-    def open_service() -> Service:
-        service = Service(query, dialer, deadline=start + deadline)
-        opened.append(service)
-        return service
-
-    run = _Run(open_service, dialer, limit, samples, instances, start, deadline)
+    query = Query(url, environment=environment)
+    run = _Run(query, limit, samples, instances, start, deadline)
     # A silent time server must not look like a late service, so it gets half of the time.
     patience = min(reference.TIMEOUT, deadline / 2)
     # No time-out of the libraries covers a response that drips, or a DNS lookup that hangs. The
@@ -89,7 +83,7 @@ def check(
         is_late = not bell.wait(deadline)
     reading, phases = run.reading(), {**run.phases, "total": steady_time() - start}
     if is_late:
-        for service in opened:
+        for service in run.services:
             service.cut()
         if reading.trouble is None:
             reading = reading._replace(trouble=Trouble("timeout", LATE))
@@ -105,13 +99,14 @@ def check(
 class _Run:
     """The state of one check, which its threads fill. start: on the steady clock."""
 
-    open_service: Callable[[], Service]
-    dialer: Dialer
+    query: Query
     limit: float
     max_samples: int
     instances: int
     start: float
     deadline: float
+    dialer: Dialer = field(default_factory=Dialer)
+    services: list[Service] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     reference: Reference | None = None
     trouble: Trouble | None = None
@@ -149,7 +144,7 @@ class _Run:
 
     def _sample(self, asking: threading.Thread) -> None:
         """Request the time twice over one connection, then over new ones in several lanes."""
-        with contextlib.closing(self.open_service()) as service:
+        with contextlib.closing(self._open_service()) as service:
             if not self._take_sample(service):
                 return
             self.phases["first_answer"] = steady_time() - self.start
@@ -164,6 +159,11 @@ class _Run:
             for _ in range(lanes):
                 threading.Thread(target=self._run_lane, args=(asking, bell), daemon=True).start()
             bell.wait(self._seconds_left(), lanes)
+
+    def _open_service(self) -> Service:
+        service = Service(self.query, self.dialer, deadline=self.start + self.deadline)
+        self.services.append(service)
+        return service
 
     def _seconds_left(self) -> float:
         return self.start + self.deadline - steady_time()
@@ -181,7 +181,7 @@ class _Run:
         """Take two samples over one connection after the other, while that helps."""
         try:
             while self._wants_connection(asking):
-                with contextlib.closing(self.open_service()) as service:
+                with contextlib.closing(self._open_service()) as service:
                     # A balancer may send the first request of each connection to the same host.
                     if not (self._take_sample(service) and self._take_sample(service)):
                         return

@@ -35,7 +35,7 @@ class Coverage(NamedTuple):
         return self.is_certain and self.seen >= self.expected
 
 
-def find_coverage(reading: Reading, expected: int = 1) -> Coverage:
+def find_coverage(reading: Reading, expected: int) -> Coverage:
     """Return the coverage of all samples so far.
 
     A balancer may choose a host for each request, or for each connection. Connections are counted,
