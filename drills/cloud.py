@@ -11,9 +11,11 @@ from local.launch import create_network
 def balancer_restarts(trial: Trial) -> None:
     with trial.load():
         trial.container("balancer").restart(timeout=2)
+        # How long the engine itself takes depends on what else runs on the machine.
+        away = time.time() - trial.fault_at
         trial.wait_until_two_healthy()
         time.sleep(TWO_CHECKS)
-    trial.expect_errors_end(10)
+    trial.expect_errors_end(away + 10)
     trial.expect_same_hosts()
 
 

@@ -24,7 +24,7 @@ from docker.types import IPAMConfig, IPAMPool
 from drills.clone import Clone
 from tests.rehearsal import packets
 from tests.rehearsal.cloud import LABEL, NAME, aws, hosts, run
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.rehearsal
 
@@ -166,7 +166,7 @@ def test_a_host_is_reached_by_the_balancer_alone(
     host, other = hosts(engine)
     url = f"http://{address(host, host.labels['timeservice.zone'])}/now"
     ask = ("curl", "-s", "-m", "5", url)
-    assert host.labels["timeservice.instance"] in run(balancer, *ask)[1]
+    wait_until(lambda: host.labels["timeservice.instance"] in run(balancer, *ask)[1])
     for container in (visitor, outsider, other):
         assert host.labels["timeservice.instance"] not in run(container, *ask)[1]
 
@@ -275,7 +275,7 @@ def objects(engine: docker.DockerClient) -> Iterator[dict[str, str]]:
 
 def answer(where: Container, url: str, *options: str) -> str:
     """Status and content type."""
-    ask = ("curl", "-s", "-m", "5", "-o", "/dev/null", "-w", "%{http_code} %{content_type}")
+    ask = ("curl", "-s", "-m", f"{PATIENCE:.0f}", "-o", "/dev/null", "-w", "%{http_code} %{content_type}")
     return run(where, *ask, *options, url)[1]
 
 
