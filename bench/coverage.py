@@ -26,7 +26,7 @@ def choose_at_random(hosts: int, chance: random.Random) -> Callable[[], int]:
 
 
 def choose_in_turn(hosts: int, chance: random.Random) -> Callable[[], int]:
-    """Choose each host in turn; other clients send up to nine requests between two of ours."""
+    """Choose each host in turn. Other clients send up to nine requests between two."""
     turns = itertools.count(chance.randrange(hosts))
 
     def choose() -> int:
@@ -91,7 +91,7 @@ def measure() -> bool:
     is_good = True
     with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("spawn")) as pool:
         for balancing in BALANCINGS:
-            # The time is that of checks that go on to the end. One of twenty has no wrong host.
+            # The times are from checks that run to their end. One of twenty has no wrong host.
             errors = [0.0 if seed % 20 == 0 else WRONG for seed in range(CHECKS * 20 // 19 + 1)]
             todo = [(balancing, seed, error) for seed, error in enumerate(errors)]
             results = list(pool.map(run_check, *zip(*todo, strict=True)))

@@ -47,7 +47,7 @@ def both_clocks_wrong(trial: Trial) -> None:
     with trial.load():
         for host in hosts:
             set_clock(trial, host, step=3.0)
-        expect_reported(trial, "tells no time")
+        expect_reported(trial, "returns no time")
         trial.wait_until_two_healthy(90, without=trial.pair)
     expect_no_time(trial)
     trial.expect_errors_end(90)

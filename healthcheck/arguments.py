@@ -48,7 +48,7 @@ def parser() -> Parser:
     help_ = "the service, with or without /now (default: $TIMESERVICE_URL)"
     add("url", nargs="?", default=os.environ.get("TIMESERVICE_URL") or None, help=help_)
     add("--limit", type=seconds, default=LIMIT, help="seconds that a clock may be off (default: 1)")
-    help_ = "hosts that must respond (default: 1); the check goes on until it has seen N"
+    help_ = "hosts that must respond (default: 1); the check continues until it has seen N"
     add("--instances", type=whole_number(1, 100), default=1, metavar="N", help=help_)
     help_ = "report Failed, not OK, if fewer than N hosts responded or one may have been missed"
     add("--strict", action="store_true", help=help_)

@@ -1,6 +1,6 @@
 """What the service answers: the time at /now, its health at /health, and a page at /.
 
-A host whose clock is known to be wrong tells no time: /now and the page are then a 503.
+A host whose clock is known to be wrong returns no time: /now and the page are then a 503.
 
 Errors are JSON too: {"error": {"status": 404, "message": "..."}}. A 500 also has an "id", the
 request_id of its line in the log. service/worker.py refuses what is no HTTP, in the same form.
@@ -51,7 +51,7 @@ def write_now(parts: Mapping[str, Any], form: str = "json", zone: tzinfo = UTC) 
     """
     identity, status = parts["identity"], parts["monitor"].status()
     if status.state == "wrong":
-        raise ServiceUnavailable(f"{identity['instance']} tells no time: {status.reason}")
+        raise ServiceUnavailable(f"{identity['instance']} returns no time: {status.reason}")
     tail = _format_tail(status, zone, **identity)
     # The clock is read last: only the writing of its digits is left after it.
     nanoseconds = time.time_ns()

@@ -1,4 +1,4 @@
-"""Auto Scaling and Elastic Load Balancing: keep the desired number of hosts, and replace ill ones.
+"""Auto Scaling and Elastic Load Balancing: keep enough hosts, and replace unhealthy ones.
 
 In each round, the controller reads what the API wants, looks at what runs, and changes as little as
 brings the two together. It can be killed and started again at any moment.

@@ -127,7 +127,7 @@ def test_a_server_gets_its_verdict(behaviour: Behaviour, status: str, reason: st
     ("content", "status", "headers", "detail"),
     [
         ({}, 503, {}, "status 503"),
-        ({"error": {"message": "i-1 tells no time"}}, 503, {}, "status 503: 'i-1 tells no time'"),
+        ({"error": {"message": "i-1 has no time"}}, 503, {}, "status 503: 'i-1 has no time'"),
         ({"error": {"message": "\x1b[2J" * 999}}, 503, {}, r"status 503: '\x1b[2J\x1b[2J"),
         ({"error": "busy"}, 503, {}, "status 503"),
         (b"[" * 60_000, 503, {}, "status 503"),

@@ -354,7 +354,7 @@ def test_health_is_503_and_says_why_when_the_clock_is_wrong(
     assert answer.get_json()["clock"]["offset"] == pytest.approx(0.6, abs=0.01)
 
 
-WRONG = "i-0123456789abcdef0 tells no time: the clock is more than 0.5 s off"
+WRONG = "i-0123456789abcdef0 returns no time: the clock is more than 0.5 s off"
 
 
 @pytest.fixture
