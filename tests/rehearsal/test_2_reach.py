@@ -275,7 +275,8 @@ def objects(engine: docker.DockerClient) -> Iterator[dict[str, str]]:
 
 def answer(where: Container, url: str, *options: str) -> str:
     """Status and content type."""
-    ask = ("curl", "-s", "-m", f"{PATIENCE:.0f}", "-o", "/dev/null", "-w", "%{http_code} %{content_type}")
+    form = "%{http_code} %{content_type}"
+    ask = ("curl", "-s", "-m", str(PATIENCE), "-o", "/dev/null", "-w", form)
     return run(where, *ask, *options, url)[1]
 
 
