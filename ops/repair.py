@@ -168,7 +168,8 @@ def _may_be_needed(name: str, stacks: Stacks, deployment: str) -> bool:
 def change(target: Target, plan: Plan, state: dict[str, Any], pulumi_stack: str) -> None:
     """Do what the plan says: on AWS, and in the state. Raises UserError, and what boto3 raises."""
     cloudformation, iam = target.client("cloudformation"), target.client("iam")
-    for stack in plan.deleted:
+    # A stack uses older ones alone, so the newest is deleted first.
+    for stack in reversed(plan.deleted):
         cloudformation.delete_stack(StackName=stack["StackId"])
         try:
             cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack["StackId"])

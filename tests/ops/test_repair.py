@@ -321,6 +321,22 @@ def test_cloudformation_is_not_waited_for_without_end(monkeypatch: pytest.Monkey
     )
 
 
+def test_a_stack_is_deleted_before_those_that_it_uses() -> None:
+    deleted: list[str] = []
+    client = SimpleNamespace(
+        delete_stack=lambda StackName: deleted.append(StackName.split("/")[1]),
+        get_waiter=lambda _: SimpleNamespace(wait=lambda StackName: None),
+    )
+    stacks = describe(load_state())[:3]
+    failed = repair.Plan([], stacks, [], [], [])
+    repair.change(Target(PROD, "eu-west-1", lambda _: client), failed, {}, "prod")
+    assert (
+        deleted
+        == names(stacks)[::-1]
+        == [f"{PROD}-{part}" for part in ("balancer", "network", "artifacts")]
+    )
+
+
 @pytest.mark.parametrize(
     ("response", "reason"),
     [
