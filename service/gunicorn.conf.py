@@ -37,11 +37,8 @@ def on_starting(server: Any) -> None:
     single listener shares its port with nobody, so that a port in use is refused.
     """
     server.cfg.set("reuse_port", server.cfg.workers > 1)
-    server.LISTENERS = [
-        listener
-        for _ in range(server.cfg.workers)
-        for listener in create_sockets(server.cfg, server.log)
-    ]
+    for _ in range(server.cfg.workers):
+        server.LISTENERS += create_sockets(server.cfg, server.log)
     # Otherwise each process would open another listener.
     server.cfg.set("reuse_port", False)
 
