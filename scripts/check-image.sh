@@ -19,6 +19,6 @@ before=$(of_image '{{.Id}}')
 # stay.
 scripts/python-image.sh healthcheck "$architecture" "$tag" --label timeservice.build= --label timeservice.sources="$digest" \
     --label org.opencontainers.image.version="$version"
-# Nameless by now; a container that still runs keeps it.
+# The old image has no name any more. A container that still runs keeps it.
 [ -z "$before" ] || as_docker docker image rm "$before" >/dev/null 2>&1 || true
 echo "  $tag: $(($(of_image '{{.Size}}') / 1000000)) MB, from sources $digest"
