@@ -59,17 +59,10 @@ def majority(intervals: Sequence[Interval]) -> Interval | None:
     so: a liar that overlaps the honest ones at one end makes that end the best covered.
     """
     needed = len(intervals) // 2 + 1
-    # Ends sort behind beginnings of the same value: two intervals that touch share that value.
-    beginnings = [(interval.low, 0) for interval in intervals]
-    ends = [(interval.high, 1) for interval in intervals]
-    depth, reached, left = 0, [], []
-    for value, is_end in sorted(beginnings + ends):
-        if is_end:
-            if depth == needed:
-                left.append(value)
-            depth -= 1
-        else:
-            depth += 1
-            if depth == needed:
-                reached.append(value)
-    return Interval(reached[0], left[-1]) if reached else None
+
+    def is_common(value: float) -> bool:
+        return sum(interval.low <= value <= interval.high for interval in intervals) >= needed
+
+    lows = [interval.low for interval in intervals if is_common(interval.low)]
+    highs = [interval.high for interval in intervals if is_common(interval.high)]
+    return Interval(min(lows), max(highs)) if lows else None
