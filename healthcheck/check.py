@@ -229,15 +229,18 @@ class _Run:
         """Take a sample, and return whether there is one; retry a failed connection once."""
         if next(self.requests) >= self.max_samples:
             return False
-        for is_retry in (False, True):
-            try:
-                self.samples.append(service.sample())
-                return True
-            except Trouble as trouble:
-                wait = RETRY_AFTER * (1 + random.random())
-                if is_retry or trouble.reason not in RETRIED or wait > self._seconds_left():
-                    self.trouble = self.trouble or trouble
-                    return False
+        trouble = self._try_sample(service)
+        wait = RETRY_AFTER * (1 + random.random())
+        if trouble and trouble.reason in RETRIED and wait <= self._seconds_left():
             service.close()
             pause(wait)
-        return False
+            trouble = self._try_sample(service)
+        self.trouble = self.trouble or trouble
+        return trouble is None
+
+    def _try_sample(self, service: Service) -> Trouble | None:
+        try:
+            self.samples.append(service.sample())
+        except Trouble as trouble:
+            return trouble
+        return None
