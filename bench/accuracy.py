@@ -204,7 +204,7 @@ def run_trial(path: Path, seed: str) -> Trial:
 
 
 def judge_verdict(verdict: Verdict, error: float, *, may_be_unknown: bool) -> str:
-    """Return what a verdict is worth: right, wrong, undetermined, or unknown.
+    """Return whether a verdict is right, wrong, undetermined, or unknown.
 
     error: the service's clock minus true time, in seconds.
     """

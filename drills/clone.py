@@ -1,4 +1,4 @@
-"""A copy of this clone with a deployment of its own: what is up or being edited stays as it is."""
+"""A copy of this clone with a deployment of its own, so that drills change no other."""
 
 import os
 import shutil
@@ -63,7 +63,7 @@ class Clone:
         try:
             output, _ = process.communicate(timeout=1800)
         except BaseException:
-            # On Ctrl-C as well, what make has started ends with this program.
+            # All that make has started ends with this program, also on Ctrl-C.
             os.killpg(process.pid, signal.SIGKILL)
             raise
         self.log(output)

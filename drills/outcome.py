@@ -1,4 +1,4 @@
-"""What a drill has measured, and what must hold of it. Nothing in this module sends or waits."""
+"""The measurements of a drill, and its expectations. This module sends nothing and never waits."""
 
 import math
 import statistics
