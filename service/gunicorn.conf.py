@@ -49,6 +49,13 @@ def pre_fork(server: Any, worker: Any) -> None:
     worker.sockets = [min(server.LISTENERS, key=taken.count)]
 
 
+def post_fork(server: Any, worker: Any) -> None:
+    """Close the other processes' listeners, which would outlive them and accept connections."""
+    for listener in server.LISTENERS:
+        if listener not in worker.sockets:
+            listener.close()
+
+
 def pre_request(worker: Any, request: Any) -> None:
     """Refuse a request without a Host (RFC 9112, section 3.2), and leave a body unread.
 

@@ -168,6 +168,16 @@ def test_connections_that_wait_when_processes_end_are_served(
         assert [client.recv(15) for client in clients] == [b"HTTP/1.1 200 OK"] * 10
 
 
+def test_connections_are_refused_once_a_process_has_ended(pair: Running) -> None:
+    """Another process, which still waits for a slow client, would accept and then reset them."""
+    with connect(pair) as slow:
+        slow.sendall(b"GET /now")
+        pair.process.terminate()
+        wait_until(lambda: "Worker exiting" in pair.log.read_text())
+        with pytest.raises(ConnectionRefusedError):
+            connect(pair)
+
+
 def read_threads(processes: list[int]) -> list[str]:
     """Return the state of each thread and the signals that are pending."""
     files = [file for pid in processes for file in Path(f"/proc/{pid}/task").glob("*/status")]
