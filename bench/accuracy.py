@@ -2,7 +2,7 @@
 
 The checker's own clock is hours off, and one of its three NTP servers may be wrong or dead. Service
 and NTP servers wait as long as the way there takes, read their clock, and wait for the way back. A
-wait takes some 0.1 ms longer than asked for: a path is longer than stated, never shorter.
+wait takes some 0.1 ms too long, so a path may be longer than stated, but never shorter.
 """
 
 import contextlib
