@@ -1,6 +1,7 @@
 """The deployment that a command is about: in the local cloud, or with --stack on AWS."""
 
 import argparse
+import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -34,6 +35,12 @@ class Target(NamedTuple):
             value for value in pages.build_full_result().values() if isinstance(value, list)
         )
         return list(items)
+
+    def read_template(self, stack: str) -> str:
+        """Return the template of a stack. Raises what boto3 raises."""
+        body = self.client("cloudformation").get_template(StackName=stack)["TemplateBody"]
+        # boto3 parses a template in JSON.
+        return body if isinstance(body, str) else json.dumps(body)
 
     def find_stacks(self) -> dict[str, dict[str, Any]]:
         """Return the deployment's stacks by name, as the API describes them.

@@ -3,6 +3,7 @@ changed by hand."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -293,20 +294,26 @@ def test_a_detection_that_does_not_end_is_given_up(
 
 
 class Deployed:
-    """A deployment of one stack, whose drift detection AWS refuses."""
+    """A deployment of one stack, whose drift detection AWS refuses.
 
-    def __init__(self, responses: Recorded) -> None:
+    body: of its template; a stack in review has none.
+    """
+
+    def __init__(
+        self, responses: Recorded, status: str = "UPDATE_ROLLBACK_FAILED", body: str = ARTIFACTS
+    ) -> None:
         self.cloudformation = responses.client
         stack = {
             "StackName": f"{PROD}-artifacts",
             "StackId": f"arn:aws:cloudformation:eu-west-1:1:stack/{PROD}-artifacts/1",
             "CreationTime": TIME,
-            "StackStatus": "UPDATE_ROLLBACK_FAILED",
+            "StackStatus": status,
         }
         responses.stubber.add_response("list_stacks", {"StackSummaries": [stack]})
         responses.stubber.add_response("describe_stacks", {"Stacks": [stack]})
-        responses.stubber.add_response("get_template", {"TemplateBody": ARTIFACTS})
-        responses.stubber.add_client_error("detect_stack_drift", "AccessDenied", "denied")
+        if body:
+            responses.stubber.add_response("get_template", {"TemplateBody": body})
+            responses.stubber.add_client_error("detect_stack_drift", "AccessDenied", "denied")
 
     def client(self, service: str) -> Any:
         return self.cloudformation if service == "cloudformation" else mock.Mock()
@@ -333,6 +340,21 @@ def test_what_cannot_be_compared_keeps_nothing_else_from_it(
     assert parameters == "parameters, and which stacks there should be: no Pulumi.prod.yaml"
     assert detection.startswith(f"{PROD}-artifacts: CloudFormation's drift detection: ")
     assert "AccessDenied" in detection
+
+
+def test_the_stack_of_a_change_set_has_nothing_to_compare_yet(responses: Recorded) -> None:
+    where = Target(PROD, "eu-west-1", Deployed(responses, "REVIEW_IN_PROGRESS", "").client)
+    differences, _ = drift.find_drift(where, "prod", {})
+    assert [difference[1::2] for difference in differences] == [("status", "REVIEW_IN_PROGRESS")]
+
+
+def test_a_template_in_json_is_compared_too(responses: Recorded) -> None:
+    body = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    where = Target(PROD, "eu-west-1", Deployed(responses, "CREATE_COMPLETE", body).client)
+    differences, _ = drift.find_drift(where, "prod", {})
+    topic = {"Type": "AWS::SNS::Topic"}
+    stack = f"{PROD}-artifacts"
+    assert Difference(stack, "template/Resources/Topic", drift.NOTHING, topic) in differences
 
 
 A_DIFFERENCE = Difference(f"{PROD}-network", "Vpc CidrBlock", "10.42.0.0/16", "10.0.0.0/8")
