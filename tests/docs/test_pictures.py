@@ -12,6 +12,8 @@ import pytest
 from deployment.template import FOLDER, PARTS, read
 from tests.support.documented import ROOT
 
+# The parts of a picture that are lines.
+DRAWN = ("line", "path", "g")
 SVG = "{http://www.w3.org/2000/svg}"
 TEMPLATES = {path.stem for path in FOLDER.glob("*.yaml")}
 
@@ -168,3 +170,31 @@ def test_the_figures_of_a_release_are_the_templates() -> None:
         f"{group['HealthCheckPath']} each {group['HealthCheckIntervalSeconds']} s,"
         f" {group['HealthyThresholdCount']} in a row"
     ) in notes
+
+
+@pytest.mark.parametrize("picture", sorted(path.stem for path in (ROOT / "docs/drills").iterdir()))
+def test_no_line_of_a_drill_s_picture_is_drawn_over_a_label(picture: str) -> None:
+    tags = [
+        element.tag.removeprefix(SVG)
+        for element in ElementTree.parse(ROOT / f"docs/drills/{picture}.svg").getroot()  # noqa: S314
+    ]
+    assert tags.index("text") > max(number for number, tag in enumerate(tags) if tag in DRAWN)
+
+
+def test_the_frames_of_a_release_hold_its_boxes() -> None:
+    def edges(kind: str) -> list[tuple[float, float]]:
+        rects = [
+            element
+            for _, group in groups("release")
+            for element in group.iter(f"{SVG}rect")
+            if element.get("class") == kind
+        ]
+        lefts = [float(str(rect.get("x"))) for rect in rects]
+        return [
+            (x, x + float(str(rect.get("width")))) for x, rect in zip(lefts, rects, strict=True)
+        ]
+
+    boxes = edges("box")
+    for left, right in edges("frame"):
+        assert left <= min(x for x, _ in boxes)
+        assert max(x for _, x in boxes) <= right
