@@ -75,12 +75,14 @@ def test_a_line_on_a_terminal_stays_one_line(
 
 
 def test_a_step_ends_with_its_time_and_outcome_or_failed(
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    moments = iter([10.0, 12.5, 20.0, 20.1])
+    monkeypatch.setattr(steps.time, "monotonic", lambda: next(moments))  # type: ignore[attr-defined]
     with steps.step("first") as line:
         line.outcome = "created"
     with pytest.raises(KeyError), steps.step("second"):
         raise KeyError
     first, second = capsys.readouterr().out.splitlines()
-    assert first.split() == ["first", "0.0", "s", "created"]
-    assert second.split() == ["second", "0.0", "s", "failed"]
+    assert first.split() == ["first", "2.5", "s", "created"]
+    assert second.split() == ["second", "0.1", "s", "failed"]
