@@ -7,7 +7,7 @@ tag=${1:-} label=timeservice.cloud=${2:-}
 context=$BUILD/cloud base=$BUILD/cloud-base.tar
 
 make_base() {
-    # The hosts' user data uses S3 alone, and no completion of commands. A half of the files are for
+    # The hosts' user data uses S3 alone, and needs no completion of commands. A half of the files are for
     # other services, three of which the AWS CLI renames at each start.
     local aws=/usr/lib/python3/dist-packages/awscli
     scripts/debian.sh "$base" --variant=minbase --dpkgopt="path-exclude=$aws/examples/*" \

@@ -65,7 +65,7 @@ packages() {
     echo "  packages: $(grep -c '^name = ' uv.lock) in uv.lock, without known vulnerabilities"
 }
 
-# Of the images that are built here. To be behind is no finding: Debian changes each day.
+# Lists packages of the images that are built here. To be behind is no failure: Debian changes each day.
 debian() {
     local list architecture newer
     for list in build/base-*.packages; do

@@ -3,7 +3,7 @@
 # comes from the clone: it is mounted, and .venv is in it.
 FROM debian:trixie-slim
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
-# A line for each package shows that it moves.
+# A line for each package shows the progress.
 RUN apt-get update -qq; \
     DEBIAN_FRONTEND=noninteractive apt-get install -qq -o Dpkg::Use-Pty=0 --no-install-recommends \
         ca-certificates curl docker-cli git iproute2 iptables libatomic1 make mmdebstrap mount openssl procps \
