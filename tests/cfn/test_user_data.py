@@ -51,6 +51,9 @@ COMMANDS = {
 }
 
 
+SLEEP = 'sleep() { ELAPSED=$((ELAPSED + $1)); command sleep "$1"; }'
+
+
 class Boot(NamedTuple):
     status: int
     output: str
@@ -78,8 +81,9 @@ def boot(tmp_path: Path) -> Booting:
 
     def run(**environment: str) -> Boot:
         calls, signals = tmp_path / "calls", tmp_path / "signals"
-        # The only wait without a command is shortened.
-        text = script().replace("SECONDS + 300", "SECONDS + 1")
+        # Only sleep takes time here, however busy the machine is. The longest wait is shortened.
+        text = script().replace("SECONDS + 300", "ELAPSED + 3").replace("SECONDS >=", "ELAPSED >=")
+        text = text.replace("set -Eeuo", f"ELAPSED=0; {SLEEP}; set -Eeuo", 1)
         text = text.replace("/run/health", str(tmp_path / "health"))
         for folder in ("/usr/local/sbin", "/etc/systemd/system"):
             text = re.sub(f"(>|[+]x ){folder}", rf"\g<1>{tmp_path}", text)
