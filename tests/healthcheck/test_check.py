@@ -296,7 +296,8 @@ def test_a_delay_on_one_side_widens_the_bound_and_does_not_betray_it() -> None:
 
 def test_a_coarse_stamp_that_stands_is_caught_once_it_must_have_moved() -> None:
     stamp = rfc3339()[:-4] + "Z"  # milliseconds
-    assert check_server(respond({"now": stamp})).verdict.reason == "frozen"
+    # On a busy machine, the stamp is old as well, which would be another fault.
+    assert check_server(respond({"now": stamp}), limit=PATIENCE).verdict.reason == "frozen"
 
 
 def test_whole_seconds_are_enough_for_a_clock_that_is_right() -> None:
