@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import socket
+import sys
 import time
 from functools import lru_cache
 from http import HTTPStatus
@@ -80,10 +81,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Before the end, accept the connections that wait. A listener that closes resets them."""
         super().set_accept_enabled(enabled)
         while self.sockets and not (enabled or self.alive):
-            before = self.nr_conns
-            self.accept(self.sockets[-1])
-            # No connection waits any more.
-            if self.nr_conns == before:
+            info = self.sockets[-1].getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+            # The connections that wait: tcpi_unacked in the kernel's tcp_info. Unlike an accept in
+            # vain, this keeps the GIL, so that hardly any time is left until the listener closes.
+            if int.from_bytes(info[24:28], sys.byteorder):
+                self.accept(self.sockets[-1])
+            else:
                 self.sockets.pop().close()
 
     def handle(self, conn: TConn) -> Any:
