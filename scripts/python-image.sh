@@ -40,9 +40,10 @@ compile() {
     rm -rf "$python"
 }
 
-# Without a network, and with the classic builder, which leaves no cache in the engine.
+# Without a network, and with the classic builder, which leaves no cache in the engine. Layers of another
+# clone's build are not used, because its make down may remove them meanwhile.
 make_image() {
-    as_docker env DOCKER_BUILDKIT=0 docker build --network none --force-rm --build-arg CLONE="$CLONE" \
+    as_docker env DOCKER_BUILDKIT=0 docker build --network none --no-cache --force-rm --build-arg CLONE="$CLONE" \
         --platform "linux/${architecture/x86_64/amd64}" --tag "$tag" "$@" "$context"
     rm -rf "$context"
 }
