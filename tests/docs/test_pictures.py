@@ -18,11 +18,16 @@ SVG = "{http://www.w3.org/2000/svg}"
 TEMPLATES = {path.stem for path in FOLDER.glob("*.yaml")}
 
 
+def parse(picture: str) -> ElementTree.Element:
+    """The root of a picture."""
+    file = ROOT / f"docs/{picture}.svg"
+    return ElementTree.parse(file).getroot()  # noqa: S314 - the file is in the repository
+
+
 def groups(picture: str) -> list[tuple[set[str], ElementTree.Element]]:
     """(classes, element) of each group, in the order of the file."""
-    file = ROOT / f"docs/{picture}.svg"
-    root = ElementTree.parse(file).getroot()  # noqa: S314 - the file is in the repository
-    return [(set(group.get("class", "").split()), group) for group in root.iter(f"{SVG}g")]
+    found = parse(picture).iter(f"{SVG}g")
+    return [(set(group.get("class", "").split()), group) for group in found]
 
 
 def texts(group: ElementTree.Element, kind: str) -> Iterator[str]:
@@ -174,10 +179,7 @@ def test_the_figures_of_a_release_are_the_templates() -> None:
 
 @pytest.mark.parametrize("picture", sorted(path.stem for path in (ROOT / "docs/drills").iterdir()))
 def test_no_line_of_a_drill_s_picture_is_drawn_over_a_label(picture: str) -> None:
-    tags = [
-        element.tag.removeprefix(SVG)
-        for element in ElementTree.parse(ROOT / f"docs/drills/{picture}.svg").getroot()  # noqa: S314
-    ]
+    tags = [element.tag.removeprefix(SVG) for element in parse(f"drills/{picture}")]
     assert tags.index("text") > max(number for number, tag in enumerate(tags) if tag in DRAWN)
 
 
