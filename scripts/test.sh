@@ -13,7 +13,7 @@ rehearsal=$!
 # Ctrl-C reaches the rehearsal as well, which then removes what it deployed.
 trap 'wait "$rehearsal"; echo; exit 130' INT
 trap 'kill "$rehearsal"; wait "$rehearsal"; exit 143' TERM
-make --no-print-directory unit integration || status=$?
+make --no-print-directory --keep-going unit integration || status=$?
 tail --lines=+1 --follow --pid="$rehearsal" "$log"
 wait "$rehearsal" || status=$?
 exit "$status"
