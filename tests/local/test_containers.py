@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -255,6 +256,35 @@ class Parts:
 def running(engine: Engine) -> Containers:
     engine.networks.list = lambda filters: []
     return Containers("test", 8080)
+
+
+@pytest.mark.parametrize(
+    ("role", "script", "output"),
+    [
+        ("controller", 'echo "$@"', "exec id-of-controller date\n"),
+        ("controller", "echo half; exit 1", ""),
+        ("controller", "exec /bin/sleep 60", ""),
+        ("api", 'echo "$@"', ""),
+    ],
+    ids=["prints", "fails", "hangs", "does not run"],
+)
+def test_a_command_in_a_part_is_run_by_the_docker_client(
+    running: Containers,
+    role: str,
+    script: str,
+    output: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """docker-py lost the output of 2 of 100 commands while the machine was busy."""
+    (tmp_path / "docker").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if "sleep" in script:
+        monkeypatch.setattr(containers, "COMMAND_SECONDS", 1)
+    part = SimpleNamespace(id="id-of-controller")
+    monkeypatch.setattr(running, "get_running", {"controller": part}.get)
+    assert running.run(role, "date") == output
 
 
 def test_what_runs_is_left_alone(running: Containers, monkeypatch: pytest.MonkeyPatch) -> None:
