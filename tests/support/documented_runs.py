@@ -9,8 +9,8 @@ from tests.support.documented import Command
 OTHER_TESTS = {
     "make test": (".ci/run", "make test"),
     "make lint": ("Makefile", "test: lint scan ##"),
-    "make unit": ("scripts/test.sh", "--keep-going unit integration"),
-    "make integration": ("scripts/test.sh", "--keep-going unit integration"),
+    "make unit": ("scripts/test.sh", "make --no-print-directory unit"),
+    "make integration": ("scripts/test.sh", "make --no-print-directory integration"),
     "make down": ("tests/rehearsal/test_9_gone.py", 'clone.make("down")'),
     "git checkout 34a978e0c1d2 && make up": (
         "tests/rehearsal/test_3_change.py",
