@@ -11,8 +11,8 @@ echo "  the rehearsal runs beside the unit tests (${log#"$ROOT/"})"
 env --default-signal=INT make --no-print-directory rehearsal >"$log" 2>&1 &
 rehearsal=$!
 # Ctrl-C reaches the rehearsal as well, which then removes what it deployed.
-trap 'wait "$rehearsal"; echo; exit 130' INT
-trap 'kill "$rehearsal"; wait "$rehearsal"; exit 143' TERM
+trap 'wait "$rehearsal" || :; echo; exit 130' INT
+trap 'kill "$rehearsal" || :; wait "$rehearsal" || :; exit 143' TERM
 make --no-print-directory unit || status=$?
 tail --lines=+1 --follow --pid="$rehearsal" "$log"
 wait "$rehearsal" || status=$?

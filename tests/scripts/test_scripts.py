@@ -346,6 +346,17 @@ def test_the_rehearsal_runs_beside_the_unit_tests_and_the_integration_tests_foll
     assert done.stdout.splitlines()[1:] == ["unit", "rehearsal", "integration"]
 
 
+@pytest.mark.parametrize(("name", "status"), [("INT", 130), ("TERM", 143)])
+def test_a_signal_ends_the_tests_with_its_own_status(run: Run, name: str, status: int) -> None:
+    """Whatever the status of the rehearsal is, which the signal ends as well."""
+    make = f"""
+    case $2 in
+    rehearsal) trap 'exit 2' INT TERM; until [ -e ended ]; do sleep 0.1; done; exit 2 ;;
+    unit) touch ended; kill -{name} "$PPID" ;;
+    esac"""
+    assert run("scripts/test.sh", make=make, id="echo 0").returncode == status
+
+
 def replace_mmdebstrap(clone: Path, body: str) -> None:
     tool = clone / "build/debian/mmdebstrap/usr/bin/mmdebstrap"
     tool.parent.mkdir(parents=True)
