@@ -80,10 +80,12 @@ run() {
     esac
     export TIMESERVICE_STARTED="${TIMESERVICE_STARTED:-$(date +%s)}"
     socket=$(find_socket)
-    engine=$(docker info --format '{{.Name}}')
     case " $GOALS " in
-    *" cloud "*) [ "$engine" = "$(uname -n)" ] || die "make cloud gives the pulumi CLI addresses of containers, which this machine" \
-        "does not reach on $engine. Use a Linux machine with an engine of its own, or make up, which needs no pulumi CLI." ;;
+    *" cloud "*)
+        engine=$(docker info --format '{{.Name}}')
+        [ "$engine" = "$(uname -n)" ] || die "make cloud gives the pulumi CLI addresses of containers, which this machine" \
+            "does not reach on $engine. Use a Linux machine with an engine of its own, or make up, which needs no pulumi CLI."
+        ;;
     esac
     # BusyBox has the first, and macOS the second.
     digest=$({ sha256sum 2>/dev/null || shasum -a 256; } <scripts/toolbox.Dockerfile | cut -c 1-12)
