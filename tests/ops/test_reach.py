@@ -26,7 +26,7 @@ def find_problems(cloud: Cloud) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def deployed(emulator: Emulator) -> Iterator[Cloud]:
+def deployment(emulator: Emulator) -> Iterator[Cloud]:
     with hosts_signal(emulator):
         cloud = Cloud(emulator)
     yield cloud
@@ -34,14 +34,14 @@ def deployed(emulator: Emulator) -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="module")
-def untouched(deployed: Cloud) -> State:
-    return read_state(deployed.target)
+def untouched(deployment: Cloud) -> State:
+    return read_state(deployment.target)
 
 
 @pytest.fixture
-def cloud(untouched: State, deployed: Cloud) -> Iterator[Cloud]:
-    yield deployed
-    deployed.restore()
+def cloud(untouched: State, deployment: Cloud) -> Iterator[Cloud]:
+    yield deployment
+    deployment.restore()
 
 
 @pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
