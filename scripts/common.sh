@@ -86,7 +86,8 @@ tick() {
         fi
         # Neither the lock nor a reader of the output waits for this, also if the script is killed.
         sleep 1 >/dev/null 2>&1 9>&-
-        kill -0 $$ 2>/dev/null || return 0
+        # A script that has ended has none, also if nobody has waited for it yet.
+        [ -e "/proc/$$/exe" ] || return 0
         now=$((now + 1))
     done
 }

@@ -306,6 +306,16 @@ def test_ctrl_c_ends_all_that_is_built(run: Run, clone: Path, tmp_path: Path) ->
         assert build.wait() == 130
 
 
+def test_progress_ends_with_its_script_although_nobody_waits_for_that(clone: Path) -> None:
+    with subprocess.Popen(
+        source("tick slow & echo; wait"), cwd=clone, stdout=subprocess.PIPE
+    ) as script:
+        assert script.stdout
+        assert script.stdout.readline() == b"\n"
+        script.kill()
+        script.stdout.read()  # until nothing holds it
+
+
 SLOW = "step slow bash -c 'read -r <go'"
 # It returns at once, and its eleventh call ends the slow step.
 SLEEP = 'echo >>calls; [ "$(wc -l <calls)" -lt 11 ] || { echo >go; exec /bin/sleep 1; }'
