@@ -8,15 +8,16 @@
 # earlier runs; CONFIG="KEY=" clears a setting.
 
 PYTHON := .venv/bin/python
-# As root, where Docker's socket is closed to this user.
+# Runs a command as root if Docker's socket is closed to this user.
 SUDO := scripts/with-docker.sh
 # A deployment on AWS needs no Docker.
 LOCAL_SUDO = $(if $(filter-out local,$(STACK)),,$(SUDO))
 
-# What these hold for other work changes nothing here. scripts/common.sh has more of the kind.
+# These variables may be set for other work, and must change nothing here. scripts/common.sh has
+# more.
 unexport BASH_ENV ENV SHELLOPTS CDPATH GREP_OPTIONS POSIXLY_CORRECT \
 	$(filter PYTHON% PYTEST_%,$(.VARIABLES))
-# A list of targets is for one after the other, also if MAKEFLAGS has -j.
+# Several targets run one after the other, even if MAKEFLAGS has -j.
 .NOTPARALLEL:
 
 # Programs get these from the environment, so no value is ever a part of a shell's command line.

@@ -12,10 +12,10 @@ from deployment.template import read
 # Inputs that cannot work are refused here, before anything is made.
 settings, image, package = load_inputs()
 
-# The stack of the hosts is never updated, so a release is all that makes a host, and how many hosts
-# there may be. A new machine image of Amazon's is a new release too. The template reads the image's
-# id again when the stack is made. If a newer image appears in between, the next update is a new
-# release.
+# The stack of the hosts is never updated. So a release covers all that makes a host, and the
+# numbers of hosts. A new machine image of Amazon's is a new release too. The template reads the
+# image's id again when the stack is made. If a newer image appears in between, the next update is a
+# new release.
 machine_image = aws.ssm.get_parameter(name=settings.machine_image).value
 size = {
     "MinHosts": str(settings.min_hosts),
@@ -50,7 +50,7 @@ network = stack(
         "ZoneIndexB": str(settings.zone_index_b),
     },
     protect=settings.protect,
-    # Balancer and hosts are inside of these. A replacement would leave them behind.
+    # Balancer and hosts are inside these resources. A replacement of one would leave them behind.
     never_replaced=["Vpc", "*Subnet*", "*SecurityGroup"],
 )
 
@@ -112,7 +112,7 @@ healthcheck = stack(
         "EveryMinutes": str(settings.check_every),
         "PermissionsBoundary": settings.permissions_boundary,
     },
-    # Without hosts its checks would fail, at the first deployment and at the removal.
+    # Made after the hosts and deleted before them, because its checks would fail without hosts.
     after=hosts,
 )
 

@@ -53,7 +53,7 @@ def measure() -> bool:
     failed = 0.0
     for size, cpus in SIZES.items():
         with start_servers(cpus) as servers:
-            # In turns, so that the machine's other load meets all of them.
+            # The servers take turns, so that other load of the machine affects all of them.
             rounds = [[get_figures(server) for server in servers.values()] for _ in range(ROUNDS)]
         print(f"\n| {size} | requests/s | p50 ms | p99 ms | CPU µs/request | MiB | failed |")
         print("|---" + "|--:" * 6 + "|")
@@ -83,7 +83,7 @@ def start_servers(cpus: float) -> Iterator[dict[str, Container]]:
             running.callback(container.remove, force=True, v=True)
             return container
 
-        # Without a time server, whose state costs a request nothing.
+        # No time server listens there. Its state does not change what a request costs.
         service = start(environment={"TIMESERVICE_TIME_SERVER": "127.0.0.1"})
         development = start(entrypoint="/usr/bin/python3.13", command=["-c", FLASK])
         config.write_text(NGINX.replace("BODY", "x" * len(get_body(service))))

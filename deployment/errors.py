@@ -1,6 +1,6 @@
 """Errors that a person can put right.
 
-Each front door prints the text. Where a setting is at fault, it adds its own command that sets it.
+Each command prints the text. If a setting is wrong, the command adds how it is set there.
 """
 
 import difflib
@@ -15,8 +15,8 @@ class SettingError(UserError):
     """Refuse the value of a setting.
 
     key: the name in Pulumi.yaml. value: what was given. complaint: what is wrong with the value, in
-    words, without a final stop. together: all settings to set at once to put it right, with values
-    that work or, in capitals, what a value is; `key` alone by default.
+    words, without a final stop. together: the settings that must be set at once, each with a value
+    that works, or with a word in capitals for the value; by default `key` alone.
     """
 
     def __init__(

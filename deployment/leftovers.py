@@ -148,7 +148,8 @@ class _Search:
         if kind.service == "elbv2":
             response = self.client("elbv2").describe_tags(ResourceArns=[identity])
             return parse_tags(response["TagDescriptions"][0]["Tags"])
-        # IAM returns them only of one resource at a time, so of the project's alone.
+        # IAM returns the tags of one resource at a time, so only the project's resources are asked
+        # about.
         project = self.deployment.name.partition("-")[0]
         if kind.service == "iam" and kind.id != "Arn" and identity.startswith(f"{project}-"):
             operation = f"list_{kind.type.partition(':')[2].replace('-', '_')}_tags"

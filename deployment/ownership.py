@@ -61,7 +61,7 @@ class Deployment(NamedTuple):
 
         CloudFormation adds the logical id and a suffix of its own to the name of the stack.
         """
-        # A part's name instead of a logical id: the name of a stack of another deployment.
+        # A part's name instead of a logical id shows that the stack is another deployment's.
         another = f"(?:{'|'.join(list_parts())})"
         addition = rf"[-/](?!{another}(?:-|$))[A-Za-z0-9]+(?:-[A-Za-z0-9]+)?"
         return re.fullmatch(f"{self._stack}(?:{addition})?", strip_wrapping(name)) is not None

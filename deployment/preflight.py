@@ -20,7 +20,8 @@ from deployment.stacks import name
 OK, REFUSED, UNKNOWN = "ok", "refused", "unknown"
 QUOTA = "L-1216C47A"  # Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances
 VCPUS = {"t3.micro": 2, "t3.small": 2, "t4g.micro": 2, "t4g.small": 2}
-# AWS makes these roles at the first use. The first host may be launched before IAM knows its own.
+# AWS makes these roles at the first use. The first host may be launched before IAM knows the role
+# of Auto Scaling.
 SERVICE_LINKED_ROLES = {
     "AWSServiceRoleForAutoScaling": "autoscaling.amazonaws.com",
     "AWSServiceRoleForElasticLoadBalancing": "elasticloadbalancing.amazonaws.com",
@@ -127,7 +128,7 @@ class Preflight:
         if len(usable) < len(chosen):
             raise UserError(f"{complaint}: choose another instanceType or Region")
         complaint += ". Where something is deployed, choose another instanceType instead"
-        # A zone that is right is kept.
+        # A chosen zone that has the type stays chosen.
         best = sorted(usable, key=lambda index: index not in chosen)[: len(chosen)]
         together = {"zoneIndexA": str(min(best)), "zoneIndexB": str(max(best))}
         key, index = "zoneIndexA", chosen[0]

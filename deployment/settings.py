@@ -30,7 +30,7 @@ FEEDS = {
     "ntpServers": ("healthcheck", "NtpServers"),
     "checkEvery": ("healthcheck", "EveryMinutes"),
     "publicUrl": ("healthcheck", "Url"),
-    # The healthcheck has a parameter of the same form.
+    # The template of the healthcheck has the same parameter.
     "permissionsBoundary": ("hosts", "PermissionsBoundary"),
     "budget": ("budget", "LimitInDollars"),
     "reviewer": ("reviewer", "Kind"),

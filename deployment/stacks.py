@@ -75,8 +75,8 @@ def stack(
             protect=protect,
             depends_on=after,
             custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout, delete=timeout),
-            # Two count at the creation alone: a change of either would replace the stack. A later
-            # commit of the same content is no update.
+            # The first two count only at the creation: a change of either would replace the stack.
+            # A later commit of the same content is no update.
             ignore_changes=["onFailure", "timeoutInMinutes", *(["tags"] if commit else [])],
         ),
     )

@@ -28,7 +28,7 @@ def bad_port(trial: Trial) -> None:
 @drill("a release whose hosts' clocks are never synchronised, because the time server is silent")
 def bad_clock(trial: Trial) -> None:
     trial.edit_release()
-    # A time server that is stopped would be started by make up.
+    # make up would start a time server that is stopped.
     with false_time(trial, "mute"):
         release_badly(trial, "failed while waiting for the clock to be synchronised")
 

@@ -124,7 +124,7 @@ def host_reboots(trial: Trial) -> None:
     host = trial.hosts()[0]
     with trial.load():
         host.restart(timeout=10)
-        # The balancer must notice that it was away, if it was for long.
+        # If the host was away for long, the balancer must notice it.
         time.sleep(TWO_CHECKS)
         trial.wait_until_two_healthy()
     trial.expect_errors_end(TWO_CHECKS)
@@ -139,7 +139,7 @@ def slow_hosts(trial: Trial) -> None:
             trial.release(**SLOW)
             trial.notes.append(f"a release of slow hosts: {time.time() - began:.0f} s")
             trial.wait_until_two_healthy(without=trial.pair)
-            # No minute is promised here: the template allows 25.
+            # No time is promised here: the template allows a host 25 minutes.
             trial.replace_host(trial.hosts()[0], 900)
         trial.expect_errors_end(TWO_CHECKS)
     finally:

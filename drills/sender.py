@@ -24,7 +24,7 @@ from drills.load import Request
 
 # Seconds that a client waits; then its request has failed.
 PATIENCE = 10.0
-# At once; a client machine has ports for some tens of thousands.
+# Connections at once. A client machine has ports for some tens of thousands.
 MAX_CONNECTIONS = 4000
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n")
 

@@ -84,7 +84,7 @@ class Trial(Outcome):
     def load(self, rate: float = RATE) -> Iterator[list[Request]]:
         """Request the time, `rate` times per second, during the block, and keep the requests.
 
-        The block begins with the fault, unless it marks another moment.
+        The beginning of the block counts as the fault, unless `mark_fault` is called in the block.
         """
         requests: list[Request] = []
         try:

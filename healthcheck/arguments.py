@@ -78,7 +78,7 @@ def parser() -> Parser:
     return parser
 
 
-# What a type does not accept, its message names together with what it does accept.
+# The message of each type names the value that it refuses, and the values that it accepts.
 
 
 def seconds(text: str) -> float:

@@ -218,7 +218,7 @@ class _Run:
         return verdict.status == "Failed" and verdict.is_final and is_explained
 
     def _has_ticked(self) -> bool:
-        """Return whether each host has stated two times, if its clock ticks that soon."""
+        """Return whether each host has stated two different times, or ticks too slowly for that."""
         stamps: dict[str, set[float]] = {}
         for sample in self.samples:
             if 2.5 * sample.stated.resolution <= MAX_PAUSE:

@@ -20,7 +20,7 @@ from healthcheck.waiting import Bell
 # Seconds between two attempts (RFC 8305, section 5); less if many addresses must be tried in time.
 DELAY = 0.25
 FAMILIES = (socket.AF_INET6, socket.AF_INET)
-# An address that does not respond counts as used that often.
+# An address that does not respond counts as if it were used this often, so it is tried last.
 SILENT = 10_000
 # A family, and what socket.connect takes.
 Address = tuple[int, Any]

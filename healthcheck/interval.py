@@ -55,8 +55,9 @@ def majority(intervals: Sequence[Interval]) -> Interval | None:
     """Return the span from the lowest to the highest value that more than half of them hold.
 
     Return None if no value is in more than half. If more than half of the intervals hold the truth,
-    so does the result. Marzullo (1984) takes the best covered stretch alone, for which that is not
-    so: a liar that overlaps the honest ones at one end makes that end the best covered.
+    so does the result. Marzullo (1984) takes only the values that most intervals hold. Those may
+    miss the truth: a wrong interval that overlaps one end of the right ones makes that end the most
+    covered.
     """
     needed = len(intervals) // 2 + 1
 

@@ -8,7 +8,8 @@ from healthcheck.clock import own_clocks, steady_time, time_since_boot
 from healthcheck.reading import Reference
 from healthcheck.waiting import Bell
 
-# Of the interval, at most, so that many checkers do not ask at the same moment.
+# The share of the interval that is added at random, at most, so that many checkers do not send
+# requests at the same moment.
 JITTER = 0.1
 # Seconds; a wait of the kernel does not count the time that the machine sleeps.
 LONGEST_WAIT = 10.0

@@ -81,7 +81,8 @@ class Service:
             with self._request(connections) as response:
                 self._validate(response)
                 body = self._read(response)
-                # Only after the body: a service may read its clock after it sends the headers.
+                # The sample ends only after the body: a service may read its clock after the
+                # headers.
                 arrived = steady_time()
         except FAILURES as failure:
             raise explain(failure) from None

@@ -54,7 +54,7 @@ def parse(text: str) -> Timestamp:
 
 
 def format_utc(seconds: float) -> str:
-    """Format seconds since 1970 for people and logs; as a number where the calendar ends."""
+    """Format seconds since 1970 as a date for people and logs; as a number beyond the year 9999."""
     try:
         moment = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):

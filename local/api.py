@@ -56,7 +56,7 @@ def client(endpoint: str, service: str, credentials: Credentials = ACCOUNT_ROOT)
 
 
 def claim_tls(request: Any, **_: Any) -> None:
-    """Mark a request as come over TLS, because the bucket's policy refuses plain HTTP."""
+    """Mark a request as one over TLS, because the bucket's policy refuses plain HTTP."""
     request.headers["X-Forwarded-Proto"] = "https"
 
 

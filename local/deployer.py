@@ -67,7 +67,7 @@ class Deployer(Mocks):
         credentials: Credentials = ACCOUNT_ROOT,
         watch: Callable[[], str] = lambda: "",
     ) -> None:
-        """reviewer: what the last run exported of it. watch: returns what hosts are doing."""
+        """reviewer: the export `reviewer` of the last run. watch: returns what hosts are doing."""
         self.endpoint = endpoint
         self.credentials = credentials
         self.watch = watch

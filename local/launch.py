@@ -101,7 +101,7 @@ def get_specs(cloud: Containers, image: str) -> dict[str, Spec]:
             "networks": {edge: ["balancer"], **{zone: ["cloud.internal"] for zone in zones}},
         },
         "controller": {
-            # The report of an earlier controller says nothing of what is there now.
+            # A report of an earlier controller is out of date.
             "command": ["bash", "-c", f"rm -f {REPORT}; exec python3 -m local.cloud.controller"],
             "volumes": {**run, ENGINE_SOCKET: {"bind": SOCKET, "mode": "rw"}},
             "environment": {**PYTHON, **identity, **limits},
@@ -232,5 +232,5 @@ def _start(cloud: Containers, role: str, spec: Spec) -> None:
     )
     for network, aliases in others:
         cloud.engine.networks.get(network).connect(container, aliases=aliases)
-    # Only now, so that the container has all of its networks from the start.
+    # It starts only now, so that it has all of its networks from the start.
     container.start()

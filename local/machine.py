@@ -1,4 +1,4 @@
-"""This machine: what it is, as figures depend on it, and a port of it."""
+"""Describe this machine, on which measured figures depend, and find a free port on it."""
 
 import os
 import platform

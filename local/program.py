@@ -27,9 +27,9 @@ PULUMI = "pulumi config set"
 
 
 def check(overrides: dict[str, str]) -> Settings:
-    """Return the settings of make up. Raises UserError, also for a template that is none."""
+    """Return the settings of make up. Raises UserError, also for a broken template."""
     check_limits()
-    # A budget comes first: to add the address that it needs would not help here.
+    # The budget is checked first: the local cloud refuses it, even with the address that it needs.
     budget = configuration(overrides)[f"{PROJECT['name']}:budget"]
     if budget != "0":
         complaint = "the local cloud has no AWS Budgets, and costs nothing"
@@ -84,7 +84,7 @@ def run(
 ) -> tuple[dict[str, Any], int]:
     """Run `__main__.py`; return its exports and the number of changes.
 
-    reviewer: what the last run exported of it. watch: returns what hosts are doing. Raises
+    reviewer: the export `reviewer` of the last run. watch: returns what hosts are doing. Raises
     UserError, and what boto3 raises.
     """
     deployer = Deployer(endpoint, reviewer, credentials, watch)

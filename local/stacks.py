@@ -23,10 +23,11 @@ def list_stacks(endpoint: str) -> list[dict[str, Any]]:
 def bring_up(
     cloudformation: Any, request: dict[str, Any], minutes: int = MINUTES
 ) -> tuple[str, dict[str, Any]]:
-    """Create or update a stack and wait for it; return "created", "updated" or "unchanged", and it.
+    """Create or update a stack and wait for it; return what was done, and the stack.
 
-    minutes: the stack's time limit, which no wait inside of it passes. A creation that fails leaves
-    nothing. Raises UserError with the reason if the stack fails.
+    What was done: "created", "updated" or "unchanged". minutes: the stack's time limit, which no
+    wait inside of it passes. A creation that fails leaves nothing. Raises UserError with the reason
+    if the stack fails.
     """
     name = request["StackName"]
     stack = wait_until_settled(cloudformation, name, minutes)

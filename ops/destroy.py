@@ -83,7 +83,8 @@ def empty_bucket(target: Target) -> str:
             f"the stack {name} has another deployment's tag, so its bucket is not emptied. If the "
             "bucket is yours, empty it by hand"
         )
-    # A stack of hosts has its release in its name. While there is one, there is the network's.
+    # The name of a hosts stack ends with its release. While one exists, so does the network's
+    # stack.
     parts = [part for part in PARTS if part not in (ARTIFACTS, "hosts")]
     names = [f"{target.deployment}-{part}" for part in parts]
     others = [other for other in names if find_stack(cloudformation, other)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-# What differs between two builds. Labels mark what belongs to this clone, in its engine alone.
+# These fields differ between two builds. Labels matter only in the engine of this clone.
 OF_A_BUILD = ("Hostname", "Image", "Labels")
 
 

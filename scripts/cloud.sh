@@ -29,9 +29,9 @@ make_image() {
     install -m 755 local/cloud/bin/* "$root/usr/local/bin"
     cp "$base" "$context/image.tar"
     tar --append --mode u=rwX,go=rX --file "$context/image.tar" --owner 0 --group 0 -C "$root" \
-        opt/{site-packages,local,deployment} usr/local/bin/{dnf,systemctl} # what the base has not
-    # Our packages are not on PYTHONPATH for all: Debian's AWS CLI would find them instead of its
-    # own.
+        opt/{site-packages,local,deployment} usr/local/bin/{dnf,systemctl} # what the base lacks
+    # PYTHONPATH is not set for all programs: Debian's AWS CLI would find our packages instead of
+    # its own.
     as_docker docker import --change "LABEL $label" --change 'ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1' \
         --change 'ENTRYPOINT ["/usr/bin/tini", "-g", "--"]' "$context/image.tar" "$tag"
     rm -rf "$context"

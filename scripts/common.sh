@@ -86,7 +86,7 @@ tick() {
         fi
         # Neither the lock nor a reader of the output waits for this, also if the script is killed.
         sleep 1 >/dev/null 2>&1 9>&-
-        # A script that has ended has none, also if nobody has waited for it yet.
+        # A script that has ended has no such file, even if nobody has waited for it yet.
         [ -e "/proc/$$/exe" ] || return 0
         now=$((now + 1))
     done
@@ -182,7 +182,7 @@ unpack_deb() {
     )
 }
 
-# list_needed PACKAGE: it needs these, and they are not installed.
+# list_needed PACKAGE: prints the packages that it needs and that are not installed.
 list_needed() {
     apt-get --simulate -qq install --no-install-recommends "$1" | awk -v package="$1" '$1 == "Inst" && $2 != package { print $2 }'
 }

@@ -16,7 +16,7 @@ image=timeservice-$CLONE:$sources
 save_image() {
     as_docker docker save "$image" >"$TMPDIR/saved.tar"
     as_docker docker image rm "$image"
-    # The engine's archive has the time and the clone in it.
+    # The engine's archive differs from build to build and from clone to clone.
     .venv/bin/python scripts/archive.py "$TMPDIR/saved.tar" | gzip -6n >"$name.part"
     rm "$TMPDIR/saved.tar"
     .venv/bin/python scripts/sbom.py "$name.part" timeservice "$(digest "$name.part")" >"build/sbom-$architecture.json"

@@ -11,7 +11,7 @@ folder=$BUILD/package
 make_package() {
     rm -rf "$folder"
     install_wheels "$folder" x86_64-manylinux_2_28 healthcheck/requirements.txt
-    # What is compiled has the same in Python beside it, which runs on every architecture.
+    # Each compiled module has one in Python beside it, which runs on every architecture.
     find "$folder" -name '*.so' -delete
     cp --parents sntp.py healthcheck/{,formats/}*.py "$folder"
     # The commands in bin hold the path of this folder, and the RECORDs the digests of the commands.

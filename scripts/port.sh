@@ -10,7 +10,7 @@ port=${PORT:-${balancer% *}}
 port=${port:-8080}
 [ "$balancer" != "$port true" ] || exit 0
 
-# With the rights that the engine's user has.
+# The probe needs the engine's rights: a port below 1024 may be closed to this user.
 reason=$(as_docker python3 - "$port" 2>&1 <<'PYTHON'
 import socket, sys
 

@@ -9,7 +9,7 @@ RUN apt-get update -qq; \
         ca-certificates curl docker-cli git iproute2 iptables libatomic1 make mmdebstrap mount openssl procps \
         python3 python3-venv sudo tini | grep --line-buffered ^Unpacking; \
     rm -rf /var/lib/apt/lists/*
-# Inside, make runs as the owner of the clone, whose number no user here has.
+# Inside, make runs with the user id of the clone's owner, which no user here has.
 RUN echo 'ALL ALL=(ALL:ALL) NOPASSWD:SETENV: ALL' >/etc/sudoers.d/toolbox; git config --system safe.directory '*'
 # Programs with certificates of their own use those of the system, which may have a company's.
 ENV LANG=C.UTF-8 \

@@ -87,7 +87,7 @@ run() {
             "does not reach on $engine. Use a Linux machine with an engine of its own, or make up, which needs no pulumi CLI."
         ;;
     esac
-    # BusyBox has the first, and macOS the second.
+    # BusyBox has sha256sum, and macOS has shasum.
     digest=$({ sha256sum 2>/dev/null || shasum -a 256; } <scripts/toolbox.Dockerfile | cut -c 1-12)
     image=timeservice-toolbox:$digest
     docker image inspect "$image" >/dev/null 2>&1 || build
@@ -100,7 +100,7 @@ run() {
     for file in "${SSL_CERT_FILE:-}" $CERTIFICATES; do
         [ -s "$handover" ] || [ ! -r "$file" ] || cat "$file" >"$handover"
     done
-    # Otherwise those of the engine's machine.
+    # Without certificates here, take those of the engine's machine.
     [ -s "$handover" ] || docker run --rm --mount type=bind,source=/etc/ssl/certs,target=/mnt,readonly "$image" \
         cat /mnt/ca-certificates.crt >"$handover" 2>/dev/null || :
 
@@ -145,7 +145,7 @@ inside() {
     [ -e "$handover" ] || die "the engine's machine has another clone at $ROOT: run make there"
     [ ! -s "$handover" ] || cat "$handover" >/etc/ssl/certs/ca-certificates.crt
     [ "$uid" != 0 ] || exec make "$@"
-    # sudo wants the user, and for an x an entry in /etc/shadow too.
+    # sudo needs the user in /etc/passwd, and with an x there, an entry in /etc/shadow too.
     echo "user:*:$uid:$gid::/home/user:/bin/bash" >>/etc/passwd
     install --directory --owner "$uid" --group "$gid" /home/user
     exec setpriv --reuid "$uid" --regid "$gid" --groups "$gid,$(stat -c %g "$SOCKET")" env HOME=/home/user make "$@"

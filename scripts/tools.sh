@@ -9,8 +9,8 @@
 #   NAME       any other Debian package
 source "$(dirname "$0")/common.sh"
 
-# unpack_all PACKAGE...: with the packages that they need. A package's own folder comes last: it
-# shows that all of them are there.
+# unpack_all PACKAGE...: unpacks first what they need, and then the packages themselves. So the
+# folder of a package shows that all of it is there.
 unpack_all() {
     local package part parts
     for package in "$@"; do

@@ -22,7 +22,7 @@ def status(result: Result) -> str:
 
 def render(result: Result) -> str:
     """Return the line; performance data are in seconds."""
-    # A bar would begin the performance data.
+    # A `|` in the text would begin the performance data.
     text = describe(result).replace("|", "/")
     return f"TIME {status(result)}: {text} | {' '.join(_performance_data(result))}"
 

@@ -4,7 +4,7 @@ from healthcheck.check import Result
 from healthcheck.reading import Reference
 from healthcheck.url import remove_credentials
 
-# The reasons that the limit and the reference explain.
+# The reasons whose line also names the limit and the reference.
 COMPARISONS = {"ok", "too_few", "clock_off", "undetermined"}
 
 

@@ -67,7 +67,7 @@ class Controller:
             for group in groups.values():
                 self._fill(group, [host for host in left if host.group == group.name])
         finally:
-            # Also when no host can be launched: the others are still there.
+            # This also runs when no host can be launched: the other hosts are still there.
             self._write_report(present, groups, servers)
             self._put_metrics(aws)
 
@@ -142,7 +142,7 @@ class Controller:
             counted[zone] += 1
 
     def _backs_off(self, group: str) -> bool:
-        """Return whether the group waits: 0, 2, 6 ... 60 s after hosts that did not last."""
+        """Return whether the group waits, 0, 2, 6 ... 60 s after a host that failed early."""
         now = time.monotonic()
         recent = self.failures[group] = [at for at in self.failures[group] if now - at < MEMORY]
         return bool(recent) and now - recent[-1] < min(2 ** len(recent) - 2, 60)

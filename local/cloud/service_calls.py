@@ -1,7 +1,7 @@
 """Let MiniStack check what AWS's services call in the name of the role that makes a stack.
 
-Load balancers and Auto Scaling call EC2 so. MiniStack's do not, and would accept a deployer that
-AWS refuses.
+On AWS, load balancers and Auto Scaling call EC2 in that way. In MiniStack they do not, so it would
+accept a deployer that AWS refuses.
 """
 
 from functools import partial

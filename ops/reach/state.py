@@ -97,7 +97,7 @@ def _list_ids(target: Target) -> defaultdict[str, list[str]]:
 def _list_balancers(target: Target, inside: set[str]) -> Items:
     balancers = []
     for balancer in target.list_all("elbv2", "describe_load_balancers"):
-        # By its subnets, because the local cloud returns another VPC's id.
+        # Its subnets decide, because the local cloud returns another VPC's id.
         if inside & {zone["SubnetId"] for zone in balancer["AvailabilityZones"]}:
             request = {"LoadBalancerArn": balancer["LoadBalancerArn"]}
             listeners = target.list_all("elbv2", "describe_listeners", **request)

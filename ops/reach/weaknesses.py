@@ -43,7 +43,7 @@ def find_weaknesses(state: State) -> list[str]:
 def list_egress(state: State, node: Node) -> list[tuple[str, str]]:
     """Return the ports and the peers that a host's security groups let out.
 
-    The services for time, metadata and DNS on a host's link pass them.
+    Security groups do not filter the link-local services: time, metadata and DNS.
     """
     egress = []
     for rule in state.get_rules(node.groups, "IpPermissionsEgress"):
