@@ -9,5 +9,5 @@ from tests.support.healthcheck_runs import be_patient
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A dead server costs all of it.
+    # A check waits all of this for a dead server.
     be_patient(monkeypatch, for_servers=4.0)

@@ -1,4 +1,5 @@
-"""The accuracy's own instruments: paths delay and lose what they state, and an error would show."""
+"""The bench of accuracy: its paths delay and lose packets as they state, and it notices an
+error."""
 
 from __future__ import annotations
 

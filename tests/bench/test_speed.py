@@ -1,4 +1,4 @@
-"""The speed's arithmetic: wrk's figures are read, medians count, and a failed request shows."""
+"""The bench of speed: it reads wrk's figures, takes medians, and notices a failed request."""
 
 from __future__ import annotations
 

@@ -112,7 +112,8 @@ def test_it_sees_use_that_credits_pay_for() -> None:
 
 
 def test_it_is_of_the_whole_account() -> None:
-    """A filter by a tag that nobody has activated matches nothing: no mail would ever come."""
+    """A filter by a tag that nobody has activated matches nothing, and AWS would never send a
+    mail."""
     assert not {"CostFilters", "FilterExpression"} & set(budget()["Budget"])
 
 

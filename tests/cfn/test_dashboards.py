@@ -147,7 +147,8 @@ def test_the_offset_is_drawn_with_its_bound_and_the_limit(minutes: str) -> None:
 
 @pytest.mark.parametrize("title", queries())
 def test_a_query_reads_the_functions_own_log_and_names_fields_that_are_in_it(title: str) -> None:
-    """Names are fields of the record or its instances, except after `as` and in quotes."""
+    """A name in a query is a field of the record or of its instances, except after `as` and in
+    quotes."""
     query = queries()[title]
     source, rest = query.split(" | ", 1)
     assert source == f"SOURCE '{LOG_GROUP}'"

@@ -1,4 +1,4 @@
-"""Times, alarms and checks of the templates fit each other, and what they talk to."""
+"""Times, alarms and checks of the templates fit each other, the service and the healthcheck."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 SCHEDULES: dict[str, dict[str, Any]] = TEMPLATES["healthcheck"].content["Mappings"]["Schedules"]
 MONTH = 44_640  # minutes
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
-# As people call them: without what CloudFormation adds, and the healthcheck's by its stack.
+# The names of alarms for people, without CloudFormation's suffix; the healthcheck's is that of its
+# stack.
 ALARMS = [
     name.split(".")[1].removesuffix("Alarm") or name.split(".")[0]
     for name in of_type("CloudWatch::Alarm")
@@ -56,7 +57,7 @@ def test_a_policy_is_made_only_for_a_group_that_may_grow_and_acts_only_when_it_s
 
 
 def test_the_policy_tracks_the_requests_to_the_group_that_the_hosts_register_with() -> None:
-    """Not their CPU, which without credits cannot rise."""
+    """The policy does not track CPU, which cannot rise without credits."""
     policy = the("AutoScaling::ScalingPolicy")
     tracking = policy["TargetTrackingConfiguration"]
     assert policy["PolicyType"] == "TargetTrackingScaling"
@@ -115,7 +116,7 @@ def test_an_unhealthy_host_alarms_only_after_the_time_that_a_start_may_take() ->
 
 
 def test_connections_end_in_the_right_order() -> None:
-    """Balancer before service, when idle; service before balancer, when a host leaves."""
+    """The balancer closes an idle connection first. The service ends first when a host leaves."""
     service = runpy.run_path(str(ROOT / "service/gunicorn.conf.py"))
     balancer = attributes(the("ElasticLoadBalancingV2::LoadBalancer"))
     target = attributes(the("ElasticLoadBalancingV2::TargetGroup"))
@@ -225,7 +226,7 @@ def test_the_check_writes_the_metric_that_its_alarm_reads() -> None:
 
 
 def test_a_month_of_checks_is_free_even_if_each_took_all_its_time() -> None:
-    """And the documentation's sum is this one."""
+    """The documentation has the same sum."""
     function = the("Lambda::Function")
     gigabytes, timeout = function["MemorySize"] / 1024, function["Timeout"]
     sums = {  # what -> (used, free)

@@ -227,7 +227,7 @@ def test_roles_have_no_policies_from_elsewhere_and_serve_one_service() -> None:
             continue
         assert "ManagedPolicyArns" not in role, name
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
-        # EC2 gives no account when it takes a role: a condition would shut it out.
+        # EC2 sends no account when it assumes a role: a condition would lock EC2 out.
         account = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
         assert (trust["Principal"]["Service"], trust.get("Condition")) in (
             ("ec2.amazonaws.com", None),

@@ -154,7 +154,7 @@ def test_every_choice_of_security_cost_or_time_says_why_beside_it(part: str) -> 
 
 
 def within(lines: list[str]) -> list[str]:
-    """The lines without comments at their end, which belong to what comes next."""
+    """Return the lines without the comments at their end, which belong to the next property."""
     while lines[-1].lstrip().startswith("#"):
         lines = lines[:-1]
     return lines
@@ -170,7 +170,7 @@ def choices(
             first, last = key.start_mark.line, value.end_mark.line
             inside = (
                 (*starts, first) if depth > 2 else ()
-            )  # above a resource, it is about all of it
+            )  # a comment above a resource is about all of it
             if key.value in CHOICES and depth > 2:
                 places.append((key.value, first, max(last, first + 1), inside))
             places += choices(value, inside, depth + 1)

@@ -256,7 +256,8 @@ def test_a_failure_is_told_once_with_its_step_and_line(
     (signal,) = done.signals
     assert signal["Status"] == "FAILURE"
     assert f"failed while {step} (line " in signal["Reason"]
-    assert signal["Reason"].splitlines()[0] in done.output  # in the console's output as well
+    # The console's output has the reason as well.
+    assert signal["Reason"].splitlines()[0] in done.output
 
 
 def test_a_service_that_does_not_stay_up_fails_the_boot_without_a_wait(boot: Booting) -> None:
@@ -446,7 +447,7 @@ def test_zones_end_their_ill_hosts_five_minutes_apart(
     assert first <= int(turn) < first + 120
     assert "Restart=always" in unit
     assert "StandardOutput=journal+console" in unit
-    assert "WantedBy=multi-user.target" in unit  # after a reboot too
+    assert "WantedBy=multi-user.target" in unit  # systemd starts the guard after a reboot too
 
 
 @pytest.mark.parametrize(

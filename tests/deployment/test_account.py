@@ -33,7 +33,8 @@ def get_credentials(config: dict[str, Any]) -> tuple[str, str, str | None]:
 def test_the_region_is_the_stack_s_then_the_environment_s_then_the_profile_s(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As Pulumi's provider has it: a repair elsewhere would take all stacks for gone."""
+    """Pulumi's provider has this order. A repair in another Region would find none of the
+    stacks."""
     with pytest.raises(UserError, match=r"no Region is configured\. Run: pulumi config set"):
         get_account({})
     profile = {"aws:profile": "work"}

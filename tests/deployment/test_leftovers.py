@@ -117,7 +117,7 @@ def test_pages_are_read_to_the_last_and_what_ends_by_itself_is_left_out() -> Non
 
 
 def test_a_resource_without_tags_of_its_own_has_those_of_the_tagging_api() -> None:
-    """Of a log group, the ARN ends with an asterisk; a bucket and a topic have no type in it."""
+    """The ARN of a log group ends with an asterisk. That of a bucket or a topic has no type."""
     api = Api(
         get_resources=[
             list_by_tag(

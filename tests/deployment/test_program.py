@@ -60,7 +60,7 @@ def test_outputs_are_wired_into_parameters_of_the_same_meaning() -> None:
 
 
 def test_parameters_meet_the_constraints_that_the_templates_declare() -> None:
-    """Those that the program makes up itself; what other stacks give is not known here."""
+    """Only the values that the program makes itself: outputs of stacks are not known here."""
     stacks = Engine().run(ALL).stacks()
     own = [
         (part, key, value)

@@ -81,7 +81,7 @@ def test_a_change_of_the_hosts_template_alone_makes_a_new_release(
 
 
 def test_a_new_release_is_a_resource_of_its_own(archives: dict[str, str]) -> None:
-    """So that the old one stays in the state until the end, and going back to it finds it there."""
+    """The old release then stays in the state until the end, and a rollback finds it there."""
     before = set(Engine().run().resources)
     archives["image-x86_64"] = "3" * 12
     after = set(Engine().run().resources)

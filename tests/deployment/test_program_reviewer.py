@@ -53,7 +53,7 @@ def test_a_preview_of_it_works(config: dict[str, str]) -> None:
 
 
 def test_another_kind_is_another_stack() -> None:
-    """As an update, it would delete a user that still has its password, which IAM refuses."""
+    """An update of one stack would delete a user that still has its password, which IAM refuses."""
     names = {Engine().run(config).stacks()["reviewer"]["name"] for config in (USER, ROLE)}
     assert names == {"timeservice-test-reviewer-user", "timeservice-test-reviewer-role"}
 

@@ -68,7 +68,7 @@ def make(kind: str, root: Path) -> None:
 def test_an_archive_of_the_present_sources_is_taken(kind: str, root: Path) -> None:
     present = archive(kind, root)
     assert present.path == root / "build" / ARCHIVES[kind][1]
-    # Its content names it: under one name, the bucket never has another.
+    # The name is a digest of the content, so the content under a name never changes.
     assert present.digest == hashlib.sha256(present.path.read_bytes()).hexdigest()[:12]
 
 
@@ -96,7 +96,7 @@ def test_each_source_counts_for_its_archive(kind: str, name: str, root: Path) ->
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_the_sources_are_there(kind: str) -> None:
-    """A name without a file would count for nothing."""
+    """A source that does not exist would not change the digest."""
     for name in ARCHIVES[kind].sources:
         assert name.startswith("build/") or (ROOT / name).exists(), name
 
@@ -208,7 +208,7 @@ def repository(tmp_path: Path) -> Path:
 def test_the_commit_of_a_clone_is_named(
     repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Also from a hook of git's, which sets what repository it is of."""
+    """This also holds in a hook of git, which sets variables that name the repository."""
     (repository / "build").write_text("built")
     monkeypatch.setenv("GIT_DIR", str(tmp_path_factory.mktemp("other")))
     commit = get_commit(repository)
@@ -225,7 +225,7 @@ def test_a_changed_tree_has_a_plus_behind_its_commit(name: str, repository: Path
 
 
 def test_the_question_for_the_commit_writes_nothing_into_the_clone(repository: Path) -> None:
-    """As root it would take files from the clone's user."""
+    """As root, git would make files that the clone's user cannot change."""
     os.utime(repository / "code", (1, 1))
     before = (repository / ".git/index").stat()
     get_commit(repository)

@@ -64,7 +64,7 @@ def words(pattern: str) -> list[tuple[str, str]]:
 
 @cache
 def anchors(file: Path) -> set[str]:
-    """As GitHub makes them from headings."""
+    """Return the anchors that GitHub makes from the headings of a file."""
     headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
 

@@ -56,7 +56,7 @@ def test_a_workflow_has_no_permission_but_each_job_s_own_and_keeps_no_token(path
     assert content["permissions"] == {}
     for job in content["jobs"].values():
         assert job["permissions"].pop("contents") == "read"
-        assert set(job["permissions"]) <= {"id-token"}  # which AWS takes for credentials
+        assert set(job["permissions"]) <= {"id-token"}  # for GitHub's token, which AWS exchanges
         (checkout,) = [step for step in job["steps"] if "actions/checkout" in step.get("uses", "")]
         assert checkout["with"]["persist-credentials"] is False
 

@@ -75,7 +75,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def test_make_rehearsal_runs_every_rehearsal() -> None:
-    """It runs a folder: to look for rehearsals in all tests takes a while."""
+    """make rehearsal runs one folder, because it takes a while to collect all tests."""
     elsewhere = [
         path
         for path in list_files("tests/*.py")

@@ -91,7 +91,8 @@ def test_times_that_drills_wait_for_are_those_of_the_templates() -> None:
 
 
 def test_the_values_that_were_drilled_are_those_in_use() -> None:
-    """docs/decisions/12; test_gunicorn and test_user_data hold the others."""
+    """docs/decisions/12 has the values. test_gunicorn and test_user_data check those that are not
+    here."""
     target = the("ElasticLoadBalancingV2::TargetGroup")
     attributes = {each["Key"]: each["Value"] for each in target["TargetGroupAttributes"]}
     assert target["HealthCheckIntervalSeconds"] == 5

@@ -173,7 +173,7 @@ def test_no_more_connections_are_opened_than_a_client_has_ports_for(client: Clie
 def test_requests_are_due_at_the_rate_and_the_last_responses_are_awaited(
     monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:
-    # A millisecond passes with each look at the clock.
+    # Each reading of the clock is a millisecond later than the last.
     clock = (number / 1000 for number in itertools.count())
     monkeypatch.setattr(sender, "time", SimpleNamespace(time=lambda: next(clock)))
     dues: list[float] = []

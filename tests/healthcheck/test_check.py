@@ -252,7 +252,7 @@ def test_an_unclear_clock_gets_all_its_samples_and_no_more() -> None:
 
 @pytest.mark.parametrize("end", [socket.SHUT_RDWR, None], ids=["closed", "reset"])
 def test_a_kept_connection_may_end_at_any_moment(end: int | None) -> None:
-    """Also while its second request is under way, after it was idle for too long."""
+    """The second request may be under way then, after the connection was idle for too long."""
 
     def behave(request: Request) -> None:
         if hasattr(request, "asked"):

@@ -48,7 +48,8 @@ NOBODY = "127.0.0.1:9"  # no server there
 
 @contextlib.contextmanager
 def service(behaviour: Behaviour, *shifts: float) -> Iterator[list[str]]:
-    """A service and NTP servers whose clocks are so fast: the arguments to check it with."""
+    """Start a service and NTP servers whose clocks are fast by this much; return the check's
+    arguments."""
     with contextlib.ExitStack() as stack:
         arguments = [stack.enter_context(web(behaviour)).url]
         for shift in shifts:

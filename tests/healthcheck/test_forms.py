@@ -298,7 +298,7 @@ def test_the_command_tells_in_the_form_that_is_asked_for(
 def test_output_goes_to_a_file_that_is_always_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A collector sees the last verdict or the new one at any moment, and no other file."""
+    """At any moment, a collector sees the last verdict or the new one, and no other file."""
     file = tmp_path / "timeservice.prom"
     file.write_text("the verdict before")
     seen: list[Any] = []

@@ -19,7 +19,7 @@ from tests.support.healthcheck_servers import Behaviour, ntp, time_service, web
 
 
 class CloudWatch:
-    """What was put, and into which namespace; `broken`: nothing can be."""
+    """It keeps the metrics and their namespace. broken: it refuses all metrics."""
 
     def __init__(self) -> None:
         self.metrics: dict[str, dict[str, Any]] = {}

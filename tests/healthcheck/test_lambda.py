@@ -54,7 +54,8 @@ def test_it_is_below_three_megabytes_and_brings_nothing_that_lambda_has(package:
 
 
 def test_it_is_all_that_the_function_needs(package: Path, tmp_path: Path) -> None:
-    """As Lambda calls it; a compiled part, made for Python 3.13, has one in Python beside it."""
+    """Call it as Lambda does. A compiled module, made for Python 3.13, has one in Python beside
+    it."""
     with zipfile.ZipFile(package) as archive:
         archive.extractall(tmp_path)
     module, function = the("Lambda::Function")["Handler"].rsplit(".", 1)

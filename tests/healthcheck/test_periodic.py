@@ -104,7 +104,8 @@ def test_two_checks_of_one_turn_are_not_made(clock: Clock, monkeypatch: pytest.M
 def test_a_machine_that_slept_checks_soon_after_it_wakes(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The wait in which it fell asleep takes its time, and the next one takes none."""
+    """The wait in which the machine fell asleep runs to its end, and the next wait takes no
+    time."""
     sleeps = iter([3600.0])
 
     def wait(timeout: float) -> bool:

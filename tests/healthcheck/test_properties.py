@@ -295,7 +295,8 @@ client = service.test_client()
 def test_any_request_is_answered_without_an_error_of_our_own_and_without_its_words(
     method: str, path: str, query: list[str], accept: str, host: str
 ) -> None:
-    """What gunicorn lets through: any bytes, but for a query, which is printable ASCII."""
+    """The requests are those that gunicorn accepts: any bytes, except that a query is printable
+    ASCII."""
     mark = "zq9"
     environment = {
         "PATH_INFO": path + mark * (path not in ("/now", "/", "")),

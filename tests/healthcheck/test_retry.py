@@ -153,7 +153,7 @@ def test_a_service_that_serves_one_connection_after_the_other_is_not_late(
             request.server.closing.wait(0.05)
             time_service(spend(0.1 * PATIENCE))(request)
 
-    # The whole way there and back may pass before the service reads its clock.
+    # The service may read its clock only at the end of the whole round trip.
     result = check_server(behave, limit=PATIENCE)
     assert result.verdict.status == "OK", result.verdict.detail
 

@@ -42,7 +42,7 @@ def test_a_redirect_is_not_followed(code: int) -> None:
 
 
 class Proxy:
-    """An HTTP proxy that asks nobody, but answers for the server."""
+    """An HTTP proxy that forwards nothing, and responds itself."""
 
     def __init__(self, error: float = 0.0) -> None:
         self.paths: list[str] = []

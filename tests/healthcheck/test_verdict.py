@@ -127,14 +127,14 @@ CASES = [
         "Unknown",
         "own_clock",
     ),
-    # What a machine measured before it slept says nothing of what it finds when it wakes.
+    # A reference from before the machine slept cannot judge a sample from after it.
     ("it slept during a request", [sample(5, slept=(-5, 0)), sample(0, 1)], NTP, "OK", "ok"),
     ("it slept since", [sample(-5, slept=(5, 5))], NTP, "Unknown", "own_clock"),
     # A clock that is being set right in small steps, or slewed, is not one that jumps.
     ("slewed by 8 %", [sample(rtt=0.01), sample(0.08, 1, rtt=0.01)], NTP, "OK", "ok"),
     ("slewed to the limit", [sample(0.9), sample(1.0, 1)], NTP, "Failed", "undetermined"),
     ("a small step", [sample(rtt=1e-4), sample(-0.004, 0.01, rtt=1e-4)], NTP, "OK", "ok"),
-    # The reference: nobody is Failed for its sake.
+    # The reference. Its faults make no service Failed.
     ("one server", [sample()], against("single"), "OK", "ok"),
     ("one server, wrong", [sample(2)], against("single"), "Failed", "clock_off"),
     ("no server", [sample()], against("local", bound=0.1), "OK", "ok"),
@@ -263,7 +263,7 @@ def test_a_clock_is_frozen_if_it_missed_two_steps_and_a_coarse_tick(
         sample(at=RTT + gap, stated=stated, resolution=resolution),
     )
     assert (judge(Reading(samples, NTP), limit=9.0).reason == "frozen") is is_frozen
-    # From several clocks that have no name, it takes no more and no less.
+    # For several clocks without a name, the rule is the same.
     unnamed = tuple(each._replace(instance="?") for each in samples)
     assert (judge(Reading(unnamed, NTP), limit=9.0).reason == "frozen") is is_frozen
 
@@ -378,7 +378,7 @@ def test_only_an_unclear_verdict_wants_more_samples(error: float, proven: bool) 
         (20700.0, "looks like a time zone or DST error (+5.75 h)"),
         (50400.0, "looks like a time zone or DST error (+14 h)"),
         (-50400.0, "looks like a time zone or DST error (-14 h)"),
-        (51300.0, ""),  # no zone is that far away
+        (51300.0, ""),  # no time zone is that far from UTC
         (-51300.0, ""),
         (900.0, "looks like a time zone or DST error (+0.25 h)"),
         (909.9, "looks like a time zone or DST error (+0.25 h)"),

@@ -151,7 +151,7 @@ def test_the_balancer_gets_as_many_places_as_its_hosts_need(
     assert len(re.findall(r"server host\d+ ", written)) == 28
     balancer.register("10.0.0.99")
     assert haproxy.commands[-2].startswith("set server targets/host2 addr 10.0.0.99;")
-    # With fewer places, the hosts move together, and none is lost.
+    # With fewer slots, the hosts move to the first ones, and none is lost.
     assert balancer.apply(aws, slots=10) is True
     written = (haproxy.folder / "haproxy.cfg").read_text()
     assert re.findall(r"server (host\d+) 10", written) == [f"host{n}" for n in range(1, 13)]

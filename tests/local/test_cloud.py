@@ -1,4 +1,4 @@
-"""`python -m local`: what it refuses, in whose words, and with which exit code."""
+"""`python -m local`: what it refuses, with which message and with which exit code."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_a_wrong_setting_is_refused_before_anything_is_started(
 
 
 def unread(logs: str) -> subprocess.CompletedProcess[str]:
-    """make logs, which does that, for a reader that has gone."""
+    """Run make logs, which does this, for a reader that has gone."""
     code = f"""from healthcheck import __main__ as healthcheck
 from local import __main__ as command
 from deployment.errors import UserError
@@ -182,7 +182,7 @@ raise SystemExit(command.main(["logs"]))"""
 
 @pytest.mark.parametrize("end", ["return 0", "print('x' * 1_000_000); return 0"])
 def test_a_reader_that_has_read_enough_is_no_failure(end: str) -> None:
-    """Also where all of it fits into the buffer, which is written at the very end."""
+    """The output may fit into Python's buffer, which is written only at the end."""
     done = unread(f"print('a line'); {end}")
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -420,7 +420,7 @@ def test_an_interrupted_run_ends_at_once_and_says_what_to_run(number: int) -> No
 
 
 def test_a_run_whose_make_is_killed_ends_with_it_though_nobody_reads_what_it_says() -> None:
-    """It would go on unseen, and the next one be refused as a second at the same time."""
+    """Otherwise the run would continue unseen, and the next run would be refused."""
     script = (
         "import os, signal, subprocess, sys, threading, time\n"
         "from local.__main__ import end_with_parent, stop\n"
@@ -446,7 +446,7 @@ def test_a_run_whose_make_is_killed_ends_with_it_though_nobody_reads_what_it_say
 
 
 def runs(process: Path) -> bool:
-    """A process that nobody has waited for is there, and has ended."""
+    """A process that has ended still exists until its parent has waited for it."""
     try:
         return "State:\tZ" not in (process / "status").read_text()
     except OSError:

@@ -185,7 +185,7 @@ def test_another_s_network_or_container_of_our_name_is_refused(
 
 
 def test_no_second_network_of_a_name_is_made(engine: Engine) -> None:
-    """Some engines would make it, and then start ours in whichever they find first."""
+    """Some engines would make a second network of that name, and attach containers to either."""
     created: list[dict[str, Any]] = []
     engine.networks.create = lambda name, **options: created.append(options)
     launch.create_network(Containers("test", 8080), "edge")
@@ -296,7 +296,7 @@ def test_what_runs_is_left_alone(running: Containers, monkeypatch: pytest.Monkey
 def test_an_api_that_was_killed_is_started_again_and_nothing_else(
     running: Containers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has saved what is deployed. Hosts and balancer serve on."""
+    """The API has saved what is deployed, and hosts and balancer continue to serve."""
     parts = Parts(monkeypatch, running, "image")
     parts.parts["api"].status = "exited"
     assert launch.start(running, "image") is True

@@ -76,7 +76,7 @@ class World:
             self.servers[host.address] = self.servers[host.address]._replace(**changes)
 
     def end(self, instance: str) -> None:
-        """The engine does not tell where a host was that has ended."""
+        """End a host. The engine then returns no address for it."""
         self.set(instance, running=False, address="")
 
     @property

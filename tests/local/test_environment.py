@@ -1,4 +1,4 @@
-"""The local cloud works, and is all that a local command reaches, whatever the user has set."""
+"""Local commands work, and reach the local cloud alone, whatever variables the user has set."""
 
 from __future__ import annotations
 

@@ -314,7 +314,7 @@ def test_without_hosts_the_refusal_is_that_there_are_none() -> None:
 
 @pytest.fixture
 def become(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """What the process turned into, instead of turning into it."""
+    """Record the command that would replace the process, and do not run it."""
     commands: list[tuple[str, ...]] = []
 
     def exec_(_: str, command: list[str]) -> None:

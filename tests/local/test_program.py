@@ -279,7 +279,7 @@ def test_a_reviewer_gets_a_password_once(run: Run, cloud: Cloud) -> None:
 
 
 def test_a_password_that_nobody_knows_any_more_is_made_anew(run: Run, cloud: Cloud) -> None:
-    """An interrupted run has made it, and kept it nowhere."""
+    """An interrupted run has made the password, and has not saved it."""
     run(reviewer="user")
     before = dict(cloud.passwords)
     exports, _ = program.run("http://nowhere", {"reviewer": "user"}, None)

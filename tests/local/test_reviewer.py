@@ -1,4 +1,4 @@
-"""What the local cloud keeps about the reviewer, and who can read it."""
+"""What the local cloud saves about the reviewer, and who can read that."""
 
 from __future__ import annotations
 

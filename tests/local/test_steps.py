@@ -66,7 +66,7 @@ def test_a_step_shows_what_goes_on_at_each_change(
 def test_a_line_on_a_terminal_stays_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Else each second would leave a line behind."""
+    """Otherwise each second would print another line."""
     monkeypatch.setattr(steps.sys.stdout, "isatty", lambda: True)  # type: ignore[attr-defined]
     monkeypatch.setenv("COLUMNS", "90")
     steps._tick("stack", Seconds(3), lambda: "a installing Docker, b installing Docker")

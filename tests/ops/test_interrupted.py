@@ -217,7 +217,7 @@ def test_a_release_that_was_cut_off_is_completed(
                 program.run(emulator.url, {})
             else:
                 state = run_repair(state)
-                # Nothing that serves is gone, and no host serves for a release that is not tracked.
+                # All that serves is still there, and no host serves whose release is not tracked.
                 assert set(find_hosts(emulator.url)) == serving
                 assert not any(compare(state, find_stacks(emulator.url)))
                 assert not repair.list_pending(state)

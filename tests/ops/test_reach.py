@@ -52,7 +52,7 @@ def test_a_change_by_hand_is_named(cloud: Cloud, mutate: Callable[[Cloud], str])
 
 
 def test_what_does_not_open_anything_is_not_named(cloud: Cloud) -> None:
-    """All at once, and none of them is a problem."""
+    """All of these changes together are no problem."""
     cloud.let_in(cloud.balancer, "tcp", 22, IpRanges=[{"CidrIp": "10.0.0.0/8"}])
     cloud.let_in(cloud.host, "-1", -1, IpRanges=[{"CidrIp": "192.168.1.0/24"}])
     cloud.let_in(cloud.balancer, "tcp", 22, Ipv6Ranges=[{"CidrIpv6": "fd00::/8"}])

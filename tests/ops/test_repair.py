@@ -66,7 +66,7 @@ def test_the_only_release_is_never_deleted() -> None:
 @pytest.mark.parametrize("part", ["artifacts", "network", "balancer"])
 @pytest.mark.parametrize("with_hosts", [True, False])
 def test_what_hosts_need_is_deleted_only_without_hosts(part: str, with_hosts: bool) -> None:
-    """The state was lost, so that none of them is tracked."""
+    """The state was lost, so Pulumi tracks none of the stacks."""
     stacks = describe(load_state(), {part: "DELETE_FAILED"})
     if not with_hosts:
         stacks = [stack for stack in stacks if "-hosts-" not in stack["StackName"]]

@@ -60,7 +60,7 @@ def test_a_broken_file_of_a_stack_is_reported(content: str, root: Path) -> None:
 def test_a_name_that_nothing_can_have_is_refused(
     variable: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A search for what is left of it would find nothing."""
+    """A search for leftovers of such a name would find nothing."""
     monkeypatch.setenv(variable, value)
     with pytest.raises(SystemExit) as ended:
         target.run("ops.leftovers", None, [], lambda _: 0)

@@ -1,4 +1,4 @@
-"""What rehearsals ask of the deployment that they share, and of what answered to them."""
+"""Requests of the rehearsals to the deployment that they share, and the responses."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def kill_make(
     until: Callable[[], object] = lambda: True,
     alone: bool = False,
 ) -> None:
-    """Start a make, and kill -9 it when it has said those words, and then that holds.
+    """Start a make, and kill -9 it when it has printed `at`, and `until` holds.
 
-    alone: make itself, which tells nobody; else all that it has started as well.
+    alone: kill make itself, and not the processes that it has started.
     """
     running = clone.start(target)
     assert running.stdout

@@ -1,4 +1,4 @@
-"""The deployment comes up, and serves what it shall."""
+"""The deployment comes up, and serves the time, the page and its errors."""
 
 from __future__ import annotations
 

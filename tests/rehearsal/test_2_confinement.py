@@ -77,7 +77,7 @@ ALL = (
 
 @pytest.fixture(scope="module")
 def answers(engine: docker.DockerClient, loose: str) -> dict[str, tuple[str, str]]:
-    """By the question: what the probe says in the service's container, and in the loose one."""
+    """Return, for each probe, its output in the service's container and in the loose one."""
     code = ALL.format(python=PYTHON, codes=[probe.code for probe in PROBES])
     found = [
         json.loads(python(hosts(engine)[0], code, container)[1])
@@ -111,7 +111,7 @@ def test_system_calls_are_filtered_by_the_engine_s_own_profile(host: Container) 
 
 
 def test_there_is_no_shell_no_package_manager_no_compiler(host: Container) -> None:
-    """As the list of programs says; here by trying."""
+    """The list of programs has none. This test tries to run them."""
     for program in ("sh", "bash", "/bin/sh", "busybox", "apt-get", "dpkg", "cc", "curl"):
         status, output = run(host, "docker", "exec", "timeservice", program, "--version")
         assert status in (126, 127), output

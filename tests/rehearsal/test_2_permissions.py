@@ -60,7 +60,7 @@ def test_a_host_reads_and_writes_nothing_else(engine: docker.DockerClient) -> No
 
 
 def role_of(engine: docker.DockerClient) -> api.Credentials:
-    """What the metadata service tells a host, and whoever breaks into it."""
+    """Return what the metadata service tells a host, and an attacker on that host."""
     script = (
         "token=$(curl -s -X PUT http://169.254.169.254/latest/api/token "
         "-H 'X-aws-ec2-metadata-token-ttl-seconds: 60'); "
@@ -118,8 +118,8 @@ def test_a_host_s_credentials_are_of_no_use_elsewhere(
 
 
 def test_plain_http_is_refused_by_the_bucket(engine: docker.DockerClient) -> None:
-    """The endpoint's stand-in tells the API that what passes it came over TLS; by another way it
-    did not."""
+    """The local endpoint marks what passes it as sent over TLS. What reaches the API by another way
+    is not marked."""
     bucket, image, _ = artifacts(engine)
     s3 = api.client(endpoint(engine), "s3", role_of(engine))
     assert s3.head_object(Bucket=bucket, Key=image)
@@ -146,8 +146,8 @@ def test_the_function_acts_in_its_role_and_writes_its_metrics(engine: docker.Doc
 
 @pytest.fixture(scope="module")
 def as_function(engine: docker.DockerClient) -> Iterator[api.Credentials]:
-    """Of a role that may do what the function's may, and that a test may take: Lambda's own cannot
-    be had."""
+    """Return clients of a role with the function's permissions that a test may assume: only Lambda
+    assumes the function's own."""
     iam, name = aws(engine, "iam"), "as-function"
     (function,) = aws(engine, "lambda").list_functions()["Functions"]
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
@@ -179,7 +179,7 @@ def test_the_functions_role_is_of_no_use_elsewhere(
 def test_the_functions_role_writes_its_metrics(
     engine: docker.DockerClient, as_function: api.Credentials
 ) -> None:
-    """What denies everything would pass the test before."""
+    """A role that is denied everything would pass the test above."""
     data = [{"MetricName": "Tried", "Value": 1}]
     cloudwatch = api.client(endpoint(engine), "cloudwatch", as_function)
     cloudwatch.put_metric_data(Namespace="timeservice", MetricData=data)

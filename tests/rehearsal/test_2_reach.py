@@ -3,8 +3,8 @@
 
 The Internet is here: the network NAME-internet, on which the healthcheck's function asks for the
 load balancer's public name, and this machine, which reaches it by the port that Docker publishes.
-To hosts it is this machine as well: what leaves a container goes over it, so a host that had a
-route would reach a server that listens here.
+For hosts, this machine is the Internet as well. Packets that leave a container pass this machine,
+so a host with a route would reach a server that listens here.
 """
 
 from __future__ import annotations
@@ -158,8 +158,8 @@ def test_a_host_is_reached_by_the_balancer_alone(
     """Not from the Internet, not from another network of this machine, and not from the host of the
     other zone.
 
-    An answer has to be the host's: somebody else's router may answer for an address that nobody has
-    here.
+    Only an answer of the host itself counts: a router may answer for an address that nobody here
+    has.
     """
     visitor = start(network=f"{NAME}-internet")
     balancer = engine.containers.get(f"{NAME}-balancer")
@@ -233,8 +233,8 @@ def test_a_host_finds_the_s3_endpoint_the_balancer_and_the_time_in_its_zone(
 
 
 def test_a_host_finds_nobody_else(engine: docker.DockerClient) -> None:
-    """Not this machine, whose address the first one of the zone would be; not the other host; no
-    other part."""
+    """A host reaches neither this machine (at the first address of the zone), nor the other host,
+    nor any other part."""
     parts = [engine.containers.get(f"{NAME}-{part}") for part in PARTS]
     first, other = hosts(engine)
     for host, another in ((first, other), (other, first)):
@@ -252,7 +252,7 @@ def test_a_host_finds_nobody_else(engine: docker.DockerClient) -> None:
 
 @pytest.fixture(scope="module")
 def objects(engine: docker.DockerClient) -> Iterator[dict[str, str]]:
-    """The deployment's bucket, and another account's, which everybody may read who gets there."""
+    """The deployment's bucket, and another account's that anybody may read."""
     s3, theirs = aws(engine, "s3"), "somebody-elses"
     (bucket,) = (
         listed["Name"] for listed in s3.list_buckets()["Buckets"] if "-artifacts-" in listed["Name"]
@@ -281,7 +281,8 @@ def answer(where: Container, url: str, *options: str) -> str:
 
 
 def signature_options(service: str) -> list[str]:
-    """With the account's root key, which everybody knows here: the endpoint alone is in the way."""
+    """Sign with the account's root key, which is public here, so that only the endpoint can
+    refuse."""
     return ["--aws-sigv4", f"aws:amz:us-east-1:{service}", "--user", "test:test"]
 
 
@@ -340,7 +341,7 @@ def test_the_s3_endpoint_gives_a_host_the_objects_of_its_bucket_and_nothing_else
 def test_somebody_else_s_bucket_is_open_to_whoever_reaches_it(
     engine: docker.DockerClient, objects: dict[str, str]
 ) -> None:
-    """So that it is the endpoint which refuses a host."""
+    """This shows that the endpoint refuses a host, and not the bucket."""
     api = engine.containers.get(f"{NAME}-api")
     for path, options in (("/somebody-elses/secret", []), ("/secret", THEIRS)):
         assert answer(api, f"http://127.0.0.1:4566{path}", *options).startswith("200 ")

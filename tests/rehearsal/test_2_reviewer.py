@@ -1,4 +1,4 @@
-"""A reviewer comes and goes again, and the service is none the wiser."""
+"""A reviewer is added and removed, and the service does not notice."""
 
 from __future__ import annotations
 

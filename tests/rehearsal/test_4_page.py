@@ -1,4 +1,4 @@
-"""What the page says while a host dies, and when another has taken its place."""
+"""What the page shows while a host dies, and when another host has replaced it."""
 
 from __future__ import annotations
 

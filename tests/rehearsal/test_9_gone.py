@@ -1,4 +1,4 @@
-"""The deployment goes, without a trace: as it stood, and after whatever was killed half-way."""
+"""make down removes the deployment without a trace, also after a command that was killed."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_down_deletes_through_the_api_and_leaves_nothing_and_again_does_nothing(
 def test_another_s_container_of_such_a_name_is_neither_used_nor_removed(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
-    """Made from an image of nothing: it need not run."""
+    """The container comes from an empty image, because it need not run."""
     empty_archive = bytes(10240)
     engine.api.import_image_from_data(empty_archive, repository="nothing", tag=NAME)
     foreign = engine.containers.create(f"nothing:{NAME}", command="x", name=f"{NAME}-api")
@@ -122,7 +122,7 @@ def test_an_up_that_is_killed_leaves_nothing_that_down_does_not_remove(
 def test_a_down_that_is_killed_is_finished_by_the_next(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
-    """While its hosts boot, which nothing knows of yet but the controller."""
+    """Its hosts boot meanwhile, and only the controller knows them yet."""
     kill_make(clone, "up", "stack timeservice-local-hosts", until=lambda: hosts(engine))
     kill_make(clone, "down", "what the AWS API has left")
     assert clone.make("leftovers").status != 0
@@ -133,7 +133,7 @@ def test_a_down_that_is_killed_is_finished_by_the_next(
 def test_a_build_of_an_image_that_is_killed_leaves_no_trace_outside_of_the_clone(
     clone: Clone, engine: docker.DockerClient
 ) -> None:
-    """The last: what it was to make would be missing from now on."""
+    """This test comes last, because the image is missing after it."""
 
     def list_unpacked() -> list[Path]:
         return list((clone.folder / "build/tmp").glob("mmdebstrap.*/proc"))

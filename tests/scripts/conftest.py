@@ -12,7 +12,7 @@ import pytest
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
-# What the scripts need of a machine; the rest of its commands is not there for them.
+# The commands that the scripts may use. They find no others.
 TOOLS = [
     "awk",
     "bash",

@@ -70,7 +70,7 @@ def test_packages_are_installed_into_the_virtual_environment_and_messages_are_en
     assert "nowhere" not in done.stdout
 
 
-# It hands on what is an argument, and nothing of the environment, as sudo-rs does.
+# Like sudo-rs, it passes arguments on, and no variables.
 SUDO = 'exec env -i PATH="$PATH" "$@"'
 
 

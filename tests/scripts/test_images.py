@@ -99,7 +99,8 @@ def test_a_base_with_an_older_package_is_named_and_renewed_and_makes_another_ima
     assert "Debian has libssl3t64 3.5.9, here is 3.5.1" in done.stdout
     assert (clone / "build/base-x86_64.packages").read_text() == "libssl3t64 3.5.9\n"
     assert source_digest(IMAGE, clone) != before
-    # What it had was asked for, in the words of apt's own list of installed packages.
+    # The script gave apt the packages of the image, in the form of apt's list of installed
+    # packages.
     installed = (clone / "build/apt-amd64/status").read_text()
     assert "Package: libssl3t64\nStatus: install ok installed\nVersion: 3.5.1\n" in installed
 

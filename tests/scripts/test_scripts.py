@@ -262,7 +262,7 @@ def write_scripts(clone: Path, **bodies: str) -> None:
 
 
 def test_what_does_not_need_each_other_is_built_side_by_side(run: Run, clone: Path) -> None:
-    """Each of the two waits for the other to have begun."""
+    """Each of the two jobs waits until the other has begun."""
     os.mkfifo(clone / "image")
     os.mkfifo(clone / "cloud")
     write_scripts(clone, image="echo >image; read -r <cloud", cloud="read -r <image; echo >cloud")

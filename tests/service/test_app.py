@@ -226,7 +226,7 @@ def test_other_parameters_are_ignored(client: FlaskClient) -> None:
 
 
 def check_headers(answer: Any, path: str = "") -> None:
-    """Asserts that the answer has those that all have; the page's path has a policy of its own."""
+    """Expect the headers that all responses have; the page has a policy of its own."""
     expected = PAGE_HEADERS if path == "/" else HEADERS
     assert {name: answer.headers.get(name) for name in expected} == expected
 
@@ -291,7 +291,7 @@ def test_another_method_is_refused_with_those_that_are_not(
     ],
 )
 def test_any_other_path_is_not_found_and_leads_nowhere(path: str, client: FlaskClient) -> None:
-    # Past the test client, which would take //evil.example for a host.
+    # Flask's test client is not used here: it would take //evil.example for a host.
     environment = {"PATH_INFO": path, "HTTP_HOST": "evil.example"}
     answer = client.get("/", environ_overrides=environment)
     check_refusal(answer, 404)

@@ -148,7 +148,7 @@ def test_two_processes_share_a_port(pair: Running) -> None:
 def test_connections_that_wait_when_processes_end_are_served(
     end: signal.Signals, pair: Running
 ) -> None:
-    """By a process that is asked to end, or by the process that replaces it."""
+    """They are served by a process that is asked to end, or by the process that replaces it."""
     workers = get_workers(pair)
     for worker in workers:
         os.kill(worker, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""docs/openapi.yaml and the service: neither says what the other does not."""
+"""docs/openapi.yaml describes what the service does, and nothing else."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_the_service_does_what_the_document_says(app: Any) -> None:
 
 @pytest.mark.parametrize("path", ["/now", "/", "/health"])
 def test_faults_are_as_documented(path: str) -> None:
-    """A fault of ours, of which HEAD tells no more than that it is one."""
+    """The service has a fault. The response to HEAD shows only its status."""
     broken = Monitor("169.254.169.123")
     broken.status = lambda: 1 / 0  # type: ignore[method-assign, assignment, return-value]
     asked = operations(document(), create_app(broken))

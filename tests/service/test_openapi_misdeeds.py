@@ -1,4 +1,4 @@
-"""The tests of docs/openapi.yaml catch a service that departs from it, so they prove something."""
+"""The tests of docs/openapi.yaml notice a service that departs from it."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class FakeClock:
 
 
 def script_responses(*script: sntp.Answer | Exception) -> Callable[[str, int], sntp.Answer]:
-    """Something to ask that gives these answers in turn."""
+    """Return a function that asks no server and gives these responses in turn."""
     answers = iter(script)
 
     def ask(_host: str, _port: int) -> sntp.Answer:
@@ -441,7 +441,7 @@ def test_a_kiss_of_death_is_heeded_and_slowly_forgiven() -> None:
 
 
 def test_a_server_that_never_stops_kissing_is_asked_for_ever_and_forgiven_as_fast() -> None:
-    """Its thread must outlive the server's mood: nobody else watches the clock."""
+    """The thread must not end, because nothing else watches the clock."""
     kiss = sntp.KissOfDeath("kiss of death (DENY)")
     monitor = Monitor("server", ask=script_responses(*[kiss] * 2000, *[GOOD] * 6))
     assert set(poll_intervals(monitor, 2000)[6:]) == {1024}

@@ -16,7 +16,7 @@ from tests.cfn.permissions.signals import hosts_signal
 
 @contextmanager
 def api(folder: Path) -> Iterator[str]:
-    """Its URL. Archives are small, and of no sources: what is in them plays no part."""
+    """Return its URL. The archives are small stand-ins, because their content does not matter."""
     emulator = Emulator(folder / "log")
     try:
         with archives(folder):

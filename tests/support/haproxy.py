@@ -20,7 +20,7 @@ from tests.support.waiting import PATIENCE, wait_until
 
 
 class Target(Protocol):
-    """A host: what a test has to know of it."""
+    """What a test knows of a host."""
 
     @property
     def address(self) -> str: ...
@@ -51,7 +51,8 @@ class Haproxy:
         self.apply()
 
     def apply(self) -> None:
-        """As the controller does: again, while one of HAProxy's processes does not listen yet."""
+        """Apply a configuration as the controller does: repeat until all of HAProxy's processes
+        listen."""
         wait_until(self._takes_it)
 
     def _takes_it(self) -> bool:
@@ -70,7 +71,7 @@ class Haproxy:
             path.unlink()
 
     def change(self, **attributes: str) -> None:
-        """Of the load balancer's; `_` is a dot."""
+        """Change attributes of the load balancer; `__` stands for a dot."""
         changed = {key.replace("__", "."): value for key, value in attributes.items()}
         self.aws = self.aws._replace(attributes=self.aws.attributes | changed)
 
@@ -91,7 +92,7 @@ class Haproxy:
         return f"http://{balancer_config.LISTENER}"
 
     def answers(self, number: int = 6) -> set[str]:
-        """Who answers, of that many requests in a row."""
+        """Return which host responded to each of that many requests in a row."""
         return {self.get().text for _ in range(number)}
 
 

@@ -27,7 +27,7 @@ def be_patient(monkeypatch: pytest.MonkeyPatch, for_servers: float = PATIENCE) -
 
 
 def exact_reference(patience: float) -> Reference:
-    """Our own clock is the truth, as it is that of the servers too."""
+    """Our own clock is exact as a reference, because the servers use it too."""
     return Reference("ntp", Interval(0.0, 0.0), steady_time(), own_clocks())
 
 

@@ -173,7 +173,8 @@ def _for_preflight(boundary: str) -> list[Question]:
 
 
 def _expand(permissions: set[str]) -> set[str]:
-    """Return the actions of all patterns, but for those on resources that there are none of."""
+    """Return the actions of all patterns, except those on resources that a deployment does not
+    have."""
     every = actions(*{action.split(":")[0] for action in permissions})
     names = {action for action in permissions if "*" not in action}
     for pattern in permissions - names:
@@ -209,7 +210,7 @@ def _for_cloudformation(action: str, boundary: str) -> list[Question]:
 
 
 def _for_service(action: str) -> list[Question]:
-    """Without aws:CalledVia, which AWS does not document for a call at one remove."""
+    """Return the requests of a second service, for which AWS documents no aws:CalledVia."""
     context = _usual() | {"aws:ViaAWSService": "true", "ec2:InstanceType": "t3.micro"}
     return [
         Question(action, resource, context)
@@ -223,7 +224,7 @@ def _usual() -> dict[str, str]:
 
 
 def _tags(action: str, resource: str) -> dict[str, str]:
-    """Those of the resource: none of what is only being made, launched or tagged."""
+    """Return the tags of the resource; none while it is being made, launched or tagged."""
     if resource == "*":
         return {}
     kind = resource.split(":")[5].split("/")[0]
@@ -236,9 +237,10 @@ def _tags(action: str, resource: str) -> dict[str, str]:
 
 
 def _resources(action: str) -> list[str]:
-    """Which of ours the action goes with; `*` if it knows no resources."""
+    """Return our resources that the action applies to; `*` if it has no resources."""
     forms = actions(action.split(":")[0])[action].resources
-    # What AWS lists for GetMetricData is a new kind of metrics, none of ours.
+    # The resources that AWS lists for GetMetricData are a new kind of metrics, which we do not
+    # have.
     if not forms or action == "cloudwatch:GetMetricData":
         return ["*"]
     matches = [arn for arn in RESOURCES if any(_is_of(arn, form) for form in forms)]

@@ -41,7 +41,7 @@ def test_it_may_do_what_its_table_says(
 def test_whatever_its_policies_come_to_say_the_boundary_holds(
     grants: Grants, name: str, evaluator: str
 ) -> None:
-    """With a policy that allows everything, only another object of the bucket is gained."""
+    """A policy that allows everything adds only another object of the bucket."""
     identities, boundary = grants
     grown = identities[name]._replace(policies=[EVERYTHING])
     questions = [question for _, question in table(name, boundary)]
@@ -64,7 +64,7 @@ def test_whatever_its_policies_come_to_say_the_boundary_holds(
 
 
 def test_a_bucket_of_the_same_name_in_another_account_is_not_read(grants: Grants) -> None:
-    """Of iam-simulate alone: MiniStack takes a bucket for the account's that asks."""
+    """Only iam-simulate can tell: MiniStack takes each bucket for the caller's own."""
     key = f"arn:aws:s3:::{BUCKET}/images/{RELEASE}.tar.gz"
     for account, expected in ((ACCOUNT, True), ("111122223333", False)):
         question = Question("s3:GetObject", key, {"aws:ResourceAccount": account})

@@ -88,7 +88,7 @@ def test_whatever_else_is_attached_one_day_adds_nothing(
 def test_what_must_never_be_is_denied_and_not_only_not_allowed(
     reviewers: Reviewers, evaluator: str
 ) -> None:
-    """As if somebody else's policy gave everything: no boundary, and all allowed."""
+    """Assume that a policy allows everything, and that there is no boundary."""
     given_all = with_statement(reviewers["user"], EVERYTHING)._replace(boundary=None)
     answers = EVALUATORS[evaluator](given_all, QUESTIONS)
     denied = {
@@ -98,7 +98,7 @@ def test_what_must_never_be_is_denied_and_not_only_not_allowed(
 
 
 def test_nothing_is_allowed_but_what_the_table_allows(reviewers: Reviewers) -> None:
-    """Of all that these services know: on our own resources, and on any."""
+    """Try every action of these services, on our own resources and on any others."""
     ours = [question.resource for who, question in TABLE if who in ("both", "user")]
     questions = [
         Question(action, resource, {"aws:RequestedRegion": "us-east-1"})
@@ -116,7 +116,7 @@ def test_nothing_is_allowed_but_what_the_table_allows(reviewers: Reviewers) -> N
 def test_nothing_that_writes_is_allowed_but_for_the_own_password_and_second_factor(
     reviewers: Reviewers,
 ) -> None:
-    """The other evaluator takes `*` for: on any resource that there could be."""
+    """The other evaluator takes `*` for any resource that could exist."""
     catalogue = actions(*SERVICES)
     writing = [name for name, action in catalogue.items() if action.level not in ("List", "Read")]
     assert len(writing) > 1000
@@ -152,7 +152,7 @@ def test_what_is_allowed_is_named_exists_and_is_limited_as_far_as_aws_can(
 
 
 def test_what_is_denied_exists(reviewers: Reviewers) -> None:
-    """A denial of what does not exist protects nothing."""
+    """A denial of an action that does not exist protects nothing."""
     denied = {
         action
         for statement in access(reviewers["user"]).values()

@@ -62,10 +62,10 @@ CALLS: list[tuple[bool, str, str, dict[str, Any]]] = [
 
 @pytest.fixture(scope="session")
 def deployment(emulator: Emulator) -> None:
-    """What there is to see, and the like of others."""
+    """The deployment that the reviewer sees, and similar resources of others."""
     for stack in (ARTIFACTS["StackName"], OTHERS):
         emulator.deploy(stack, "artifacts")
-    # Not those of the stack: a policy of its refuses plain HTTP, which is what the emulator speaks.
+    # Not the stack's bucket: its policy refuses plain HTTP, which is all that the emulator speaks.
     for bucket in (BUCKET, OTHERS):
         emulator.client("s3").create_bucket(Bucket=bucket)
         emulator.client("s3").put_object(Bucket=bucket, Key="images/1.tar.gz", Body=b"image")

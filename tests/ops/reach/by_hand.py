@@ -1,4 +1,4 @@
-"""Changes by hand through the API; each returns words that the check must complain in."""
+"""Changes by hand through the API; each returns words that the complaint of the check must have."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ def make_the_public_table_the_main_one(state: State) -> str:
 
 
 def let_host_subnets_fall_to_a_public_main_table(state: State) -> str:
-    """None of their own: they fall to the main one. With a public address and a rule, that is all
-    it takes."""
+    """Subnets without a route table use the main one. With a public address and a rule, hosts are
+    then reachable."""
     make_the_public_table_the_main_one(state)
     for table in state.route_tables:
         hosts = state.host_groups[0]["Subnets"]
@@ -104,7 +104,8 @@ def add_a_host_as_on_aws(state: State) -> str:
 
 
 def leave_hosts_in_the_default_group(state: State) -> str:
-    """What a launch template without groups gives its hosts: they may send anywhere."""
+    """Give hosts the default group, as a launch template without groups does: they may send
+    anywhere."""
     state.host_groups[0]["LaunchTemplateData"]["NetworkInterfaces"] = []
     return "may send all to 0.0.0.0/0"
 

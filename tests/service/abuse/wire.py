@@ -80,7 +80,7 @@ def send_row(row: Row, address: Address, balanced: bool) -> Result:
 
 
 def find_faults(address: Address) -> list[str]:
-    """Return what is wrong with the response to an honest request: it must be the time of now."""
+    """Return what is wrong with the response to a good request: it must have the present time."""
     before = time.time()
     outcome, received = exchange(address, get("/now?format=epoch", "Connection: close"))
     after = time.time()

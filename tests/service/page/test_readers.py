@@ -112,7 +112,7 @@ def test_it_keeps_nothing_and_asks_nobody_else(browser: Browser, hosts: TwoHosts
 def test_the_policy_forbids_what_the_page_does_not_do(
     attack: str, browser: Browser, hosts: TwoHosts
 ) -> None:
-    """Which shows, too, that the tests above would see a violation."""
+    """This also shows that the tests above would notice a violation."""
     with visit(browser, hosts.url) as visitor:
         visitor.page.evaluate(f"setTimeout(() => {{ {attack} }})")
         # Each call lets Playwright hear the console.

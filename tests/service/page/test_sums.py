@@ -42,7 +42,7 @@ def test_the_ends_of_the_scale_are_named(hours: float, ends: str, page: Page) ->
 
 @pytest.mark.parametrize(("step", "least"), [(0.1, 1), (1, 2), (16.7, 33.4), (100, 200)])
 def test_how_coarse_a_clock_is_shows_in_its_steps(step: float, least: float, page: Page) -> None:
-    """One that moves on once in a thousand looks, and may do so after the first."""
+    """The test has a clock that moves once in a thousand readings, and may move after the first."""
     script = "step => { let looks = 0; return resolution(() => step * Math.floor(++looks / 1000)) }"
     assert page.evaluate(script, step) == pytest.approx(least)
 
@@ -111,7 +111,7 @@ def test_what_two_hosts_say_is_put_together(
 
 
 def test_what_is_known_widens_with_time(page: Page) -> None:
-    """By what a crystal may be off: 0.36 s in an hour."""
+    """The interval grows by what a crystal may be off: 0.36 s in an hour."""
     found = page.evaluate("widen({lo: 0, hi: 10, at: 0}, 3600000)")
     assert (found["lo"], found["hi"]) == pytest.approx((-360, 370))
 
