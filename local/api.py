@@ -18,8 +18,8 @@ CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts
 HTTP = requests.Session()
 HTTP.trust_env = False
 
-# What the user sets for AWS, in files and in the environment, is for AWS accounts and may be
-# broken. So no variable of this session has a name in either.
+# The user's settings for AWS, in files and in the environment, are for AWS accounts, and may be
+# broken. So this session reads no setting from a file or from the environment.
 SESSION = boto3.Session(
     botocore_session=Session(
         {

@@ -96,7 +96,7 @@ def run(
 def run_main(
     deployer: Deployer, configuration: dict[str, str], stack: str = STACK
 ) -> dict[str, Any]:
-    """Run `__main__.py` with the deployer; return its exports. Raises as run does.
+    """Run `__main__.py` with the deployer; return its exports. Raises what `run` raises.
 
     The program's preflight would ask AWS, with the user's own credentials.
     """

@@ -41,7 +41,8 @@ def test_an_ntp_server_is_as_far_away_and_as_wrong_as_stated(shift: float) -> No
         took = time.monotonic() - sent
     assert took >= UNEVEN.out + UNEVEN.back
     assert abs(response.offset - shift) <= response.bound
-    # Half of the difference between both ways, and of what this machine was late by.
+    # The midpoint is off by half of the difference between both ways, and by half of any delay
+    # here.
     assert abs(response.offset - shift) == pytest.approx(0.015, abs=took / 2 - 0.025 + 0.001)
 
 
@@ -67,7 +68,7 @@ def test_a_service_is_as_far_away_and_as_wrong_as_stated() -> None:
 
 @pytest.fixture
 def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Record what a server would sleep."""
+    """Record how long a server would sleep."""
     recorded: list[float] = []
     monkeypatch.setattr("bench.accuracy.time.sleep", recorded.append)
     return recorded

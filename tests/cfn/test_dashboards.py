@@ -33,7 +33,7 @@ BALANCER_METRICS = {
     },
     ("LoadBalancer", "TargetGroup"): {"HealthyHostCount", "UnHealthyHostCount"},
 }
-# Of the fields that a query may name, those that CloudWatch makes itself.
+# The fields of a query that CloudWatch adds to each record.
 MADE = {"@message", "@timestamp"}
 
 
@@ -105,7 +105,7 @@ def test_all_alarms_of_the_templates_are_on_it_and_no_other() -> None:
 
 def test_the_metrics_are_published_by_the_balancer_or_by_the_healthcheck() -> None:
     drawn = metrics()
-    assert len(drawn) <= 50  # of a dashboard that is free
+    assert len(drawn) <= 50  # the limit of a free dashboard
     for namespace, name, dimensions in drawn:
         if namespace == "AWS/ApplicationELB":
             assert name in BALANCER_METRICS[tuple(sorted(dimensions))], name

@@ -34,7 +34,7 @@ ALARMS = [
 def test_the_release_waits_for_every_host() -> None:
     group, condition = the("AutoScaling::AutoScalingGroup"), the("CloudFormation::WaitCondition")
     assert condition["Count"] == group["MinSize"] == {"Ref": "MinHosts"}
-    assert "DesiredCapacity" not in group  # so that it is the minimum
+    assert "DesiredCapacity" not in group  # it is then the minimum
     assert RESOURCES["hosts.HostsReady"]["DependsOn"] == "HostGroup"
 
 

@@ -194,7 +194,7 @@ def test_all_resources_are_allowed_only_under_a_condition() -> None:
     ]
     assert wide == [
         ("reviewer.Access", "iam:GetAccountPasswordPolicy")
-    ]  # of a service without Regions
+    ]  # IAM has no Regions
 
 
 def test_a_host_may_read_one_object_and_nothing_else() -> None:
@@ -223,7 +223,7 @@ def test_the_function_may_write_its_log_and_its_metrics_and_nothing_else() -> No
 
 def test_roles_have_no_policies_from_elsewhere_and_serve_one_service() -> None:
     for name, role in of_type("IAM::Role").items():
-        if name == "reviewer.Role":  # which serves people
+        if name == "reviewer.Role":  # people assume this role
             continue
         assert "ManagedPolicyArns" not in role, name
         (trust,) = role["AssumeRolePolicyDocument"]["Statement"]

@@ -90,7 +90,7 @@ def test_nothing_has_a_fixed_name() -> None:
     """A fixed name blocks replacement, and a second deployment."""
     for name, resource in RESOURCES.items():
         names = {key for key in resource.get("Properties", {}) if re.fullmatch(r"(\w+)?Name", key)}
-        # Names of others, which are references.
+        # These two name another resource, by a reference.
         references = {"FunctionName", "AutoScalingGroupName"}
         assert names <= references | {"ServiceName", "MetricName", "DisplayName"}, name
         for key in names & references:

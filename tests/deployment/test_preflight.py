@@ -373,7 +373,7 @@ def test_what_no_setting_asks_for_is_not_checked(monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def program(monkeypatch: pytest.MonkeyPatch, archives: None) -> dict[str, Any]:
-    """The program with a preflight of these results; keep how it was made."""
+    """Give the program a preflight with these results, and record how it is called."""
     seen: dict[str, Any] = {"warnings": [], "results": []}
 
     class Recorded:

@@ -178,7 +178,7 @@ def test_an_update_never_replaces_the_vpc_subnets_and_security_groups() -> None:
     stacks = Engine().run().stacks()
     assert [part for part, stack in stacks.items() if "policyBody" in stack] == ["network"]
     allowed, denied = json.loads(stacks["network"]["policyBody"])["Statement"]
-    everyone = {"Principal": "*"}  # CloudFormation refuses a policy without it
+    everyone = {"Principal": "*"}  # a stack policy must have it
     assert allowed == everyone | {"Effect": "Allow", "Action": "Update:*", "Resource": "*"}
     assert denied == everyone | {
         "Effect": "Deny",

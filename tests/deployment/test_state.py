@@ -223,7 +223,7 @@ def test_what_pulumi_complains_about_is_reported(
 def test_the_state_is_what_pulumi_exports(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(command: list[str], **options: Any) -> Any:
         assert command == ["pulumi", "stack", "export", "--stack", "prod"]
-        # Nobody would see a question.
+        # Nobody would see a question of pulumi's.
         assert options["stdin"] == subprocess.DEVNULL
         return SimpleNamespace(stdout=json.dumps(load_state()))
 

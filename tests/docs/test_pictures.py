@@ -114,7 +114,7 @@ def test_the_arrows_name_each_port_that_a_security_group_opens() -> None:
         for rule in group["SecurityGroupIngress"] + group["SecurityGroupEgress"]
     }
     assert set(labels) == ports
-    # From the Internet, and to and from the host of each zone.
+    # One arrow comes from the Internet. Each zone's host has one in and one out.
     assert len(labels) == 1 + 2 + 2
 
 
@@ -150,7 +150,7 @@ def test_the_figures_of_the_deployment_are_the_templates() -> None:
 
 def test_the_steps_of_a_host_s_start_are_those_of_the_user_data_in_its_order() -> None:
     *steps, last = re.findall(r'^ +step "([^"$]+)"', read("hosts").body, re.MULTILINE)
-    assert last == "serving"  # which is a bar
+    assert last == "serving"  # the picture has a bar for it
     heights = {
         text: float(str(element.get("y")))
         for _, group in groups("release")

@@ -66,7 +66,7 @@ def test_a_name_that_is_no_drill_is_refused_with_the_names_of_all(
     error = capsys.readouterr().err
     assert "there is no drill 'host-lives'" in error
     assert all(name in error for name in DRILLS)
-    assert command.main(["--check", "host-dies"]) == 0  # and nothing is deployed
+    assert command.main(["--check", "host-dies"]) == 0  # this deploys nothing
 
 
 def test_the_drills_are_those_of_the_document() -> None:

@@ -148,7 +148,7 @@ def test_the_detail_says_what_came(
     [
         (time_service(3600), "time zone or DST error (+1 h)"),
         (time_service(-20_700), "time zone or DST error (-5.75 h)"),
-        # Such a clock is slow by a factor too, so it may be caught as frozen or jumping first.
+        # Such a clock also runs slow, so the check may first find it frozen or jumping.
         (seconds_for_milliseconds, "seconds read as milliseconds"),
     ],
 )

@@ -41,7 +41,7 @@ KEYS = {
     "url",
     "version",
 }
-# None of them is accepted.
+# Options that take seconds accept none of these.
 SECONDS = ("0", "nan", "inf", "1e6", "soon")
 NOBODY = "127.0.0.1:9"  # no server there
 

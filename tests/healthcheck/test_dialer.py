@@ -52,7 +52,7 @@ def ipv4_only(targets: list[Target]) -> Callable[[int], list[Target]]:
 
 @pytest.fixture
 def handshakes(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The moments at which connections stand, on the steady clock."""
+    """Record when each connection is open, on the steady clock."""
     moments: list[float] = []
     connect = Dialer.connect
 

@@ -63,7 +63,7 @@ def run_command(url: str, *arguments: str, **environment: str) -> tuple[int, lis
         ("the wall clock", "@2001-09-09 01:46:40", 8, 0),
         ("the wall clock", "+40y", -12, 2),
         ("the wall clock", "+1d x2", 8, 0),
-        # Not at another rate: no clock would be left then to measure by.
+        # At another rate, no right clock would be left to measure with.
         ("all clocks", "-11", 8, 0),
         ("all clocks", "+2y", -12, 2),
     ],

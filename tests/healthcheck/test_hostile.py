@@ -45,7 +45,7 @@ def drip_until_closed(request: Request) -> None:
 
 
 def endless(head: bytes) -> Behaviour:
-    """An answer that begins so, and has no end."""
+    """A response that begins with this, and never ends."""
 
     def behave(request: Request) -> None:
         request.wfile.write(head)

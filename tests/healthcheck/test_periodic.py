@@ -51,7 +51,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
 
 
 def start_times(clock: Clock, takes: Sequence[float], every: float = 10.0) -> list[float]:
-    """When checks that take so long begin, in seconds after the first."""
+    """Return when checks of these durations begin, in seconds after the first."""
     times = []
     for _, took in zip(ticks(every, clock), takes, strict=False):
         times.append(clock.now - 1000.0)

@@ -306,7 +306,7 @@ def test_our_own_clock_stands_in_with_a_declared_error() -> None:
 def test_the_time_that_a_measurement_takes_widens_its_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """By 50 ppm of it."""
+    """The bound grows by 50 ppm of the time that the measurement takes."""
     now = 1000.0
 
     def ask(*_: object) -> sntp.Answer:

@@ -33,7 +33,7 @@ DEFAULTS = inspect.signature(check).parameters
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses of a check, which then last no time."""
+    """Record the pauses of a check, which then take no time."""
     seen: list[float] = []
     monkeypatch.setattr(checking, "pause", seen.append)
     return seen

@@ -56,13 +56,13 @@ class Machine:
         self.units.mkdir(parents=True)
         for unit in (SERVICE, TIMER):
             self.install(unit, (SCHEDULES / unit).read_text())
-        self.install("sysinit.target", "[Unit]\n")  # which all units need
+        self.install("sysinit.target", "[Unit]\n")  # all units need this one
 
     def install(self, unit: str, text: str) -> None:
         path = self.units / unit
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-        path.chmod(0o644)  # systemd dislikes units that others may write
+        path.chmod(0o644)  # systemd warns of units that others may write
 
     def analyze(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         verb, *rest = arguments
@@ -114,7 +114,7 @@ def test_systemd_would_notice_a_mistake(
 
 
 def exposure(machine: Machine) -> float:
-    """How far open systemd finds the service, from 0 to 10."""
+    """Return systemd's exposure of the service, from 0 (closed) to 10 (open)."""
     done = machine.analyze("security", "--offline=true", "--no-pager", SERVICE)
     found = re.search(rf"exposure level for {re.escape(SERVICE)}: ([\d.]+)", done.stdout)
     assert found, done.stdout + done.stderr
@@ -144,7 +144,7 @@ def test_a_sandbox_with_a_hole_is_noticed(machine: Machine, setting: str) -> Non
     assert exposure(machine) > MOST_EXPOSURE
 
 
-# The commands, for real
+# Here the commands themselves run.
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ class CronJob:
         return "\n".join([*assignments, f"{self.schedule} {self.command}", ""])
 
     def run(self, folder: Path, url: str) -> subprocess.CompletedProcess[str]:
-        """Run it as cron does, for a service that is there."""
+        """Run the job as cron does, for a service that responds."""
         path = f"{folder}/bin:{self.variables['PATH']}"
         variables = self.variables | {"TIMESERVICE_URL": url, "PATH": path}
         return run(self.variables["SHELL"], "-c", self.command, **variables)
@@ -230,7 +230,7 @@ def remarks_of_cron(crontab: str, root: Path) -> str:
     command = find_file("cron", "usr/bin/crontab")
     done = run(command, "-n", "/job", LD_PRELOAD=str(fake), FAKECHROOT_BASE=str(root))
     if done.returncode == 0:
-        assert "successfully checked" in done.stderr  # and neither installed nor passed over
+        assert "successfully checked" in done.stderr  # not installed, and not ignored
         return ""
     return done.stderr
 

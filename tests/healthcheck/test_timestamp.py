@@ -1,4 +1,4 @@
-"""Which timestamps the healthcheck reads, and how finely."""
+"""Which timestamps the healthcheck reads, and with which resolution."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = 1_795_342_272.0  # 2026-11-22T10:11:12Z
         ("2026-11-22T10:11:12.345Z", T + 0.345, 1e-3),
         ("2026-11-22T10:11:12.345678Z", T + 0.345678, 1e-6),
         ("2026-11-22T10:11:12.345678901Z", T + 0.345678901, 1e-9),
-        # What ends in zeros may have been cut, and filled up.
+        # Zeros at the end may have replaced digits that were cut.
         ("2026-11-22T10:11:12.000Z", T, 1.0),
         ("2026-11-22T10:11:12.345000Z", T + 0.345, 1e-3),
         ("2026-11-22T10:11:12.100001Z", T + 0.100001, 1e-6),

@@ -233,7 +233,8 @@ def test_an_expired_certificate_fails_and_is_judged_by_our_own_clock(
 def test_an_answer_that_was_there_before_the_question_is_not_one(
     authority: trustme.CA, check_with_authority: Callable[..., Result]
 ) -> None:
-    """In the same TLS record as the one before, where no look at the socket finds it."""
+    """The second response is in the same TLS record as the first, so the socket does not show
+    it."""
 
     def answer(size: int) -> bytes:
         body = json.dumps({"now": rfc3339(), "instance": "i-1"}).encode()
@@ -242,7 +243,7 @@ def test_an_answer_that_was_there_before_the_question_is_not_one(
         return head % len(body) + body
 
     def behave(request: Request) -> None:
-        # What http.client reads at once, so that the second one is left where it is.
+        # http.client reads this many bytes at once. So the second response stays in TLS's buffer.
         request.wfile.write(answer(io.DEFAULT_BUFFER_SIZE) + answer(200))
 
     def slow(patience: float) -> Reference:

@@ -196,7 +196,7 @@ def test_trouble_fails_unless_worse_was_proven(
     [
         (against(own_error=0.5), "Failed", "tls"),
         (against(own_error=1.005), "Failed", "tls"),
-        # At the limit, it is not proven wrong.
+        # A clock exactly at the limit is not proven wrong.
         (Reference("ntp", Interval(1.0, 2.0), 0.0, OwnClocks(NOON, 0.0)), "Failed", "tls"),
         (against("disagree", own_error=-10_800.0), "Failed", "tls"),
         (against(own_error=-10_800.0), "Unknown", "own_clock"),

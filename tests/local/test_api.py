@@ -1,4 +1,4 @@
-"""What the local API tells IAM's conditions of a request."""
+"""What IAM's conditions see of a request to the local API."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_it_has_the_machine_images_of_both_architectures(monkeypatch: pytest.Mon
 
 @pytest.fixture
 def saved(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What was saved, of an API that nobody has changed yet."""
+    """Return what the API saves. Nothing has changed it yet."""
     saved: list[object] = []
     monkeypatch.setattr(persistence, "save_all", saved.append)
     monkeypatch.setattr(app, "_build_persistence_save_dict", lambda: "state")
@@ -79,7 +79,7 @@ def test_the_state_is_saved_once_after_each_change(
 def test_the_state_is_saved_when_no_stack_is_in_progress(
     saved: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next process would wait forever for a stack that nobody goes on with."""
+    """The next process would wait forever for a stack that nothing continues."""
     stack = {"StackStatus": "UPDATE_IN_PROGRESS"}
     monkeypatch.setitem(cloudformation._stacks._data, ("1", "us-east-1", "x"), stack)
     get_context("cloudformation", "cloudformation:UpdateStack", b"", {})

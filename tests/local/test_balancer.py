@@ -72,7 +72,7 @@ def test_a_connection_may_be_an_hour_old_unless_the_balancer_says_otherwise(aws:
 
 
 class Haproxy:
-    """Answers on HAProxy's sockets."""
+    """A stand-in that responds on HAProxy's sockets."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -129,10 +129,10 @@ def test_a_change_is_loaded_once_and_every_host_keeps_its_place(
     assert balancer.apply(aws) is balancer.apply(aws) is True
     assert haproxy.commands.count("reload") == 1
     written = (haproxy.folder / "haproxy.cfg").read_text()
-    assert "server host1 172.30.0.4:80 check\n" in written  # it serves, and goes on
+    assert "server host1 172.30.0.4:80 check\n" in written  # it serves, and stays healthy
     assert "server host2 0.0.0.0:80 check disabled" in written
     assert "server host2-open 172.29.0.4:80 backup\n" in written
-    assert "172.29.0.5" not in written  # it leaves
+    assert "172.29.0.5" not in written  # it is draining
     placed = [text for text in haproxy.commands if text.startswith("set server")]
     assert placed[0].startswith("set server targets/host2 addr 172.29.0.4;")
     assert "health down" in placed[0]

@@ -93,7 +93,7 @@ def test_a_second_run_at_the_same_time_is_refused(
         ("none", ["timeservice-local-network"], False),
         ("user", [], True),
         ("role", ["timeservice-local-reviewer-role"], True),
-        ("none", ["timeservice-local-reviewer-user"], True),  # that is to go
+        ("none", ["timeservice-local-reviewer-user"], True),  # this stack is deleted
     ],
 )
 def test_the_deployer_deploys_unless_there_is_a_user_to_make_or_to_remove(

@@ -136,7 +136,7 @@ def test_a_host_that_has_ended_is_missed_when_its_checks_fail_and_replaced_in_it
 
 def test_the_balancer_forgets_a_host_that_has_ended(world: World) -> None:
     controller = Controller()
-    for number in range(1, 30):  # many more than it has places
+    for number in range(1, 30):  # many more than the balancer has slots
         controller.failures.clear()
         run_rounds(controller)
         world.end(f"i-{number}")
@@ -239,7 +239,7 @@ def test_hosts_are_not_ill_because_the_balancer_or_the_controller_has_forgotten_
     controller = Controller()
     run_rounds(controller)
     assert world.launched == 2
-    # They are down until they are checked.
+    # A server is down until its first check.
     assert {server.status for server in world.servers.values()} == {"DOWN"}
     later(monkeypatch, 1000)
     run_rounds(controller)
@@ -383,7 +383,7 @@ def test_rounds_are_rarer_while_all_hosts_are_healthy_and_nothing_changes(
     for instance in ("i-1", "i-2"):
         world.set(instance, status="UP")
     controller.run_round()
-    assert controller.get_pause() == controller_module.PAUSE  # that has just changed
+    assert controller.get_pause() == controller_module.PAUSE  # the states have just changed
     now = 200.0
     controller.run_round()
     assert controller.get_pause() == controller_module.QUIET_PAUSE
@@ -430,11 +430,11 @@ def test_the_loop_goes_on_after_an_error_and_prints_each_new_one_once(
 def test_each_minute_the_hosts_and_the_new_errors_are_reported(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(controller_module, "METRICS_PERIOD", -1)  # each round
+    monkeypatch.setattr(controller_module, "METRICS_PERIOD", -1)  # report in each round
     controller = Controller()
     run_rounds(controller, 2)
     world.set("i-1", status="UP")
-    # The last count is after HAProxy has begun to count again.
+    # Before the last value, HAProxy has begun to count from 0 again.
     for count in (5, 7, 7, 3):
         world.errors = {"HTTPCode_ELB_5XX_Count": count}
         controller.run_round()
@@ -588,7 +588,7 @@ def test_a_host_that_does_not_start_says_why(
     monkeypatch.setattr(cloud_api, "assume_role", lambda *_: {})
     with pytest.raises(hosts.LaunchError, match="a host does not start: no such network"):
         hosts.launch(GROUP, "zone-a")
-    # Other powers would not help.
+    # A second try with other privileges would not help.
     assert [command[1] for command in commands] == ["run", "rm"]
 
 

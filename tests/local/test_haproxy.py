@@ -40,7 +40,7 @@ class Host(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}).start()
 
     def handle_error(self, *_: Any) -> None:
-        """HAProxy ends checks with a reset: no news."""
+        """Print nothing: HAProxy ends each check with a reset."""
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -68,7 +68,7 @@ class Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hosts() -> Iterator[list[Host]]:
-    """Two, on the same port."""
+    """Two hosts on the same port."""
     with ExitStack() as stack:
         hosts: list[Host] = []
         while not hosts:
@@ -147,7 +147,7 @@ def test_errors_are_counted_as_the_host_s_or_as_the_balancer_s(
     for path in (
         "/now",
         "/nowhere",
-    ):  # no target is registered: an error of the balancer's; a 404 is none
+    ):  # without a target, /now is a 503 of the balancer; a 404 is no error
         haproxy.get(path)
     balancer.register(hosts[0].address)
     haproxy.get()

@@ -122,7 +122,7 @@ def test_each_difference_of_a_template_is_found(
         ("healthcheck", {"Limit": "1"}, {"Limit": "1"}, []),
         ("healthcheck", {"Limit": "9"}, {"Limit": "1"}, [("parameter Limit", "1", "9")]),
         ("healthcheck", {"Limit": "9"}, {}, [("parameter Limit", "1", "9")]),
-        # The release's digest follows from the others; the image was Amazon's newest at that time.
+        # The digest follows from the other parameters. The image was Amazon's newest at that time.
         ("hosts", {"Release": "old"}, {"Release": "new"}, []),
         ("hosts", {"ImageId": "ami-2"}, {}, []),
         (
@@ -131,7 +131,7 @@ def test_each_difference_of_a_template_is_found(
             {"ImageKey": "new"},
             [("parameter ImageKey", "new", "old")],
         ),
-        # It would be the output of a stack that is missing, which is a difference of its own.
+        # The value is an output of a missing stack, which is reported as a difference of its own.
         ("hosts", {"TargetGroup": "arn"}, {"TargetGroup": drift.UNKNOWN}, []),
     ],
 )

@@ -110,7 +110,7 @@ def test_the_report_tells_doors_exits_and_reasons(untouched: State) -> None:
     [
         ("0.0.0.0/0", True),
         ("::/0", True),
-        ("10.0.0.0/7", True),  # half of it is somebody's
+        ("10.0.0.0/7", True),  # half of it is on the Internet
         ("203.0.113.7/32", True),
         ("172.32.0.0/16", True),
         ("10.42.0.0/16", False),

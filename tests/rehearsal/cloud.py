@@ -58,7 +58,8 @@ def aws(engine: docker.DockerClient, service: str) -> Any:
 
 
 def stacks(engine: docker.DockerClient) -> dict[str, str]:
-    """The deployment's stacks, without its name -> status; that of the deployer is none of them."""
+    """Return each stack's name, without the deployment's, and its status. The deployer's is left
+    out."""
     found = aws(engine, "cloudformation").describe_stacks()["Stacks"]
     return {
         stack["StackName"].removeprefix(f"{DEPLOYMENT}-"): stack["StackStatus"]

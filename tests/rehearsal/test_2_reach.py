@@ -30,7 +30,7 @@ pytestmark = pytest.mark.rehearsal
 
 PACKETS = Path(packets.__file__).read_text()
 IPV6 = Path("/proc/net/if_inet6").exists()
-NAMESERVER = "outside.example"  # what the Internet's DNS server here knows
+NAMESERVER = "outside.example"  # the only name of the DNS server on this Internet
 Start = Callable[..., Container]
 
 
@@ -50,7 +50,8 @@ def packet(where: Container, command: str, *arguments: str) -> Any:
 
 
 def probes(where: Container, targets: list[tuple[str, str, int]]) -> dict[str, str]:
-    """What became of each packet: "udp 192.0.2.1 53" -> answered, refused, nothing or no way."""
+    """Return the outcome of each packet: "udp 192.0.2.1 53" -> answered, refused, nothing or no
+    way."""
     found = packet(where, "probe", json.dumps(targets))
     return {
         f"{kind} {to} {port}": outcome
@@ -131,7 +132,7 @@ def test_exactly_one_port_is_published_and_to_this_machine_only(
     assert published == [("127.0.0.1", str(clone.port))]
     assert packets.probe("tcp", "127.0.0.1", clone.port) == "answered"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        asking.connect(("192.0.2.1", 9))  # sends nothing
+        asking.connect(("192.0.2.1", 9))  # this sends no packet
         others = asking.getsockname()[0]
     assert packets.probe("tcp", others, clone.port) == "refused"
 
@@ -139,8 +140,8 @@ def test_exactly_one_port_is_published_and_to_this_machine_only(
 def test_a_scan_of_all_ports_finds_what_the_api_says_is_reachable(
     clone: Clone, engine: docker.DockerClient, start: Start
 ) -> None:
-    """Of the load balancer's public address, from the Internet; and of its container, from this
-    machine."""
+    """The Internet scans the load balancer's public address, and this machine scans its
+    container."""
     done = clone.make("reach")
     assert done.status == 0
     computed = re.findall(r"^  load balancer \S+ +IPv4 +tcp (.+)$", done.output, re.MULTILINE)
@@ -155,8 +156,8 @@ def test_a_scan_of_all_ports_finds_what_the_api_says_is_reachable(
 def test_a_host_is_reached_by_the_balancer_alone(
     engine: docker.DockerClient, outsider: Container, start: Start
 ) -> None:
-    """Not from the Internet, not from another network of this machine, and not from the host of the
-    other zone.
+    """A host is not reached from the Internet, from another network of this machine, or from the
+    host of the other zone.
 
     Only an answer of the host itself counts: a router may answer for an address that nobody here
     has.
@@ -201,7 +202,7 @@ def test_no_packet_of_a_host_leaves_its_zone_over_ipv6(
 def test_no_name_outside_of_the_deployment_resolves_in_a_zone(
     engine: docker.DockerClient, internet: Internet, outsider: Container, start: Start
 ) -> None:
-    """Docker's own resolver could pass a question on. (Amazon's does: a host on AWS resolves every
+    """Docker's own resolver could pass a request on. (Amazon's does: a host on AWS resolves every
     public name.)"""
     asked = ("name", NAMESERVER, 0)
     assert probes(outsider, [asked]) == {f"name {NAMESERVER} 0": "answered"}
@@ -288,7 +289,7 @@ def signature_options(service: str) -> list[str]:
 
 OBJECT = "200 application/octet-stream"
 ENDPOINT = "403 text/html"  # says no
-S3 = "403 application/xml"  # was asked for an object of the deployment's bucket, by nobody it knows
+S3 = "403 application/xml"  # S3 refuses an unsigned request for an object
 THEIRS = ["-H", "Host: somebody-elses.s3.amazonaws.com"]
 AS_IS = ["--path-as-is"]
 

@@ -241,7 +241,7 @@ def test_each_variable_of_the_makefile_reaches_the_toolbox(make: Make, calls: Ca
     (line,) = re.findall(r"^export (NAME .*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     make("status", system="fedora 42")
     (arguments,) = calls("run")
-    others = {"HOST", "COMMAND", "DRILLS"}  # of make's command line alone
+    others = {"HOST", "COMMAND", "DRILLS"}  # only make's command line sets these
     passed = {name for flag, name in pairwise(arguments) if flag == "--env"}
     assert {*line.split(), "FOLLOW"} - others <= passed
 

@@ -156,7 +156,7 @@ def test_answers_that_nobody_reads_are_cut_off(tmp_path: Path) -> None:
         run_service(tmp_path / "log", server.name, *hasty) as running,
         socket.socket() as deaf,
     ):
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # else they take megabytes
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # else the buffers take megabytes
         deaf.settimeout(PATIENCE)
         deaf.connect(address(running))
         with pytest.raises(ConnectionError):  # noqa: PT012 - when is of no interest

@@ -76,7 +76,7 @@ def test_a_line_stays_shorter_than_what_docker_breaks(strange: str) -> None:
     line = JSONFormatter().format(entry)
     assert len(line.encode()) < 16_000
     said = json.loads(line)
-    # And it holds as much as would fit: at least so many characters.
+    # The line is not cut more than needed.
     assert len(said["traceback"]) > 600
     assert {said[key][0] for key in (*everywhere, "message")} == {strange}
 

@@ -151,7 +151,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_what_gunicorn_refuses_is_as_documented(running: Running) -> None:
-    """Before it comes to the application: too long, or no HTTP that we speak."""
+    """gunicorn itself refuses what is too long, or is no HTTP that the service accepts."""
     asked = operations(document())
     for path in ("/now", "/", "/health"):
         case = asked[f"GET {path}"].Case()

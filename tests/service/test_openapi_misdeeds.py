@@ -34,7 +34,7 @@ def service(misdeed: Misdeed = lambda _answer: None) -> Any:
 
 
 def body(change: Callable[[dict[str, Any]], object]) -> Misdeed:
-    """Changes an object in the answer."""
+    """Change the JSON object of a response."""
 
     def misdeed(answer: Response) -> None:
         if answer.mimetype == "application/json" and answer.data:
@@ -46,7 +46,7 @@ def body(change: Callable[[dict[str, Any]], object]) -> Misdeed:
 
 
 def text(words: str) -> Misdeed:
-    """Says this in plain text."""
+    """Replace the body of a response in plain text."""
 
     def misdeed(answer: Response) -> None:
         if answer.mimetype == "text/plain" and answer.data:
@@ -56,7 +56,7 @@ def text(words: str) -> Misdeed:
 
 
 def replace_header(name: str, value: str) -> Misdeed:
-    """Another value of a header, where it is."""
+    """Replace the value of a header, if the response has it."""
     return lambda answer: answer.headers.update({name: value} if name in answer.headers else {})
 
 

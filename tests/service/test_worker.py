@@ -169,7 +169,8 @@ def test_a_kept_connection_is_served_without_threads_and_flask(lane_only: Runnin
 @pytest.mark.integration
 @pytest.mark.parametrize("shift", [0.0, 3.0])
 def test_what_the_lane_has_read_in_vain_is_not_lost(shift: float, tmp_path: Path) -> None:
-    """A request in two pieces, and one for which there is no time."""
+    """The lane leaves two requests to the threads: one in two pieces, and one while the clock is
+    wrong."""
     expected = "503 SERVICE UNAVAILABLE" if shift else "200 OK"
     with (
         ntp(shift=shift) as server,
@@ -177,7 +178,7 @@ def test_what_the_lane_has_read_in_vain_is_not_lost(shift: float, tmp_path: Path
         connect(running) as client,
     ):
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # The time server is heard.
+        # Wait until the service has a response of the time server.
         wait_until(lambda: '"state": ' in running.log.read_text())
         for cut in range(1, len(request())):
             client.sendall(request()[:cut])

@@ -84,7 +84,7 @@ def wait_until_idle(page: Page) -> None:
 
 
 def ask_on_call_only(page: Page) -> None:
-    """Let the page ask in no round but those that the test calls; keep the delays in `delays`."""
+    """Let only the test start the page's rounds of requests; keep their delays in `delays`."""
     page.evaluate(
         """() => {
             clearTimeout(timer);
@@ -129,8 +129,8 @@ def seconds_of_day() -> float:
 def expect_right_time(page: Page) -> None:
     """Wait until the page's digits change, and until they are this machine's time.
 
-    They may be late by their cut digits, and ahead by the page's bound. A busy machine shows them
-    late for a while, so they are read until they are right.
+    The digits are late by what is cut, and may be ahead by the page's bound. A busy machine shows
+    them late for a while, so they are read until they are right.
     """
     before = displayed_time(page)
     wait_until(lambda: displayed_time(page) != before)

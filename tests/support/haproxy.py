@@ -40,7 +40,7 @@ class Haproxy:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """As balancer.sh does."""
+        """Start HAProxy as balancer.sh does."""
         assert balancer.apply(self.aws) is False
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -110,7 +110,7 @@ def ask(path: Path, text: str) -> str:
 
 
 def worker() -> str:
-    """Its process id; "" while none answers."""
+    """Return the process id of HAProxy's worker; "" while none responds."""
     with suppress(OSError):
         return ASK(balancer.ADMIN, "show info").partition("\nPid: ")[2].partition("\n")[0]
     return ""

@@ -1,4 +1,4 @@
-"""A recorded state of Pulumi's, and CloudFormation's view of what it describes."""
+"""A recorded state of Pulumi, and the stacks in it as CloudFormation describes them."""
 
 from __future__ import annotations
 

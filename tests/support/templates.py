@@ -50,7 +50,7 @@ def statements() -> list[tuple[str, dict[str, Any]]]:
 
 
 def _if_at_all(statement: dict[str, Any]) -> dict[str, Any]:
-    """Return the statement inside of a condition of the template."""
+    """Return the statement, also if it depends on a condition of the template."""
     allowed: dict[str, Any] = statement["Fn::If"][1] if "Fn::If" in statement else statement
     return allowed
 

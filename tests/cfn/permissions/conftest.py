@@ -21,7 +21,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 @pytest.fixture(scope="session")
 def reviewers(emulator: Emulator) -> dict[str, Identity]:
-    """As CloudFormation makes them from the template: kind -> identity."""
+    """Return the reviewer of each kind, as CloudFormation makes it from the template."""
     outputs_by_kind = {
         kind: emulator.deploy(
             f"{DEPLOYMENT}-reviewer-{kind}", "reviewer", Kind=kind, **NAMES, **TRUST

@@ -35,7 +35,7 @@ class Emulator:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             "MINISTACK_HOST": "localhost",
-            "IOT_MTLS_ENABLED": "0",  # another port, which nobody needs
+            "IOT_MTLS_ENABLED": "0",  # one more port, which no test needs
         }
         with log.open("w") as output:
             self.process = subprocess.Popen(
@@ -61,7 +61,7 @@ class Emulator:
         raise RuntimeError(f"MiniStack does not start: {log.read_text()}")
 
     def stop(self) -> None:
-        self.process.kill()  # asked to end, it would wait for a function that runs
+        self.process.kill()  # on SIGTERM it would wait for a running function
         self.process.wait()
 
     def client(self, service: str, credentials: dict[str, str] | None = None) -> Any:

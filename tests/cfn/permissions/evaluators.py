@@ -76,7 +76,7 @@ def ministack(identity: Identity, questions: Sequence[Question]) -> list[bool]:
 
 
 def iam_simulate(identity: Identity, questions: Sequence[Question]) -> list[bool]:
-    """Raises AssertionError with the questions that AWS could not be asked."""
+    """Raises AssertionError with the requests that do not exist on AWS."""
     asker = {
         "principal": identity.arn,
         "policies": identity.policies,

@@ -59,7 +59,7 @@ def make(emulator: Emulator) -> tuple[dict[str, Identity], str]:
 
 
 def _with_aws_name(policy: Policy) -> Policy:
-    """As CloudFormation names a log group: MiniStack's calls it otherwise."""
+    """Replace MiniStack's name of the log group by one that CloudFormation would give."""
     name = f"{DEPLOYMENT}-healthcheck"
     text = json.dumps(policy)
     assert f"/aws/cloudformation/{name}/LogGroup" in text

@@ -61,8 +61,8 @@ LOOKED_UP = {
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcs",
 }
-# What services that CloudFormation calls look up or do in the deployer's name, one service further.
-# Auto Scaling: CloudTrail of a CreateAutoScalingGroup. The balancer: AWS's managed policy
+# Requests of the services that CloudFormation calls, in the deployer's name. Auto Scaling:
+# CloudTrail of a CreateAutoScalingGroup. The balancer: AWS's managed policy
 # ElasticLoadBalancingFullAccess, and aws-load-balancer-controller#3917 for the security groups.
 CALLED_BY_SERVICES = {
     row["action"]
@@ -77,7 +77,7 @@ def _regional(service: str, *resources: str) -> list[str]:
 
 HOSTS, HEALTHCHECK = f"{DEPLOYMENT}-hosts-{RELEASE}", f"{DEPLOYMENT}-healthcheck"
 BALANCER = f"{DEPLOYMENT}-balancer"
-# One of each kind of thing that there is in a deployment.
+# One ARN of each kind of resource in a deployment.
 RESOURCES = [
     f"arn:aws:s3:::{BUCKET}",
     f"arn:aws:s3:::{BUCKET}/images/{RELEASE}.tar.gz",

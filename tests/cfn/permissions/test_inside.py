@@ -55,7 +55,7 @@ def test_whatever_its_policies_come_to_say_the_boundary_holds(
         "logs:PutLogEvents",
         "cloudwatch:PutMetricData",
     }
-    # The boundary denies it (for a key of KMS, the policy of the key).
+    # The boundary denies these requests (for a key of KMS, the policy of the key).
     without = EVALUATORS[evaluator](grown._replace(boundary=None), questions)
     denied = {
         question.action for question, answer in zip(questions, without, strict=True) if not answer

@@ -28,7 +28,7 @@ Reviewers = dict[str, Identity]
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 # AWS lists a resource for these, but metrics that services publish have none.
 KNOW_NO_RESOURCES = {"cloudwatch:GetMetricData", "cloudwatch:ListMetrics"}
-# What the deployment is made of, and what would lead to more.
+# The services that the deployment uses, and those with which a reviewer could gain more.
 SERVICES = (
     "autoscaling",
     "budgets",
@@ -50,13 +50,13 @@ SERVICES = (
 
 
 def with_statement(identity: Identity, statement: dict[str, Any]) -> Identity:
-    """Attach another policy to it."""
+    """Return the identity with another policy."""
     policy = {"Version": "2012-10-17", "Statement": [statement]}
     return identity._replace(policies=[*identity.policies, policy])
 
 
 def access(identity: Identity) -> dict[str, dict[str, Any]]:
-    """A copy of its one policy: Sid -> statement."""
+    """Return a copy of the identity's only policy: Sid -> statement."""
     (policy,) = identity.policies
     return {statement["Sid"]: copy.deepcopy(statement) for statement in policy["Statement"]}
 
@@ -168,7 +168,7 @@ def test_its_one_policy_is_its_boundary_and_short_enough(reviewers: Reviewers) -
     for identity in reviewers.values():
         assert list(identity.policies) == [identity.boundary]
         text = re.sub(r"\s", "", json.dumps(identity.boundary))
-        longest = 60 - len(DEPLOYMENT)  # so much longer its name may be
+        longest = 60 - len(DEPLOYMENT)  # a deployment's name may be this much longer
         assert len(text) + text.count(DEPLOYMENT) * longest <= 6144  # of IAM
 
 

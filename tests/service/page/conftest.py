@@ -31,7 +31,7 @@ def hosts(shared_hosts: TwoHosts) -> TwoHosts:
 
 @pytest.fixture
 def page(browser: Browser, hosts: TwoHosts) -> Iterator[Page]:
-    """Of a visitor whose clock is right. Nothing may be wrong with it in the end."""
+    """Open the page with a right clock. At the end, its console may have no errors."""
     with visit(browser, hosts.url) as visitor:
         expect(visitor.page.locator("#service")).to_have_text("Both hosts answer")
         yield visitor.page

@@ -111,7 +111,7 @@ def test_an_answer_that_cannot_be_read_is_a_failure_and_the_time_goes_on(
 
 
 def test_an_error_of_its_own_does_not_stop_it(browser: Browser, hosts: TwoHosts) -> None:
-    """It tells the console, and goes on when it can."""
+    """The page logs the error to the console, and continues when it can."""
     with visit(browser, hosts.url) as visitor:
         page = visitor.page
         wait_until_idle(page)

@@ -86,7 +86,7 @@ def test_a_computer_that_may_have_slept_measures_anew(browser: Browser, hosts: T
 def test_a_browser_that_hides_the_time_is_given_a_wider_bound(
     step: float, browser: Browser, hosts: TwoHosts
 ) -> None:
-    """As some do, not to be recognised. It is no sleep either."""
+    """Some browsers do so against fingerprinting. The page must not take it for a sleep."""
     with visit(browser, hosts.url) as visitor:
         visitor.context.add_init_script(
             f"""for (const clock of [Performance.prototype, Date]) {{

@@ -99,7 +99,7 @@ def test_the_time_is_within_the_bound_however_long_each_way_takes(page: Page) ->
     [
         ((0, 10), (5, 20), (5, 10, 0)),
         ((0, 10), (2, 4), (2, 4, 0)),
-        ((0, 10), (30, 40), (0, 40, 20)),  # one of them is wrong; who?
+        ((0, 10), (30, 40), (0, 40, 20)),  # one of them is wrong, and it is unknown which
     ],
 )
 def test_what_two_hosts_say_is_put_together(
