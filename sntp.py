@@ -98,7 +98,7 @@ def read(data: bytes, sent: float, elapsed: float) -> Answer:
         if 0 < getattr(stats, stamp) < PIVOT:
             setattr(stats, stamp, getattr(stats, stamp) + ERA)
     stats.orig_timestamp = ntplib.system_to_ntp_time(sent)
-    # By the steady clock, so that a step of our clock does not look like a delay.
+    # The steady clock gives the delay, so that a step of our clock does not look like one.
     stats.dest_timestamp = stats.orig_timestamp + elapsed
     validate(stats)
     return Answer(stats.offset, root_distance(stats))

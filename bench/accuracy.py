@@ -125,7 +125,7 @@ class NtpHandler(Handler):
         now = ntplib.system_to_ntp_time(time.time() + self.server.shift)
         packet = ntplib.NTPPacket(version=4, mode=4, tx_timestamp=now)
         packet.stratum, packet.precision = 2, -20
-        packet.root_delay = packet.root_dispersion = 0.0005  # as of a good clock nearby
+        packet.root_delay = packet.root_dispersion = 0.0005  # those of a good server nearby
         packet.recv_timestamp, packet.ref_timestamp = now, now - 60
         data = packet.to_data()
         self.wait(self.server.path.back)
@@ -167,7 +167,7 @@ class Trial(NamedTuple):
 def measure() -> bool:
     """Print a row for each path, and return whether every claim and every verdict is right."""
     todo = [(path, f"{path.name}: {number}") for path in PATHS for number in range(TRIALS)]
-    random.Random(1).shuffle(todo)  # so that no path has the machine for itself
+    random.Random(1).shuffle(todo)  # all paths then meet the same load of the machine
     # Processes, so that no check waits for another's Python.
     with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("spawn")) as pool:
         return report(list(pool.map(run_trial, *zip(*todo, strict=True))))

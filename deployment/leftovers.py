@@ -89,7 +89,7 @@ class _Search:
         for kind in kinds:
             if kind.operation:
                 self._try(kind.type, partial(self._find, kind))
-        # The tagging API goes on returning a resource for a while after its removal.
+        # The tagging API returns a resource for a while after its removal.
         remove = "look it up: it may be gone already"
         for arn, tags in self.tags.items():
             type_, reason = _get_type(arn), self.deployment.reason("", tags)

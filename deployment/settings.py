@@ -39,7 +39,7 @@ FEEDS = {
 }
 # With this value a part or a URL is left out, and the constraints of its template do not apply.
 LEFT_OUT = {"budget": "0", "reviewer": "none", "publicUrl": ""}
-# These place the network, which cannot move while anything is in it.
+# These settings place the network, which cannot move while anything is in it.
 FIXED = ("secondOctet", "zoneIndexA", "zoneIndexB")
 # What AWS allows in names of stacks, the longest of which ends with -hosts- and a digest.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{,108}")

@@ -56,7 +56,8 @@ def stack(
     deployment = name()
     resource = f"{part}-{variant}" if variant else part
     # CloudFormation gives up first, and deletes what it has made, while Pulumi still waits for it.
-    # Otherwise it could go on for hours, and make hosts of a release that Pulumi takes for failed.
+    # Otherwise CloudFormation could continue for hours, and make hosts of a release that Pulumi
+    # takes for failed.
     timeout = f"{minutes + 10}m"
     return Stack(
         resource,

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_and_report(names: Sequence[str], clone: Clone) -> int:
     """Run drills, and print a line for each and a table; returns the exit code."""
-    # Not the results themselves: the requests of all drills take hundreds of megabytes.
+    # Keep the rows and not the results: the requests of all drills take hundreds of megabytes.
     rows: list[str] = []
     notes: list[str] = []
     held = 0

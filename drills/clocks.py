@@ -147,7 +147,7 @@ def disturb_time_server(
 
 
 def read_clocks(trial: Trial) -> list[dict[str, Any]]:
-    """What /now reports of the clock, in several responses in a row."""
+    """Return what several responses of /now in a row report of the clock."""
     return [requests.get(f"{trial.clone.url}/now", timeout=10).json()["clock"] for _ in range(6)]
 
 
@@ -166,7 +166,8 @@ def make_adjustable(trial: Trial, host: Container) -> None:
     trial.run(host, "mkdir", "-p", "/faults")
     fault = (ROOT / "drills/faults/sitecustomize.py").read_bytes()
     trial.run(host, "tee", "/faults/sitecustomize.py", data=fault)
-    # The engine's API takes what it returns: the same container, but for a folder and a path.
+    # The engine's API makes a container from a description that it returned: this one gets another
+    # folder and path.
     (present,) = json.loads(trial.run(host, "docker", "inspect", "timeservice"))
     config = present["Config"]
     config["Env"] = [

@@ -76,7 +76,7 @@ def container_hangs(trial: Trial) -> None:
     with trial.load():
         trial.run(host, "kill", "-STOP", *list_processes(trial, host))
         trial.wait_until_out(instance_of(host), TWO_CHECKS)
-        # It is drained, for 30 s at most, while its successor starts.
+        # The host is drained, for 30 s at most, while its successor starts.
         trial.wait_until_two_healthy(without={instance_of(host)})
     trial.expect_errors_end(TWO_CHECKS)
 

@@ -128,7 +128,8 @@ class _Run:
         try:
             asking.start()
             self._sample(asking)
-            # Also if the service failed: with the reference, a failure of our network is visible.
+            # Wait for the reference even if the service failed: it shows a failure of our own
+            # network.
             asking.join()
         except Exception as defect:
             self.defect = defect

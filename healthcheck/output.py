@@ -23,7 +23,7 @@ FORMATS: dict[str, Callable[[Result], str]] = {
 }
 # The exit codes of monitoring plugins, by the status of a verdict or by that of a plugin.
 EXITS = {"OK": 0, "WARNING": 1, "Failed": 2, "CRITICAL": 2, "Unknown": 3, "UNKNOWN": 3}
-# Also for wrong usage, and for output that cannot be written.
+# This is also the exit code for wrong usage, and for output that cannot be written.
 EXIT_UNKNOWN = EXITS["Unknown"]
 
 

@@ -12,8 +12,8 @@ from healthcheck.interval import Interval, majority
 from healthcheck.reading import DRIFT, Kind, Reference, Server
 from healthcheck.waiting import Bell
 
-# These smear a leap second alike (linearly, from noon to noon UTC), and like the hosts' own time
-# server. On such a day, a server that steps would differ from them by up to half a second.
+# These servers smear a leap second alike (linearly, from noon to noon UTC), and like the hosts' own
+# time server. On such a day, a server that steps would differ from them by up to half a second.
 SERVERS = ("time.aws.com", "time1.google.com", "time2.google.com", "time3.google.com")
 # Seconds for all of them, which are asked at the same time.
 TIMEOUT = 1.5
@@ -84,7 +84,7 @@ def _ask(name: str, until: float, clock: Callable[[], float]) -> tuple[Address, 
             answer = sntp.ask(address, port, left / 2 if addresses else left, clock)
             return (canonical_address(address), port), answer
         except sntp.KissOfDeath:
-            # It is for all addresses of the server.
+            # A kiss of death holds for all addresses of the server.
             raise
         except sntp.NtpError as error:
             failure = error

@@ -118,7 +118,7 @@ class Service:
         return self._get()
 
     def _get(self) -> requests.Response:
-        # Not by a session, which would read a redirect's endless body into memory.
+        # A session is not used: it would read a redirect's endless body into memory.
         return self._transport.send(**self._query.arguments, timeout=self._seconds_left())
 
     def _seconds_left(self) -> float:

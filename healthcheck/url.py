@@ -28,7 +28,8 @@ def complete_url(url: str) -> str:
             "the URL is not valid: give one such as http://example.org or http://[::1]:8080/now"
         )
     if "@" in f"{parts.path}{parts.query}{parts.fragment}":
-        # It is rarely part of a path, and often the rest of a password, which would be printed.
+        # An at sign is rarely part of a path, and often the rest of a password, which would be
+        # printed.
         raise BadUrl(
             "the URL is not valid: write an at sign after the host as %40, "
             "and in a password # as %23 and / as %2F"

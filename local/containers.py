@@ -166,7 +166,7 @@ class Containers:
         container = self.get_running(role)
         if not container:
             return ""
-        # Not by docker-py, which loses the output of some commands that end at once.
+        # docker-py is not used here: it loses the output of some commands that end at once.
         docker_exec = ["docker", "exec", str(container.id), *command]
         try:
             return subprocess.check_output(

@@ -89,7 +89,7 @@ class Deployer(Mocks):
         """Create or update a resource; return its id and its outputs. Raises UserError."""
         with self.lock:
             if self.failure:
-                # As the engine does, stop at the first failure.
+                # Stop at the first failure, as the engine does.
                 raise self.failure
             try:
                 return self._bring_up(args)
@@ -166,7 +166,8 @@ class Deployer(Mocks):
         if self.credentials == ACCOUNT_ROOT:
             # Nobody else may make users.
             self.logins.delete_undeclared(f"/{DEPLOYMENT}-")
-        # As root: pulumi knows the stacks from its state, and needs no permission to list them.
+        # List them as root: pulumi knows the stacks from its state, and needs no permission for
+        # that.
         for name in [stack["StackName"] for stack in stacks.list_stacks(self.endpoint)]:
             if name not in self.stacks:
                 self.changes += 1

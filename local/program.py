@@ -42,7 +42,8 @@ def check(overrides: dict[str, str]) -> Settings:
 def settings(overrides: dict[str, str], command: str, stack: str = STACK) -> Settings:
     """Return the settings. Raises UserError, with the command and the settings that it needs.
 
-    command: make's, which takes CONFIG; or PULUMI, of whose stack the settings are.
+    command: the command to name, a make command that takes CONFIG, or PULUMI for the settings of
+    its stack.
     """
     # The program's settings are read here as in a run of it.
     _configure(Deployer("http://nowhere.invalid"), configuration(overrides, stack), stack)

@@ -120,7 +120,7 @@ def _tick(text: str, ended: threading.Event, watch: Callable[[], str]) -> None:
     before = news = ""
     for seconds in itertools.count():
         if seconds % 3 == 2:
-            # Whatever is watched may be away, and the block itself reports it.
+            # The part that is watched may be down. The block itself reports that.
             with suppress(Exception):
                 news = watch()
         line = f"  {text:<58} {seconds:4} s"

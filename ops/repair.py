@@ -226,7 +226,7 @@ def _make_record(
             "tags": parse_tags(stack.get("Tags")),
             "onFailure": "DELETE",
         },
-        # It was made after all of them. So Pulumi deletes it before them.
+        # The stack was made after all of these. So Pulumi deletes it before them.
         "dependencies": list(dict.fromkeys(item["urn"] for item in others)),
     }
     for item in resources:

@@ -16,7 +16,7 @@ trap 'kill "$rehearsal" || :; wait "$rehearsal" || :; exit 143' TERM
 make --no-print-directory unit || status=$?
 tail --lines=+1 --follow --pid="$rehearsal" "$log"
 wait "$rehearsal" || status=$?
-# Not beside it: Chromium drops its requests when a network of the machine changes, as the
-# rehearsal's do.
+# The integration tests do not run beside the rehearsal: Chromium drops requests when a network of
+# the machine changes.
 make --no-print-directory integration || status=$?
 exit "$status"

@@ -62,8 +62,7 @@ chromium() {
 XML
 }
 
-# once STAMP TEXT COMMAND...: a step whose result stays, until the content of what it is made from
-# changes.
+# once STAMP TEXT COMMAND...: runs a step again only when the files that it depends on change.
 once() {
     [ ! -e "$1" ] || return 0
     one_at_a_time

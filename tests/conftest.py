@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.cfn.permissions.emulator import Emulator
 
-# What runs in the background may ignore Ctrl-C, and what the tests start would inherit that.
+# A process in the background may ignore Ctrl-C, and the processes of the tests would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # The same examples each time, without a deadline, so that no commit fails by chance.
 settings.register_profile("unit", derandomize=True, max_examples=100, deadline=None, database=None)

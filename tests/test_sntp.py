@@ -117,7 +117,7 @@ def test_the_largest_root_distance_is_half_a_second_and_may_be_used() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 20, 40, 47])
 def test_a_cut_packet_is_invalid_and_no_kiss_of_death(length: int) -> None:
-    """A client would leave a server alone that was kissed away."""
+    """A client sends no more requests to a server after a kiss of death."""
     data = packet_at(NOON + 0.02, NOON + 0.03)[:length]
     with pytest.raises(sntp.NtpError, match=f"^{length} bytes are not an NTP packet$") as refused:
         sntp.read(data, NOON, 0.05)
@@ -155,7 +155,7 @@ def test_a_kiss_of_death_has_its_code_in_plain_characters(code: bytes, text: str
     ],
 )
 def test_the_32_bits_of_ntp_s_seconds_reach_from_2020_beyond_2036(moment: float) -> None:
-    """They begin again on 7 February 2036, at 06:28:16."""
+    """The 32 bits begin again on 7 February 2036, at 06:28:16."""
     seconds, fraction = divmod(round((moment + 2_208_988_800) * 2**32) % 2**64, 2**32)
     data = bytearray(packet_at(NOON, NOON, reference_age=0.0))
     for start in (16, 32, 40):  # reference, receive and transmit timestamps

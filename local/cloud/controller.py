@@ -226,7 +226,7 @@ def main() -> None:
         try:
             controller.run_round()
         except Exception as error:
-            # Whatever it is, the next round may succeed, and a controller is needed.
+            # After any error, the next round may succeed, and hosts need a controller.
             message = f"{type(error).__name__}: {error}"
         if message and message != last:
             print(message)

@@ -157,7 +157,7 @@ def _find_api_ingress(state: State) -> Iterator[Ingress]:
             if isinstance(principal, dict):
                 principal = principal.get("AWS", [])
             is_public = "NotPrincipal" in statement or "*" in as_list(principal)
-            # Whatever its conditions are: nothing here needs such a statement.
+            # Its conditions do not matter: nothing here needs such a statement.
             if statement["Effect"] == "Allow" and is_public:
                 actions = " ".join(as_list(statement.get("Action", "?")))
                 yield Ingress(name, "API", actions, f"policy, {statement.get('Sid', '')}")

@@ -62,7 +62,7 @@ def test_every_parameter_is_constrained_and_its_default_is_allowed(part: str) ->
     "part", [part for part in TEMPLATES if len(TEMPLATES[part].parameters) > 2]
 )
 def test_the_console_form_shows_every_parameter_once(part: str) -> None:
-    """In groups, unless there are only one or two."""
+    """A form with more than two parameters has them in groups."""
     template = TEMPLATES[part]
     groups = (
         template.content.get("Metadata", {})

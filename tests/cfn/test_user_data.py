@@ -220,7 +220,7 @@ def test_the_shell_stops_at_the_first_error() -> None:
 
 
 def test_no_metadata_is_asked_for_without_a_token(boot: Booting) -> None:
-    """Without set -E, a command substitution goes on after an error."""
+    """Without set -E, a command substitution continues after an error."""
     done = boot(PUT_STATUS="22")
     assert done.signals[0]["Status"] == "FAILURE"
     assert not any("meta-data" in call for call in done.calls)

@@ -27,7 +27,7 @@ RELEASE = "0123456789ab"
         ("timeservice-prod2-artifacts", False),
         ("my-timeservice-prod-artifacts", False),
         ("timeservice-prod-database", False),
-        # Of deployments whose names begin like this one's.
+        # Stacks of deployments whose names begin like this one's.
         ("timeservice-prod-network-artifacts", False),
         ("timeservice-prod-hosts-artifacts", False),
         (f"timeservice-prod-network-hosts-{RELEASE}", False),

@@ -316,7 +316,7 @@ def test_what_the_caller_may_not_is_refused_with_the_action(aws: Aws) -> None:
 
 
 def test_what_depends_on_the_request_is_not_refused(aws: Aws) -> None:
-    """Such as a policy that asks for a second factor."""
+    """An example is a policy that asks for a second factor."""
     missing = ["aws:MultiFactorAuthPresent"]
     decision = {"EvalDecision": "implicitDeny", "MissingContextValues": missing}
     add_simulations(aws, CreateVpc=decision)

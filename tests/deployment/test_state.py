@@ -158,7 +158,7 @@ def test_stacks_of_the_deployment_are_listed_the_oldest_first() -> None:
 @pytest.mark.usefixtures("archives")
 def test_the_program_refuses_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     stacks: list[dict[str, Any]] = []
-    # As under a real engine.
+    # Run as under a real engine.
     monkeypatch.setattr(state, "get_monitor", object)
     monkeypatch.setattr(state, "get_account", lambda _: ask(CloudFormation(*stacks)))
     monkeypatch.setattr(state, "export_state", lambda _: {"deployment": {}})

@@ -48,7 +48,7 @@ class Step(NamedTuple):
 
     @property
     def hosts(self) -> int:
-        """In each Region."""
+        """Return the hosts of each Region."""
         share = self.rate / self.regions / plan(self.type)
         in_zone = ceil(share / (self.zones - 1))
         if self.regions > 1:
@@ -70,7 +70,7 @@ def plan(type: str) -> float:
 
 
 def gigabytes(rate: float, size: int) -> float:
-    """In an hour."""
+    """Return the gigabytes of an hour."""
     return rate * size * 3_600 / 1e9
 
 

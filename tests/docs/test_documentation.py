@@ -52,7 +52,7 @@ PULUMI = {
 }
 # Commands of the AWS CLI that are no operation of the API, which botocore knows.
 CUSTOM = {"cloudformation deploy", "logs tail", "s3 cp", "s3 ls", "s3 mb", "s3 rm", "configure"}
-PSEUDO = {"--region", "--query", "--output", "--profile", "--max-items"}  # of every command
+PSEUDO = {"--region", "--query", "--output", "--profile", "--max-items"}  # options of every command
 
 
 def words(pattern: str) -> list[tuple[str, str]]:

@@ -337,7 +337,7 @@ def test_an_instance_cannot_break_the_line() -> None:
 
 
 def clock_setter(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """A function that sets our own clock by that many seconds."""
+    """Return a function that sets our own clock forward by some seconds."""
     real, shift = time.time, [0.0]
     monkeypatch.setattr(time, "time", lambda: real() + shift[0])
     return lambda by: shift.__setitem__(0, shift[0] + by)
@@ -405,7 +405,7 @@ def test_a_defect_of_our_own_is_reported_and_not_raised(monkeypatch: pytest.Monk
 
 
 def test_a_silent_reference_does_not_use_up_the_deadline() -> None:
-    """It gets half of the time, in which the service is measured."""
+    """The reference gets half of the time, and the service is measured meanwhile."""
     start = steady_time()
 
     def silent(patience: float) -> Reference:

@@ -298,7 +298,7 @@ def start_periodic(arguments: list[str], output: int, *more: str) -> subprocess.
 
 
 def test_periodic_checks_end_when_their_reader_has_gone() -> None:
-    """Also while they wait for the next check, as with `| head -1`."""
+    """The reader may go while the checks wait for the next one, as `| head -1` does."""
     with service(time_service(), 0) as arguments:
         process = start_periodic(arguments, subprocess.PIPE, "--every", "3000")
         assert process.stdout

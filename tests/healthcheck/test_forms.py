@@ -104,7 +104,7 @@ def test_text_counts_the_instances_and_has_none_without_samples() -> None:
 def test_text_of_a_failed_connection_has_neither_limit_nor_reference(
     trouble: Trouble, reference: Reference, words: str
 ) -> None:
-    """Also if the service responded to earlier requests."""
+    """This holds even if the service responded to earlier requests."""
     assert text.render(result([sample()], reference, trouble)) == words
 
 

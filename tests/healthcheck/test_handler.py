@@ -61,7 +61,8 @@ def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> CloudWatch:
 def service_environment(
     monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour, *shifts: float
 ) -> Iterator[None]:
-    """A service, and NTP servers whose clocks are so fast, in the function's environment."""
+    """Start a service and NTP servers with fast clocks, and name them in the function's
+    environment."""
     with contextlib.ExitStack() as stack:
         monkeypatch.setenv("TIMESERVICE_URL", stack.enter_context(web(behaviour)).url)
         servers = [stack.enter_context(ntp(shift=shift)).name for shift in shifts]

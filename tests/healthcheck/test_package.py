@@ -44,7 +44,7 @@ def test_it_can_be_installed_alone_and_runs(tmp_path: Path) -> None:
     assert {line.split("==")[0] for line in installed.splitlines()} == {
         "timeservice-healthcheck",
         "ntplib",
-        "requests",  # and what that needs:
+        "requests",  # requests needs the others
         "certifi",
         "charset-normalizer",
         "idna",

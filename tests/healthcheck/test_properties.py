@@ -43,7 +43,7 @@ texts = st.text() | st.from_regex(
 def attempt(
     call: Callable[[Given], Found], given: Given, refusal: type[Refusal]
 ) -> Found | Refusal:
-    """What the call returns, or how it refuses; whatever else it raises is an error."""
+    """Return what the call returns, or its refusal. Any other exception is an error."""
     try:
         return call(given)
     except refusal as refused:
@@ -51,7 +51,7 @@ def attempt(
 
 
 def is_plain(text: str) -> bool:
-    """Whether it can be printed anywhere, on one line."""
+    """Return whether the text can be printed anywhere, on one line."""
     return 0 < len(text) < 500 and text.isascii() and text.isprintable()
 
 
@@ -152,7 +152,8 @@ def test_the_truth_lies_inside_the_root_distance(
     share: float,
     precision: int,
 ) -> None:
-    """For any delays and own clock, and any error of the server within its own bound."""
+    """This holds for any delays, any clock of ours, and any error of the server within its own
+    bound."""
     error = share * (root_delay / 2 + root_dispersion)
     received = NOW + out + error
     data = packet_at(

@@ -102,7 +102,7 @@ def test_a_silent_server_costs_its_timeout_and_no_more() -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2"])
 def test_a_stranger_is_not_listened_to_and_wins_no_time(address: str) -> None:
-    """It sends good answers, from another address or another port, now and then."""
+    """The stranger sends good responses now and then, from another address or port."""
     measured_once = threading.Event()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
         stranger.bind((address, 0))
@@ -274,7 +274,7 @@ def test_no_majority_is_no_reference(shifts: tuple[float, ...]) -> None:
 
 
 def test_a_server_that_is_named_twice_has_one_vote() -> None:
-    """Or under several names that lead to the same address."""
+    """The server may also have several names with the same address."""
     with clocks(0.0, -3.0) as (honest, liar):
         assert measure_servers(honest, liar, liar).kind == "disagree"
         alias = liar.name.replace("127.0.0.1", "localhost")

@@ -27,7 +27,7 @@ from tests.support.healthcheck_runs import (
 from tests.support.healthcheck_servers import Request, time_service, web
 from tests.support.waiting import PATIENCE
 
-# As they are before a fixture gives checks more time.
+# The defaults, before a fixture gives checks more time.
 DEFAULTS = inspect.signature(check).parameters
 
 
@@ -126,7 +126,7 @@ def test_a_reference_that_hangs_is_left_behind_at_the_deadline() -> None:
 
 
 def test_a_frozen_clock_is_asked_no_more_once_it_is_proven_frozen() -> None:
-    """In each lane, after a pause in which a running clock must move on."""
+    """Each lane stops after a pause in which a running clock must move on."""
     result = check_server(frozen_clock())
     assert result.verdict.reason == "frozen"
     assert result.coverage.connections < checking.SAMPLES / 4
@@ -194,7 +194,7 @@ def test_an_unclear_clock_gets_no_more_samples_than_cover_all_hosts() -> None:
 def test_between_samples_the_clock_gets_time_to_tick_if_that_is_soon(
     pauses: list[float], digits: int, pause: float | None
 ) -> None:
-    """Of each stamp the last digit is 1, so that it is not taken for a coarser one."""
+    """The last digit of each stamp is 1, because a zero would look like a coarser stamp."""
     stamps = [f"2026-11-22T10:11:0{second}" for second in (1, 2)]
     fraction = "." + "1".rjust(digits, "0") if digits else ""
     check_server(alternate(*(respond({"now": f"{stamp}{fraction}Z"}) for stamp in stamps)))

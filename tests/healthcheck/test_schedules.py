@@ -69,7 +69,8 @@ class Machine:
         return run(*systemd_analyze(), verb, f"--root={self.root}", *rest)
 
     def remarks(self) -> str:
-        """What systemd says about the units; its status is 0 even if it ignores half of one."""
+        """Return systemd's remarks on the units; its status is 0 even if it ignores half of a
+        unit."""
         done = self.analyze("verify", SERVICE, TIMER)
         return done.stdout + done.stderr or f"status {done.returncode}" * bool(done.returncode)
 

@@ -1,4 +1,4 @@
-"""What the healthcheck makes of what it measured. All numbers are seconds."""
+"""How the healthcheck judges its measurements. All numbers are seconds."""
 
 from __future__ import annotations
 
@@ -284,7 +284,8 @@ def test_several_unnamed_clocks_are_not_frozen_while_any_stamp_differs() -> None
 @pytest.mark.parametrize(
     ("seconds", "move", "reason"),
     [
-        # What a slew of 10 % and a coarse tick of 50 ms can do, less the width of both samples.
+        # A slew of 10 % and a coarse tick of 50 ms can move a clock by this, minus both samples'
+        # widths.
         (1.0, 0.19, "ok"),
         (1.0, 0.21, "inconsistent"),
         (1.0, -0.19, "ok"),

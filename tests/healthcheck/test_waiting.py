@@ -1,4 +1,4 @@
-"""Waiting, with rings and without."""
+"""Waiting ends at a ring, or at the time-out."""
 
 from __future__ import annotations
 

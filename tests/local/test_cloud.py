@@ -111,7 +111,7 @@ def host(group: str, state: str) -> dict[str, str]:
 def test_up_waits_for_as_many_hosts_as_there_should_be_and_no_other(
     containers: Containers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At first the third is missing, then a host of the release before still exists."""
+    """At first the third host is missing. Then a host of the previous release still exists."""
     healthy = host("new", "healthy")
     reports = [[healthy] * 2, [healthy] * 3 + [host("old", "draining")], [healthy] * 3]
     monkeypatch.setattr(containers, "hosts", lambda: reports.pop(0), raising=False)
@@ -398,7 +398,7 @@ def test_settings_that_are_kept_are_checked_with_those_that_are_given(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_at_once_and_says_what_to_run(number: int) -> None:
-    """Also while a thread is at work, as the program's are."""
+    """The run ends even while a thread is at work, as the program's threads are."""
     script = (
         "import signal, threading, time\n"
         "from local.__main__ import stop\n"

@@ -340,7 +340,7 @@ def test_the_report_says_since_when_a_host_is_unhealthy_and_when_it_may_be_repla
     report = json.loads(controller_module.STATUS.read_text())
     (host,) = [host for host in report if host["instance"] == "i-1"]
     assert (host["state"], host["since"]) == ("unhealthy", 1_000_100)
-    # Its grace period began when it got its server.
+    # The host's grace period began when it got its slot of the balancer.
     assert host["replaced_at"] == 1_000_000 + GROUP.grace_period
     world.set("i-1", status="UP")
     controller.run_round()
@@ -498,7 +498,7 @@ def test_metrics_of_hosts_have_the_target_group_and_those_of_errors_only_the_bal
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the controller's container has."""
+    """Set the variables and files of the controller's container."""
     monkeypatch.setenv("DEPLOYMENT", "test")
     monkeypatch.setenv("CLOUD_IMAGE", "test-cloud:1")
     monkeypatch.delenv("HOST_CPUS", raising=False)

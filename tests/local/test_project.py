@@ -56,7 +56,7 @@ def test_configuration_is_the_defaults_then_the_stack_s_then_the_user_s() -> Non
     values = configuration({"secondOctet": "7"})
     assert values["timeservice:instanceType"] == "t3.micro"  # Pulumi.yaml
     assert values["timeservice:protect"] == "false"
-    assert values["timeservice:preflight"] == "false"  # the local cloud lacks what it asks
+    assert values["timeservice:preflight"] == "false"  # AWS alone has what it asks for
     assert values["timeservice:secondOctet"] == "7"
     assert values["aws:region"] == "us-east-1"
 

@@ -1,4 +1,4 @@
-"""A step of make up shows that it goes on."""
+"""A step of make up shows its progress."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_step_shows_how_long_it_has_taken(
     printed = capsys.readouterr().out.split("\x1b[K\r" if terminal else "\n")
     assert printed.pop() == ""
     if terminal:
-        assert printed.pop() == ""  # the line is erased for the outcome
+        assert printed.pop() == ""  # the line is erased before the outcome is printed
     assert len(printed) == lines
     assert " ".join(printed[0].split()) == first
 

@@ -21,7 +21,7 @@ from ops.target import Target, get_local_target
 from tests.support.deployed import api
 from tests.support.templates import TEMPLATES
 
-REVIEWER = {"reviewer": "user"}  # the settings that it is deployed with
+REVIEWER = {"reviewer": "user"}  # the settings of the deployment
 PROD = "timeservice-prod"
 
 
@@ -39,7 +39,7 @@ def test_a_deployment_as_it_was_made_has_no_drift_until_a_stack_is_changed_or_de
     cloudformation, logs = where.client("cloudformation"), where.client("logs")
     assert drift.find_drift(where, "local", REVIEWER) == ([], [])
 
-    # By hand: a log's retention, which CloudFormation's own detection sees; a parameter; a
+    # Change by hand a log's retention, which CloudFormation's own detection sees, a parameter and a
     # template.
     (log_group,) = (
         resource["PhysicalResourceId"]

@@ -1,6 +1,6 @@
 """A release that is cut off at one of six moments is completed.
 
-That takes make repair and pulumi up, or make up.
+Either make repair and pulumi up complete it, or make up does.
 
 The program runs in this process, with a state as Pulumi's engine keeps it, against the emulator. A
 cut is an exception. CloudFormation goes on after it, as after a second Ctrl-C.
@@ -171,7 +171,7 @@ def run_repair(
     return run_repair
 
 
-# What is called, about which part, whether the cut is before the call, and what the program says.
+# The call, its part, whether the cut comes before the call, and what the program then reports.
 MOMENTS = {
     "before the hosts' stack exists": ("create_stack", "hosts", True, None),
     "while it is created": ("create_stack", "hosts", False, "still changing"),

@@ -83,7 +83,7 @@ def test_a_healthcheck_that_failed_is_deleted() -> None:
 
 @pytest.mark.parametrize("part", ["network", f"hosts-{OLD}"])
 def test_the_stack_of_a_change_set_is_deleted_also_beside_hosts(part: str) -> None:
-    """It has no resources, and stays in review until somebody executes the change set."""
+    """The stack has no resources, and stays in review until somebody executes the change set."""
     stacks = describe(load_state(), {part: "REVIEW_IN_PROGRESS"})
     assert compare({}, stacks).busy == []
     made = plan({"deployment": None}, stacks)
@@ -165,7 +165,7 @@ def test_a_stack_that_was_made_anew_replaces_its_record() -> None:
 
 
 def test_a_password_that_nobody_knows_is_deleted() -> None:
-    """IAM would refuse to make a second one."""
+    """IAM would refuse to make a second password."""
     deleted: list[str] = []
 
     class NotThere(Exception):

@@ -35,7 +35,7 @@ def hosts(engine: docker.DockerClient) -> list[Container]:
 
 def run(host: Container, *command: str) -> tuple[int, str]:
     """Run a command on a host; returns its status and output."""
-    # Not by docker-py, which loses the output of some commands that end at once.
+    # docker-py is not used here: it loses the output of some commands that end at once.
     done = subprocess.run(
         ["docker", "exec", str(host.id), *command],
         stdout=subprocess.PIPE,

@@ -21,7 +21,7 @@ from tests.rehearsal.cloud import NAME
 
 # The files that change a deployment, use it, break it, and remove it.
 GROUPS = ("13", "2", "4", "89")
-# These deploy by themselves.
+# These files deploy by themselves.
 FIRST = ("test_1_up.py", "test_8_tutorial.py")
 
 
@@ -39,7 +39,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 @pytest.fixture(scope="session")
 def said() -> list[str]:
-    """What each make of the rehearsal printed, in their order."""
+    """Keep what each make of the rehearsal printed, in order."""
     return []
 
 
@@ -74,7 +74,7 @@ def deploy_first(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(autouse=True)
 def print_logs_after_a_failure(clone: Clone, request: pytest.FixtureRequest) -> Iterator[None]:
-    """What the containers said, when a test fails."""
+    """Print the containers' logs when a test fails."""
     failed = request.session.testsfailed
     yield
     if request.session.testsfailed > failed:

@@ -133,6 +133,6 @@ def main(command: str, *arguments: str) -> None:
 
 if __name__ == "__main__":
     os.environ["RES_OPTIONS"] = (
-        "timeout:5 attempts:1"  # for names, by resolv.conf(5); else it is ten seconds
+        "timeout:5 attempts:1"  # the time-out for names, see resolv.conf(5): ten seconds by default
     )
     main(*sys.argv[1:])

@@ -86,7 +86,7 @@ finally:
 """
 SETUID = WALK + "print(*(path for path in everything() if os.lstat(path).st_mode & 0o6000))"
 SOCKETS = WALK + "print(*(path for path in everything() if stat.S_ISSOCK(os.lstat(path).st_mode)))"
-# What can be run, but for modules of Python's, which are text.
+# All files that can be executed, except Python's modules.
 PROGRAMS = (
     WALK
     + """
@@ -156,7 +156,7 @@ PROBES = [
     ),
 ]
 
-# What the loose container does: it has all that the probes look for.
+# The program of the loose container, which makes all that the probes look for.
 LOOSE = """
 import os, socket, time
 listener = socket.create_server(("0.0.0.0", 7))
@@ -175,8 +175,8 @@ LOOSE_OPTIONS = (
     "--env=AWS_SECRET_ACCESS_KEY=none",
 )
 
-# Which of these (host, port) accept a connection, and which of these names have an address. All are
-# asked at once, because those that do not respond take time.
+# Print the places (host, port) that accept a connection, and the names that have an address. All
+# are tried at once, because silent ones take time.
 REACHED = """
 import os, socket
 from concurrent.futures import ThreadPoolExecutor

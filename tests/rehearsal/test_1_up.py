@@ -66,7 +66,7 @@ def test_both_hosts_answer_through_the_balancer(clone: Clone, engine: docker.Doc
 )
 def test_only_the_page_and_now_are_public(clone: Clone, path: str, status: int) -> None:
     request = requests.Request("GET", clone.url).prepare()
-    request.url = clone.url + path  # as it stands: requests would tidy it up
+    request.url = clone.url + path  # unchanged: requests would normalise the path
     with requests.Session() as session:
         assert session.send(request, timeout=PATIENCE).status_code == status
 

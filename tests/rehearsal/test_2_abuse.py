@@ -33,7 +33,7 @@ def state(host: Container) -> tuple[str, str]:
 
 
 def failed_checks(engine: docker.DockerClient) -> dict[str, str]:
-    """How many health checks of each server have failed, as HAProxy counts them."""
+    """Return the number of failed health checks of each server, from HAProxy."""
     ask = (
         "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/balancer/admin.sock'); "
         "s.sendall(b'show stat\\n'); print(b''.join(iter(lambda: s.recv(65536), b'')).decode())"

@@ -45,7 +45,7 @@ def test_the_api_looks_at_what_it_is_told(engine: docker.DockerClient) -> None:
 
 
 def test_its_cloudformation_does_not_know_the_type(engine: docker.DockerClient) -> None:
-    """Should it come to, the program's refusal (local/program.py) can go."""
+    """If MiniStack learns the type, the program's refusal (local/program.py) can go."""
     with pytest.raises(ClientError, match="AWS::Budgets::Budget"):
         aws(engine, "cloudformation").create_stack(
             StackName="budget",

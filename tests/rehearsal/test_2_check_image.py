@@ -21,7 +21,7 @@ from tests.support.waiting import PATIENCE, wait_until
 pytestmark = pytest.mark.rehearsal
 
 ROOT = Path(__file__).parents[2]
-# Not the name that users have theirs by, and one for each clone.
+# A name that differs from the users' image and from that of other clones.
 TAG = f"rehearsal-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}-healthcheck:{__version__}"
 # Python alone takes 45 MB; a third more would be something shipped by mistake.
 MOST_BYTES = 60_000_000
@@ -98,7 +98,7 @@ def test_its_verdict_is_its_output_and_its_exit_code(
     run: Runner, error: float, status: int, word: str
 ) -> None:
     with web(time_service(error)) as service, ntp() as server:
-        # By a name: the base must have what it takes to resolve one.
+        # The URL has a name, because the image must be able to resolve names.
         outcome = run(service.url.replace("127.0.0.1", "localhost"), "--ntp", server.name)
     assert outcome.status == status, outcome.output
     assert outcome.output.startswith(f"{word}: ")
@@ -151,7 +151,7 @@ def files(engine: docker.DockerClient, image: Image, tmp_path: Path) -> Iterator
 
 
 def test_no_program_is_in_it_but_python(files: tarfile.TarFile) -> None:
-    """No shell, no package manager; a library is not what one can log in with."""
+    """The image has no shell and no package manager. Libraries do not count as programs."""
     programs = {
         member.name
         for member in files

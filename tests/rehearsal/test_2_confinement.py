@@ -111,7 +111,7 @@ def test_system_calls_are_filtered_by_the_engine_s_own_profile(host: Container) 
 
 
 def test_there_is_no_shell_no_package_manager_no_compiler(host: Container) -> None:
-    """The list of programs has none. This test tries to run them."""
+    """The probe of programs finds none of them. This test tries to run them."""
     for program in ("sh", "bash", "/bin/sh", "busybox", "apt-get", "dpkg", "cc", "curl"):
         status, output = run(host, "docker", "exec", "timeservice", program, "--version")
         assert status in (126, 127), output
@@ -178,7 +178,8 @@ def test_it_reaches_the_time_server_and_no_metadata_no_network_no_name(
         ),
         *((api, 4566), (neighbour, 80), "example.com", "cloud.internal", "host.docker.internal"),
     ]
-    own: list[object] = [("127.0.0.1", 8080), "localhost"]  # the probe tells open from closed
+    # These are open, which the probe must find.
+    own: list[object] = [("127.0.0.1", 8080), "localhost"]
     _, reached = python(host, REACHED.format(places=[*places, *own]))
     assert sorted(reached.splitlines()) == sorted(str(address) for address in own)
 

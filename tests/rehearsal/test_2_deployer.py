@@ -39,7 +39,7 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def deployer(emulator: Emulator) -> tuple[Credentials, str]:
-    """In an account with nothing in it."""
+    """The deployer of an empty account."""
     requests.post(f"{emulator.url}/_ministack/reset", timeout=PATIENCE).raise_for_status()
     return assume_deployer(emulator.url)
 

@@ -1,4 +1,4 @@
-"""The documentation's commands, run as they stand there, print what stands there."""
+"""The commands of the documentation print what the documentation shows."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_command_works_and_prints_what_stands_there(clone: Clone, command: Com
         return
     output, _ = running.communicate(timeout=600)
     assert running.returncode == 0, output
-    if command.text != "make up":  # it was up: test_1_up has what the first one says
+    if command.text != "make up":  # only the first make up prints that, and test_1_up ran it
         expect_output(command.output, output)
 
 

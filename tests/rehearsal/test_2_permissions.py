@@ -78,7 +78,7 @@ def endpoint(engine: docker.DockerClient) -> str:
     return f"http://{networks[f'{NAME}-edge']['IPAddress']}:4566"
 
 
-# What somebody would try with a role's credentials -> the action that the API then refuses
+# What an attacker would try with a role's credentials -> the action that the API then refuses
 TRIES: dict[str, Callable[[Any], Any]] = {
     "ec2:DescribeInstances": lambda make: make("ec2").describe_instances(),
     "ec2:CreateVpc": lambda make: make("ec2").create_vpc(CidrBlock="10.0.0.0/16"),

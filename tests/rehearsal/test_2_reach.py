@@ -113,7 +113,7 @@ def internet(engine: docker.DockerClient, start: Start) -> Iterator[Internet]:
 
 @pytest.fixture(scope="module")
 def outsider(internet: Internet, start: Start) -> Container:
-    """Somebody on the Internet: has a route, and asks the Internet's DNS server."""
+    """A container on the Internet, with a route, which uses the Internet's DNS server."""
     return start(network=internet.network, dns=[internet.ipv4])
 
 
@@ -221,8 +221,8 @@ PARTS = ("api", "balancer", "controller", "time")
 def test_a_host_finds_the_s3_endpoint_the_balancer_and_the_time_in_its_zone(
     engine: docker.DockerClient,
 ) -> None:
-    """Of all ports. The balancer's port 80 is a difference to AWS: a host's security group lets
-    nothing out to it."""
+    """A host reaches only these ports. On AWS it does not reach the balancer's port 80, which its
+    security group forbids."""
     host = hosts(engine)[0]
     zone = host.labels["timeservice.zone"]
     assert packet(host, "scan", address(engine.containers.get(f"{NAME}-balancer"), zone)) == [

@@ -78,7 +78,7 @@ def run(clone: Path, tmp_path: Path) -> Run:
     ) -> subprocess.CompletedProcess[str]:
         for name, body in stubs.items():
             stub = folder / name
-            stub.unlink(missing_ok=True)  # it may be a link to the machine's own
+            stub.unlink(missing_ok=True)  # the command may be a link to the machine's own
             stub.write_text(f"#!/bin/bash\n{body}\n")
             stub.chmod(0o755)
         return subprocess.run(

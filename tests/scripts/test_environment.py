@@ -1,4 +1,4 @@
-"""What somebody's environment holds for other work changes nothing here."""
+"""Variables that a user sets for other work change nothing here."""
 
 from __future__ import annotations
 

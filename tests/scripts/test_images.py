@@ -159,7 +159,7 @@ def test_a_base_is_made_anew_when_a_script_that_makes_it_changes(
 
 
 def test_debian_is_not_asked_while_there_is_a_base(run: Run, clone: Path) -> None:
-    """So make up works offline, and rolls back to what it was."""
+    """This lets make up work offline, and a rollback make the same image."""
     publish(clone, "3.5.1")
     run("scripts/base.sh", "x86_64", **STUBS)
     done = run("scripts/base.sh", "x86_64", **dict.fromkeys(ASKED, "echo asked; exit 1"))
@@ -223,7 +223,8 @@ def write_command(clone: Path, name: str, body: str) -> None:
 
 
 def save(time: int, owner: int, label: str, engine: str) -> bytes:
-    """An image as `docker save` writes it at that time, of files of that owner."""
+    """Return an image as `docker save` writes it. time, owner: of its files. label, engine: of the
+    build."""
     layer = pack({"app/app.py": "app", "app/sntp.py": "sntp"}, time, owner)
     config = {
         "architecture": "amd64",

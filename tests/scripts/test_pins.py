@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 UV = str(Path(sys.executable).with_name("uv"))
 # name==version, with an optional condition, and at least one digest
 PIN = re.compile(r"([\w.-]+)(\[[\w,-]+\])?==[\w.+!-]+( ; [^#]+?)?( --hash=sha256:[0-9a-f]{64})+")
-# What brings packages of other kinds.
+# Files that would bring packages of other package managers.
 MANIFESTS = (
     "package.json",
     "Cargo.toml",
@@ -31,13 +31,13 @@ MANIFESTS = (
     "composer.json",
     "Pipfile",
 )
-# What turns a check off for all templates, files or packages.
+# Options that turn a check off for all templates, files or packages.
 OFF = re.compile(
     r"--(skip-(?!download|regex '//me:hush@')|soft-fail|baseline|exclude(?!-standard)"
     r"|ignore-(vuln|check)|config-file|disable-rule)"
 )
 
-# What is exported from uv.lock -> the options that choose it.
+# Each file that is exported from uv.lock -> the options that choose its packages.
 EXPORTS = {
     "healthcheck/requirements.txt": ["--no-default-groups"],
     "service/requirements.txt": ["--only-group", "service"],
@@ -156,11 +156,11 @@ def test_the_only_packages_of_another_kind_are_npms_that_tests_use_and_they_are_
     installs = re.findall(
         r"^ *our_npm (\w+)", (ROOT / "scripts/tools.sh").read_text(), re.MULTILINE
     )
-    assert installs == ["ci"]  # which takes what is locked, and nothing else
+    assert installs == ["ci"]  # npm ci installs only what is locked
 
 
 def test_images_are_made_from_our_own_base_alone_and_run_nothing_meanwhile() -> None:
-    """So that each machine makes them for both architectures."""
+    """Each machine can then make the images for both architectures."""
     for path in (ROOT / "healthcheck/Dockerfile", ROOT / "service/Dockerfile"):
         steps = re.findall(r"^(FROM|ADD|COPY|RUN) (.*)$", path.read_text(), re.MULTILINE)
         assert steps == [("FROM", "scratch"), ("ADD", "base.tar /"), ("COPY", "app /app")]

@@ -31,7 +31,7 @@ def test_a_busy_port_is_refused_with_the_way_out(busy: str, run: Run) -> None:
 
 
 def test_the_port_that_a_deployment_had_is_refused_too(busy: str, run: Run) -> None:
-    """Its balancer does not run, and another program took the port meanwhile."""
+    """The deployment's balancer does not run, and another program took the port meanwhile."""
     done = run("scripts/port.sh", docker=f"echo {busy} false", python3=PYTHON)
     assert f"port {busy} cannot be used" in done.stderr
 

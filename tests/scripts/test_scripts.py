@@ -358,7 +358,7 @@ def test_the_rehearsal_runs_beside_the_unit_tests_and_the_integration_tests_foll
 
 @pytest.mark.parametrize(("name", "status"), [("INT", 130), ("TERM", 143)])
 def test_a_signal_ends_the_tests_with_its_own_status(run: Run, name: str, status: int) -> None:
-    """Whatever the status of the rehearsal is, which the signal ends as well."""
+    """The status of the rehearsal, which the signal ends as well, does not matter."""
     make = f"""
     case $2 in
     rehearsal) trap 'exit 2' INT TERM; until [ -e ended ]; do sleep 0.1; done; exit 2 ;;
@@ -375,7 +375,7 @@ def replace_mmdebstrap(clone: Path, body: str) -> None:
 
 
 def test_mmdebstrap_inherits_no_file_that_its_caller_left_open(run: Run, clone: Path) -> None:
-    """Its own file descriptor would be 10, which dash does not know."""
+    """mmdebstrap's own file descriptor would be 10, which dash does not know."""
     replace_mmdebstrap(clone, "echo /proc/self/fd/*")
     stubs = {"apt-get": "exit 1", "apt-config": "", "unshare": "exit 1", "id": "echo 0"}
     leaks = " ".join(f"{number}</dev/null" for number in range(3, 9))

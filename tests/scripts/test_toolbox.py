@@ -34,7 +34,7 @@ TOOLS = [
     "tr",
     "uname",
 ]
-# It answers for an engine, and notes the arguments of `docker run` and `docker build`.
+# A stand-in for the docker client, which records the arguments of `docker run` and `docker build`.
 DOCKER = r"""#!/usr/bin/env python3
 import json, os, sys
 from pathlib import Path
@@ -421,7 +421,7 @@ def test_the_packages_of_the_toolbox_can_be_installed_on_arm64(tmp_path: Path) -
     (words,) = re.findall(r"--no-install-recommends ([^|]+)", dockerfile)
     packages = words.split()
     (tmp_path / "list").write_text("".join(f"{name} 0\n" for name in packages))
-    # It fetches the lists, and prints the version of each package that Debian has.
+    # The script fetches the lists, and prints the version of each package that Debian has.
     script = str(ROOT / "scripts/debian.sh")
     command = [script, "--newer", "arm64", str(tmp_path / "list")]
     newer = subprocess.run(command, capture_output=True, text=True)

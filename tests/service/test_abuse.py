@@ -123,7 +123,7 @@ HALF = [b"", b"G", b"GET /now HTTP/1.1\r\nHost: x\r\n", b"GET /now HTTP/1.1\r\nH
 
 
 def test_heads_that_never_end_are_cut_off_and_keep_nobody_waiting(tmp_path: Path) -> None:
-    """As many of them as there are threads, each with another byte now and then."""
+    """There is such a request for each thread, and each sends another byte now and then."""
     hasty = ("--worker-class", "tests.support.hasty.Hasty")
     with (
         ntp() as server,
@@ -156,7 +156,8 @@ def test_answers_that_nobody_reads_are_cut_off(tmp_path: Path) -> None:
         run_service(tmp_path / "log", server.name, *hasty) as running,
         socket.socket() as deaf,
     ):
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # else the buffers take megabytes
+        # Larger buffers would take megabytes.
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.settimeout(PATIENCE)
         deaf.connect(address(running))
         with pytest.raises(ConnectionError):  # noqa: PT012 - when is of no interest

@@ -24,7 +24,7 @@ NANOSECONDS = 1_795_428_672_000_001_999  # 2026-11-23T10:11:12.000001Z, and 999 
 
 
 class TimeServer:
-    """What the time server answers."""
+    """The responses of the time server."""
 
     offset = 0.0
 
@@ -36,7 +36,7 @@ def time_server() -> TimeServer:
 
 @pytest.fixture
 def monitor(time_server: TimeServer) -> Monitor:
-    """Has not asked yet."""
+    """Return a monitor that has sent no request yet."""
     return Monitor(
         "169.254.169.123",
         ask=lambda _host, _port: sntp.Answer(time_server.offset, 0.001),
@@ -46,7 +46,7 @@ def monitor(time_server: TimeServer) -> Monitor:
 
 @pytest.fixture
 def client(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
-    """A service whose clock is right."""
+    """Return a client of a service whose clock is right."""
     monkeypatch.setenv("TIMESERVICE_INSTANCE", "i-0123456789abcdef0")
     monkeypatch.setenv("TIMESERVICE_ZONE", "eu-central-1a")
     monkeypatch.setenv("TIMESERVICE_VERSION", "0a1b2c3d4e5f")
@@ -103,7 +103,7 @@ def test_epoch_always_has_six_digits(client: FlaskClient) -> None:
 def test_the_clock_is_read_after_everything_else(
     client: FlaskClient, monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever takes its time before must not make the answer old."""
+    """Steps that take time must come before, so that the response is not old."""
     order: list[str] = []
     status = monitor.status
 

@@ -1,4 +1,4 @@
-"""Which clock is wrong when the time server and ours differ: the rules, by what happens when."""
+"""Which clock is wrong when the time server's and ours differ: a test for each rule."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def running(
 
 
 def test_it_serves_and_ends_when_it_is_asked_to(running: Running) -> None:
-    """Also while a client keeps its connection open: the balancer always does."""
+    """A client keeps its connection open meanwhile, as the balancer always does."""
     with requests.Session() as session:
         session.trust_env = False
         before = time.time()

@@ -40,7 +40,7 @@ def monitor() -> Monitor:
 
 
 def starting_monitor() -> Monitor:
-    """Has not asked its server, for as long as a test takes."""
+    """Return a monitor that has not asked its server while the test lasts."""
     return Monitor("169.254.169.123", now=lambda: Moment(0.0, 0.0))
 
 

@@ -215,7 +215,7 @@ def test_a_bad_answer_is_named_and_changes_nothing(
 def test_a_response_to_another_request_is_named_and_changes_nothing(
     origin: bytes, server: Server
 ) -> None:
-    """The wait goes on after it, until the time-out."""
+    """After such a response, the wait continues until the time-out."""
     monitor = Monitor(server.address, ask=partial(sntp.ask, timeout=2))
     server.reply = partial(packet, origin=origin)
     monitor.poll()

@@ -66,7 +66,7 @@ def test_the_lane_leaves_all_that_is_not_plain(raw: bytes) -> None:
 
 
 def test_the_lane_takes_no_abuse_but_what_is_harmless() -> None:
-    # As much as the worker reads at once.
+    # The worker reads this many bytes at once.
     taken = [row for row in ROWS if PLAIN.fullmatch(row.sent[:4096])]
     assert {row.alone for row in taken} <= {"200", "200|400"}
     assert len(taken) < 40

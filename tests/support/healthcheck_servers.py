@@ -76,7 +76,7 @@ class WebServer(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Request)
         self.behaviour = behaviour
         self.closing = threading.Event()
-        self.requests: list[dict[str, str]] = []  # the headers of each
+        self.requests: list[dict[str, str]] = []  # the headers of each request
 
     @property
     def url(self) -> str:

@@ -1,4 +1,4 @@
-"""What scripts/tools.sh has fetched for tests, or the machine has."""
+"""Find the tools that scripts/tools.sh has fetched for tests, or that the machine has."""
 
 from __future__ import annotations
 

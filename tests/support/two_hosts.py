@@ -55,7 +55,7 @@ class TwoHosts:
         self.shift = 0.0
         self.chance: random.Random | None = None
         self.said: str | None = None
-        # Of the requests since.
+        # The paths of the requests since then.
         self.paths: list[str] = []
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

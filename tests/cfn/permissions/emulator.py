@@ -25,7 +25,7 @@ class Emulator:
     """Starts at once; `stop` ends it."""
 
     def __init__(self, log: Path) -> None:
-        self.tags: dict[str, str] = {}  # of each stack that it makes
+        self.tags: dict[str, str] = {}  # the tags of each stack that it makes
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-MARK = "<script>zq9</script>"  # must not come back, in whatever form
+MARK = "<script>zq9</script>"  # no response may contain it, in any form
 HOST = "Host: time.example"
 HEALTH = f"GET /health HTTP/1.1\r\n{HOST}\r\n\r\n"  # what only the balancer may ask: 404 through it
 
@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 def request(line: str, *headers: str, body: str = "", host: str = HOST) -> bytes:
-    """As it stands, each character a byte."""
+    """Return the bytes of a request, one for each character."""
     lines = [line, *([host] if host else []), *headers]
     return ("".join(f"{text}\r\n" for text in lines) + "\r\n" + body).encode("latin-1")
 

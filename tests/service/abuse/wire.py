@@ -24,7 +24,7 @@ Address = tuple[str, int]
 OPEN_AFTER = 1.0
 TIMEOUT = 120.0
 STATUS = re.compile(rb"HTTP/\d\.\d (\d{3}) ")
-# Of a traceback, of a version, of the header that an injected line would be.
+# Signs of a traceback, of a software's name or version, or of an injected header.
 LEAKS = re.compile(
     rb"Traceback|File \"|\.py\b|werkzeug|flask|haproxy|gunicorn/|python/?\d|debian|^set-cookie:",
     re.I | re.M,

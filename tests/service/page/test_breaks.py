@@ -43,7 +43,7 @@ def test_a_host_that_dies_is_named_the_time_goes_on_and_its_return_is_seen(
 
 
 def rounds(page: Page, number: int) -> set[str]:
-    """What the page says after each of so many rounds of questions."""
+    """Return what the page says after each of this many rounds of requests."""
     said = set()
     for _ in range(number):
         page.evaluate("askAround(2)")
