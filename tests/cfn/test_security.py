@@ -192,9 +192,7 @@ def test_all_resources_are_allowed_only_under_a_condition() -> None:
         and statement["Resource"] == "*"
         and "Condition" not in statement
     ]
-    assert wide == [
-        ("reviewer.Access", "iam:GetAccountPasswordPolicy")
-    ]  # IAM has no Regions
+    assert wide == [("reviewer.Access", "iam:GetAccountPasswordPolicy")]  # IAM has no Regions
 
 
 def test_a_host_may_read_one_object_and_nothing_else() -> None:
