@@ -174,7 +174,7 @@ run: setup ## run the service alone on http://127.0.0.1:8000 (or PORT=), without
 		TIMESERVICE_TIME_SERVER="$${TIMESERVICE_TIME_SERVER:-time.aws.com}" \
 		$(PYTHON) -m gunicorn --config service/gunicorn.conf.py
 
-# For AWS: for the instanceType in CONFIG or in STACK's settings. Else for the engine's architecture.
+# With CONFIG or STACK, the image is for the instanceType there, else for the engine's architecture.
 image: setup ## make the image's archive from Debian's newest packages; CONFIG=, STACK=
 	@scripts/engine.sh
 	@architecture=$(if $(CONFIG)$(STACK),$$($(PYTHON) -m local architecture --config "$$CONFIG")) && \

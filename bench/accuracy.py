@@ -180,7 +180,8 @@ def run_trial(path: Path, seed: str) -> Trial:
     own = chance.uniform(-12, 12) * 3600  # the checker's clock minus true time
     fault = chance.choice(["none", "none", "dead", "wrong"])
     wrong_by, loss = 0.0, path.loss
-    # Where packets are lost, the wrong response could be the only one, and no check could know.
+    # Where packets are lost, only the wrong server's response may arrive, and no check could
+    # notice.
     if fault == "wrong" and not path.loss:
         wrong_by = chance.choice([-1, 1]) * 10 ** chance.uniform(-3, 4)
     if fault == "dead":

@@ -91,7 +91,8 @@ def measure() -> bool:
     is_good = True
     with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("spawn")) as pool:
         for balancing in BALANCINGS:
-            # The times are from checks that run to their end. One of twenty has no wrong host.
+            # The times are from checks that run to their end. In one check of twenty, no host is
+            # wrong.
             errors = [0.0 if seed % 20 == 0 else WRONG for seed in range(CHECKS * 20 // 19 + 1)]
             todo = [(balancing, seed, error) for seed, error in enumerate(errors)]
             results = list(pool.map(run_check, *zip(*todo, strict=True)))

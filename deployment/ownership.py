@@ -91,8 +91,7 @@ class Deployment(NamedTuple):
 def find_stack(cloudformation: Any, name: str) -> dict[str, Any]:
     """Return the stack of that name, as the API describes it; {} if there is none.
 
-    To ask for all stacks takes a permission that the deployer does not have. Raises what boto3
-    raises.
+    A request for all stacks needs a permission that the deployer lacks. Raises what boto3 raises.
     """
     try:
         stack: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]

@@ -48,7 +48,7 @@ class Preflight:
         try:
             identity = client("sts").get_caller_identity()
         except (BotoCoreError, ClientError) as error:
-            # A Region that is not enabled knows no credentials, however good they are.
+            # A Region that is not enabled refuses all credentials, even valid ones.
             try:
                 client("sts", region_name="us-east-1").get_caller_identity()
             except (BotoCoreError, ClientError):

@@ -18,7 +18,7 @@ from drills.trial import TWO_CHECKS, Trial, drill, instance_of
 
 # Seconds between two requests of a host to its time server.
 POLL = 16.0
-# Seconds within which all hosts have asked; after a kiss of death they ask less often.
+# Seconds within which all hosts have sent a request; after a kiss of death they send fewer.
 NOTICE = 150.0
 # Seconds after which a time server without a response counts as silent.
 STALE = 60.0
@@ -83,7 +83,8 @@ def clock_drift(trial: Trial) -> None:
     trial.expect(serves, "a host whose clock is 0.45 s wrong serves")
     with trial.load():
         set_clock(trial, host, step=0.45, drift=1000e-6)
-        # The clock is 0.05 s from the limit, which takes 50 s, and the service asks every 16 s.
+        # The clock needs 50 s for the last 0.05 s to the limit, and the service measures every 16
+        # s.
         trial.wait_until_out(instance_of(host), 50 + POLL + 2 * TWO_CHECKS)
         trial.wait_until_two_healthy(without={instance_of(host)})
     worst = worst_error(trial.requests)

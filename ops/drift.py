@@ -187,7 +187,8 @@ class Recorder(Deployer):
 def detect_drift(cloudformation: Any, stack: str) -> Iterator[Difference]:
     """Find what CloudFormation's own detection finds.
 
-    Raises UserError if the detection takes too long, or fails; then after what it found.
+    Raises UserError if the detection takes too long. If it fails, the error comes after its
+    findings.
     """
     detection = cloudformation.detect_stack_drift(StackName=stack)["StackDriftDetectionId"]
     deadline = time.monotonic() + DETECTION_TIMEOUT

@@ -182,7 +182,7 @@ def change(target: Target, plan: Plan, state: dict[str, Any], pulumi_stack: str)
             ) from None
     for operation in plan.pending:
         if operation["resource"]["type"] == LOGIN and operation["type"] == "creating":
-            # Nobody knows its password, and IAM makes no second one.
+            # Nobody knows the user's password, and IAM makes no second one.
             with suppress(iam.exceptions.NoSuchEntityException):
                 iam.delete_login_profile(UserName=operation["resource"]["inputs"]["user"])
     for stack in plan.added:

@@ -137,7 +137,7 @@ def test_the_s3_endpoint_carries_exactly_three_buckets() -> None:
 
 
 def ref(value: Any) -> str:
-    """The logical id that a Ref or GetAtt names."""
+    """Return the logical id that a Ref or GetAtt names."""
     if "Ref" in value:
         return str(value["Ref"])
     return str(value["Fn::GetAtt"]).split(".")[0]

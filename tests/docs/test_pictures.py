@@ -19,7 +19,7 @@ TEMPLATES = {path.stem for path in FOLDER.glob("*.yaml")}
 
 
 def parse(picture: str) -> ElementTree.Element:
-    """The root of a picture."""
+    """Return the root element of a picture."""
     file = ROOT / f"docs/{picture}.svg"
     return ElementTree.parse(file).getroot()  # noqa: S314 - the file is in the repository
 
@@ -31,7 +31,7 @@ def groups(picture: str) -> list[tuple[set[str], ElementTree.Element]]:
 
 
 def texts(group: ElementTree.Element, kind: str) -> Iterator[str]:
-    """Each text, or part of one, of that class."""
+    """Yield each text, or part of a text, of that class."""
     for element in group.iter():
         if kind in element.get("class", "").split():
             yield "".join(element.itertext())
@@ -42,13 +42,14 @@ def all_texts(picture: str, kind: str = "note") -> list[str]:
 
 
 def names_in_template(template: str) -> set[str]:
-    """The names of its resources and parameters."""
+    """Return the names of a template's resources and parameters."""
     content = read(template)
     return {*content.resources, *content.parameters}
 
 
 def resources_of_type(kind: str) -> dict[str, dict[str, Any]]:
-    """Name -> properties, in the templates that the program deploys."""
+    """Return name -> properties of all resources of a type, in the templates that the program
+    deploys."""
     return {
         name: resource["Properties"]
         for part in PARTS

@@ -98,7 +98,7 @@ def test_the_local_cloud_is_smaller_than_what_it_rehearses() -> None:
 
 
 def lines(*names: str) -> int:
-    """Without locks, which are generated."""
+    """Return the number of lines in these files, without locks, which are generated."""
     files = [
         path
         for name in names

@@ -33,7 +33,8 @@ class Client:
 
         async def respond() -> None:
             request = asyncio.create_task(self.sender.send(due or time.time() - 1.0))
-            # Once for the request to leave, and once for each piece to be read.
+            # Let the loop run once for the request to leave, and once for each piece of the
+            # response.
             for piece in data:
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)

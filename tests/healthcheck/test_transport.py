@@ -243,7 +243,8 @@ def test_an_answer_that_was_there_before_the_question_is_not_one(
         return head % len(body) + body
 
     def behave(request: Request) -> None:
-        # http.client reads this many bytes at once. So the second response stays in TLS's buffer.
+        # http.client reads a buffer of this size at once. So the second response stays in TLS's
+        # buffer.
         request.wfile.write(answer(io.DEFAULT_BUFFER_SIZE) + answer(200))
 
     def slow(patience: float) -> Reference:

@@ -33,10 +33,10 @@ class Host(ThreadingHTTPServer):
         super().__init__((address, port), Answer)
         self.address = address
         self.healthy = False
-        self.status = 200  # of all but checks
+        self.status = 200  # the status of all responses except to checks
         self.requests: list[Any] = []  # headers
-        self.cuts = False  # each connection, instead of an answer
-        self.hold: threading.Event | None = None  # until when answers wait
+        self.cuts = False  # whether it closes connections without a response
+        self.hold: threading.Event | None = None  # responses wait until this is set
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}).start()
 
     def handle_error(self, *_: Any) -> None:
@@ -188,7 +188,8 @@ def test_a_host_that_does_not_answer_within_the_idle_timeout_is_a_504(
 
 TRACE = "1-[0-9a-f]{8}-[0-9a-f]{24}"
 PORT = r"[1-9]\d+"
-HEADERS: list[tuple[dict[str, str], dict[str, str | None]]] = [  # sent; received, as patterns
+# Headers as they are sent, and patterns of those that the host receives.
+HEADERS: list[tuple[dict[str, str], dict[str, str | None]]] = [
     ({}, {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http", "X-Forwarded-Port": PORT}),
     ({"X-Forwarded-For": "192.0.2.1, ::1"}, {"X-Forwarded-For": "192.0.2.1, ::1, 127.0.0.1"}),
     ({"X-Forwarded-Proto": "https"}, {"X-Forwarded-Proto": "http"}),

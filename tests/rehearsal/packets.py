@@ -19,8 +19,8 @@ from contextlib import suppress
 from threading import Thread
 
 PATIENCE = 5.0  # seconds
-TCP, UDP = (53, 443, 8443), (53, 123, 8443)  # what the Internet answers on
-ADDRESS = "192.0.2.53"  # of every name that it is asked for
+TCP, UDP = (53, 443, 8443), (53, 123, 8443)  # the ports on which the Internet responds
+ADDRESS = "192.0.2.53"  # the address of every name in its DNS
 
 
 def probe(kind: str, address: str, port: int) -> str:
@@ -39,7 +39,7 @@ def probe(kind: str, address: str, port: int) -> str:
         return "refused"
     except TimeoutError:
         return "nothing"
-    except OSError:  # no route, or no such name
+    except OSError:  # there is no route, or no such name
         return "no way"
     return "answered"
 

@@ -191,7 +191,7 @@ def healthy(host: Container) -> bool:
 
 class Attacked(NamedTuple):
     output: str  # the attack's status and output
-    requests: list[load.Request]  # of others, meanwhile
+    requests: list[load.Request]  # requests of other clients meanwhile
     ill: float  # seconds after it during which the host did not answer
     same: bool  # whether the container is the one that was started before
 
@@ -219,7 +219,7 @@ def test_a_fork_bomb_gets_no_further_than_the_limit_and_is_not_noticed(
     bomb = attack(clone, host, BOMB)
     forked = re.fullmatch(r"0 (\d+) Resource temporarily unavailable", bomb.output)
     assert forked
-    assert 40 < int(forked[1]) < 64  # the service's own processes and threads count as well
+    assert 40 < int(forked[1]) < 64  # the limit includes the service's own processes and threads
     assert bomb.same
     assert failures(bomb.requests) == []
     assert python(host, BOMB, loose)[1] == "150 nothing\n"

@@ -288,7 +288,7 @@ def signature_options(service: str) -> list[str]:
 
 
 OBJECT = "200 application/octet-stream"
-ENDPOINT = "403 text/html"  # says no
+ENDPOINT = "403 text/html"  # the endpoint refuses
 S3 = "403 application/xml"  # S3 refuses an unsigned request for an object
 THEIRS = ["-H", "Host: somebody-elses.s3.amazonaws.com"]
 AS_IS = ["--path-as-is"]

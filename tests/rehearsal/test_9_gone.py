@@ -96,7 +96,7 @@ def test_another_s_container_of_such_a_name_is_neither_used_nor_removed(
         assert "something else has a name of this deployment" in done.output
         assert f"{NAME}-api" in done.output
         assert clone.make("down").status == 0
-        foreign.reload()  # it is still there
+        foreign.reload()  # the container still exists
         check_that_nothing_is_left(clone, engine)
     finally:
         foreign.remove(force=True)

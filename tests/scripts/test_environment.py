@@ -129,7 +129,7 @@ def test_uv_gets_what_pip_is_set_to(setting: str, variable: str, run: Run, clone
 def test_packages_are_installed_again_when_their_python_or_their_folder_changes(
     change: str, run: Run, clone: Path
 ) -> None:
-    """There is no python3 here: it would be asked for."""
+    """Without python3 here, another set-up fails with this message."""
     assert run(*source(set_up(clone))).stderr == ""
     assert run("scripts/setup.sh").returncode == 0
     python = clone / ".venv/bin/python"

@@ -151,7 +151,7 @@ def test_a_base_is_made_anew_when_a_script_that_makes_it_changes(
     (clone / "arguments").unlink()
     assert run(*command, **stubs).returncode == 0
     assert not (clone / "arguments").exists()
-    # The same age is not older.
+    # A base as old as the script is made again too.
     base = next(clone.glob("build/*base*.tar")).stat()
     os.utime(clone / "scripts" / script, ns=(base.st_atime_ns, base.st_mtime_ns))
     assert run(*command, **stubs).returncode == 0

@@ -164,7 +164,7 @@ def test_what_is_set_up_is_used_while_another_make_is_at_work(run: Run, clone: P
 def test_what_another_make_set_up_meanwhile_is_not_set_up_again(
     run: Run, clone: Path, wait_stub: str
 ) -> None:
-    """There is no Python here: it would be asked for."""
+    """Without Python here, another set-up would fail."""
     code = source(f"one_at_a_time; echo; read -r <go; {set_up(clone)}")
     with subprocess.Popen(code, cwd=clone, stdout=subprocess.PIPE) as holder:
         assert holder.stdout
@@ -193,7 +193,7 @@ def test_a_script_without_root_and_sudo_says_so(run: Run) -> None:
     assert "must run as root, and there is no sudo" in done.stderr
 
 
-# The package's archive holds its name.
+# This apt-get makes archives whose content is the package's name.
 APT_GET = """
 case "$*" in
 download*) echo "$2" >"$2_1_amd64.deb" ;;
@@ -241,7 +241,7 @@ def test_a_package_that_was_unpacked_by_half_is_unpacked_again(run: Run, clone: 
 
 
 def test_two_jobs_that_need_the_same_package_unpack_it_once(run: Run, clone: Path) -> None:
-    """Each waits a moment before it downloads, so both would begin."""
+    """Each job waits a moment before it downloads, so both would begin."""
     download = f"sleep 0.5; echo >>'{clone}/downloads'\n{APT_GET}"
     both = "unpack_deb cron & unpack_deb cron && wait $!"
     done = run(*source(both), **{"apt-get": download, "dpkg": DPKG})
@@ -302,7 +302,7 @@ def test_ctrl_c_ends_all_that_is_built(run: Run, clone: Path, tmp_path: Path) ->
         assert build.stdout
         assert len([begun.readline(), begun.readline()]) == 2
         os.killpg(build.pid, signal.SIGINT)
-        build.stdout.read()  # until nothing holds it
+        build.stdout.read()  # until no process has the pipe
         assert build.wait() == 130
 
 
@@ -313,11 +313,11 @@ def test_progress_ends_with_its_script_although_nobody_waits_for_that(clone: Pat
         assert script.stdout
         assert script.stdout.readline() == b"\n"
         script.kill()
-        script.stdout.read()  # until nothing holds it
+        script.stdout.read()  # until no process has the pipe
 
 
 SLOW = "step slow bash -c 'read -r <go'"
-# It returns at once, and its eleventh call ends the slow step.
+# This sleep returns at once, and its eleventh call ends the slow step.
 SLEEP = 'echo >>calls; [ "$(wc -l <calls)" -lt 11 ] || { echo >go; exec /bin/sleep 1; }'
 
 

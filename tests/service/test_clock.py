@@ -210,7 +210,8 @@ def test_a_server_that_is_never_heard_lets_the_host_serve_after_the_start() -> N
 
 
 def test_only_a_clock_that_is_wrong_or_unknown_is_unhealthy() -> None:
-    """Anything else that they share would take all hosts out of service at once."""
+    """The other states have a cause that all hosts share, and would take all out of service at
+    once."""
     assert REASONS.keys() - UNHEALTHY == {"synchronised", "server_disagrees", "server_silent"}
 
 

@@ -125,10 +125,10 @@ def test_it_is_configured_for_one_small_host_behind_a_balancer() -> None:
 
 @pytest.fixture
 def pair(tmp_path: Path, silent_server: str) -> Iterator[Running]:
-    """Two processes that serve."""
+    """Start two processes that serve."""
     arguments = ("--workers", "2", "--bind", f"127.0.0.1:{free_port()}")
     with run_service(tmp_path / "log", silent_server, *arguments) as running:
-        # Each has asked the time server in vain.
+        # Each process has sent a request to the silent time server.
         wait_until(lambda: running.log.read_text().count("no response in time") == 2)
         yield running
 

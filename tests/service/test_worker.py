@@ -202,7 +202,7 @@ def test_a_client_that_does_not_read_is_cut_off(tmp_path: Path) -> None:
         with pytest.raises(ConnectionError):  # noqa: PT012 - when is of no interest
             while True:
                 deaf.sendall(request())
-                # One request at a time: the lane takes no others.
+                # Send one request at a time: the lane takes no others.
                 time.sleep(0.002)
         with connect(running) as client:
             for _ in range(2):

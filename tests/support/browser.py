@@ -121,7 +121,7 @@ def displayed_time(page: Page) -> float:
 
 
 def seconds_of_day() -> float:
-    """This machine's time, in seconds since midnight UTC."""
+    """Return this machine's time, in seconds since midnight UTC."""
     now = datetime.now(UTC)
     return (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).total_seconds()
 

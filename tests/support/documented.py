@@ -17,7 +17,7 @@ REFERENCE = (
     r"reference (this machine's clock \(no NTP server answered\)|a single NTP server|0 NTP servers)"
     r"( \(.*\))?$"
 )
-# The folders with documents, beside the clone's own.
+# The folders with documents, besides the clone's own folder.
 FOLDERS = (".github", "docs", "local")
 
 

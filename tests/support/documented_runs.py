@@ -22,7 +22,7 @@ OTHER_TESTS = {
     "make check": ("tests/rehearsal/test_1_up.py", "healthcheck([clone.url]) == 0"),
     "pipx run ": ("tests/healthcheck/test_package.py", '"install"'),
 }
-# These run in a container that has systemd and cron.
+# Commands that begin like these run in a container with systemd and cron.
 SYSTEMD = ("sudo ", "echo ", "sed ", "journalctl ", "URL=")
 
 

@@ -64,7 +64,7 @@ class Haproxy:
 
     def stop(self) -> None:
         if self.process:
-            self.process.kill()  # the workers see it, and go
+            self.process.kill()  # its workers notice, and end
             self.process.wait()
             self.process = None
         for path in [*self.folder.glob("*.sock"), *self.folder.glob("*.cfg")]:

@@ -69,7 +69,8 @@ Behaviour = Callable[[Request], None]
 class WebServer(http.server.ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    # With Python's 5, the kernel drops connections that come at once, and they come a second late.
+    # Python's default is 5. The kernel then drops simultaneous connections, which come a second
+    # later.
     request_queue_size = 128
 
     def __init__(self, behaviour: Behaviour) -> None:

@@ -2,8 +2,8 @@
 
     scripts/mutation.sh [--sample N] [MODULE ...]
 
-cosmic-ray changes an operator, a number or a name in a copy of the clone. The tests of that module
-then run. The faults that no test notices are printed, and make the exit code 1.
+cosmic-ray changes an operator, a number or a name in a copy of the clone. Then the tests of that
+module run. The faults that no test notices are printed, and make the exit code 1.
 """
 
 from __future__ import annotations

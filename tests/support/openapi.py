@@ -16,7 +16,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs/openapi.yaml"
 # Headers that HTTP and proxies may add to any response.
 TRANSPORT = {"content-type", "content-length", "server", "date", "connection"}
 
-# The same requests each time, and nothing is stored.
+# Send the same requests each time, and store nothing.
 SETTINGS = settings(
     derandomize=True, database=None, max_examples=40, deadline=None, phases=[Phase.generate]
 )

@@ -15,7 +15,7 @@ from deployment import ROOT
 from deployment.template import read_all
 
 FOLDER = ROOT / "tests" / "cfn" / "reviewed"
-# These are for people, and are no properties.
+# These keys are for people, and are no properties.
 WORDS = {"Description", "ConstraintDescription", "AlarmDescription", "AssertDescription"}
 SECTIONS = ("Parameters", "Rules", "Mappings", "Conditions", "Resources", "Outputs")
 NAMES = ("Sid", "Key", "Name", "Id", "PolicyName")  # an item of a list is known by one of these

@@ -74,7 +74,7 @@ def deployment(emulator: Emulator) -> None:
 
 
 def credentials(emulator: Emulator, identity: Identity, external_id: str) -> dict[str, str]:
-    """An access key, which a real reviewer does not have; or those of a session."""
+    """Return an access key, which a real reviewer does not have, or a session's credentials."""
     name = identity.arn.split("/")[-1]
     if ":user/" in identity.arn:
         key: dict[str, str] = emulator.client("iam").create_access_key(UserName=name)["AccessKey"]
