@@ -52,7 +52,7 @@ class Preflight:
             try:
                 client("sts", region_name="us-east-1").get_caller_identity()
             except (BotoCoreError, ClientError):
-                raise UserError(f"AWS cannot be asked: {error}") from None
+                raise UserError(f"requests to AWS fail: {error}") from None
             raise UserError(
                 f"the Region {region} is misspelt, or not enabled in this account ({error}). This "
                 f"enables it in minutes to hours: aws account enable-region --region-name {region}"
@@ -83,7 +83,7 @@ class Preflight:
             except UserError as error:
                 results.append(Result(subject, REFUSED, format_for_pulumi(error)))
             except (BotoCoreError, ClientError) as error:
-                results.append(Result(subject, UNKNOWN, f"AWS does not say: {error}"))
+                results.append(Result(subject, UNKNOWN, f"AWS gives no result: {error}"))
         return results
 
     def check_quota(self) -> str:

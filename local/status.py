@@ -94,9 +94,9 @@ def format_host(
     if outputs:
         release = f"release {outputs['Release']} commit {outputs['Commit']}"
     elif host["state"] == "draining":
-        release = "of a release that is going"
+        release = "of an old release"
     else:
-        release = "of a release that is coming"
+        release = "of a new release"
     age = format_age(created) if created else "?"
     state = host["state"]
     if state != "healthy":

@@ -6,8 +6,8 @@ command then empties the bucket and runs Pulumi again, which asks again. After a
 nothing: the events of the bucket's stack must show that Pulumi has tried to delete the stack. At
 the end, this command lists what is left.
 
-Exit codes: 0 removed, 1 something is left, 2 wrong usage, 3 the bucket is not emptied or AWS cannot
-be asked; otherwise Pulumi's.
+Exit codes: 0 removed, 1 something is left, 2 wrong usage, 3 the bucket is not emptied or requests
+to AWS fail; otherwise Pulumi's.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def destroy(args: argparse.Namespace) -> int:
     try:
         before = find_failed_deletion(args)
     except (UserError, BotoCoreError, ClientError) as error:
-        print(f"warning: AWS cannot be asked, so no bucket is emptied: {error}", file=sys.stderr)
+        print(f"warning: requests to AWS fail, so no bucket is emptied: {error}", file=sys.stderr)
     code = run_pulumi(args.stack)
     if code and before is not None and find_failed_deletion(args) not in ("", before):
         print(empty_bucket(get_target(args)))

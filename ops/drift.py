@@ -4,7 +4,7 @@ It compares the templates and parameters of the deployed stacks with this clone'
 own drift detection then finds resources that were changed by hand, as far as it covers their types.
 It also prints what it could not compare.
 
-Exit codes: 0 no difference, 1 some, 2 wrong usage, 3 nothing is deployed, or AWS cannot be asked.
+Exit codes: 0 no difference, 1 some, 2 wrong usage, 3 nothing is deployed, or requests to AWS fail.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 It makes nothing. The program asks the same at each `pulumi up`.
 
-Exit codes: 0 nothing was found, 1 a deployment would fail, 2 wrong usage, 3 AWS cannot be asked.
+Exit codes: 0 nothing was found, 1 a deployment would fail, 2 wrong usage, 3 requests to AWS fail.
 """
 
 import argparse

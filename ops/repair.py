@@ -7,7 +7,7 @@ stack, in the right order. The command deletes each stack whose creation failed,
 hosts may need it, and the empty stack of a change set that nobody executed. Finally it runs `pulumi
 refresh`, which corrects the state of all other resources, and asks too.
 
-Exit codes: 0 done, 1 not all was done, 2 wrong usage, 3 AWS or Pulumi cannot be asked, or
+Exit codes: 0 done, 1 not all was done, 2 wrong usage, 3 requests to AWS or Pulumi fail, or
 CloudFormation is not done.
 """
 

@@ -82,7 +82,7 @@ def run(
     name_help = f"deployment in the local cloud (default: $NAME, else {DEFAULT})"
     parser.add_argument("--name", type=parse_name, default=name, help=name_help)
     args = parser.parse_args(argv)
-    return run_command(lambda: command(args), 3, "AWS cannot be asked")
+    return run_command(lambda: command(args), 3, "requests to AWS fail")
 
 
 def get_target(args: argparse.Namespace) -> Target:

@@ -46,7 +46,7 @@ fi
 [ "$base.packages" -nt "$base.tar" ] || list_packages
 [ -n "$renew" ] || exit 0
 if ! newer=$(scripts/debian.sh --newer "$architecture" "$base.packages" 2>>"$LOG"); then
-    echo "  base image, $architecture: DEBIAN DOES NOT ANSWER, so the packages of $(date -r "$base.packages" +%F) stay"
+    echo "  base image, $architecture: DEBIAN DOES NOT RESPOND, so the packages of $(date -r "$base.packages" +%F) stay"
 elif [ -n "$newer" ]; then
     awk '{ print "  base image: Debian has " $1 " " $3 ", here is " $2 }' <<<"$newer"
     step "base image, $architecture: renewed from Debian packages" make_base

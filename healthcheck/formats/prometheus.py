@@ -14,7 +14,7 @@ def render(result: Result) -> str:
     phases = {f"{url},{_label('phase', phase)}": took for phase, took in result.phases.items()}
     metrics: list[tuple[str, str, float | dict[str, float]]] = [
         ("success", "Whether the service is up and its clock proven right.", status == "OK"),
-        ("unknown", "Whether nothing could be said.", status == "Unknown"),
+        ("unknown", "Whether the check has no verdict.", status == "Unknown"),
         ("offset_seconds", "The clock of an instance minus true time.", offsets),
         ("bound_seconds", "How far off offset_seconds may be.", bounds),
         ("limit_seconds", "How far off a clock may be.", result.limit),
@@ -22,7 +22,7 @@ def render(result: Result) -> str:
         ("instances_expected", "Hosts that should respond.", coverage.expected),
         ("covered", "Whether hardly any host can have been missed.", coverage.is_complete),
         ("duration_seconds", "Time until a phase of the check had ended.", phases),
-        ("checked_at_seconds", "When the check began, by our clock.", result.checked_at),
+        ("checked_at_seconds", "When the check began, by the checker's clock.", result.checked_at),
     ]
     lines = []
     for name, text, value in metrics:

@@ -105,7 +105,7 @@ def test_a_part_of_a_key_is_refused_by_name(keys: list[str]) -> None:
 
 
 def test_a_profile_that_does_not_exist_is_named() -> None:
-    with pytest.raises(UserError, match=r"AWS cannot be asked: .*home"):
+    with pytest.raises(UserError, match=r"requests to AWS fail: .*home"):
         get_account(REGION | {"aws:profile": "home"})
 
 

@@ -105,7 +105,7 @@ def test_credentials_that_no_region_knows_are_named(code: str, aws: Aws) -> None
     aws.stubs.clear()
     aws.refuse("sts", "get_caller_identity", code)
     aws.refuse("sts", "get_caller_identity", code)
-    with pytest.raises(UserError, match=rf"AWS cannot be asked: .*{code}"):
+    with pytest.raises(UserError, match=rf"requests to AWS fail: .*{code}"):
         aws.preflight()
 
 
@@ -114,7 +114,7 @@ def test_no_credentials_and_no_network_are_named(error: Exception) -> None:
     def connect(*_: Any, **__: Any) -> Any:
         raise error
 
-    with pytest.raises(UserError, match="AWS cannot be asked: "):
+    with pytest.raises(UserError, match="requests to AWS fail: "):
         Preflight(connect, "eu-west-1", "timeservice-prod", SETTINGS)
 
 
@@ -440,7 +440,7 @@ def test_the_region_is_the_provider_s(
 
 
 def test_a_profile_that_does_not_exist_is_named(program: dict[str, Any]) -> None:
-    with pytest.raises(pulumi.RunError, match=r"AWS cannot be asked: .*work"):
+    with pytest.raises(pulumi.RunError, match=r"requests to AWS fail: .*work"):
         Engine().run(ON | {"aws:profile": "work"})
 
 

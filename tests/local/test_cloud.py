@@ -529,12 +529,12 @@ def test_status_tells_the_error_of_a_host_s_clock(answer: str, words: str) -> No
         (
             {"state": "booting", "since": 995},
             None,
-            "us-east-1a  i-1  of a release that is coming  up 0:15:00  booting for 0:00:05",
+            "us-east-1a  i-1  of a new release  up 0:15:00  booting for 0:00:05",
         ),
         (
             {"state": "draining", "since": 1000},
             None,
-            "us-east-1a  i-1  of a release that is going  up 0:15:00  draining for 0:00:00",
+            "us-east-1a  i-1  of an old release  up 0:15:00  draining for 0:00:00",
         ),
     ],
 )

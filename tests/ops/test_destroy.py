@@ -113,4 +113,4 @@ def test_aws_that_cannot_be_asked_empties_nothing(
 
     monkeypatch.setattr(destroy, "find_failed_deletion", refuse)
     assert run(FAILS) == (1, [ASKED])
-    assert "AWS cannot be asked, so no bucket is emptied" in capsys.readouterr().err
+    assert "requests to AWS fail, so no bucket is emptied" in capsys.readouterr().err

@@ -372,7 +372,7 @@ A_DIFFERENCE = Difference(f"{PROD}-network", "Vpc CidrBlock", "10.42.0.0/16", "1
             "1 difference.\n",
         ),
         (UserError("nothing of it is deployed"), 3, "error: nothing of it is deployed"),
-        (NoCredentialsError(), 3, "error: AWS cannot be asked: Unable to locate credentials"),
+        (NoCredentialsError(), 3, "error: requests to AWS fail: Unable to locate credentials"),
     ],
 )
 def test_the_exit_code_says_what_the_words_say(

@@ -337,7 +337,7 @@ def test_without_a_response_of_aws_nothing_is_known(
     nobody = Target("timeservice-prod", "eu-west-1", client_of("http://127.0.0.1:9"))
     monkeypatch.setattr(leftovers, "get_target", lambda _: nobody)
     assert leftovers.main(["--stack", "prod"]) == 3
-    assert "AWS cannot be asked: Could not connect" in capsys.readouterr().err
+    assert "requests to AWS fail: Could not connect" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_a_mirror_that_does_not_answer_leaves_the_base_and_is_named(run: Run, cl
     run("scripts/base.sh", "x86_64", **STUBS)
     done = run("scripts/base.sh", "--renew", "x86_64", **SILENT)
     assert done.returncode == 0
-    assert "DEBIAN DOES NOT ANSWER, so the packages of 20" in done.stdout
+    assert "DEBIAN DOES NOT RESPOND, so the packages of 20" in done.stdout
     assert (clone / "build/base-x86_64.packages").read_text() == "libssl3t64 3.5.1\n"
 
 

@@ -156,7 +156,7 @@ def test_nothing_is_destroyed_after_a_refusal(
     assert done.returncode != 0
     assert pulumi.read_text() == "destroy --stack prod\n"
     warning, *others = done.stderr.splitlines()
-    assert warning.startswith("warning: AWS cannot be asked, so no bucket is emptied: ")
+    assert warning.startswith("warning: requests to AWS fail, so no bucket is emptied: ")
     assert [line for line in others if not line.startswith("make")] == []
 
 
