@@ -52,12 +52,12 @@ class Interval(NamedTuple):
 
 
 def majority(intervals: Sequence[Interval]) -> Interval | None:
-    """Return the span from the lowest to the highest value that more than half of them hold.
+    """Return the span from the lowest to the highest value that most of the intervals hold.
 
-    Return None if no value is in more than half. If more than half of the intervals hold the truth,
-    so does the result. Marzullo (1984) takes only the values that most intervals hold. Those may
-    miss the truth: a wrong interval that overlaps one end of the right ones makes that end the most
-    covered.
+    Most are more than half. Return None if most hold no common value. If more than half of the
+    intervals hold the truth, so does the result. Marzullo (1984) takes only the values that most
+    intervals hold. Those may miss the truth: a wrong interval that overlaps one end of the right
+    ones makes that end the most covered.
     """
     needed = len(intervals) // 2 + 1
 

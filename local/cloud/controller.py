@@ -142,7 +142,7 @@ class Controller:
             counted[zone] += 1
 
     def _backs_off(self, group: str) -> bool:
-        """Return whether the group waits, 0, 2, 6 ... 60 s after a host that failed early."""
+        """Return whether launches wait: for 0, 2, 6 ... 60 s after a host that failed early."""
         now = time.monotonic()
         recent = self.failures[group] = [at for at in self.failures[group] if now - at < MEMORY]
         return bool(recent) and now - recent[-1] < min(2 ** len(recent) - 2, 60)

@@ -13,7 +13,7 @@ from ministack.services.cloudformation import provisioners
 
 from deployment.permissions import read_permissions
 
-# By the type of the resource, as permissions.csv calls its service.
+# The type of a resource -> the name of its service in permissions.csv.
 CALLERS = {
     "AWS::AutoScaling::AutoScalingGroup": "autoscaling",
     "AWS::ElasticLoadBalancingV2::LoadBalancer": "elasticloadbalancing",

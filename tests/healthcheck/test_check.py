@@ -302,7 +302,7 @@ def test_a_coarse_stamp_that_stands_is_caught_once_it_must_have_moved() -> None:
 
 def test_whole_seconds_are_enough_for_a_clock_that_is_right() -> None:
     def whole(request: Request) -> None:
-        # Stamps of the middle of a second, so that the rest of it cannot decide about the test.
+        # Each stamp is from the middle of a second, so that its fraction does not decide the test.
         middle = 0.5 - time.time_ns() % 10**9 / 1e9
         request.answer({"now": rfc3339(middle)[:19] + "Z"})
 

@@ -57,7 +57,8 @@ class Cloud(Containers):
         return "http://api"
 
     def run_docker(self, command: list[str], timeout: float = math.inf, **_: Any) -> Any:
-        """Run docker logs, here or in a host's engine. The engine of a host that hangs never ends.
+        """Run docker logs, here or in a host's engine. In the engine of a hanging host, the command
+        never ends.
 
         Raises TimeoutExpired, and CalledProcessError.
         """

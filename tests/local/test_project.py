@@ -131,6 +131,6 @@ def test_make_cloud_says_what_to_type_next(
     printed = capsys.readouterr().out
     for command in ("make image package", "pulumi stack init local", "pulumi up"):
         assert command in printed
-    # No machine but Linux reaches the address of a container, which the output url has.
+    # Only Linux reaches a container's address, which the output `url` has.
     assert "http://127.0.0.1:8081/" in printed
     assert read_config("local")["timeservice:publicUrl"] == "http://balancer.test"

@@ -85,7 +85,8 @@ def make_strangers(client: Client) -> set[str]:
 
 
 def make_orphans(client: Client) -> set[tuple[str, str]]:
-    """Create what no stack knows, as a person, AWS or a stopped release does, by kind."""
+    """Create resources that no stack has: of a person, of AWS, of a stopped release. Return them by
+    kind."""
     ec2 = client("ec2")
     (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "tag:deployment", "Values": [OURS.name]}])["Vpcs"]
     group = ec2.create_security_group(VpcId=vpc["VpcId"], GroupName="by-hand", Description="x")[

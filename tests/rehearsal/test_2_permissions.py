@@ -16,7 +16,7 @@ from tests.rehearsal.cloud import NAME, aws, hosts, run
 pytestmark = pytest.mark.rehearsal
 
 
-# The hosts, on a host
+# The hosts' role, used on a host
 
 
 def aws_cli(engine: docker.DockerClient, *command: str) -> tuple[int, str]:

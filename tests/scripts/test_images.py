@@ -1,4 +1,4 @@
-"""Images are made of Debian's newest packages, whole, and as the same bytes each time."""
+"""Images have Debian's newest packages, are complete, and have the same bytes each time."""
 
 from __future__ import annotations
 
