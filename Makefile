@@ -137,7 +137,7 @@ unit: setup ## test functions, templates, the Pulumi program
 	@scripts/tools.sh unit
 	@$(PYTEST) --dist worksteal -m 'not integration and not rehearsal'
 
-# A file at a time in each process: the tests of a file share what it deploys.
+# Each process runs whole files, because the tests of a file share what it deploys.
 integration: setup ## test gunicorn, HAProxy, the page in Chromium, permissions, scanners
 	@scripts/tools.sh unit chromium scanners evaluator qemu-user-static
 	@$(PYTEST) --dist loadfile -m 'integration and not rehearsal'

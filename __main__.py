@@ -88,7 +88,7 @@ hosts = stack(
     },
     variant=release,
     commit=get_commit(),
-    minutes=40,  # 35 of the wait condition, and the rest for the group
+    minutes=40,  # 35 for the wait condition, and 5 for the group
 )
 
 commit = hosts.tags.apply(lambda tags: (tags or {}).get("commit", "unknown"))

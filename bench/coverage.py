@@ -15,7 +15,7 @@ from healthcheck.check import check
 
 CHECKS = 1_000
 PATH = Path("10/10", 0.010, 0.010)
-# Seconds; of the last host. The others are right.
+# Seconds by which the last host's clock is wrong. The other clocks are right.
 WRONG = 2.0
 # At most one check of a thousand may miss the wrong host.
 MISSES = 1

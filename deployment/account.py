@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError
 
 from deployment.errors import UserError
 
-# The provider reads these, boto3 does not. They change which account or address is asked.
+# Pulumi's provider reads these keys, and boto3 does not. They change which account or address is
+# asked.
 PROVIDER_ONLY = (
     "assumeRole",
     "assumeRoles",

@@ -1,6 +1,6 @@
 """Errors that a person can put right.
 
-Each command prints the text. If a setting is wrong, the command adds how it is set there.
+Each command prints the text. If a setting is wrong, the command adds how to set it.
 """
 
 import difflib

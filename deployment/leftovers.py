@@ -79,8 +79,8 @@ class _Search:
         self.client, self.deployment = cache(client), deployment
         self.account = self.client("sts").get_caller_identity()["Account"]
         self.findings = Findings([], [])
-        self.tags: dict[str, dict[str, str]] = {}  # by ARN, of all that the tagging API returns
-        self.vpcs: set[str] = set()  # of the deployment, that are left
+        self.tags: dict[str, dict[str, str]] = {}  # by ARN, as the tagging API returns them
+        self.vpcs: set[str] = set()  # those of the deployment that are left
 
     def run(self) -> None:
         kinds = read_kinds()

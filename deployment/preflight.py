@@ -197,7 +197,7 @@ class Preflight:
                     for key, value, type_ in context
                 ],
             )["EvaluationResults"]
-            # A policy may depend on something of the request that is not known here.
+            # A policy may depend on a part of the request that is not known here.
             denied += [
                 f"{result['EvalActionName']} on {resource}"
                 for result in results

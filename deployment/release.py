@@ -107,7 +107,7 @@ def get_commit(root: Path = ROOT) -> str:
         output = subprocess.check_output(command, cwd=root, stderr=subprocess.DEVNULL, text=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    # The first is `# branch.oid` with the commit.
+    # The first line is `# branch.oid` with the commit.
     lines = output.splitlines()
     return lines[0].split()[2][:12] + ("" if all(line[0] == "#" for line in lines) else "+")
 

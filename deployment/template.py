@@ -37,8 +37,8 @@ class Template:
 
     def __init__(self, text: str) -> None:
         """Raises UserError."""
-        # CloudFormation returns a template over 16 KiB with a final newline. One without would
-        # differ at each update.
+        # CloudFormation returns a template over 16 KiB with a final newline. A template without it
+        # would differ at each update.
         self.body = text.rstrip("\n") + "\n"
         try:
             self.content: dict[str, Any] = yaml.load(self.body, _Loader)  # noqa: S506 - it is safe

@@ -149,7 +149,7 @@ class _Run:
             if not self._take_sample(service):
                 return
             self.phases["first_answer"] = steady_time() - self.start
-            # At least two: one sample cannot show a frozen clock.
+            # Two samples are the least: one cannot show a frozen clock.
             wait = 2.5 * self.samples[0].stated.resolution
             if wait <= MAX_PAUSE:
                 pause(wait)

@@ -2,7 +2,8 @@
 
 Durations are measured on the steady clock, which nobody sets and no NTP daemon slews. (chrony slews
 the wall clock, and CLOCK_MONOTONIC with it, by up to 8 %.) The wall clock may be wrong, or be set
-during a check. It names moments to people, and is the reference only if it is chosen to be.
+during a check. It dates results for people, and is the reference only by the user's choice, or
+without NTP.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ DELAY = 0.25
 FAMILIES = (socket.AF_INET6, socket.AF_INET)
 # An address that does not respond counts as if it were used this often, so it is tried last.
 SILENT = 10_000
-# A family, and what socket.connect takes.
+# An address family, and the address in the form that socket.connect takes.
 Address = tuple[int, Any]
 
 

@@ -183,7 +183,7 @@ def parse_refusal(body: bytes) -> str:
 def _printable_name(name: object) -> str:
     """Return the name in printable ASCII, and short.
 
-    It must not break the line, control the terminal, or equal another instance's name.
+    The name must not break the line, control the terminal, or equal another instance's name.
     """
     text = ascii(str(name or UNNAMED))[1:-1]
     if len(text) <= MAX_NAME:

@@ -48,7 +48,7 @@ def parse(text: str) -> Timestamp:
     whole = (moment - EPOCH).total_seconds()
     if is_leap:
         return Timestamp(whole + 0.999999, 1.0)
-    # A float holds no more than nine of them; a cut stamp is coarser, and still right.
+    # A float holds no more than nine digits of a second. A cut stamp is coarser, and still right.
     digits = (fraction or "")[:9].rstrip("0")
     return Timestamp(whole + float(f"0.{digits or 0}"), 10.0 ** -len(digits))
 

@@ -34,7 +34,8 @@ class Bell:
     def ring(self) -> None:
         """Ring; never blocks or raises."""
         self.has_rung = True
-        # It fails when the context has ended, or after some hundred rings that nobody waited for.
+        # Ringing fails when the context has ended, or after some hundred rings that nobody waited
+        # for.
         with contextlib.suppress(OSError):
             self._ringing_end.send(b"!")
 

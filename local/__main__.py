@@ -143,7 +143,7 @@ def stop(*_: object) -> None:
 def end_with_parent() -> None:
     """End with the make that started this run, also when make is killed.
 
-    Otherwise this run would go on unseen, and the next one would be refused.
+    Otherwise this run would continue unseen, and the next run would be refused.
     """
     set_parent_death_signal = 1
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)

@@ -36,7 +36,7 @@ RUN = "/run/balancer"
 # The API saves here what is deployed.
 STATE = "/var/lib/ministack"
 SOCKET = "/var/run/docker.sock"
-# The toolbox sets this path, which is one of the engine's machine.
+# The toolbox sets this path, which is on the engine's machine.
 ENGINE_SOCKET = os.environ.get("ENGINE_SOCKET", SOCKET)
 PYTHON = {"PYTHONPATH": "/opt:/opt/site-packages"}
 # The share of the machine that each new host gets, and the CPU seconds that it takes to install

@@ -121,7 +121,7 @@ def run_main(
     except Exception as error:
         if deployer.failure:
             raise deployer.failure from None
-        # The program makes one pulumi.RunError of any UserError. The original has the fields.
+        # The program makes one pulumi.RunError of any UserError. The original error has the fields.
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from None
         raise

@@ -20,7 +20,8 @@ def load(folder: Path) -> dict[str, Any]:
 
 
 def save(folder: Path, export: Mapping[str, Any] | None) -> None:
-    """Write it where only the owner can read it; pulumi would keep it encrypted in its state."""
+    """Save the access in a file for the owner alone; pulumi would keep it encrypted in its
+    state."""
     (folder / FILE).unlink(missing_ok=True)
     if export:
         (folder / FILE).touch(0o600, exist_ok=False)

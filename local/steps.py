@@ -25,7 +25,7 @@ RETRY = "\nRun make up when it responds."
 
 
 class Busy(UserError):
-    """Another run works on the same thing."""
+    """Another run holds the lock."""
 
 
 def get_folder(name: str) -> Path:
@@ -95,8 +95,8 @@ class Step:
 def step(text: str, watch: Callable[[], str] = lambda: "") -> Iterator[Step]:
     """Print the text, the seconds that the block took, and the outcome or "failed".
 
-    Meanwhile, show that it goes on: each second on a terminal, else every ten seconds. watch:
-    returns what is going on, which is shown as well, and at each change.
+    Meanwhile, show the progress: each second on a terminal, else every ten seconds. watch: returns
+    what is going on, which is shown as well, and at each change.
     """
     start = time.monotonic()
     line = Step()

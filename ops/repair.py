@@ -96,7 +96,7 @@ def repair(args: argparse.Namespace) -> int:
             print("Nothing was changed.")
             return 1
         change(target, plan, state, args.stack)
-        # This also forgets what was interrupted.
+        # The import also removes the interrupted operations from the state.
         with NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(state, file)
             file.flush()

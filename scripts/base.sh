@@ -42,7 +42,7 @@ if ! { [ "$base.tar" -nt scripts/base.sh ] && [ "$base.tar" -nt scripts/debian.s
     renew=
     step "base image, $architecture: from Debian packages" make_base
 fi
-# A list that is older than its base is another base's.
+# A list that is older than the base belongs to an earlier base.
 [ "$base.packages" -nt "$base.tar" ] || list_packages
 [ -n "$renew" ] || exit 0
 if ! newer=$(scripts/debian.sh --newer "$architecture" "$base.packages" 2>>"$LOG"); then

@@ -15,8 +15,8 @@ of_image() { as_docker docker image inspect --format "$1" "$tag" 2>/dev/null || 
 
 [ "$(of_image '{{index .Config.Labels "timeservice.sources"}}')" = "$digest" ] && exit
 before=$(of_image '{{.Id}}')
-# timeservice.build marks what an interrupted build leaves for make down to remove. This image is to
-# stay.
+# timeservice.build marks what an interrupted build leaves for make down to remove. This image
+# stays.
 scripts/python-image.sh healthcheck "$architecture" "$tag" --label timeservice.build= --label timeservice.sources="$digest" \
     --label org.opencontainers.image.version="$version"
 # The old image has no name any more. A container that still runs keeps it.

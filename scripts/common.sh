@@ -98,8 +98,8 @@ stop_ticker() {
     wait "$1" 2>/dev/null || true
 }
 
-# as_root COMMAND...: with sudo where we are not root. sudo-rs ignores -E, so the variables that
-# matter are arguments.
+# as_root COMMAND...: runs it with sudo where we are not root. sudo-rs ignores -E, so the variables
+# that matter are arguments.
 as_root() {
     local name kept=(PYTHONDONTWRITEBYTECODE=1)
     if [ "$(id -u)" = 0 ]; then
@@ -134,7 +134,7 @@ one_at_a_time() {
     export TMPDIR=$BUILD/tmp
 }
 
-# as_docker COMMAND...: as root if the engine's socket is closed to us.
+# as_docker COMMAND...: runs it as root if the engine's socket is closed to us.
 as_docker() {
     if [ -n "${DOCKER_HOST:-}" ] || [ -w /var/run/docker.sock ]; then
         "$@"

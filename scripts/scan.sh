@@ -28,7 +28,8 @@ templates() {
     echo "  templates: $(grep '^Passed checks' "$work/report")"
 }
 
-# What is or could be committed, and each commit. No comment and no list hides a secret.
+# This searches all files that are or could be committed, and each commit. No comment and no list of
+# exceptions hides a secret.
 secrets() {
     local git=(git -c core.excludesFile=/dev/null -c safe.directory=*) history=() commits
     commits="HISTORY NOT CHECKED: this is an exported tree"

@@ -151,7 +151,7 @@ inside() {
     exec setpriv --reuid "$uid" --regid "$gid" --groups "$gid,$(stat -c %g "$SOCKET")" env HOME=/home/user make "$@"
 }
 
-# A command in the background has no standard input but this. Nothing inside inherits it: mmdebstrap
-# fails where its own number is 10 or more.
+# A command in the background has no standard input but this. Nothing inside inherits it, because
+# mmdebstrap fails if its own file descriptor is 10 or more.
 [ "$1" != run ] || exec 3<&0
 "$@"

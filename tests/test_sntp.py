@@ -30,7 +30,7 @@ NOON = 1_795_348_800.0  # 2026-11-22T12:00:00Z
 def read(
     received: float = NOON + 0.02, sent: float = NOON + 0.03, elapsed: float = 0.05, **fields: Any
 ) -> sntp.Answer:
-    """A response to a request that left at noon: 20 ms there, 10 ms in the server, 20 ms back."""
+    """Read a response to a request of noon: 20 ms there, 10 ms in the server, 20 ms back."""
     return sntp.read(packet_at(received, sent, **fields), NOON, elapsed)
 
 

@@ -48,7 +48,7 @@ def enforce() -> None:
 def save_changes(*_: object) -> None:
     """Save the state if a request has changed it and no stack is in progress.
 
-    An operation of CloudFormation would not go on in the next process. So the next process knows
+    An operation of CloudFormation would not continue in the next process. So the next process knows
     nothing of an interrupted operation, and the program simply does it again.
     """
     stacks = cloudformation._stacks._data.values()

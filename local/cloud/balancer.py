@@ -40,7 +40,7 @@ class Server(NamedTuple):
 def apply(aws: Balancing, zones: Collection[str] = ("",), slots: int = SLOTS) -> bool:
     """Configure HAProxy like the load balancer; return False while HAProxy has not started.
 
-    Hosts that serve go on serving. A change waits until draining hosts have no requests, because
+    Serving hosts continue to serve. A change waits until draining hosts have no requests, because
     HAProxy would no longer count these. Raises RuntimeError if HAProxy refuses.
     """
     settings = configuration(aws, zones, slots)

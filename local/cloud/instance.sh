@@ -27,8 +27,9 @@ ip address add 169.254.169.254/32 dev lo
 for chain in OUTPUT PREROUTING; do
     iptables -t nat -A "$chain" -d 169.254.169.123 -p udp --dport 123 -j DNAT --to-destination "$TIME_SERVER"
 done
-# The metadata service listens beside port 80, which belongs to the service, and is found on it. A
-# bridged container is one hop further away: a hop limit of 1 keeps the responses from it.
+# Port 80 belongs to the service. So the metadata service listens on another port, and requests to
+# its port 80 are redirected. A bridged container is one hop further away: a hop limit of 1 keeps
+# the responses from it.
 metadata=(-d 169.254.169.254 -p tcp --dport 80 -j DNAT --to-destination "169.254.169.254:$METADATA_PORT")
 iptables -t nat -A OUTPUT "${metadata[@]}"
 if [ "$HOP_LIMIT" = 1 ]; then

@@ -1,4 +1,4 @@
-"""Find what the Internet does not reach only because one of several controls is still in place.
+"""Find openings that the Internet does not reach only because another control is still in place.
 
 A port is closed by its route, its security group, its address and its listener. Each of them alone
 may be opened unnoticed.

@@ -40,7 +40,8 @@ def resolve(value: Any, parameters: dict[str, Any]) -> Any:
 
 
 def request(properties: dict[str, Any]) -> dict[str, Any]:
-    """Return the request that CloudFormation makes of the properties. It makes up the name."""
+    """Return the request that CloudFormation makes of the properties. CloudFormation makes up the
+    name."""
     limit = properties["Budget"]["BudgetLimit"]
     amount = {"BudgetLimit": {**limit, "Amount": str(limit["Amount"])}}
     return {

@@ -75,7 +75,7 @@ def test_the_console_form_shows_every_parameter_once(part: str) -> None:
 
 @each_template
 def test_no_output_is_exported(part: str) -> None:
-    """An export in use can be neither changed nor removed: it would tie stacks together."""
+    """An export in use can be neither changed nor removed, and would tie stacks together."""
     assert not any("Export" in output for output in TEMPLATES[part].outputs.values())
 
 

@@ -1,4 +1,4 @@
-"""AWS is asked as Pulumi's provider asks: as whom, in which Region, at which address."""
+"""Requests have the identity, the Region and the address that Pulumi's provider would use."""
 
 from __future__ import annotations
 

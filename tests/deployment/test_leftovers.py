@@ -1,4 +1,4 @@
-"""What a deployment leaves is found by tag, stack, name and VPC, with calls that AWS has."""
+"""Leftovers of a deployment are found by tag, stack, name and VPC, with operations that AWS has."""
 
 from __future__ import annotations
 

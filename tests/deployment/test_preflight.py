@@ -1,4 +1,4 @@
-"""What would fail late is refused, with the remedy, before anything is made."""
+"""A deployment that would fail late is refused, with the remedy, before anything is made."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Aws:
 
 @pytest.fixture
 def aws() -> Iterator[Aws]:
-    """Each response must have been asked for."""
+    """The test must use each recorded response."""
     aws = Aws()
     yield aws
     for stub in aws.stubs.values():

@@ -1,4 +1,4 @@
-"""A release of the program's: what makes one, and what does not."""
+"""Which changes make a release of the program, and which do not."""
 
 from __future__ import annotations
 

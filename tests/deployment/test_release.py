@@ -1,4 +1,4 @@
-"""What an archive is made from decides its digest, and an archive of other sources is refused."""
+"""An archive's sources decide its digest, and an archive of other sources is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a drill counts, and what it expects; the drills themselves are run by `make drill`."""
+"""The counts and the expectations of a drill; `make drill` runs the drills themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clients that never finish a request; the drills themselves are run by `make drill`."""
+"""The clients that never finish a request; `make drill` runs the drills themselves."""
 
 from __future__ import annotations
 

@@ -292,7 +292,7 @@ def start_periodic(arguments: list[str], output: int, *more: str) -> subprocess.
         stdout=output,
         stderr=subprocess.PIPE,
         text=True,
-        # With a buffer, Python prints what is left at its end.
+        # With a buffer, Python prints the rest when it ends.
         env={**os.environ, "PYTHONUNBUFFERED": ""},
     )
 

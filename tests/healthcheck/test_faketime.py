@@ -86,7 +86,7 @@ def test_a_wrong_clock_changes_nothing(
 def test_a_clock_that_is_set_in_the_middle_changes_nothing(
     servers: list[str], tmp_path: Path, step: str, error: float, code: int
 ) -> None:
-    """During the first answer, and again during the second."""
+    """The clock is set during the first response, and again during the second."""
     file = tmp_path / "clock"
     file.write_text("+0\n")
     steps = iter([step, "-1h"])

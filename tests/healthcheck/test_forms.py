@@ -1,4 +1,4 @@
-"""Each form of a result is what its readers expect, by their own grammar, parser and schema."""
+"""Each form of a result follows the grammar, the parser or the schema of its readers."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_what_is_malformed_fails_at_once_and_fills_no_memory(
         tracemalloc.stop()
     assert (result.verdict.status, result.verdict.reason) == ("Failed", reason)
     assert result.phases["total"] < PATIENCE / 2
-    # Seconds of the CPU, which other processes do not prolong.
+    # Seconds of CPU time, which other processes do not prolong.
     assert time.process_time() - before < 2
     assert peak < 20e6
 

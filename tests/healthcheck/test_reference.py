@@ -124,7 +124,7 @@ def test_a_stranger_is_not_listened_to_and_wins_no_time(address: str) -> None:
 
 
 def test_an_answer_to_another_question_does_not_keep_ours_from_being_heard() -> None:
-    """Even if it comes from the server's own address and port, delayed or forged."""
+    """Such a response may come from the server's own address and port, delayed or forged."""
 
     class Haunted(UdpServer):
         def finish_request(self, request: Any, client_address: Any) -> None:

@@ -122,8 +122,9 @@ def exposure(machine: Machine) -> float:
     return float(found[1])
 
 
-# systemd 252 finds 1.2, and 257 finds 1.1. IP is 0.8 of it (PrivateNetwork, AF_INET), and IP to any
-# address, which the URL may name, is 0.2 (IPAddressDeny). systemd's own "OK" ends at 4.9.
+# systemd 252 finds 1.2, and 257 finds 1.1. Access to IP counts 0.8 of that (PrivateNetwork,
+# AF_INET), and to any address, which the URL may name, 0.2 (IPAddressDeny). systemd's own "OK" ends
+# at 4.9.
 MOST_EXPOSURE = 1.2
 
 

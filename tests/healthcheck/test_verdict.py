@@ -26,7 +26,7 @@ def sample(
     own_step: float = 0.0,
     slept: tuple[float, float] = (0.0, 0.0),
 ) -> Sample:
-    """One answer, asked for at `at`, from a clock that is `error` fast and was read halfway."""
+    """A response to a request at `at`, from a clock that is `error` fast and was read halfway."""
     start = NOON + at
     said = start + rtt / 2 + error if stated is None else stated
     offset = Interval(said - (start + rtt), said + resolution - start)
@@ -66,7 +66,7 @@ CASES = [
     ("the first wrong", [sample(2), sample(0, 1, "b")], NTP, "Failed", "clock_off"),
     ("one not proven", [sample(), sample(1, 1, "b")], NTP, "Failed", "undetermined"),
     ("one wrong, one not proven", [sample(2), sample(1, 1, "b")], NTP, "Failed", "clock_off"),
-    # A clock that is right now and then is not right.
+    # A clock that is right only now and then is not right.
     ("a step back by 0.3", [sample(0.1), sample(-0.2, 1)], NTP, "Failed", "inconsistent"),
     ("a step forth by 0.3", [sample(-0.1), sample(0.2, 1)], NTP, "Failed", "inconsistent"),
     ("a drift that a clock may have", [sample(), sample(0.04, 1)], NTP, "OK", "ok"),

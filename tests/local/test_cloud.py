@@ -339,7 +339,7 @@ def test_check_runs_the_healthcheck_against_the_local_url_and_returns_its_code(
 ) -> None:
     assert command.main(["check"]) == 1
     assert "'timeservice' is not up; `make up` starts it" in capsys.readouterr().err
-    # A host that is going need not respond.
+    # A draining host need not respond.
     hosts = [{"state": state} for state in ("healthy", "unhealthy", "draining")]
     codes = {("http://127.0.0.1:8080", "--instances", "2"): 3}
     monkeypatch.setattr(containers, "get", lambda role: role)

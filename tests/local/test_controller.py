@@ -1,4 +1,5 @@
-"""The local Auto Scaling: as many hosts as wanted, the unhealthy replaced, the leaving drained."""
+"""The local Auto Scaling keeps the number of hosts, replaces unhealthy ones, and drains leaving
+ones."""
 
 from __future__ import annotations
 
@@ -176,7 +177,7 @@ def test_hosts_that_do_not_last_are_launched_less_and_less_often(
             world.end(f"i-{world.launched}")
     assert launched == [0, 1, 4, 11, 26, 57, 118, 179]
     assert "i-1 has ended; its last line: i-1 says why" in capsys.readouterr().out
-    # A host that has lasted is replaced at once.
+    # A host that ends after a long time is replaced at once.
     monkeypatch.setattr(time, "monotonic", lambda: 2000.0)
     run_rounds(controller)
     monkeypatch.setattr(time, "monotonic", lambda: 2061.0)

@@ -231,8 +231,8 @@ def test_a_second_resource_counts_twice(monkeypatch: pytest.MonkeyPatch) -> None
     assert quantities["load balancer: public IPv4 addresses"] == 4 * 730
 
 
-# Properties of the priced types that cost nothing more. Another one may, and belongs into the price
-# table before it comes in here.
+# Properties of the priced types that cost nothing more. Another property may. It belongs into the
+# price table first.
 KNOWN = {
     "AutoScaling::AutoScalingGroup": (
         "VPCZoneIdentifier LaunchTemplate MinSize MaxSize TargetGroupARNs HealthCheckType "

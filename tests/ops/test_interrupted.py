@@ -3,7 +3,7 @@
 Either make repair and pulumi up complete it, or make up does.
 
 The program runs in this process, with a state as Pulumi's engine keeps it, against the emulator. A
-cut is an exception. CloudFormation goes on after it, as after a second Ctrl-C.
+cut is an exception. CloudFormation continues after a cut, as after a second Ctrl-C.
 """
 
 from __future__ import annotations

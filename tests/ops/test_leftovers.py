@@ -1,4 +1,4 @@
-"""What is left of a deployment is found and removed in order; what is another's is neither."""
+"""Leftovers of a deployment are found and removed in order; those of others are neither."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def fill_bucket(client: Client) -> None:
 
 
 def start_a_release(client: Client) -> None:
-    """One that is cut off while its hosts boot."""
+    """Start a release that is cut off while its hosts boot."""
     cloudformation = client("cloudformation")
     (old,) = (
         stack
@@ -187,7 +187,8 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     assert left <= {(resource.type, resource.id) for resource in found}
     assert not [resource for resource in found if any(word in resource.id for word in foreign)]
 
-    # A resource by hand keeps its stack from being deleted, and is listed. Without it, all goes.
+    # A resource made by hand blocks the deletion of its stack, and is listed. Without it, all is
+    # deleted.
     capsys.readouterr()
     hosts_gone: list[list[str]] = []
     with pytest.raises(UserError, match=r"timeservice-local-network cannot be deleted: .*\[Vpc\]"):

@@ -30,7 +30,7 @@ def deployment(emulator: Emulator) -> Iterator[Cloud]:
     with hosts_signal(emulator):
         cloud = Cloud(emulator)
     yield cloud
-    assert find_problems(cloud) == []  # each change was taken back
+    assert find_problems(cloud) == []  # the test has undone each change
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_a_state_is_judged(untouched: State, mutate: Callable[[State], str]) -> 
 
 
 def test_what_aws_tells_and_the_local_cloud_does_not_is_no_door(untouched: State) -> None:
-    """Interfaces of the balancer and of a host."""
+    """AWS lists interfaces of the balancer and of a host."""
     state = copy.deepcopy(untouched)
     add_a_host_as_on_aws(state)
     name = state.balancers[0]["LoadBalancerName"]

@@ -217,7 +217,7 @@ for _ in range(40):
     held.append(bytearray(b"x" * 10_000_000))
 print(len(held) * 10, "MB")
 """
-# Each smaller than the service's processes, so that these are the ones that the kernel ends.
+# Each hog is smaller than the service's processes, so that the kernel ends these.
 SMALL_HOGS = """
 import os, signal, time
 for _ in range(25):

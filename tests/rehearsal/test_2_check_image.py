@@ -23,7 +23,7 @@ pytestmark = pytest.mark.rehearsal
 ROOT = Path(__file__).parents[2]
 # A name that differs from the users' image and from that of other clones.
 TAG = f"rehearsal-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}-healthcheck:{__version__}"
-# Python alone takes 45 MB; a third more would be something shipped by mistake.
+# Python alone takes 45 MB. A third more would show that something is shipped by mistake.
 MOST_BYTES = 60_000_000
 
 
@@ -139,7 +139,7 @@ def test_it_runs_as_nobody_in_particular(run: Runner, image: Image) -> None:
 
 @pytest.fixture
 def files(engine: docker.DockerClient, image: Image, tmp_path: Path) -> Iterator[tarfile.TarFile]:
-    """All that is in it."""
+    """Return the image's files."""
     container = engine.containers.create(str(image.id))
     try:
         with (tmp_path / "files.tar").open("wb") as file:

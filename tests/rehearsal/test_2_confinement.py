@@ -65,7 +65,7 @@ def inspect_container(host: Container, what: str) -> str:
 
 
 def python(host: Container, code: str, container: str = "timeservice") -> tuple[int, str]:
-    """Run it in that container, by the one program that is there."""
+    """Run Python in that container, because it has no other program."""
     return run(host, "docker", "exec", container, PYTHON, "-c", code)
 
 

@@ -1,10 +1,10 @@
 """The program as the deployer: it passes with cfn/deployer.yaml's policies, and fails without each
 thing that it calls.
 
-Against an emulator of their own, without hosts, so that each deployment takes a second. It checks
-what the balancer's service and Auto Scaling call in the deployer's name (local/cloud/api.py). What
-CloudFormation calls itself no emulator checks:
-tests/cfn/permissions/test_deployer.py holds that against AWS's own lists.
+The tests use an emulator of their own, without hosts, so that each deployment takes a second. It
+checks what the balancer's service and Auto Scaling call in the deployer's name
+(local/cloud/api.py). No emulator checks what CloudFormation itself calls:
+tests/cfn/permissions/test_deployer.py compares that with AWS's own lists.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def test_the_bucket_is_emptied_with_the_deployer_s_key_and_not_without(
 def test_preflight_asks_nothing_that_the_deployer_may_not(
     emulator: Emulator, deployer: tuple[Credentials, str]
 ) -> None:
-    """But for what MiniStack does not have, and the simulation, which a role may not ask for."""
+    """Exceptions are what MiniStack lacks, and the simulation, which a role may not ask for."""
     credentials, boundary = deployer
     settings = program.settings({"permissionsBoundary": boundary}, "")
 

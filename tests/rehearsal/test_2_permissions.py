@@ -1,4 +1,4 @@
-"""IAM at work: who deploys, the hosts and the function get what they need, and nothing else."""
+"""IAM gives the deployer, the hosts and the function what they need, and nothing else."""
 
 from __future__ import annotations
 

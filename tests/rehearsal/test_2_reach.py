@@ -1,5 +1,5 @@
-"""From outside, port 80 and nothing else; from a host, S3 and nothing else: by packets, and as
-`make reach` says.
+"""From outside, only port 80 is reached, and from a host only S3. Packets show it, and `make reach`
+agrees.
 
 The Internet is here: the network NAME-internet, on which the healthcheck's function asks for the
 load balancer's public name, and this machine, which reaches it by the port that Docker publishes.
@@ -98,7 +98,7 @@ def internet(engine: docker.DockerClient, start: Start) -> Iterator[Internet]:
         gateways = [config["Gateway"].split("/")[0] for config in network.attrs["IPAM"]["Config"]]
         ipv4 = next(gateway for gateway in gateways if "." in gateway)
         ipv6 = next((gateway for gateway in gateways if ":" in gateway), "")
-        # Without a container on it, the bridge is down, and its addresses are not there.
+        # Without a container on it, the bridge is down and has no addresses.
         start(network=network.name)
         command = ["python3", "-c", PACKETS, "serve", ipv4, *([ipv6] if ipv6 else [])]
         server = start(*command, network_mode="host")
@@ -178,7 +178,8 @@ def test_a_host_is_reached_by_the_balancer_alone(
 def test_no_packet_of_a_host_leaves_its_zone(
     engine: docker.DockerClient, internet: Internet, outsider: Container
 ) -> None:
-    """DNS, time, TCP, UDP and ICMP, to a server that answers those who have a route."""
+    """The packets are DNS, time, TCP, UDP and ICMP, to a server that responds to anyone with a
+    route."""
     targets = [("tcp", internet.ipv4, port) for port in packets.TCP]
     targets += [("udp", internet.ipv4, port) for port in packets.UDP]
     targets += [("icmp", internet.ipv4, 0)]

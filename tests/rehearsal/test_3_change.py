@@ -1,4 +1,4 @@
-"""What is deployed changes under steady requests: a rule, a release, a release that fails."""
+"""Under steady requests, a rule changes, a release succeeds, and another release fails."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.rehearsal
 
 
 def check_that_nothing_is_left(clone: Clone, engine: docker.DockerClient) -> None:
-    """Without asking make leftovers, and then by asking it."""
+    """Look without make leftovers first, and then run it."""
     assert engine.containers.list(all=True, filters=LABEL) == []
     assert engine.volumes.list(filters=LABEL) == []
     assert engine.networks.list(filters=LABEL) == []

@@ -192,7 +192,7 @@ def test_the_scan_lists_what_is_behind_debian_and_does_not_fail(run: Run, clone:
 def test_the_user_of_an_image_reads_all_of_it_whatever_the_umask(
     umask: int, run: Run, clone: Path
 ) -> None:
-    """docker lists what is not for all in the folder that it builds from."""
+    """The docker of this test lists the files that not everybody may read."""
     uv = 'mkdir -p "$4/wheel.dist-info"; echo bin/wheel >"$4/wheel.dist-info/RECORD"'
     write_command(clone, "uv", uv)
     publish(clone, "3.5.1")

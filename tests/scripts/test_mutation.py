@@ -1,4 +1,4 @@
-"""The mutation of core modules: what it mutates is there, and has tests."""
+"""The core modules that are mutated exist, and have tests."""
 
 from __future__ import annotations
 

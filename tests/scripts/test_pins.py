@@ -48,7 +48,7 @@ EXPORTS = {
 
 @functools.cache
 def tree() -> list[Path]:
-    """All files, without what is built and what git keeps."""
+    """Return all files except built ones and git's own."""
     ours = [path for path in ROOT.iterdir() if path.name not in {".git", ".venv", "build"}]
     return sorted(
         file

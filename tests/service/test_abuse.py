@@ -199,7 +199,7 @@ def test_the_command_prints_a_line_for_each_row_and_what_became_of_all(
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].split()[:3] == ["ok", "405", "TRACE"]
     assert printed[-1].endswith("0 with a wrong outcome")
-    # Without --alone, it takes the service for what is behind a balancer.
+    # Without --alone, the command expects the outcomes behind a balancer.
     assert abuse(["--url", service.url, "--only", "/health itself"]) == 1
     assert capsys.readouterr().out.startswith("WRONG 200 ")
 

@@ -348,7 +348,7 @@ def test_health_is_503_and_says_why_when_the_clock_is_wrong(
     client = create_app(monitor).test_client()
     answer = client.get("/health")
     assert answer.status_code == 503
-    # The first 200 bytes: a host that does not start reports no more of the body.
+    # The first 200 bytes count: a host that does not start reports no more of the body.
     assert "the clock is more than 0.5 s off" in answer.text[:200]
     assert answer.get_json()["clock"]["state"] == "wrong"
     assert answer.get_json()["clock"]["offset"] == pytest.approx(0.6, abs=0.01)

@@ -130,7 +130,7 @@ def test_the_clock_that_is_wrong_gets_the_blame(polls: list[Poll]) -> None:
 @pytest.mark.parametrize(
     ("after", "bounds", "largest"),
     [
-        # 0.05 s, both bounds, and 2,000 ppm of the time between.
+        # The sum of 0.05 s, both bounds, and 2,000 ppm of the time between.
         (16, (0.002, 0.002), 0.05 + 0.004 + 0.032),
         (600, (0.002, 0.002), 0.05 + 0.004 + 1.2),
         (16, (0.2, 0.002), 0.05 + 0.202 + 0.032),
@@ -167,7 +167,7 @@ def test_the_jumps_of_the_server_add_up() -> None:
 
 @pytest.mark.parametrize("ppm", [-1000, -100, 100, 1000, 2000])
 def test_a_drifting_clock_is_out_of_service_before_it_is_wrong_by_a_second(ppm: int) -> None:
-    """Each answer is as wrong as its bound allows, in our clock's favour."""
+    """Each response is as wrong as its bound allows, in favour of our clock."""
     clock, monotonic, error, bound = Clock(started=0), 0.0, 0.0, 0.2
     while monotonic == 0 or clock.state_at(at(monotonic)) not in UNHEALTHY:
         monotonic += POLL

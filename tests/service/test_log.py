@@ -1,4 +1,4 @@
-"""What the service writes to stderr: a JSON object in each line, whatever strangers send."""
+"""The service writes to stderr a JSON object in each line, whatever strangers send."""
 
 from __future__ import annotations
 

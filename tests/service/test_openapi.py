@@ -27,7 +27,7 @@ NANOSECONDS = 1_795_428_672_000_001_999
 
 
 def monitor() -> Monitor:
-    """Agrees with its server, as the document's example does: 8.314 s ago."""
+    """Return a monitor that agreed with its server 8.314 s ago, as the document's example did."""
     now = [Moment(0.0, 0.0)]
     made = Monitor(
         "169.254.169.123",

@@ -20,7 +20,7 @@ Misdeed = Callable[[Response], object]
 
 
 def service(misdeed: Misdeed = lambda _answer: None) -> Any:
-    """The application, whose every answer is changed on its way out."""
+    """Return the application with a change of each response."""
     monitor = Monitor("server", ask=lambda _host, _port: sntp.Answer(0.0, 0.001))
     monitor.poll()
     app = create_app(monitor)
@@ -65,7 +65,7 @@ def remove_header(name: str) -> Misdeed:
 
 
 def accept_everything(answer: Response) -> None:
-    """Turns a refusal into the document's own example of the time."""
+    """Replace each refusal by the document's own example of the time."""
     if answer.status_code == 400:
         content = document()["components"]["responses"]["Now"]["content"]
         example = content["application/json"]["examples"]["utc"]["value"]

@@ -43,7 +43,8 @@ def packet(
     set_ago: float = 10.0,
     sent: float | None = None,
 ) -> bytes:
-    """What a server whose clock is `ahead` (seconds) replies; every field can be spoilt."""
+    """Return the reply of a server whose clock is `ahead` seconds fast; each field can be
+    replaced."""
     now = time.time() + ahead
     return FORMAT.pack(
         leap << 6 | version << 3 | mode,

@@ -125,7 +125,7 @@ HOSTS |= strategies.from_regex(r"[A-Za-z0-9.:-]{1,70}", fullmatch=True)
 
 @pytest.mark.integration
 def test_the_threads_and_flask_answer_the_same_header_by_header(running: Running) -> None:
-    """The first request of a connection takes the whole way, and the second the lane."""
+    """Threads serve the first request of a connection, and the lane serves the second."""
     taken = []
 
     @settings(derandomize=True, database=None, deadline=None, max_examples=400)
@@ -159,7 +159,7 @@ def test_a_kept_connection_is_served_without_threads_and_flask(lane_only: Runnin
             client.sendall(request(*BALANCER))
             status, _, body = receive(client)
             assert status == "HTTP/1.1 200 OK"
-            # The digits of the time are cut, so that it may look a microsecond older.
+            # The digits of the time are cut, so the time may look a microsecond older.
             assert before - 1e-6 <= body["epoch"] <= time.time()
             assert body["now"][19:26] == f"{body['epoch']:.6f}"[-7:]
         client.sendall(request("Accept: text/plain"))

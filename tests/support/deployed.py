@@ -29,7 +29,7 @@ def api(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def archives(folder: Path, image: str = "1") -> Iterator[None]:
-    """Stand-ins for what make image and make package make. image: a digit; another, a release."""
+    """Make stand-ins for both archives. image: a digit; another digit makes a release."""
     archives = {
         kind: Archive(folder / kind, digit * 12)
         for kind, digit in (("image-x86_64", image), ("package", "2"))

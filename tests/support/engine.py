@@ -132,7 +132,7 @@ class Engine(Mocks):
 
 
 class _Recorder(MockMonitor):
-    """Keep each registration from the wire, because that alone has the resource options."""
+    """Keep each registration as it is sent, because only this form has the resource options."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)

@@ -89,7 +89,7 @@ class WebServer(http.server.ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def web(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator[WebServer]:
-    """A web server that behaves so, while the context lasts."""
+    """A web server with this behaviour, while the context lasts."""
     with WebServer(behaviour) as server:
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
@@ -137,7 +137,8 @@ class Datagram(socketserver.BaseRequestHandler):
 
 @contextlib.contextmanager
 def udp(reply: Callable[[bytes], bytes | None]) -> Iterator[UdpServer]:
-    """A server that answers each datagram so (None: not at all), while the context lasts."""
+    """A server that responds to each datagram in this way (None: not at all), while the context
+    lasts."""
     with UdpServer(reply) as server, serve(server):
         yield server
 

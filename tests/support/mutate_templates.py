@@ -31,7 +31,8 @@ from tests.support.reviewed import file_of, format_properties
 
 SKIPPED = re.compile("AWSTemplateFormatVersion|Metadata|.*Description")
 OPPOSITES = {"Allow": "Deny", "Deny": "Allow", "Minimum": "Maximum", "Maximum": "Minimum"}
-# The tests of scripts run first. A mutated template has no comments: the test of those is left out.
+# The tests of scripts run first. A mutated template has no comments, so the test of comments is
+# left out.
 RUNS = (
     ["tests/cfn/test_user_data.py", "tests/cfn/test_dashboards.py"],
     ["tests/cfn", "tests/deployment", "--ignore=tests/cfn/permissions", "-k", "not says_why"],

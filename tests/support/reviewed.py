@@ -37,7 +37,7 @@ def format_properties(content: dict[str, Any]) -> str:
 
 
 def _lines(path: str, value: Any) -> Iterator[str]:
-    """Yield a line for each value, and for each line of JSON. Tests run the scripts themselves."""
+    """Yield a line for each value, and for each line of JSON. Other tests run the scripts."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key not in WORDS | {"Metadata"}:

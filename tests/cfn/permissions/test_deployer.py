@@ -175,7 +175,7 @@ def test_all_but_the_program_s_own_calls_come_from_a_service() -> None:
         and statement["Condition"].get("ForAnyValue:StringEquals") != FROM_CLOUDFORMATION
         and statement["Condition"].get("Bool") != FROM_A_SERVICE
     }
-    # These are limited by the service that may use the role.
+    # A condition limits these by the service that may use the role.
     assert by_hand == {"PassRoles", "ServiceLinkedRoles"}
 
 

@@ -1,4 +1,5 @@
-"""What a request asks for: paths, hosts, methods, versions, parameters, and what was meant for another protocol."""
+"""The meaning of a request: paths, hosts, methods, versions, parameters, and requests of other
+protocols."""
 
 from __future__ import annotations
 

@@ -3,9 +3,9 @@
 An outcome is the statuses of all responses on the connection, in their order. It is "closed" when
 the connection ends without a response, and "open" when none comes within a second, because the
 server waits for the rest. `|` separates outcomes that are right: HAProxy 2.6, HAProxy 3.0 and an
-ALB may differ. No row was sent to an ALB; its outcomes follow its documentation. An ALB has two
-5xx that anyone can get: 501 for an unknown Transfer-Encoding, and 505 for a version of HTTP. What
-gets one of these never reaches a host. A second status for one request, or a 200 for /health
+ALB may differ. No row was sent to an ALB; its outcomes follow its documentation. An ALB has two 5xx
+that anyone can get: 501 for an unknown Transfer-Encoding, and 505 for a version of HTTP. A request
+that gets one of these never reaches a host. A second status for one request, or a 200 for /health
 through the balancer, is smuggling.
 """
 
@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 MARK = "<script>zq9</script>"  # no response may contain it, in any form
 HOST = "Host: time.example"
-HEALTH = f"GET /health HTTP/1.1\r\n{HOST}\r\n\r\n"  # what only the balancer may ask: 404 through it
+# Only the balancer may send this. Through the balancer, it gets a 404.
+HEALTH = f"GET /health HTTP/1.1\r\n{HOST}\r\n\r\n"
 
 
 class Row(NamedTuple):

@@ -115,5 +115,5 @@ def test_the_policy_forbids_what_the_page_does_not_do(
     """This also shows that the tests above would notice a violation."""
     with visit(browser, hosts.url) as visitor:
         visitor.page.evaluate(f"setTimeout(() => {{ {attack} }})")
-        # Each call lets Playwright hear the console.
+        # Each call lets Playwright receive the console's lines.
         wait_until(lambda: visitor.page.title() and any("CSP" in line for line in visitor.trouble))

@@ -125,7 +125,7 @@ def test_both_hosts_are_shown_with_zone_release_and_clock(page: Page) -> None:
 
 
 def test_it_asks_little(page: Page, hosts: TwoHosts) -> None:
-    """A burst, and then each host once in ten seconds."""
+    """The page sends a burst, and then one request in ten seconds for each host."""
     wait_until_idle(page)
     ask_on_call_only(page)
     for rounds in (1, 2, 3):
