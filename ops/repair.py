@@ -107,7 +107,7 @@ def repair(args: argparse.Namespace) -> int:
 
 
 def _find_target(args: argparse.Namespace) -> Target:
-    """Return the deployment that Pulumi makes: in the local cloud, it has the API's address too."""
+    """Return the deployment of the Pulumi stack. The stack `local` has the local API's address."""
     if args.stack == LOCAL:
         endpoints = read_config(args.stack)["aws:endpoints"]
         return get_local_target(endpoints[0]["cloudformation"])

@@ -95,7 +95,7 @@ def receive(client: socket.socket) -> Any:
 
 
 def strip_moment(response: Any) -> Any:
-    """Return the response without what differs from moment to moment, and in any order."""
+    """Return the parts of a response that two responses have in common, in any order."""
     if not response:
         return response
     status, headers, body = response
