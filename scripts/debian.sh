@@ -52,8 +52,8 @@ make_system() {
         eval "$(apt-config shell proxy "$name")"
         [ -z "$proxy" ] || proxies+=(--aptopt="$name \"$proxy\"")
     done
-    # mmdebstrap gives a file descriptor to dash, which knows none above 9. What make was started from may
-    # have left many open.
+    # mmdebstrap gives a file descriptor to dash, which knows none above 9. The program that started
+    # make may have left many descriptors open.
     exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-
     # The mounts of mmdebstrap end with it, even if it is killed. A machine that does not allow this does
     # not allow mounts either.

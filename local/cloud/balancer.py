@@ -82,7 +82,7 @@ def list_servers() -> dict[str, Server]:
         if checked["status"] != "MAINT":
             address = checked["addr"].rpartition(":")[0]
             sessions = int(checked["scur"]) + int(unchecked["scur"])
-            # The status of the checked one is DOWN too when a draining host fails its checks.
+            # The checked server's status is DOWN too when a draining host fails its checks.
             draining = unchecked["status"] == "DRAIN"
             servers[address] = Server(slot, address, checked["status"], sessions, draining)
     return servers

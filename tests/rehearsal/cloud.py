@@ -20,8 +20,8 @@ from drills.load import Request
 from local.project import DEPLOYMENT
 from tests.support.waiting import PATIENCE, wait_until
 
-# Each clone and process has its own name. So a rehearsal disturbs no other and no deployment that
-# is up, and finds what an earlier one of its own has left.
+# Each clone and process has its own name. So a rehearsal disturbs no other deployment, and finds
+# the remains of an earlier run of its own.
 PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")
 NAME = f"rehearsal-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}{PROCESS}"
 LABEL: Any = {"label": f"timeservice.deployment={NAME}"}
