@@ -80,7 +80,7 @@ def destroy(
     cloudformation = client("cloudformation")
     # IAM deletes a user only after its password.
     Logins(client("iam"), {}).delete_undeclared(f"/{deployment.name}-")
-    # A stack uses older ones alone, and no other stack uses that of the hosts.
+    # A stack uses only older stacks, and no stack uses that of the hosts.
     stacks = reversed(deployment.list_stacks(cloudformation))
     names = [stack["StackName"] for stack in stacks]
     hosts = [name for name in names if name.startswith(f"{deployment.name}-hosts")]

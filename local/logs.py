@@ -184,7 +184,8 @@ def format_stamp(milliseconds: int) -> str:
 
 
 def format_text(text: str) -> str:
-    """Return a line without its own time, without what would move the cursor, and JSON as text."""
+    """Return a line for people: without its own time and codes for the terminal, and JSON as
+    text."""
     try:
         record = json.loads(text)
         words = [str(record.pop("level")).upper(), str(record.pop("message"))]

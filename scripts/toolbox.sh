@@ -133,7 +133,8 @@ run() {
     [ "$status" = 0 ] || docker rm --force "$container" >/dev/null 2>&1 || :
     [ "$status" != 125 ] || die "the engine cannot run the toolbox; the reason is above. It must share $ROOT" \
         "(Docker Desktop: Settings, Resources, File sharing)."
-    # make ends by the signal, as it does without the toolbox. It fails if its child ends that moment.
+    # make ends by the signal, as it does without the toolbox. The sleep gives it time: make would
+    # report a failure if its child ended first.
     [ "$status" != 130 ] || { kill -INT "$PPID" && sleep 1; }
     exit "$status"
 }
