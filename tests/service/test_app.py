@@ -232,7 +232,7 @@ def check_headers(answer: Any, path: str = "") -> None:
 
 
 def check_refusal(answer: Any, status: int, path: str = "") -> None:
-    """Asserts that the answer is an error of that status, in the form that all errors have."""
+    """Expect an error of that status, in the form that all errors have."""
     assert (answer.status_code, answer.content_type) == (status, "application/json")
     error = answer.get_json()["error"]
     assert error.keys() == {"status", "message"} | ({"id"} if status == 500 else set())

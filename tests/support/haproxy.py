@@ -118,7 +118,8 @@ def worker() -> str:
 
 @contextmanager
 def prepare_haproxy(monkeypatch: pytest.MonkeyPatch, folder: Path, port: int) -> Iterator[Haproxy]:
-    """Return one that is not started, for hosts on that port, with its files in the folder."""
+    """Return a HAProxy that is not started, for hosts on that port, with its files in the
+    folder."""
     for name in ("CONFIG", "APPLIED", "MASTER", "ADMIN"):
         monkeypatch.setattr(balancer, name, folder / getattr(balancer, name).name)
     monkeypatch.setattr(balancer_config, "RUN", folder)
