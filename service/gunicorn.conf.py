@@ -1,8 +1,6 @@
 """gunicorn's settings. docs/decisions has the measurements behind them."""
 
-import contextlib
 import os
-import socket
 from typing import Any
 
 from gunicorn.http.errors import InvalidHeader
@@ -66,20 +64,3 @@ def pre_request(worker: Any, request: Any) -> None:
     for name, value in request.headers:
         if name == "TRANSFER-ENCODING" or (name == "CONTENT-LENGTH" and value.strip() != "0"):
             request.force_close()
-    _set_cork(request, True)
-
-
-def post_request(worker: Any, request: Any, environ: dict[str, Any], response: Any) -> None:
-    """Send the response, and close without waiting until the client closes as well."""
-    _set_cork(request, False)
-    if response is not None and response.should_close():
-        # The client may have closed the connection.
-        with contextlib.suppress(OSError):
-            environ["gunicorn.socket"].shutdown(socket.SHUT_RD)
-
-
-def _set_cork(request: Any, corked: bool) -> None:
-    """Let the kernel hold the headers until the body is there: two packets would cost more."""
-    # The client may have closed the connection.
-    with contextlib.suppress(OSError):
-        request.unreader.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, corked)

@@ -1,8 +1,8 @@
 """gunicorn's threaded worker, with a fast lane, a deadline for clients, and JSON for refusals.
 
-Nearly all requests are plain: GET /now in JSON and UTC, on a kept connection. The fast lane answers
-these in the main thread. Parsing, two changes of thread and Flask cost ten times as much. What the
-lane does not take by its exact form goes the whole way, which would give the same response.
+Nearly all requests are plain: GET /now in JSON and UTC. The fast lane answers these in the main
+thread. Parsing, two changes of thread and Flask cost ten times as much. What the lane does not take
+by its exact form goes the whole way, which would give the same response.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import re
 import socket
 import sys
 import time
+from concurrent.futures import Future
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -21,7 +22,7 @@ from gunicorn.util import http_date
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from service.app import HEADERS
-from service.log import log_fields, request_id
+from service.log import log_fields
 from service.views import write_now
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,6 @@ STATUSES = {
     errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
 }
-
-
 # Headers that do not change the response.
 NEUTRAL = rb"""(?:(?:
     (?!(?i:accept|connection|content-[a-z]+|expect|host|transfer-encoding|upgrade):)
@@ -49,6 +48,9 @@ PLAIN = re.compile(
     re.VERBOSE,
 )
 FIELDS = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+# What a thread returns of a connection that stays open.
+KEPT: Future[bool] = Future()
+KEPT.set_result(True)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -57,8 +59,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     time_limit = 10.0
     deadlines: ClassVar[dict[TConn, float]] = {}
 
+    def enqueue_req(self, conn: TConn) -> None:
+        """Wait for the first request of a connection as for the others, without a thread."""
+        if conn.initialized:
+            super().enqueue_req(conn)
+        else:
+            conn.init()
+            self.finish_request(conn, KEPT)
+
     def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
-        """Answer a plain request of a kept connection at once; leave any other to the threads."""
+        """Answer a plain request at once; leave any other to the threads."""
         request = b""
         # What fails here fails again in a thread, which handles it.
         with contextlib.suppress(Exception):
@@ -93,9 +103,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Serve a connection, in one of the threads."""
         self.deadlines[conn] = time.monotonic() + self.time_limit
         try:
-            return super().handle(conn)
+            is_kept = super().handle(conn)
         finally:
             del self.deadlines[conn]
+        if not is_kept:
+            # Otherwise the main thread would wait until the client closes the connection. The
+            # client may have closed it.
+            with contextlib.suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_RD)
+        return is_kept
 
     def murder_pending(self) -> None:
         """Cut slow clients off, each second, in the main thread. Their threads then wake up."""
@@ -112,20 +128,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         gunicorn would repeat what the client sent. It would also respond to an unknown transfer
         coding with a 501, so that anyone could raise the alarm for server errors.
         """
-        if isinstance(exc, errors.ParseException):
-            status, extra = STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST), {}
-            log.warning("refused a request", extra=log_fields(status=status, reason=str(exc)))
-        else:
-            status, extra = HTTPStatus.INTERNAL_SERVER_ERROR, {"id": request_id(None)}
-            fields = log_fields(request_id=extra["id"], status=status)
-            log.exception("a request failed by our fault", extra=fields)
+        if not isinstance(exc, errors.ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        status = STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST)
+        log.warning("refused a request", extra=log_fields(status=status, reason=str(exc)))
+        body = json.dumps({"error": {"status": status, "message": status.description}}) + "\n"
         # The client may have closed the connection.
         with contextlib.suppress(OSError):
-            message = status.description or status.phrase
-            error = {"error": {"status": status, "message": message, **extra}}
-            client.sendall(_format_response(status, "close", json.dumps(error) + "\n"))
-            # Otherwise the main thread would wait until the client closes the connection.
-            client.shutdown(socket.SHUT_RD)
+            client.sendall(_format_response(status, "close", body))
 
 
 def _format_response(status: HTTPStatus, connection: str, body: str) -> bytes:

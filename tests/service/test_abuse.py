@@ -124,7 +124,7 @@ HALF = [b"", b"G", b"GET /now HTTP/1.1\r\nHost: x\r\n", b"GET /now HTTP/1.1\r\nH
 
 def test_heads_that_never_end_are_cut_off_and_keep_nobody_waiting(tmp_path: Path) -> None:
     """There is such a request for each thread, and each sends another byte now and then."""
-    hasty = ("--worker-class", "tests.support.hasty.Hasty")
+    hasty = ("--worker-class", "tests.support.workers.Hasty")
     with (
         ntp() as server,
         run_service(tmp_path / "log", server.name, *hasty) as running,
@@ -150,7 +150,7 @@ def test_heads_that_never_end_are_cut_off_and_keep_nobody_waiting(tmp_path: Path
 
 def test_answers_that_nobody_reads_are_cut_off(tmp_path: Path) -> None:
     """A client that never reads would otherwise hold a thread once all buffers are full."""
-    hasty = ("--worker-class", "tests.support.hasty.Hasty")
+    hasty = ("--worker-class", "tests.support.workers.Hasty")
     with (
         ntp() as server,
         run_service(tmp_path / "log", server.name, *hasty) as running,

@@ -73,10 +73,17 @@ def test_the_lane_takes_no_abuse_but_what_is_harmless() -> None:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    log = tmp_path_factory.mktemp("service") / "log"
-    with ntp() as server, run_service(log, server.name) as running:
-        yield running
+def lane_and_threads(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Running, Running]]:
+    folder = tmp_path_factory.mktemp("service")
+    threads = ("--worker-class", "tests.support.workers.ThreadsOnly")
+    with (
+        ntp() as server,
+        run_service(folder / "lane", server.name) as lane,
+        run_service(folder / "threads", server.name, *threads) as only_threads,
+    ):
+        yield lane, only_threads
 
 
 def connect(running: Running) -> socket.socket:
@@ -124,21 +131,23 @@ HOSTS |= strategies.from_regex(r"[A-Za-z0-9.:-]{1,70}", fullmatch=True)
 
 
 @pytest.mark.integration
-def test_the_threads_and_flask_answer_the_same_header_by_header(running: Running) -> None:
-    """Threads serve the first request of a connection, and the lane serves the second."""
+def test_the_threads_and_flask_answer_the_same_header_by_header(
+    lane_and_threads: tuple[Running, Running],
+) -> None:
     taken = []
 
     @settings(derandomize=True, database=None, deadline=None, max_examples=400)
     @given(HEADERS, HOSTS, HEADERS)
     def compare(before: list[str], host: str, after: list[str]) -> None:
         raw = request(*before, f"Host: {host}", *after, host="X: y")
-        with connect(running) as client:
-            client.sendall(raw)
-            threads = receive(client)
-            if PLAIN.fullmatch(raw):
-                taken.append(raw)
+        responses = []
+        for running in lane_and_threads:
+            with connect(running) as client:
                 client.sendall(raw)
-                assert strip_moment(receive(client)) == strip_moment(threads)
+                responses.append(strip_moment(receive(client)))
+        assert responses[0] == responses[1]
+        if PLAIN.fullmatch(raw):
+            taken.append(raw)
 
     compare()
     assert len(taken) > 100
@@ -146,13 +155,13 @@ def test_the_threads_and_flask_answer_the_same_header_by_header(running: Running
 
 @pytest.fixture
 def lane_only(tmp_path: Path) -> Iterator[Running]:
-    arguments = ("--worker-class", "tests.support.lane_only.LaneOnly")
+    arguments = ("--worker-class", "tests.support.workers.LaneOnly")
     with ntp() as server, run_service(tmp_path / "log", server.name, *arguments) as running:
         yield running
 
 
 @pytest.mark.integration
-def test_a_kept_connection_is_served_without_threads_and_flask(lane_only: Running) -> None:
+def test_a_connection_is_served_without_threads_and_flask(lane_only: Running) -> None:
     with connect(lane_only) as client:
         for _ in range(100):
             before = time.time()
@@ -189,7 +198,7 @@ def test_what_the_lane_has_read_in_vain_is_not_lost(shift: float, tmp_path: Path
 @pytest.mark.integration
 def test_a_client_that_does_not_read_is_cut_off(tmp_path: Path) -> None:
     """Once its buffers are full, the lane neither waits for it nor sends half of a response."""
-    hasty = ("--worker-class", "tests.support.hasty.Hasty")
+    hasty = ("--worker-class", "tests.support.workers.Hasty")
     with (
         ntp() as server,
         run_service(tmp_path / "log", server.name, *hasty) as running,
