@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+import uvloop
+
 from drills.load import Request
 
 # Seconds that a client waits; then its request has failed.
@@ -159,4 +161,4 @@ if __name__ == "__main__":
     # A client has a machine of its own: it must not wait for what it measures.
     with suppress(OSError):
         os.nice(-10)
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])))
+    uvloop.run(main(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])))
