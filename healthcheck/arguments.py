@@ -47,30 +47,27 @@ def parser() -> Parser:
     add = parser.add_argument
     help_ = "the service, with or without /now (default: $TIMESERVICE_URL)"
     add("url", nargs="?", default=os.environ.get("TIMESERVICE_URL") or None, help=help_)
-    add("--limit", type=seconds, default=LIMIT, help="seconds that a clock may be off (default: 1)")
+    help_ = "how far a clock may be off (default: 1)"
+    add("--limit", type=seconds, default=LIMIT, metavar="SECONDS", help=help_)
     help_ = "hosts that must respond (default: 1); the check continues until it has seen N"
     add("--instances", type=whole_number(1, 100), default=1, metavar="N", help=help_)
     help_ = "report Failed, not OK, if fewer than N hosts responded or one may have been missed"
     add("--strict", action="store_true", help=help_)
     help_ = f"requests at most, from 2 to 1000 (default: {SAMPLES})"
-    add("--samples", type=whole_number(2, 1000), default=SAMPLES, help=help_)
-    add(
-        "--deadline",
-        type=seconds,
-        default=DEADLINE,
-        help="seconds for the whole check (default: 10)",
-    )
+    add("--samples", type=whole_number(2, 1000), default=SAMPLES, metavar="N", help=help_)
+    help_ = "time for the whole check (default: 10)"
+    add("--deadline", type=seconds, default=DEADLINE, metavar="SECONDS", help=help_)
     help_ = f"an NTP server; may be repeated (default: {', '.join(reference.SERVERS)})"
     add("--ntp", type=server, action="append", metavar="HOST[:PORT]", help=help_)
     help_ = "where true time comes from: NTP servers, or this machine's clock (default: ntp)"
     add("--reference", choices=["ntp", "local"], default="ntp", help=help_)
-    add(
-        "--format", choices=list(FORMATS), default="text", help="form of the result (default: text)"
-    )
+    help_ = "form of the result (default: text)"
+    add("--format", choices=list(FORMATS), default="text", help=help_)
     help_ = "replace FILE by the result; a reader never sees half of a file"
     add("--output", type=Path, metavar="FILE", help=help_)
     add("--every", type=seconds, metavar="SECONDS", help="check again every SECONDS")
-    add("--count", type=whole_number(1, 1_000_000_000), help="with --every: end after COUNT checks")
+    help_ = "with --every: end after N checks"
+    add("--count", type=whole_number(1, 1_000_000_000), metavar="N", help=help_)
     help_ = "use the environment's proxies, .netrc and certificates; ignored by default"
     add("--proxy-from-env", action="store_true", help=help_)
     add("--verbose", action="store_true", help="explain the verdict on standard error")

@@ -170,7 +170,11 @@ def format_bill(settings: Settings, region: str, hosts: int) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m ops.cost", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m ops.cost",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     region_help = f"Region whose prices apply (default: {REGION})"
     parser.add_argument("--region", choices=PRICES["regions"], default=REGION, help=region_help)
     parser.add_argument("--config", default="", help="settings, as in 'minHosts=3 maxHosts=4'")
