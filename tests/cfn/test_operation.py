@@ -22,7 +22,7 @@ from tests.support.templates import (
 ROOT = Path(__file__).parents[2]
 SCHEDULES: dict[str, dict[str, Any]] = TEMPLATES["healthcheck"].content["Mappings"]["Schedules"]
 MONTH = 44_640  # minutes
-RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
+RUNBOOK = (ROOT / "docs" / "alarms.md").read_text()
 # The names of alarms for people, without CloudFormation's suffix; the healthcheck's is that of its
 # stack.
 ALARMS = [
@@ -288,9 +288,9 @@ def test_the_function_s_handler_exists() -> None:
 
 
 def section(title: str) -> str:
-    """Return the section of docs/operations.md with that heading."""
+    """Return the section of docs/alarms.md with that heading."""
     match = re.search(rf"^### {title}\n(.+?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL)
-    assert match, f"docs/operations.md has no section ### {title}"
+    assert match, f"docs/alarms.md has no section ### {title}"
     return match[1]
 
 
