@@ -74,7 +74,7 @@ def judge(reading: Reading, limit: float = LIMIT) -> Verdict:
 
 
 def judge_coverage(verdict: Verdict, coverage: Coverage, *, strict: bool = False) -> Verdict:
-    """Return the verdict, or one that names the lack of hosts; `strict` lets that be Failed."""
+    """Return the verdict, or one that names the lack of hosts, which is Failed if `strict`."""
     if verdict.status != "OK" or coverage.is_complete:
         return verdict
     status: Status = "Failed" if strict else "OK"

@@ -128,7 +128,7 @@ def logs(cloud: Containers, word: str, follow: bool) -> int:
 def list_sources(cloud: Containers, word: str) -> list[Source]:
     """Return the parts, and for each host its boot and its service.
 
-    Raises UserError, with all words that mean something, for one that means nothing.
+    Raises UserError for an unknown word, with all known words.
     """
 
     def of_container(name: str, container: str, *docker: str) -> Source:

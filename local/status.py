@@ -59,7 +59,7 @@ def ask_time(cloud: Containers, address: str) -> str:
 
 
 def print_alarms(cloudwatch: Any) -> None:
-    """Print the deployment's alarms that are on, or how many there are if none is."""
+    """Print the deployment's alarms that fire, or the number of alarms if none fires."""
     alarms = [
         alarm
         for page in cloudwatch.get_paginator("describe_alarms").paginate()
