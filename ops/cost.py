@@ -132,14 +132,6 @@ def get_month(lines: Sequence[Line]) -> float:
     return sum(line.due for line in lines)
 
 
-def get_release(settings: Settings, region: str) -> float:
-    """Return the US dollars for a release's new hosts beside the old ones, until its time-out."""
-    seconds = int(read("hosts").resources["HostsReady"]["Properties"]["Timeout"])
-    lines = list_lines(settings, region, settings.min_hosts)
-    month = get_month([line for line in lines if line.name.startswith("hosts")])
-    return month / HOURS * seconds / 3_600
-
-
 def format_bill(settings: Settings, region: str, hosts: int) -> str:
     """Return the table, the totals, and what comes on top at times."""
     lines = list_lines(settings, region, hosts)
@@ -161,7 +153,6 @@ def format_bill(settings: Settings, region: str, hosts: int) -> str:
         f"${hour:.4f} an hour, ${hour * 24:.2f} a day, ${month:.2f} a month, "
         f"${month * 12:.0f} a year",
         f"$100 of credits last {100 / hour // 24:.0f} days, $200 last {200 / hour // 24:.0f} days",
-        f"A release costs at most ${get_release(settings, region):.4f} on top",
     ]
     if settings.max_hosts > hosts:
         most = get_month(list_lines(settings, region, settings.max_hosts)) / HOURS

@@ -345,18 +345,12 @@ def test_every_price_has_a_source_and_every_source_a_date() -> None:
         assert date.removeprefix("after ").startswith("202")
 
 
-def test_a_release_pays_for_new_hosts_until_its_time_out() -> None:
-    hosts = 2 * (0.0104 + 8 * 0.08 / 730)
-    assert cost.get_release(load(""), "us-east-1") == pytest.approx(hosts * 35 / 60)
-
-
 def test_the_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert cost.main(["--region", "eu-west-1", "--config", "maxHosts=3"]) == 0
     output = capsys.readouterr().out
     assert "2 hosts in eu-west-1" in output
     assert "$0.0602 an hour, $1.45 a day, $43.98 a month, $528 a year" in output
     assert "$100 of credits last 69 days, $200 last 138 days" in output
-    assert "A release costs at most $0.0144 on top" in output
     assert "With the 3 hosts of maxHosts: $0.0726 an hour" in output
     assert "0.008?" in output  # no source has this price
     assert "no free tier any more" in output
