@@ -125,8 +125,7 @@ def test_a_failure_is_not_explained_without(emulator: Emulator, deploy: Run) -> 
     ("policy", "sid", "action"),
     [
         ("Program", "Stacks", "cloudformation:"),
-        ("Program", "Objects", "s3:PutObject"),
-        ("Program", "List", "s3:ListBucket"),
+        ("Program", "Bucket", "s3:"),
         ("Program", "MachineImage", "ssm:GetParameter"),
         ("Program", "LookUp", "ec2:DescribePrefixLists"),
         ("Network", "LookAtNetwork", "ec2:DescribeAccountAttributes"),
