@@ -217,10 +217,10 @@ CFN = f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/"
         (put("Dashboard", "Resource", "*"), "dashboard/somebody-elses .*allowed"),
         (put("Function", "Action", "lambda:*"), "lambda:UpdateFunctionCode .*allowed"),
         (put("OwnSignIn", "Resource", f"arn:aws:iam::{ACCOUNT}:user/*"), "user/somebody-else .*a"),
-        (put("NeverMorePower", "Action", "iam:*"), "iam:ChangePassword .*denied"),
-        (put("NeverMorePower", "Action", "iam:Get*"), "iam:GetAccountPasswordPolicy .*denied"),
+        (put("Never", "Action", "iam:*"), "iam:ChangePassword .*denied"),
+        (put("Never", "Action", "iam:Get*"), "iam:GetAccountPasswordPolicy .*denied"),
         (without("PasswordRules"), "iam:GetAccountPasswordPolicy .*denied"),
-        (without("OwnMfaDevice"), "iam:CreateVirtualMFADevice .*denied"),
+        (without("OwnSignIn"), "iam:CreateVirtualMFADevice .*denied"),
     ],
 )
 def test_the_table_notices_a_policy_that_says_more_or_less(
