@@ -19,12 +19,12 @@ refuse() {
     die "$1"
 }
 
-# A template accepts a finding in its resource's Metadata, with the reason.
+# A template accepts a finding in a comment inside of the resource, with the reason.
 templates() {
     scan "$work" checkov --directory "$ROOT/cfn" --framework cloudformation --skip-download --compact --quiet
     grep -q '^Passed checks: [1-9]' "$work/report" || refuse "checkov has judged no template (exit code $status)"
     ! grep -q 'Parsing errors' "$work/report" || refuse "checkov cannot read a template"
-    [ "$status" = 0 ] || refuse "checkov: correct the template, or accept it in the resource's Metadata with a reason"
+    [ "$status" = 0 ] || refuse "checkov: correct the template, or accept it in the resource: # checkov:skip=ID:REASON"
     echo "  templates: $(grep '^Passed checks' "$work/report")"
 }
 

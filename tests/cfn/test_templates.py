@@ -15,7 +15,6 @@ ROOT = Path(__file__).parents[2]
 SECTIONS = [
     "AWSTemplateFormatVersion",
     "Description",
-    "Metadata",
     "Parameters",
     "Rules",
     "Mappings",
@@ -56,21 +55,6 @@ def test_every_parameter_is_constrained_and_its_default_is_allowed(part: str) ->
         ), key
         if "Default" in parameter:
             assert TEMPLATES[part].find_fault(key, str(parameter["Default"])) is None, key
-
-
-@pytest.mark.parametrize(
-    "part", [part for part in TEMPLATES if len(TEMPLATES[part].parameters) > 2]
-)
-def test_the_console_form_shows_every_parameter_once(part: str) -> None:
-    """A form with more than two parameters has them in groups."""
-    template = TEMPLATES[part]
-    groups = (
-        template.content.get("Metadata", {})
-        .get("AWS::CloudFormation::Interface", {})
-        .get("ParameterGroups", [])
-    )
-    shown = [key for group in groups for key in group["Parameters"]]
-    assert sorted(shown) == sorted(template.parameters)
 
 
 @each_template

@@ -56,15 +56,9 @@ FAULTS = {
     ),
     "not-accepted": (
         "healthcheck",
-        "- id: CKV_AWS_115\n",
-        "- id: CKV_AWS_999\n",
+        "checkov:skip=CKV_AWS_115:",
+        "checkov:skip=CKV_AWS_999:",
         {"Function CKV_AWS_115"},
-    ),
-    "accepted-for-another": (
-        "artifacts",
-        "    Metadata:\n      checkov:\n",
-        "    Unused:\n      checkov:\n",
-        {"Bucket CKV_AWS_18", "Bucket CKV_AWS_21"},
     ),
 }
 FINDING = re.compile(
