@@ -68,22 +68,14 @@ function combine(intervals, mono) {
 const middle = ({ lo, hi }) => (lo + hi) / 2;
 const halfWidth = ({ lo, hi }) => (hi - lo) / 2;
 
-/* Return "1.2 ms", "12 ms", "0.34 s", "2 min 5 s" or "1 day 4 h", with non-breaking spaces. */
+/* Return "1.2 ms", "12 ms", "0.34 s", "2.1 min", "2.0 h" or "3.2 days", with non-breaking spaces. */
 function duration(ms, whole = Math.round) {
   if (ms < 10) return `${(whole(ms * 10) / 10).toFixed(1)}\u00a0ms`;
   if (ms < 100) return `${whole(ms)}\u00a0ms`;
   if (ms < 60_000) return `${(whole(ms / 10) / 100).toFixed(2)}\u00a0s`;
-  // [large unit, small unit, ms in a small unit, small in a large one, small ones in the next row]
-  const units = [
-    ["min", "s", 1_000, 60, 3_600],
-    ["h", "min", 60_000, 60, 1_440],
-    ["days", "h", 3_600_000, 24, Infinity],
-  ];
-  const [large, small, size, ratio] = units.find((unit) => whole(ms / unit[2]) < unit[4]);
-  const count = whole(ms / size);
-  const larges = Math.floor(count / ratio);
-  const name = larges === 1 ? large.replace("days", "day") : large;
-  return [larges, name, count % ratio, small].join("\u00a0");
+  const units = [[DAY, "days"], [3_600_000, "h"], [60_000, "min"]];
+  const [size, name] = units.find(([least]) => ms >= least);
+  return `${(whole(10 * ms / size) / 10).toFixed(1)}\u00a0${name}`;
 }
 
 const plusMinus = (bound) => `±${duration(bound, Math.ceil)}`; // rounded up
