@@ -35,6 +35,7 @@ class Host(ThreadingHTTPServer):
         self.healthy = False
         self.status = 200  # the status of all responses except to checks
         self.requests: list[Any] = []  # headers
+        self.most = 0  # requests that came on the same connection
         self.cuts = False  # whether it closes connections without a response
         self.hold: threading.Event | None = None  # responses wait until this is set
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}).start()
@@ -46,11 +47,14 @@ class Host(ThreadingHTTPServer):
 class Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Host
+    requests_here = 0  # on this connection
 
     def do_GET(self) -> None:
         check = self.path == "/health"
         if not check:
             self.server.requests.append(self.headers)
+            self.requests_here += 1
+            self.server.most = max(self.server.most, self.requests_here)
             if self.server.hold:
                 self.server.hold.wait(PATIENCE)
             if self.server.cuts:
@@ -123,6 +127,17 @@ def test_a_request_that_a_host_drops_is_not_asked_again_of_another(
     statuses = sorted(haproxy.get().status_code for _ in range(4))
     assert statuses == [200, 200, 502, 502]
     assert [len(host.requests) for host in hosts] == [2, 2]
+
+
+def test_clients_share_a_connection_to_a_host(haproxy: Haproxy, hosts: list[Host]) -> None:
+    haproxy.start()
+    balancer.register(hosts[0].address)
+
+    def has_shared() -> bool:
+        assert haproxy.get().status_code == 200
+        return hosts[0].most > 1
+
+    wait_until(has_shared)
 
 
 def test_a_host_that_refuses_is_a_502(haproxy: Haproxy) -> None:
