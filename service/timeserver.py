@@ -129,9 +129,9 @@ class Monitor:
         offset, bound = self._ask(*self._address)
         after = self._now()
         if bound > MAX_BOUND:
-            raise sntp.NtpError(f"an answer to within {bound:.3f} s is too vague")
+            raise sntp.NtpError(f"a response with a bound of {bound:.3f} s is too vague")
         if abs(after.step_since(before)) > MAX_STEP:
-            raise sntp.NtpError("our clock was set during the question")
+            raise sntp.NtpError("our clock was set during the request")
         return Measurement(offset, bound, after)
 
     def poll_interval(self) -> float:

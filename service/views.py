@@ -104,7 +104,7 @@ def handle_exception(_error: Exception) -> Response:
     """Log a fault of this program, and return a 500 that does not show the cause."""
     name = request_id(request.headers.get("X-Amzn-Trace-Id"))
     fields = log_fields(request_id=name, method=request.method, path=request.path, status=500)
-    log.exception("a request failed by our fault", extra=fields)
+    log.exception("a request failed by a fault of the service", extra=fields)
     message = InternalServerError.description
     return _json_response({"error": {"status": 500, "message": message, "id": name}}, 500)
 

@@ -48,7 +48,7 @@ PLAIN = re.compile(
     re.VERBOSE,
 )
 FIELDS = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
-# What a thread returns of a connection that stays open.
+# The result of a thread that leaves its connection open.
 KEPT: Future[bool] = Future()
 KEPT.set_result(True)
 

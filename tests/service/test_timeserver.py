@@ -337,7 +337,7 @@ def test_an_answer_during_which_our_clock_was_set_is_not_used() -> None:
     monitor.poll()
     status = monitor.status()
     assert (status.state, status.clock["offset"]) == ("starting", None)
-    assert status.clock["trouble"] == "our clock was set during the question"
+    assert status.clock["trouble"] == "our clock was set during the request"
 
 
 @pytest.mark.parametrize(("change", "used"), [(0.0049, True), (0.0051, False), (-0.0051, False)])
