@@ -125,6 +125,7 @@ destroy: setup ## remove a deployment from AWS: STACK=prod
 ##@ Tests, one kind at a time
 
 lint: setup ## run ruff, mypy, cfn-lint, shellcheck, check-jsonschema, zizmor, node
+	@scripts/tools.sh node
 	@scripts/lint.sh
 
 scan: setup ## find weak templates, secrets, vulnerable packages, packages behind Debian

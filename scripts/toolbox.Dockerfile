@@ -6,7 +6,7 @@ SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # A line for each package shows the progress.
 RUN apt-get update -qq; \
     DEBIAN_FRONTEND=noninteractive apt-get install -qq -o Dpkg::Use-Pty=0 --no-install-recommends \
-        ca-certificates curl docker-cli git iproute2 iptables libatomic1 make mmdebstrap mount openssl procps \
+        ca-certificates curl docker-cli git iproute2 iptables make mmdebstrap mount openssl procps \
         python3 python3-venv sudo tini | grep --line-buffered ^Unpacking; \
     rm -rf /var/lib/apt/lists/*
 # Inside, make runs with the user id of the clone's owner, which no user here has.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # tools.sh TOOL...: fetches what tests, scans and benches use, into build. Nothing is installed on
 # this machine.
+#   node       the library that Playwright's Node.js needs
 #   unit       Debian packages of the unit tests (an installed cron would read this machine's jobs)
 #   chromium   Debian's Chromium, without a window, and a font
 #   scanners   checkov, kingfisher, pip-audit and the AWS CLI, from uv.lock
@@ -31,6 +32,10 @@ debian_packages() {
     step "Debian packages: ${missing[*]}" unpack_all "${missing[@]}"
 }
 
+node() {
+    env .venv/lib/python3*/site-packages/playwright/driver/node --version >/dev/null 2>&1 || debian_packages libatomic1
+}
+
 unit() {
     # Where no systemd runs, systemd-analyze would make this folder, which root alone can.
     [ -d /run/systemd ] || as_root mkdir -m 755 /run/systemd
@@ -42,6 +47,7 @@ unit() {
 # An installed Chromium may be of any version, and Playwright's is not signed.
 chromium() {
     local folder=$BUILD/debian/chromium-headless-shell/usr/lib/chromium
+    node
     [ ! -e "$BUILD/debian/fonts.conf" ] || return 0
     debian_packages fonts-inter
     # Ubuntu has no such package. There tests/support/browser.py takes Google's Chrome.
@@ -99,7 +105,7 @@ evaluator() {
 
 for tool in "$@"; do
     case $tool in
-    unit | chromium | scanners | mutation | evaluator) "$tool" ;;
+    node | unit | chromium | scanners | mutation | evaluator) "$tool" ;;
     *) debian_packages "$tool" ;;
     esac
 done

@@ -233,6 +233,24 @@ def test_systemd_is_not_unpacked_where_the_machine_has_it(run: Run, clone: Path)
     assert not (clone / "build/debian/systemd").exists()
 
 
+@pytest.mark.parametrize("machine", ["has the library", "lacks the library"])
+def test_lint_runs_a_node_js_whose_library_the_machine_may_lack(
+    run: Run, clone: Path, machine: str
+) -> None:
+    node = clone / ".venv/lib/python3.13/site-packages/playwright/driver/node"
+    node.parent.mkdir(parents=True)
+    runs = "true" if machine == "has the library" else '[ -d "$LD_LIBRARY_PATH" ]'
+    node.write_text(f"#!/bin/bash\n{runs} || exit 127\n")
+    node.chmod(0o755)
+    unpack = f'{DPKG}; mkdir -p "$3/usr/lib/x86_64-linux-gnu"'
+    assert run("scripts/tools.sh", "node", **{"apt-get": APT_GET, "dpkg": unpack}).returncode == 0
+    assert (clone / "build/debian/libatomic1").exists() == (machine == "lacks the library")
+    linters = ("ruff", "mypy", "cfn-lint", "shellcheck", "check-jsonschema", "zizmor")
+    done = run("scripts/lint.sh", **dict.fromkeys(linters, "exit 0"))
+    assert "node: the page's script" in done.stdout
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_package_that_was_unpacked_by_half_is_unpacked_again(run: Run, clone: Path) -> None:
     half = {"apt-get": APT_GET, "dpkg": 'mkdir "$3"; exit 1', "systemd-analyze": "exit 0"}
     assert run("scripts/tools.sh", "unit", **half).returncode == 1

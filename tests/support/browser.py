@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
@@ -39,11 +40,15 @@ def chromium() -> Iterator[Browser]:
     if (DEBIAN / package).is_dir() or not own:
         own = str(find_file(package, place, "scripts/tools.sh chromium"))
     fonts = str(DEBIAN / "fonts.conf")
-    environment = os.environ | {"LD_LIBRARY_PATH": libraries(), "FONTCONFIG_FILE": fonts}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=own, env={**environment})
+    # The browser has the environment of Playwright's Node.js, which may lack a library as well.
+    with patch.dict(os.environ, LD_LIBRARY_PATH=libraries(), FONTCONFIG_FILE=fonts):
+        playwright = sync_playwright().start()
+    try:
+        browser = playwright.chromium.launch(executable_path=own)
         yield browser
         browser.close()
+    finally:
+        playwright.stop()
 
 
 class Visit(NamedTuple):
