@@ -195,9 +195,18 @@ def create_network(cloud: Containers, name: str) -> None:
         without_address = {"com.docker.network.bridge.inhibit_ipv4": "true"}
         options = {"internal": True, "options": without_address}
     labels = {LABEL: cloud.name}
-    cloud.engine.networks.create(
-        cloud.network(name), driver="bridge", labels=labels, check_duplicate=True, **options
-    )
+    try:
+        cloud.engine.networks.create(
+            cloud.network(name), driver="bridge", labels=labels, check_duplicate=True, **options
+        )
+    except APIError as error:
+        # An engine has addresses for about 30 networks, and a deployment has four.
+        if "address pool" not in str(error.explanation):
+            raise
+        raise UserError(
+            "the Docker engine has no addresses for another network: remove networks that nothing "
+            "uses (docker network prune), or other deployments (make down), and run make up again"
+        ) from error
 
 
 def create_volume(cloud: Containers, name: str) -> None:

@@ -192,6 +192,24 @@ def test_no_second_network_of_a_name_is_made(engine: Engine) -> None:
     assert created[0]["check_duplicate"] is True
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "could not find an available, non-overlapping IPv4 address pool among the defaults",
+        "all predefined address pools have been fully subnetted",
+    ],
+)
+def test_an_engine_with_too_many_networks_is_named_with_a_remedy(
+    engine: Engine, message: str
+) -> None:
+    def refuse(*_: object, **options: object) -> None:
+        raise docker.errors.APIError("404 Client Error", explanation=message)
+
+    engine.networks.create = refuse
+    with pytest.raises(UserError, match=r"no addresses for another network.*docker network prune"):
+        launch.create_network(Containers("test", 8080), "edge")
+
+
 def report(monkeypatch: pytest.MonkeyPatch, text: str) -> Containers:
     cloud = Containers("test", 8080)
     monkeypatch.setattr(cloud, "run", lambda *_: text)
