@@ -49,7 +49,7 @@ endif
 ifneq (,$(REASON))
 export GOALS := $(MAKECMDGOALS)
 export FOLLOW
-$(MAKECMDGOALS): in_toolbox ; @:
+$(filter-out $(DRILLS),$(MAKECMDGOALS)): in_toolbox ; @:
 in_toolbox: ; @scripts/toolbox.sh run
 else
 

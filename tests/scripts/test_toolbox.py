@@ -220,8 +220,9 @@ def test_one_container_runs_all_goals(make: Make, calls: Calls) -> None:
 
 
 def test_names_of_drills_reach_the_toolbox(make: Make, calls: Calls) -> None:
-    make("drill", "host-dies", "burst", system="fedora 42")
+    done = make("drill", "host-dies", "burst", system="fedora 42")
     assert calls("run")[0][-3:] == ["drill", "host-dies", "burst"]
+    assert done.stderr == "  in the toolbox: this is fedora 42, not Debian 12 or 13\n"
 
 
 @pytest.mark.parametrize("value", [";touch x", "$(touch x)", "`touch x`", "a 'b' \"c\" $HOME *"])
