@@ -248,3 +248,11 @@ def test_what_the_readme_says_of_costs_drills_and_abuse_is_what_the_commands_say
     assert f"$100 of credits last {100 / month * 730 // 24:.0f} days" in readme
     assert f"{len(DRILLS)} ways to break it" in readme
     assert f"{len(ROWS)} malformed or hostile requests" in readme
+
+
+def test_each_program_that_the_two_commands_run_is_named_as_needed() -> None:
+    section = TEXTS["README.md"].partition("## Two commands")[2].partition("\n## ")[0]
+    (needed,) = re.findall(r"^\| On \| (.+?) \|$", section, re.MULTILINE)
+    programs = set(re.findall(r"^\$ (\S+)", section, re.MULTILINE))
+    assert programs == {"make", "curl"}
+    assert all(f"`{program}`" in needed for program in programs)
