@@ -25,6 +25,9 @@ from local.project import (
 from local.stacks import list_stacks
 from local.steps import SETTINGS, step, wait_until
 
+# Seconds. Also on a busy machine, only a hang takes this long.
+PATIENCE = 180
+
 
 def up(cloud: Containers, folder: Path, given: dict[str, str]) -> int:
     """Deploy, and check the service; return the exit code of the healthcheck.
@@ -78,9 +81,10 @@ def start(cloud: Containers) -> bool:
     image = launch.build_image(cloud)
     with step("local cloud") as line:
         started = launch.start(cloud, image)
-        if not wait_until(lambda: is_up(cloud.endpoint()), 60):
+        # endpoint() raises UserError at once if the API has ended.
+        if not wait_until(lambda: is_up(cloud.endpoint()), PATIENCE):
             raise UserError(
-                "the local AWS API does not respond within 60 s: make logs HOST=api "
+                f"the local AWS API does not respond within {PATIENCE} s: make logs HOST=api "
                 "shows why. When the machine is less busy, run make up again"
             )
         line.outcome = "started" if started else "already up"
@@ -119,10 +123,10 @@ def wait_for_hosts(cloud: Containers, group: str, number: int) -> None:
             return [(host["group"], host["state"]) for host in cloud.hosts()] == wanted
         return False
 
-    if wait_until(are_wanted, 180):
+    if wait_until(are_wanted, PATIENCE):
         return
     states = ", ".join(f"{host['instance']} {host['state']}" for host in cloud.hosts())
     raise UserError(
-        f"not {number} healthy hosts within 180 s ({states or 'no hosts'}); "
+        f"not {number} healthy hosts within {PATIENCE} s ({states or 'no hosts'}); "
         "make logs shows what they report"
     )

@@ -21,7 +21,7 @@ from deployment.errors import UserError
 from deployment.leftovers import Findings, Leftover
 from healthcheck import __main__ as healthcheck
 from local import __main__ as command
-from local import down, hosts, project, status, steps, up
+from local import down, hosts, launch, project, status, steps, up
 from local.containers import Containers as RealContainers
 from local.steps import step
 from tests.support.waiting import PATIENCE, wait_until
@@ -129,6 +129,33 @@ def test_up_says_how_many_hosts_it_missed(
     monkeypatch.setattr(steps.time, "monotonic", lambda: next(times))  # type: ignore[attr-defined]
     with pytest.raises(UserError, match=r"not 3 healthy hosts within 180 s \(i-1 initial\)"):
         up.wait_for_hosts(containers, "new", 3)
+
+
+def start_api(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch, responds_after: float
+) -> bool:
+    """Start the local cloud on a machine where each look at the API takes 10 s."""
+    times = itertools.count(0, 10)
+    monkeypatch.setattr(steps.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(steps.time, "monotonic", lambda: next(times))  # type: ignore[attr-defined]
+    monkeypatch.setattr(launch, "build_image", lambda _: "image")
+    monkeypatch.setattr(launch, "start", lambda *_: True)
+    monkeypatch.setattr(containers, "endpoint", lambda: "http://nowhere")
+    monkeypatch.setattr(up, "is_up", lambda _: next(times) > responds_after)
+    return up.start(containers)
+
+
+def test_an_api_that_a_busy_machine_starts_late_is_waited_for(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert start_api(containers, monkeypatch, responds_after=120)
+
+
+def test_an_api_that_hangs_is_given_up(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match="does not respond within 180 s: make logs HOST=api"):
+        start_api(containers, monkeypatch, responds_after=1000)
 
 
 def test_deployments_of_other_names_do_not_wait_for_each_other(
