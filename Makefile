@@ -21,7 +21,7 @@ unexport BASH_ENV ENV SHELLOPTS CDPATH GREP_OPTIONS POSIXLY_CORRECT \
 .NOTPARALLEL:
 
 # Programs get these from the environment, so no value is ever a part of a shell's command line.
-export NAME PORT HOST HOST_CPUS HOST_MEMORY STACK ADOPT CONFIG COMMAND REGION HOSTS DRILLS
+export NAME PORT HOST HOST_CPUS HOST_MEMORY STACK ADOPT CONFIG COMMAND FOLLOW REGION HOSTS DRILLS
 # The shell of a host expands $(...) in them, and make does not.
 override CONFIG := $(value CONFIG)
 override COMMAND := $(if $(filter command,$(origin COMMAND)),$(value COMMAND))
@@ -48,7 +48,6 @@ export REASON := $(shell TOOLBOX=$(TOOLBOX) scripts/toolbox.sh find_reason)
 endif
 ifneq (,$(REASON))
 export GOALS := $(MAKECMDGOALS)
-export FOLLOW
 $(filter-out $(DRILLS),$(MAKECMDGOALS)): in_toolbox ; @:
 in_toolbox: ; @scripts/toolbox.sh run
 else
@@ -59,20 +58,20 @@ else
 up: export TIMESERVICE_STARTED := $(or $(TIMESERVICE_STARTED),$(shell date +%s))
 up: ## deploy on this machine, or update what is deployed
 	@$(if $(STACK)$(CONFIG)$(NAME)$(PORT)$(HOST_CPUS)$(HOST_MEMORY),scripts/setup.sh && \
-		$(PYTHON) -m local validate --config "$$CONFIG")
+		$(PYTHON) -m local validate)
 	@scripts/engine.sh
 	@scripts/port.sh
 	@scripts/build.sh
-	@$(SUDO) $(PYTHON) -m local up --config "$$CONFIG"
+	@$(SUDO) $(PYTHON) -m local up
 
 status: setup ## print stacks, hosts (zone, release, health, clock error), alarms, URL
 	@$(SUDO) $(PYTHON) -m local status
 
 logs: setup ## print all logs, or those of HOST= (a, i-0123, function); FOLLOW=1 follows
-	@$(SUDO) $(PYTHON) -m local logs --host "$$HOST" $(if $(FOLLOW),--follow)
+	@$(SUDO) $(PYTHON) -m local logs
 
 shell: setup ## open a shell on a host: HOST=a; COMMAND="docker ps" runs one command
-	@$(SUDO) $(PYTHON) -m local shell --host "$$HOST" --run "$$COMMAND"
+	@$(SUDO) $(PYTHON) -m local shell
 
 check: setup ## run the healthcheck against the local deployment
 	@$(SUDO) $(PYTHON) -m local check
@@ -178,7 +177,7 @@ run: setup ## run the service alone on http://127.0.0.1:8000 (or PORT=), without
 # With CONFIG or STACK, the image is for the instanceType there, else for the engine's architecture.
 image: setup ## make the image's archive from Debian's newest packages; CONFIG=, STACK=
 	@scripts/engine.sh
-	@architecture=$(if $(CONFIG)$(STACK),$$($(PYTHON) -m local architecture --config "$$CONFIG")) && \
+	@architecture=$(if $(CONFIG)$(STACK),$$($(PYTHON) -m local architecture)) && \
 		scripts/base.sh --renew $$architecture && scripts/image.sh $$architecture
 
 package: setup ## make build/healthcheck.zip, the Lambda function's package

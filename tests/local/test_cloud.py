@@ -72,7 +72,7 @@ def containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Containers:
 
     monkeypatch.setattr(command, "Containers", make)
     monkeypatch.setattr(steps, "ROOT", tmp_path)
-    for name in ("NAME", "PORT", "STACK", "ADOPT"):
+    for name in ("NAME", "PORT", "STACK", "ADOPT", "CONFIG", "HOST", "FOLLOW"):
         monkeypatch.delenv(name, raising=False)
     return cloud
 
@@ -159,10 +159,11 @@ def test_an_api_that_hangs_is_given_up(
 
 
 def test_deployments_of_other_names_do_not_wait_for_each_other(
-    containers: Containers, tmp_path: Path
+    containers: Containers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("NAME", "second")
     with steps.lock_deployment(tmp_path / "build" / "local"):
-        assert command.main(["down", "--name", "second"]) == 0
+        assert command.main(["down"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,8 @@ def test_a_wrong_setting_is_refused_before_anything_is_started(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(up, "start", lambda *_: pytest.fail("it was started"))
-    assert command.main(["up", "--config", config]) == 1
+    monkeypatch.setenv("CONFIG", config)
+    assert command.main(["up"]) == 1
     assert complaint in capsys.readouterr().err
 
 
@@ -219,15 +221,16 @@ def test_what_failed_is_told_though_nobody_reads_the_rest() -> None:
     assert (done.returncode, done.stderr) == (1, "\nerror: it is not up\n")
 
 
-@pytest.mark.parametrize("follow", [[], ["--follow"]])
+@pytest.mark.parametrize("follow", ["", "1"])
 def test_logs_of_a_cloud_that_is_not_up_are_an_error_for_people(
-    follow: list[str],
+    follow: str,
     containers: Containers,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(containers, "all", list, raising=False)
-    assert command.main(["logs", *follow]) == 1
+    monkeypatch.setenv("FOLLOW", follow)
+    assert command.main(["logs"]) == 1
     message = (
         "the local cloud 'timeservice' is not up (no api, no balancer); "
         "`make up` starts or repairs it"
@@ -418,8 +421,10 @@ def test_settings_that_are_kept_are_checked_with_those_that_are_given(
     folder = tmp_path / "build" / "local"
     folder.mkdir(parents=True)
     project.save_config(folder, {"maxHosts": "3"})
-    assert command.main(["validate", "--config", "minHosts=3"]) == 0
-    assert command.main(["validate", "--config", "minHosts=4"]) == 1
+    monkeypatch.setenv("CONFIG", "minHosts=3")
+    assert command.main(["validate"]) == 0
+    monkeypatch.setenv("CONFIG", "minHosts=4")
+    assert command.main(["validate"]) == 1
     assert "maxHosts=4" in capsys.readouterr().err
 
 
@@ -481,35 +486,34 @@ def runs(process: Path) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "variables", "complaint"),
     [
-        (["sideways"], "invalid choice"),
-        (["up", "--port", "http"], "invalid port value"),
-        (["up", "--port", "70000"], "70000 is not a port from 1 to 65535"),
-        (["up", "--port", "0"], "0 is not a port from 1 to 65535"),
-        (["up", "--name", "My Name"], "small letters, digits and hyphens"),
-        (["up", "--host", "a"], "unrecognized arguments: --host a"),
-        (["down", "--config", "x=y"], "unrecognized arguments: --config x=y"),
-        (["status", "--port", "8081"], "unrecognized arguments: --port 8081"),
-        (["start", "--config", "x=y"], "unrecognized arguments: --config x=y"),
-        (["shell", "--follow"], "unrecognized arguments: --follow"),
-        ([], "the following arguments are required: COMMAND"),
+        (["sideways"], {}, "invalid choice"),
+        (["up"], {"PORT": "http"}, "http is not a port from 1 to 65535"),
+        (["up"], {"PORT": "70000"}, "70000 is not a port from 1 to 65535"),
+        (["up"], {"PORT": "0"}, "0 is not a port from 1 to 65535"),
+        (["up"], {"NAME": "My Name"}, "'My Name': use small letters, digits and hyphens"),
+        ([], {}, "the following arguments are required: command"),
     ],
     ids=str,
 )
 def test_wrong_usage_is_explained(
     containers: Containers,
     arguments: list[str],
+    variables: dict[str, str],
     complaint: str,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as ended:
         command.main(arguments)
     assert ended.value.code == 2
     assert complaint in capsys.readouterr().err
 
 
-def test_name_and_port_come_from_the_environment_as_well(
+def test_name_and_port_come_from_the_environment(
     containers: Containers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NAME", "second")

@@ -76,7 +76,10 @@ SUDO = 'exec env -i PATH="$PATH" "$@"'
 
 @pytest.mark.parametrize(
     "name",
-    ["NAME", "PORT", "STACK", "HOST_CPUS", "TIMESERVICE_STARTED", "https_proxy", "DOCKER_CONTEXT"],
+    [
+        *("NAME", "PORT", "STACK", "CONFIG", "COMMAND", "FOLLOW", "HOST", "HOST_CPUS"),
+        *("TIMESERVICE_STARTED", "https_proxy", "DOCKER_CONTEXT"),
+    ],
 )
 def test_a_variable_reaches_a_program_through_a_sudo_that_keeps_none(name: str, run: Run) -> None:
     value = "a  'value'; echo \"x\""
