@@ -100,8 +100,6 @@ def start(cloud: Containers, image: str) -> bool:
     if not outdated:
         return False
     _check_powers(cloud, image)
-    if dropped := _list_dropped_limits(cloud, specs["controller"]):
-        print(f"  no longer in effect, because this make up is without it: {' '.join(dropped)}")
     parts = [part for role in specs if (part := cloud.get(role))]
     if any(part.attrs["Config"]["Image"] != image for part in parts):
         # Its API may not understand what the API of another version has saved.
@@ -132,16 +130,6 @@ def _start_parts(cloud: Containers, specs: dict[str, Spec]) -> None:
         create_volume(cloud, name)
     for role, spec in specs.items():
         _start(cloud, role, spec)
-
-
-def _list_dropped_limits(cloud: Containers, spec: Spec) -> list[str]:
-    """Return the limits of hosts that the last make up had and this one has not."""
-    controller = cloud.get("controller")
-    if controller is None:
-        return []
-    before = json.loads(controller.labels["timeservice.spec"])["environment"]
-    names = [name for name in LIMITS if name in before and name not in spec["environment"]]
-    return [f"{name}={before[name]}" for name in names]
 
 
 def _check_powers(cloud: Containers, image: str) -> None:

@@ -66,18 +66,6 @@ def test_only_the_controller_is_started_anew_for_another_share_of_the_machine(
     assert {role for role in plain if plain[role] != slow[role]} == {"controller"}
 
 
-def test_a_share_of_the_machine_that_is_dropped_is_announced(
-    running: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("HOST_CPUS", "0.2")
-    monkeypatch.setenv("HOST_MEMORY", "1g")
-    parts = Parts(monkeypatch, running, "image")
-    monkeypatch.delenv("HOST_CPUS")
-    assert launch.start(running, "image") is True
-    assert parts.started == ["controller"]
-    assert "because this make up is without it: HOST_CPUS=0.2\n" in capsys.readouterr().out
-
-
 def refusal(status: int) -> docker.errors.APIError:
     response = requests.Response()
     response.status_code = status
