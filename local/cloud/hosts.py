@@ -6,13 +6,10 @@ import secrets
 import subprocess
 from typing import Any, NamedTuple
 
-from docker.errors import NotFound
-
 from local.cloud import cloud_api
 from local.cloud.cloud_api import ENDPOINT, Group
-from local.cloud.engine import deployment, engine
-
-LABEL = "timeservice.deployment"
+from local.cloud.engine import cloud
+from local.containers import LABEL
 
 # Some sandboxes refuse --privileged, because they lack CAP_SYS_RESOURCE. A Docker engine in a
 # container needs these options there.
@@ -43,12 +40,7 @@ class Host(NamedTuple):
 
 def list_hosts() -> list[Host]:
     """Return all hosts that exist, running or not."""
-    containers = engine().containers.list(
-        all=True,
-        filters={"label": [f"{LABEL}={deployment()}", "timeservice.role=host"]},
-        ignore_removed=True,
-    )
-    return [_parse(container) for container in containers]
+    return [_parse(container) for container in cloud().machines()]
 
 
 def _parse(container: Any) -> Host:
@@ -65,9 +57,9 @@ def _parse(container: Any) -> Host:
 def launch(group: Group, zone: str) -> str:
     """Start a host of the group in the zone; return its instance id. Raises LaunchError."""
     instance = f"i-{secrets.token_hex(8)}0"
-    name = f"{deployment()}-{instance}"
+    name = f"{cloud().name}-{instance}"
     labels = {
-        LABEL: deployment(),
+        LABEL: cloud().name,
         "timeservice.role": "host",
         "timeservice.group": group.name,
         "timeservice.zone": zone,
@@ -87,14 +79,14 @@ def launch(group: Group, zone: str) -> str:
     }
     options = [
         f"--hostname={instance}",
-        f"--network={deployment()}-{zone}",
+        f"--network={cloud().network(zone)}",
         f"--volume={name}:/var/lib/docker",
         *_limits(),
         *(f"--label={key}={value}" for key, value in labels.items()),
         *(f"--env={key}={value}" for key, value in environment.items()),
     ]
     remove_volumes()
-    engine().volumes.create(name, labels={LABEL: deployment()})
+    cloud().engine.volumes.create(name, labels={LABEL: cloud().name})
     command = [os.environ["CLOUD_IMAGE"], "/opt/local/cloud/instance.sh"]
     result = run_privileged(name, "--detach", *options, *command)
     if result.returncode:
@@ -126,36 +118,30 @@ def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def _find_time_server(zone: str) -> str:
     """Return the time server's address in the zone. Raises LaunchError."""
-    name, network = f"{deployment()}-time", f"{deployment()}-{zone}"
-    try:
-        container = engine().containers.get(name)
-    except NotFound:
-        raise LaunchError(f"there is no time server {name}; make up starts one") from None
-    if container.status != "running":
-        # Only a container that runs has an address.
-        raise LaunchError(f"the time server {name} is {container.status}; make up starts it")
-    networks = container.attrs["NetworkSettings"]["Networks"]
+    server, network = cloud().get_running("time"), cloud().network(zone)
+    # Only a container that runs has addresses.
+    networks = server.attrs["NetworkSettings"]["Networks"] if server else {}
     if network not in networks:
-        raise LaunchError(f"{name} is not on the network {network}: run make down and make up")
+        raise LaunchError(f"no time server runs on {network}: run make up, or first make down")
     return str(networks[network]["IPAddress"])
 
 
 def get_last_line(host: Host) -> str:
     """Return the last line that the host has printed."""
-    log = engine().containers.get(f"{deployment()}-{host.instance}").logs(tail=1)
+    log = cloud().engine.containers.get(f"{cloud().name}-{host.instance}").logs(tail=1)
     return log.decode(errors="replace").strip()
 
 
 def remove_volumes() -> None:
     """Remove the volumes of hosts that were removed by hand."""
-    unused = {"label": f"{LABEL}={deployment()}", "dangling": "true"}
-    for volume in engine().volumes.list(filters=unused):
-        if volume.name.startswith(f"{deployment()}-i-"):
+    unused = cloud().filters | {"dangling": "true"}
+    for volume in cloud().engine.volumes.list(filters=unused):
+        if volume.name.startswith(f"{cloud().name}-i-"):
             volume.remove(force=True)
 
 
 def terminate(host: Host) -> None:
     """Remove the host with its volume."""
-    name = f"{deployment()}-{host.instance}"
-    engine().containers.get(name).remove(force=True)
-    engine().volumes.get(name).remove(force=True)
+    name = f"{cloud().name}-{host.instance}"
+    cloud().engine.containers.get(name).remove(force=True)
+    cloud().engine.volumes.get(name).remove(force=True)

@@ -16,12 +16,14 @@ from unittest.mock import MagicMock
 import pytest
 from docker.errors import NotFound
 
+from local import containers
 from local.cloud import balancer, cloud_api, engine, hosts
 from local.cloud import controller as controller_module
 from local.cloud.balancer import Server
 from local.cloud.cloud_api import Balancing, Group
 from local.cloud.controller import Controller
 from local.cloud.hosts import Host
+from local.containers import LABEL, Containers
 
 GROUP = Group("pair", 2, ["zone-a", "zone-b"], 900, "", 1, "arn:aws:iam::1:instance-profile/p", 2)
 
@@ -500,7 +502,8 @@ def test_metrics_of_hosts_have_the_target_group_and_those_of_errors_only_the_bal
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set the variables and files of the controller's container."""
-    monkeypatch.setenv("DEPLOYMENT", "test")
+    monkeypatch.setattr(containers, "connect", MagicMock)
+    monkeypatch.setattr(hosts, "cloud", lambda: Containers("test", 8080))
     monkeypatch.setenv("CLOUD_IMAGE", "test-cloud:1")
     monkeypatch.delenv("HOST_CPUS", raising=False)
     monkeypatch.delenv("HOST_MEMORY", raising=False)
@@ -531,9 +534,6 @@ def test_a_host_is_as_small_as_it_is_asked_to_be(
     monkeypatch.setattr(subprocess, "run", record)
     monkeypatch.setattr(hosts, "_find_time_server", lambda _: "10.0.0.9")
     monkeypatch.setattr(cloud_api, "assume_role", lambda profile, instance: {"Role": profile})
-    volumes = SimpleNamespace(create=lambda *_, **__: None)
-    monkeypatch.setattr(hosts, "engine", lambda: SimpleNamespace(volumes=volumes))
-    monkeypatch.setattr(hosts, "remove_volumes", lambda: None)
     instance = hosts.launch(GROUP, "zone-a")
     assert re.fullmatch("i-[0-9a-f]{17}", instance)
     limits = {option for option in runs[0] if option.startswith(("--cpus", "--memory"))}
@@ -584,7 +584,6 @@ def test_a_host_that_does_not_start_says_why(
         return broken
 
     monkeypatch.setattr(subprocess, "run", fail)
-    monkeypatch.setattr(hosts, "engine", MagicMock())
     monkeypatch.setattr(hosts, "_find_time_server", lambda _: "10.0.0.9")
     monkeypatch.setattr(cloud_api, "assume_role", lambda *_: {})
     with pytest.raises(hosts.LaunchError, match="a host does not start: no such network"):
@@ -609,17 +608,19 @@ class Engine:
 
     def container(self, instance: str, status: str, networks: dict[str, Any]) -> Any:
         labels = {
+            LABEL: "test",
+            "timeservice.role": "time" if instance == "time" else "host",
             "timeservice.instance": instance,
             "timeservice.group": "pair",
             "timeservice.zone": "zone-a",
         }
         attrs = {"NetworkSettings": {"Networks": networks}}
-        return SimpleNamespace(labels=labels, attrs=attrs, status=status)
+        return SimpleNamespace(name=instance, labels=labels, attrs=attrs, status=status)
 
     def list_containers(self, **options: Any) -> list[Any]:
-        labels = ["timeservice.deployment=test", "timeservice.role=host"]
-        assert options == {"all": True, "filters": {"label": labels}, "ignore_removed": True}
-        return self.hosts
+        filters = {"label": "timeservice.deployment=test"}
+        assert options == {"all": True, "filters": filters, "ignore_removed": True}
+        return [*self.hosts, self.time]
 
     def get(self, name: str) -> Any:
         if name == "test-time":
@@ -643,7 +644,7 @@ class Engine:
 @pytest.fixture
 def machines(environment: None, monkeypatch: pytest.MonkeyPatch) -> Engine:
     machines = Engine()
-    monkeypatch.setattr(hosts, "engine", lambda: machines)
+    monkeypatch.setattr(containers, "connect", lambda: machines)
     return machines
 
 
@@ -670,14 +671,14 @@ def test_a_host_that_has_ended_is_asked_for_its_last_line(machines: Engine) -> N
 
 def test_no_host_is_launched_that_could_not_set_its_clock(machines: Engine) -> None:
     machines.time.status = "exited"
-    with pytest.raises(hosts.LaunchError, match="time server test-time is exited; make up starts"):
+    with pytest.raises(hosts.LaunchError, match="no time server runs on test-zone-a: run make up"):
         hosts._find_time_server("zone-a")
     machines.time = None
-    with pytest.raises(hosts.LaunchError, match="no time server test-time; make up starts"):
+    with pytest.raises(hosts.LaunchError, match="no time server runs on test-zone-a"):
         hosts._find_time_server("zone-a")
 
 
 def test_a_host_asks_the_time_server_in_its_own_zone(machines: Engine) -> None:
     assert hosts._find_time_server("zone-a") == "10.0.0.9"
-    with pytest.raises(hosts.LaunchError, match="test-time is not on the network test-zone-b"):
+    with pytest.raises(hosts.LaunchError, match="no time server runs on test-zone-b"):
         hosts._find_time_server("zone-b")
