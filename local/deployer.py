@@ -17,7 +17,7 @@ from deployment.template import read
 from local import stacks
 from local.api import ACCOUNT_ROOT, REFUSALS, Credentials, client
 from local.project import DEPLOYMENT
-from local.reviewer import Logins
+from local.reviewer import delete_passwords, make_password
 from local.steps import step
 
 # The deployer's stack and role have this name. Neither is something that the role may change.
@@ -73,8 +73,10 @@ class Deployer(Mocks):
         self.watch = watch
         self.cloudformation = self.client("cloudformation")
         self.s3 = self.client("s3")
-        self.logins = Logins(self.client("iam"), reviewer or {})
-        # What the program has declared so far: names of stacks, and (bucket, key) of objects.
+        self.iam = self.client("iam")
+        self.reviewer = reviewer or {}
+        # What the program has declared so far: users, stacks, and (bucket, key) of objects.
+        self.users: set[str] = set()
         self.stacks: set[str] = set()
         self.objects: set[tuple[str, str]] = set()
         self.changes = 0
@@ -141,10 +143,12 @@ class Deployer(Mocks):
         return key, dict(inputs)
 
     def _bring_up_login(self, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        password, is_new = self.logins.bring_up(inputs["user"])
+        user = inputs["user"]
+        self.users.add(user)
+        password, is_new = make_password(self.iam, user, self.reviewer)
         if is_new:
             self.changes += 1
-        return inputs["user"], {**inputs, "password": password}
+        return user, {**inputs, "password": password}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         """Return what a look-up of the program finds, or why there is nothing."""
@@ -165,7 +169,7 @@ class Deployer(Mocks):
         """Delete the deployment's passwords, stacks and objects that this run did not declare."""
         if self.credentials == ACCOUNT_ROOT:
             # Nobody else may make users.
-            self.logins.delete_undeclared(f"/{DEPLOYMENT}-")
+            delete_passwords(self.iam, DEPLOYMENT, self.users)
         # List them as root: pulumi knows the stacks from its state, and needs no permission for
         # that.
         for name in [stack["StackName"] for stack in stacks.list_stacks(self.endpoint)]:

@@ -12,7 +12,7 @@ from deployment.ownership import Deployment
 from local.api import REFUSALS, client_of, is_up
 from local.containers import ROLES, Containers
 from local.project import DEPLOYMENT
-from local.reviewer import Logins
+from local.reviewer import delete_passwords
 from local.stacks import delete
 from local.steps import step, wait_until
 
@@ -78,8 +78,7 @@ def destroy(
     Raises UserError for a stack or an object that stays, and what boto3 raises.
     """
     cloudformation = client("cloudformation")
-    # IAM deletes a user only after its password.
-    Logins(client("iam"), {}).delete_undeclared(f"/{deployment.name}-")
+    delete_passwords(client("iam"), deployment.name)
     # A stack uses only older stacks, and no stack uses that of the hosts.
     stacks = reversed(deployment.list_stacks(cloudformation))
     names = [stack["StackName"] for stack in stacks]

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import runpy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -18,7 +18,6 @@ from deployment import ROOT
 from deployment.errors import SettingError, UserError, format_for_pulumi
 from deployment.settings import Settings, check_unchanged
 from deployment.template import read_all
-from local.api import ACCOUNT_ROOT, Credentials
 from local.deployer import Deployer
 from local.project import PROJECT, STACK, configuration
 from local.stacks import list_stacks
@@ -76,22 +75,11 @@ def check_network(settings: Settings, endpoint: str, overrides: dict[str, str]) 
         raise UserError(_format_error(error, overrides, "make up")) from None
 
 
-def run(
-    endpoint: str,
-    overrides: dict[str, str],
-    reviewer: Mapping[str, Any] | None = None,
-    credentials: Credentials = ACCOUNT_ROOT,
-    watch: Callable[[], str] = lambda: "",
-) -> tuple[dict[str, Any], int]:
-    """Run `__main__.py`; return its exports and the number of changes.
-
-    reviewer: the export `reviewer` of the last run. watch: returns what hosts are doing. Raises
-    UserError, and what boto3 raises.
-    """
-    deployer = Deployer(endpoint, reviewer, credentials, watch)
+def run(deployer: Deployer, overrides: dict[str, str]) -> dict[str, Any]:
+    """Run `__main__.py`; return its exports. Raises UserError, and what boto3 raises."""
     exports = run_main(deployer, configuration(overrides))
     deployer.delete_undeclared()
-    return exports, deployer.changes
+    return exports
 
 
 def run_main(

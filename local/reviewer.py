@@ -2,11 +2,10 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from deployment.errors import UserError
 
@@ -37,39 +36,25 @@ def show(folder: Path) -> int:
     return 0
 
 
-class Logins:
-    """The login profiles of the program. IAM does not return passwords, so they are kept here."""
+def make_password(iam: Any, user: str, known: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return the user's password, and whether it is new. IAM does not return passwords.
 
-    def __init__(self, iam: Any, known: Mapping[str, Any]) -> None:
-        """known: what the last run exported of the reviewer."""
-        self.iam = iam
-        self.known = known
-        self.declared: set[str] = set()
+    known: what the last run exported of the reviewer.
+    """
+    login = {"UserName": user, "Password": secrets.token_urlsafe(18), "PasswordResetRequired": True}
+    try:
+        iam.create_login_profile(**login)
+    except iam.exceptions.EntityAlreadyExistsException:
+        if known.get("user") == user:
+            return str(known["password"]), False
+        # An interrupted run made this password, and nobody knows it.
+        iam.update_login_profile(**login)
+    return str(login["Password"]), True
 
-    def bring_up(self, user: str) -> tuple[str, bool]:
-        """Return the user's password, and whether it is new."""
-        self.declared.add(user)
-        if self._exists(user):
-            if self.known.get("user") == user:
-                return str(self.known["password"]), False
-            # An interrupted run made this password, and nobody knows it.
-            self.iam.delete_login_profile(UserName=user)
-        password = secrets.token_urlsafe(18)
-        self.iam.create_login_profile(UserName=user, Password=password, PasswordResetRequired=True)
-        return password, True
 
-    def delete_undeclared(self, path: str) -> None:
-        """Delete the passwords of users with that path, so that IAM can delete the users."""
-        for user in self.iam.list_users(PathPrefix=path)["Users"]:
-            name = user["UserName"]
-            if name not in self.declared and self._exists(name):
-                self.iam.delete_login_profile(UserName=name)
-
-    def _exists(self, user: str) -> bool:
-        try:
-            self.iam.get_login_profile(UserName=user)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchEntity":
-                return False
-            raise
-        return True
+def delete_passwords(iam: Any, deployment: str, kept: Collection[str] = ()) -> None:
+    """Delete the passwords of all other users of the deployment, so that IAM can delete these."""
+    for user in iam.list_users(PathPrefix=f"/{deployment}-")["Users"]:
+        if user["UserName"] not in kept:
+            with suppress(iam.exceptions.NoSuchEntityException):
+                iam.delete_login_profile(UserName=user["UserName"])

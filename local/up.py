@@ -12,7 +12,7 @@ from healthcheck.__main__ import main as healthcheck
 from local import launch, program, reviewer
 from local.api import ACCOUNT_ROOT, is_up
 from local.containers import Containers, get_architecture
-from local.deployer import assume_deployer
+from local.deployer import Deployer, assume_deployer
 from local.hosts import format_boots
 from local.project import (
     DEPLOYMENT,
@@ -51,9 +51,8 @@ def up(cloud: Containers, folder: Path, given: dict[str, str]) -> int:
     if needs_root(cloud.endpoint(), settings):
         credentials = ACCOUNT_ROOT
     previous = reviewer.load(folder)
-    exports, changes = program.run(
-        cloud.endpoint(), config, previous, credentials, lambda: format_boots(cloud)
-    )
+    deployer = Deployer(cloud.endpoint(), previous, credentials, lambda: format_boots(cloud))
+    exports = program.run(deployer, config)
     reviewer.save(folder, exports.get("reviewer"))
     with step(f"waiting until only this release's {settings.min_hosts} hosts serve"):
         wait_for_hosts(cloud, str(exports["group"]), settings.min_hosts)
@@ -61,7 +60,7 @@ def up(cloud: Containers, folder: Path, given: dict[str, str]) -> int:
     code = healthcheck([cloud.url(), "--instances", str(settings.min_hosts)])
     if "reviewer" in exports:
         print("How the reviewer signs in: make reviewer")
-    if not started and changes == 0:
+    if not started and deployer.changes == 0:
         print("Nothing changed: this release was up already.")
     url = f"http://127.0.0.1:{cloud.port}"
     print(f"Up after {time.time() - began:.0f} s: {url}/ and {url}/now")

@@ -123,14 +123,20 @@ class Cloud:
         paths = [f"/{name}/" for name in self.stacks if name.endswith("reviewer-user")]
         return {"Users": [{"UserName": "Name"} for path in paths if path.startswith(PathPrefix)]}
 
-    def get_login_profile(self, UserName: str) -> None:
-        if UserName not in self.passwords:
-            raise refusal("NoSuchEntity", f"Login profile for user {UserName} cannot be found.")
+    exceptions = SimpleNamespace(
+        EntityAlreadyExistsException=FileExistsError, NoSuchEntityException=KeyError
+    )
 
-    def create_login_profile(
+    def create_login_profile(self, UserName: str, **login: Any) -> None:
+        if UserName in self.passwords:
+            raise FileExistsError
+        self.passwords[UserName] = ""
+        self.update_login_profile(UserName, **login)
+
+    def update_login_profile(
         self, UserName: str, Password: str, PasswordResetRequired: bool
     ) -> None:
-        assert UserName not in self.passwords
+        assert UserName in self.passwords
         assert PasswordResetRequired
         self.passwords[UserName] = Password
 
@@ -163,10 +169,11 @@ def run(
         monkeypatch.setattr(
             deployment.release, "archive", lambda kind: Archive(tmp_path / kind, digests[kind])
         )
-        exports, changes = program.run("http://nowhere", overrides, previous.get("reviewer"))
+        deployer = Deployer("http://nowhere", previous.get("reviewer"))
+        exports = program.run(deployer, overrides)
         previous.clear()
         previous.update(exports)
-        return exports, changes
+        return exports, deployer.changes
 
     return run
 
@@ -282,7 +289,7 @@ def test_a_password_that_nobody_knows_any_more_is_made_anew(run: Run, cloud: Clo
     """An interrupted run has made the password, and has not saved it."""
     run(reviewer="user")
     before = dict(cloud.passwords)
-    exports, _ = program.run("http://nowhere", {"reviewer": "user"}, None)
+    exports = program.run(Deployer("http://nowhere"), {"reviewer": "user"})
     assert exports["reviewer"]["password"] == cloud.passwords["Name"] != before["Name"]
 
 
@@ -372,7 +379,7 @@ def test_an_outdated_archive_is_told_in_the_program_s_own_words(
 
     monkeypatch.setattr(deployment.release, "archive", outdated)
     with pytest.raises(UserError, match="run `make image-x86_64`"):
-        program.run("http://nowhere", {})
+        program.run(Deployer("http://nowhere"), {})
 
 
 def test_an_api_that_refuses_is_told_with_what_it_refused(run: Run, cloud: Cloud) -> None:

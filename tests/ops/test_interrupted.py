@@ -23,7 +23,7 @@ from deployment.ownership import Deployment
 from deployment.state import STACK, compare, find_fault, list_resources
 from local import program, stacks
 from local.deployer import Deployer
-from local.project import DEPLOYMENT, configuration
+from local.project import DEPLOYMENT
 from ops import repair
 from ops.target import get_local_target
 from tests.cfn.permissions.emulator import Emulator
@@ -136,8 +136,7 @@ def find_hosts(url: str) -> list[str]:
 
 
 def update(engine: Engine) -> None:
-    program.run_main(engine, configuration({}))
-    engine.delete_undeclared()
+    program.run(engine, {})
 
 
 @pytest.fixture
@@ -214,7 +213,7 @@ def test_a_release_that_was_cut_off_is_completed(
         assert moment == "while it is deleted" or old in serving
         with hosts_signal(emulator):
             if by == "make up":
-                program.run(emulator.url, {})
+                program.run(Deployer(emulator.url), {})
             else:
                 state = run_repair(state)
                 # All that serves is still there, and no host serves whose release is not tracked.

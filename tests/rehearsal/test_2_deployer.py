@@ -25,7 +25,7 @@ from deployment.preflight import OK, UNKNOWN, Preflight
 from deployment.release import Archive
 from local import program, stacks
 from local.api import REFUSALS, REGION, Credentials, client
-from local.deployer import DEPLOYER, assume_deployer
+from local.deployer import DEPLOYER, Deployer, assume_deployer
 from local.project import DEPLOYMENT
 from ops.destroy import empty_bucket
 from ops.target import Target
@@ -65,7 +65,7 @@ def deploy(
         with hosts_signal(emulator, status):
             credentials, boundary = deployer
             settings = {"permissionsBoundary": boundary}
-            return program.run(emulator.url, settings, None, credentials)[0]
+            return program.run(Deployer(emulator.url, None, credentials), settings)
 
     return deploy
 

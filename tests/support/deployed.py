@@ -10,6 +10,7 @@ from unittest import mock
 import deployment.release
 from deployment.release import Archive
 from local import program
+from local.deployer import Deployer
 from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.signals import hosts_signal
 
@@ -21,7 +22,7 @@ def api(folder: Path) -> Iterator[str]:
     try:
         with archives(folder):
             with hosts_signal(emulator):
-                program.run(emulator.url, {"reviewer": "user"})
+                program.run(Deployer(emulator.url), {"reviewer": "user"})
             yield emulator.url
     finally:
         emulator.stop()
