@@ -10,12 +10,5 @@ port=${PORT:-${balancer% *}}
 port=${port:-8080}
 [ "$balancer" != "$port true" ] || exit 0
 
-# The probe needs the engine's rights: a port below 1024 may be closed to this user.
-reason=$(as_docker python3 - "$port" 2>&1 <<'PYTHON'
-import socket, sys
-
-probe = socket.socket()
-probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-probe.bind(("127.0.0.1", int(sys.argv[1])))
-PYTHON
-) || die "port $port cannot be used (${reason##*] }); choose another: make up PORT=8081"
+! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null ||
+    die "another program uses port $port; choose another: make up PORT=8081"
