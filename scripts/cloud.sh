@@ -4,7 +4,7 @@
 # cloud.sh: make only the base of all such images.
 source "$(dirname "$0")/common.sh"
 context=$BUILD/cloud base=$BUILD/cloud-base.tar
-libraries=(deployment/{{__init__,errors,permissions,template}.py,permissions.csv})
+libraries=(deployment/{{__init__,errors,permissions}.py,permissions.csv})
 
 get_tag() {
     local sources

@@ -1,4 +1,5 @@
-"""MiniStack with IAM enforced, the condition key cloudwatch:namespace, and arm64's machine image.
+"""MiniStack with IAM enforced, the condition key cloudwatch:namespace, arm64's machine image, and
+the policies of VPC endpoints.
 
 The role of the healthcheck's function may write metrics of one namespace. MiniStack does not know
 that condition, and would refuse the function every metric.
@@ -12,10 +13,11 @@ import logging
 import threading
 import time
 from typing import Any
+from xml.sax.saxutils import escape
 
 from ministack import app
 from ministack.core import iam_actions, persistence
-from ministack.services import cloudformation, ssm
+from ministack.services import cloudformation, ec2, ssm
 
 from local.cloud import service_calls
 
@@ -23,6 +25,7 @@ SAVE_PERIOD = 2  # seconds
 READS = ("Batch", "Describe", "Get", "Head", "List")
 IMAGES = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
 _get_tag_context = iam_actions.request_tag_context
+_describe_endpoint = ec2._vpce_fields_xml
 _changed = threading.Event()
 
 
@@ -39,8 +42,16 @@ def get_context(
     return context
 
 
+def describe_endpoint(endpoint: dict[str, Any], tag: str = "item") -> str:
+    """Return MiniStack's description of a VPC endpoint, with the policy, which that leaves out."""
+    policy, end = escape(json.dumps(endpoint.get("PolicyDocument") or {})), f"</{tag}>"
+    description = _describe_endpoint(endpoint, tag).removesuffix(end)
+    return f"{description}<policyDocument>{policy}</policyDocument>{end}"
+
+
 def enforce() -> None:
     iam_actions.request_tag_context = get_context
+    ec2._vpce_fields_xml = describe_endpoint
     parameters = ssm._PUBLIC_AMI_PARAMETERS
     parameters[f"{IMAGES}arm64"] = parameters[f"{IMAGES}x86_64"]
 

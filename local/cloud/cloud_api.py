@@ -1,11 +1,11 @@
 """The controller's view of the AWS API: groups and load balancing to read, metrics to write."""
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
 from local.api import client_of
-from local.cloud import endpoint
 
 ENDPOINT = "http://cloud.internal:4566"
 # The account's root does here what AWS does itself. To make a client takes longer than to use it.
@@ -100,6 +100,7 @@ def get_balancing() -> Balancing | None:
     listeners = elb.describe_listeners(LoadBalancerArn=arn)["Listeners"]
     if not listeners:
         return None
+    (vpc_endpoint,) = client("ec2").describe_vpc_endpoints()["VpcEndpoints"]
     rules = elb.describe_rules(ListenerArn=listeners[0]["ListenerArn"])["Rules"]
     return Balancing(
         load_balancer=balancers[0],
@@ -107,7 +108,7 @@ def get_balancing() -> Balancing | None:
         target_group=targets[0],
         target_attributes=_pairs(elb.describe_target_group_attributes(TargetGroupArn=target_arn)),
         rules=sorted(rules, key=lambda rule: (rule["IsDefault"], rule["Priority"].zfill(5))),
-        endpoint_policy=endpoint.read_policy(client("ec2"), client("cloudformation")),
+        endpoint_policy=json.loads(vpc_endpoint["PolicyDocument"]),
     )
 
 

@@ -1,48 +1,13 @@
 """The S3 gateway endpoint: HAProxy returns a 403 to what the endpoint's policy does not name."""
 
-import functools
 import re
 from typing import Any
-
-from deployment.template import Template
-from local.api import REGION
 
 PORT = ":4566"
 # Signals go to a bucket of CloudFormation on AWS, and to a path of MiniStack here.
 SIGNAL_BUCKET = "cloudformation-waitcondition-"
 SIGNAL_PATH = "/_ministack/cfn-signal/"
 METHODS = {"s3:GetObject": "GET HEAD", "s3:PutObject": "PUT"}
-
-
-def read_policy(ec2: Any, cloudformation: Any) -> dict[str, Any]:
-    """Return the policy from the template, because the emulator describes endpoints without it."""
-    (endpoint,) = ec2.describe_vpc_endpoints()["VpcEndpoints"]
-    tags = {tag["Key"]: tag["Value"] for tag in endpoint["Tags"]}
-    name = tags["aws:cloudformation:stack-name"]
-    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-    body = cloudformation.get_template(StackName=name)["TemplateBody"]
-    resource = _parse_template(body).resources[tags["aws:cloudformation:logical-id"]]
-    values = {item["ParameterKey"]: item["ParameterValue"] for item in stack["Parameters"]}
-    values |= {"AWS::Region": REGION, "AWS::Partition": "aws"}
-    policy: dict[str, Any] = resolve(resource["Properties"]["PolicyDocument"], values)
-    return policy
-
-
-# Each round needs it, and parsing takes longer than the rest of the round.
-@functools.lru_cache(maxsize=1)
-def _parse_template(body: str) -> Template:
-    return Template(body)
-
-
-def resolve(content: Any, values: dict[str, str]) -> Any:
-    """Return the content with the text of each Fn::Sub in its place."""
-    if isinstance(content, list):
-        return [resolve(item, values) for item in content]
-    if not isinstance(content, dict):
-        return content
-    if set(content) == {"Fn::Sub"}:
-        return re.sub(r"\$\{([^}]+)\}", lambda match: values[match[1]], content["Fn::Sub"])
-    return {key: resolve(item, values) for key, item in content.items()}
 
 
 def allow(policy: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ A port is closed by its route, its security group, its address and its listener.
 may be opened unnoticed.
 """
 
+import json
 from collections.abc import Iterator
 
 from ops.reach.ingress import (
@@ -108,8 +109,7 @@ def _check_network(state: State) -> Iterator[str]:
         if subnet["MapPublicIpOnLaunch"]:
             yield f"subnet {subnet['SubnetId']} gives public addresses to new interfaces"
     for endpoint in state.endpoints:
-        # The local cloud returns no policies.
-        policy = endpoint.get("PolicyDocument") or {}
+        policy = json.loads(endpoint.get("PolicyDocument") or "{}")
         for statement in as_list(policy.get("Statement", [])):
             if statement["Effect"] == "Allow" and "*" in as_list(statement.get("Resource", "*")):
                 yield f"endpoint {endpoint['VpcEndpointId']} carries to any bucket: {statement}"

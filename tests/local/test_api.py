@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 
 import pytest
 from ministack import app
 from ministack.core import iam_actions, persistence
-from ministack.services import cloudformation, ssm
+from ministack.services import cloudformation, ec2, ssm
 
 from local.cloud import api
 from local.cloud.api import IMAGES, enforce, get_context
@@ -40,8 +42,22 @@ def test_what_the_emulator_knew_before_it_still_knows() -> None:
     assert context["aws:requesttag/a"] == "b"
 
 
+def test_a_vpc_endpoint_has_its_policy_as_on_aws() -> None:
+    policy = {"Statement": [{"Effect": "Allow", "Resource": "arn:aws:s3:::a&b/*"}]}
+    endpoint = {
+        **dict.fromkeys(("VpcEndpointType", "VpcId", "ServiceName", "State", "OwnerId"), "x"),
+        "VpcEndpointId": "vpce-1",
+        "PolicyDocument": policy,
+    }
+    described = api.describe_endpoint(endpoint)
+    (field,) = re.findall(r"<policyDocument>(.*)</policyDocument></item>$", described)
+    assert json.loads(html.unescape(field)) == policy
+    assert described.startswith("<item>")
+
+
 def test_it_has_the_machine_images_of_both_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(iam_actions, "request_tag_context", iam_actions.request_tag_context)
+    monkeypatch.setattr(ec2, "_vpce_fields_xml", ec2._vpce_fields_xml)
     enforce()
     assert ssm._public_parameter(f"{IMAGES}arm64")["Value"]
     assert ssm._public_parameter(f"{IMAGES}x86_64")["Value"]

@@ -4,6 +4,7 @@ words as well."""
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -112,7 +113,7 @@ def leave_hosts_in_the_default_group(state: State) -> str:
 
 def let_the_endpoint_carry_to_any_bucket(state: State) -> str:
     policy = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
-    state.endpoints[0]["PolicyDocument"] = {"Statement": [policy]}
+    state.endpoints[0]["PolicyDocument"] = json.dumps({"Statement": [policy]})
     return "carries to any bucket"
 
 
