@@ -10,11 +10,6 @@ from docker.models.containers import Container
 from deployment.errors import UserError
 from local.containers import Containers
 
-WELCOME = """A container with its own Docker engine, like an EC2 instance.
-The service's container has no shell: docker ps, docker logs timeservice.
-The clock: chronyc tracking.
-"""
-
 
 def find_hosts(cloud: Containers, word: str, parts: Sequence[str] = ()) -> list[Container]:
     """Return the hosts that the word means, one at least, also those that have ended.
@@ -68,10 +63,7 @@ def shell(cloud: Containers, word: str, command: str) -> NoReturn:
         raise UserError(f"several hosts are called {word!r}; {_format_hosts([host, *others])}")
     if host.status != "running":
         raise UserError(f"{host.name} does not run ({host.status}); see make logs HOST={word}")
-    options = []
-    if not command and sys.stdin.isatty():
-        print(WELCOME, flush=True)
-        options = ["--tty"]
+    options = ["--tty"] if not command and sys.stdin.isatty() else []
     bash = ["bash", "-c", command] if command else ["bash"]
     name = str(host.name)
     os.execvp("docker", ["docker", "exec", "--interactive", *options, name, *bash])
