@@ -3,7 +3,7 @@
 import os
 from functools import cache
 
-from local.containers import Containers
+from local.containers import ZONES, Containers
 
 
 @cache
@@ -28,9 +28,5 @@ def list_zone_addresses() -> list[str]:
     """Return the balancer's address in each zone that exists. Hosts find the S3 endpoint there."""
     balancer = cloud().engine.containers.get(f"{cloud().name}-balancer")
     networks = balancer.attrs["NetworkSettings"]["Networks"]
-    outside = (cloud().network("edge"), cloud().network("internet"))
-    return [
-        str(network["IPAddress"])
-        for name, network in networks.items()
-        if name not in outside and network["IPAddress"]
-    ]
+    addresses = [networks.get(cloud().network(zone), {}).get("IPAddress") for zone in ZONES]
+    return [str(address) for address in addresses if address]
