@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 import pytest
@@ -164,6 +165,28 @@ def test_answers_that_nobody_reads_are_cut_off(tmp_path: Path) -> None:
             while True:
                 deaf.sendall(get("/now") * 100)
         assert find_faults(address(running)) == []
+
+
+class Late(socketserver.BaseRequestHandler):
+    """Gives up a client that closes its side before the response, which is late."""
+
+    def handle(self) -> None:
+        self.request.recv(65536)
+        self.request.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.request.settimeout(1)
+        with contextlib.suppress(TimeoutError):
+            if not self.request.recv(65536):
+                return
+        self.request.sendall(b"HTTP/1.1 405 Method Not Allowed\r\n\r\n")
+
+
+def test_an_interim_response_is_not_taken_for_the_response() -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Late) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        request = get("/now", "Expect: 100-continue", "Content-Length: 9")
+        outcome, _ = exchange(("127.0.0.1", server.server_address[1]), request)
+        server.shutdown()
+    assert outcome == "100 405"
 
 
 class Naive(socketserver.BaseRequestHandler):

@@ -24,6 +24,7 @@ Address = tuple[str, int]
 OPEN_AFTER = 1.0
 TIMEOUT = 120.0
 STATUS = re.compile(rb"HTTP/\d\.\d (\d{3}) ")
+INTERIM = re.compile(rb"(HTTP/1\.1 1\d\d (.*\r\n)+\r\n)*")
 # Signs of a traceback, of a software's name or version, or of an injected header.
 LEAKS = re.compile(
     rb"Traceback|File \"|\.py\b|werkzeug|flask|haproxy|gunicorn/|python/?\d|debian|^set-cookie:",
@@ -48,11 +49,12 @@ def exchange(address: Address, sent: bytes, timeout: float = TIMEOUT) -> tuple[s
         client.settimeout(timeout)
         try:
             while piece := client.recv(65536):
+                received += piece
                 # After this, the server closes the connection when it has responded to everything.
-                if not received:
+                # Before its final response, it may take this for a client that has gone.
+                if not INTERIM.fullmatch(received):
                     with contextlib.suppress(OSError):
                         client.shutdown(socket.SHUT_WR)
-                received += piece
             ended = True
         except TimeoutError:
             pass
