@@ -28,6 +28,8 @@ DEFAULT = "timeservice"
 PORT = 8080
 REPORT = "/run/balancer/status.json"
 LATE = 30  # seconds; the controller reports every second, or every five while nothing changes
+# Seconds for a request. A busy engine may take minutes, and only a hang takes this long.
+ENGINE_SECONDS = 300
 COMMAND_SECONDS = 60  # for a command in a container, unless it or the engine hangs
 ROLES = ("api", "time", "balancer", "controller")
 # scripts/common.sh marks in the same way what belongs to this clone.
@@ -39,10 +41,10 @@ def connect() -> docker.DockerClient:
 
     Without a version, from_env would ask for it at once, and through a proxy of the environment.
     """
-    probe = docker.from_env(version="1.41")
+    probe = docker.from_env(version="1.41", timeout=ENGINE_SECONDS)
     probe.api.trust_env = False
     version = probe.api.get(f"{probe.api.base_url}/_ping").headers["API-Version"]
-    engine = docker.from_env(version=version)
+    engine = docker.from_env(version=version, timeout=ENGINE_SECONDS)
     engine.api.trust_env = False
     return engine
 

@@ -31,9 +31,10 @@ settings.load_profile("unit")
 @pytest.fixture(scope="module")
 def engine() -> Iterator[DockerClient]:
     """This machine's Docker engine, for rehearsals."""
-    import docker  # not at the top: other tests do not need it, and it takes a second
+    # Not at the top: other tests do not need it, and it takes a second.
+    from local.containers import connect
 
-    client = docker.from_env()
+    client = connect()
     yield client
     client.close()
 

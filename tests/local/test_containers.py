@@ -141,10 +141,13 @@ def test_no_request_to_the_engine_goes_through_a_proxy(monkeypatch: pytest.Monke
             monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.server_port}")
         for variable in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(variable, raising=False)
-        connect().version()
+        client = connect()
+        client.version()
         engine.shutdown()
         proxy.shutdown()
     assert asked == {"engine": ["/_ping", "/v1.41/version"], "proxy": []}
+    # By default 60 s, in which a busy engine may not remove a container.
+    assert client.api.timeout == 300
 
 
 def test_another_s_volume_of_our_name_is_refused_though_the_engine_hands_it_over(
