@@ -135,7 +135,8 @@ class Containers:
 
     def machines(self) -> list[Container]:
         """Return the hosts' containers in the order of their zones, running or not."""
-        machines = [item for item in self.all() if item.labels.get("timeservice.role") == "host"]
+        filters: Any = {"label": [self.filters["label"], "timeservice.role=host"]}
+        machines = self.engine.containers.list(all=True, filters=filters, ignore_removed=True)
         return sorted(machines, key=lambda item: (item.labels["timeservice.zone"], str(item.name)))
 
     def hosts(self) -> list[dict[str, Any]]:

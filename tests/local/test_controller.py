@@ -609,7 +609,6 @@ class Engine:
     def container(self, instance: str, status: str, networks: dict[str, Any]) -> Any:
         labels = {
             LABEL: "test",
-            "timeservice.role": "time" if instance == "time" else "host",
             "timeservice.instance": instance,
             "timeservice.group": "pair",
             "timeservice.zone": "zone-a",
@@ -618,9 +617,9 @@ class Engine:
         return SimpleNamespace(name=instance, labels=labels, attrs=attrs, status=status)
 
     def list_containers(self, **options: Any) -> list[Any]:
-        filters = {"label": "timeservice.deployment=test"}
-        assert options == {"all": True, "filters": filters, "ignore_removed": True}
-        return [*self.hosts, self.time]
+        labels = ["timeservice.deployment=test", "timeservice.role=host"]
+        assert options == {"all": True, "filters": {"label": labels}, "ignore_removed": True}
+        return self.hosts
 
     def get(self, name: str) -> Any:
         if name == "test-time":
