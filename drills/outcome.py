@@ -26,12 +26,14 @@ class Look(NamedTuple):
 class Outcome:
     """The measurements of a drill, and its expectations that do not hold.
 
-    what: the fault, in words. fault_at: Unix seconds; until the fault, those of the beginning.
-    alarms: their changes, in order. broken: the expectations that do not hold.
+    what: the fault, in words. patience: by which all time limits are multiplied. fault_at: Unix
+    seconds; until the fault, those of the beginning. alarms: their changes, in order. broken: the
+    expectations that do not hold.
     """
 
     name: str
     what: str
+    patience: float = 1.0
     fault_at: float = field(default_factory=time.time)
     requests: list[Request] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
@@ -55,7 +57,7 @@ class Outcome:
 
     def expect_errors_end(self, seconds: float) -> None:
         ended = get_duration_of_errors(self.requests, self.fault_at)
-        in_time = ended is None or ended <= seconds
+        in_time = ended is None or ended <= seconds * self.patience
         self.expect(in_time, f"errors end within {seconds:.0f} s (after {ended} s)")
 
     def expect_right_time(self) -> None:

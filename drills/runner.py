@@ -57,9 +57,14 @@ def deploy(clone: Clone) -> None:
         raise UserError(f"make up fails, so there is nothing to drill:\n{done.output[-2000:]}")
 
 
-def run_drill(drill: Drill, clone: Clone) -> Outcome:
-    """Run a drill on a healthy pair of hosts. A drill that raises an error does not hold."""
-    trial = Trial(name=drill.name, what=drill.what, clone=clone, cloud=Containers(clone.name))
+def run_drill(drill: Drill, clone: Clone, patience: float = 1.0) -> Outcome:
+    """Run a drill on a healthy pair of hosts. A drill that raises an error does not hold.
+
+    patience: by which all time limits are multiplied. A rehearsal on a busy machine shows that a
+    deployment recovers, and not how fast.
+    """
+    cloud = Containers(clone.name)
+    trial = Trial(name=drill.name, what=drill.what, clone=clone, cloud=cloud, patience=patience)
     try:
         # The drill before may have left something incomplete.
         deploy(clone)

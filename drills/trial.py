@@ -168,7 +168,8 @@ class Trial(Outcome):
 
     def wait_until(self, happened: Callable[[], bool], seconds: float, what: str) -> None:
         """Wait until something has happened; `what` does not hold if it takes longer."""
-        self.expect(wait_until(happened, seconds), f"{what} within {seconds:.0f} s")
+        in_time = wait_until(happened, seconds * self.patience)
+        self.expect(in_time, f"{what} within {seconds:.0f} s")
 
     def wait_until_two_healthy(
         self, seconds: float = REPLACEMENT, without: set[str] | None = None

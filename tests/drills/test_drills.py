@@ -221,6 +221,15 @@ def test_a_pair_is_two_healthy_hosts_and_no_other(states: dict[str, str], held: 
     assert deployment.holds == held
 
 
+@pytest.mark.parametrize(("patience", "held"), [(1.0, False), (10_000.0, True)])
+def test_a_patient_trial_waits_longer(patience: float, held: bool) -> None:
+    answers = iter([False, False, True])
+    deployment = trial_of()
+    deployment.patience = patience
+    deployment.wait_until(lambda: next(answers), 0.01, "it happens")
+    assert deployment.holds == held
+
+
 @pytest.mark.parametrize(("state", "held"), [("draining", True), ("healthy", False)])
 def test_a_host_is_out_when_it_is_not_healthy(state: str, held: bool) -> None:
     deployment = trial_of(old=state)

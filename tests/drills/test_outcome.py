@@ -133,6 +133,9 @@ def test_errors_may_last_until_the_limit(seconds: float, held: bool) -> None:
     drill = result()
     drill.expect_errors_end(seconds)
     assert drill.holds == held
+    patient = result(patience=10.0)
+    patient.expect_errors_end(seconds / 10)
+    assert patient.holds == held
     faultless = result(requests=requests())
     faultless.expect_errors_end(0.0)
     assert faultless.holds

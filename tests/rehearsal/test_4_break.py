@@ -20,7 +20,7 @@ pytestmark = pytest.mark.rehearsal
 @pytest.mark.parametrize("name", ["host-dies", "container-dies", "balancer-restarts"])
 def test_what_breaks_recovers_by_itself(clone: Clone, name: str) -> None:
     """A few of the drills; `make drill` runs them all."""
-    result = run_drill(DRILLS[name], clone)
+    result = run_drill(DRILLS[name], clone, patience=10)
     assert result.broken == []
     assert len(result.requests) > 1000
 
