@@ -119,7 +119,11 @@ SERVERS: dict[str, tuple[Behaviour, str, str]] = {
 
 @pytest.mark.parametrize(("behaviour", "status", "reason"), SERVERS.values(), ids=list(SERVERS))
 def test_a_server_gets_its_verdict(behaviour: Behaviour, status: str, reason: str) -> None:
-    verdict = check_server(behaviour).verdict
+    for _ in range(5):
+        verdict = check_server(behaviour).verdict
+        # A machine that stalls for seconds leaves the verdict open, and the next check may not.
+        if verdict.reason != "undetermined":
+            break
     assert (verdict.status, verdict.reason) == (status, reason), verdict.detail
 
 
