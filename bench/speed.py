@@ -18,7 +18,7 @@ from docker.models.containers import Container
 
 from deployment import ROOT
 from deployment.errors import UserError
-from local.containers import connect, get_architecture
+from local.containers import connect, get_architecture, read_stats
 
 DEBIAN = ROOT / "build/debian"
 ROUNDS, WARM_UP, SECONDS = 5, 1, 5
@@ -118,10 +118,9 @@ def get_figures(server: Container) -> tuple[float, ...]:
     """Put a server under load. Return its figures in the order of the table. Raises UserError."""
     url = get_url(server)
     run_wrk(url, WARM_UP)
-    # one_shot: the engine gives the figures of now, without a second sample.
-    before: Any = server.stats(stream=False, one_shot=True)
+    before = read_stats(server)
     requests, seconds, p50, p99, failed = run_wrk(url, SECONDS)
-    after: Any = server.stats(stream=False, one_shot=True)
+    after = read_stats(server)
     used = [stats["cpu_stats"]["cpu_usage"]["total_usage"] for stats in (before, after)]
     cpu = (used[1] - used[0]) / 1e3 / requests
     memory = after["memory_stats"]["usage"] - after["memory_stats"]["stats"].get("inactive_file", 0)

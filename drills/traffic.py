@@ -4,11 +4,11 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from drills import outcome
 from drills.load import AROUND, Request
 from drills.trial import Trial, drill, repeat
+from local.containers import read_stats
 
 # Requests per second.
 STEADY = 500.0
@@ -56,8 +56,7 @@ def burst(trial: Trial) -> None:
 
 def get_cpu_seconds(trial: Trial) -> float:
     """Return the CPU time that the hosts have used, in seconds."""
-    # one_shot: the engine gives the figures of now, without a second sample.
-    stats: list[Any] = [host.stats(stream=False, one_shot=True) for host in trial.hosts()]
+    stats = [read_stats(host) for host in trial.hosts()]
     used = sum(figures["cpu_stats"]["cpu_usage"]["total_usage"] for figures in stats)
     return float(used) / 1e9
 

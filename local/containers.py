@@ -54,6 +54,12 @@ def get_architecture(engine: docker.DockerClient) -> str:
     return str(engine.version()["Arch"]).replace("amd64", "x86_64")
 
 
+def read_stats(container: Container) -> Any:
+    """Return the engine's present figures of a container, by the names of its API."""
+    # one_shot: the engine takes no second sample, which would need another second.
+    return container.stats(stream=False, one_shot=True)
+
+
 class Containers:
     """The parts of one deployment in the Docker engine."""
 
