@@ -152,8 +152,7 @@ def test_the_truth_lies_inside_the_root_distance(
     share: float,
     precision: int,
 ) -> None:
-    """This holds for any delays, any clock of ours, and any error of the server within its own
-    bound."""
+    """This holds for any delays, any clock of ours, and any error within the server's bound."""
     error = share * (root_delay / 2 + root_dispersion)
     received = NOW + out + error
     data = packet_at(
