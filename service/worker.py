@@ -15,6 +15,7 @@ import time
 from concurrent.futures import Future
 from functools import lru_cache
 from http import HTTPStatus
+from threading import Barrier
 from typing import Any, ClassVar
 
 from gunicorn.http import errors
@@ -58,6 +59,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     # headers in one piece and takes a response at once. A slower client would hold a thread.
     time_limit = 10.0
     deadlines: ClassVar[dict[TConn, float]] = {}
+
+    def get_thread_pool(self) -> Any:
+        """Start all threads now. Later the container may be at its limit of processes."""
+        pool = super().get_thread_pool()
+        started = Barrier(self.cfg.threads)
+        for _ in range(self.cfg.threads):
+            pool.submit(started.wait)
+        return pool
 
     def enqueue_req(self, conn: TConn) -> None:
         """Wait for the first request of a connection as for the others, without a thread."""

@@ -196,6 +196,19 @@ def test_what_the_lane_has_read_in_vain_is_not_lost(shift: float, tmp_path: Path
 
 
 @pytest.mark.integration
+def test_a_worker_that_can_start_no_thread_serves_what_needs_one(tmp_path: Path) -> None:
+    full = ("--worker-class", "tests.support.workers.Full")
+    with (
+        ntp() as server,
+        run_service(tmp_path / "log", server.name, *full) as running,
+        connect(running) as client,
+    ):
+        for _ in range(10):
+            client.sendall(request(line="GET /now?tz=UTC HTTP/1.1"))
+            assert receive(client)[0] == "HTTP/1.1 200 OK"
+
+
+@pytest.mark.integration
 def test_a_client_that_does_not_read_is_cut_off(tmp_path: Path) -> None:
     """Once its buffers are full, the lane neither waits for it nor sends half of a response."""
     hasty = ("--worker-class", "tests.support.workers.Hasty")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
@@ -21,6 +22,17 @@ class ThreadsOnly(Worker):
     """Serves by the threads alone."""
 
     on_client_socket_readable = ThreadWorker.on_client_socket_readable
+
+
+class Full(Worker):
+    """Can start no thread once it serves, like a container at its limit of processes."""
+
+    def run(self) -> None:
+        def refuse(_thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        threading.Thread.start = refuse  # type: ignore[assignment]
+        super().run()
 
 
 class Hasty(Worker):
