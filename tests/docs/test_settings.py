@@ -36,6 +36,12 @@ def test_the_default_is_that_of_the_program(setting: str) -> None:
     assert default == quote(SETTINGS[setting]["default"])
 
 
+@pytest.mark.parametrize("setting", sorted(FEEDS.keys() - LEFT_OUT.keys()))
+def test_the_default_is_that_of_the_template(setting: str) -> None:
+    part, name = FEEDS[setting]
+    assert str(SETTINGS[setting]["default"]) == TEMPLATES[part].default(name)
+
+
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_the_allowed_values_are_those_that_are_accepted(setting: str) -> None:
     _, allowed, _ = ROWS[setting]
