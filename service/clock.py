@@ -36,11 +36,11 @@ STALE = 60.0
 State = Literal["starting", "synchronised", "wrong", "server_disagrees", "server_silent"]
 
 REASONS: dict[State, str] = {
-    "starting": "the time server has not been heard yet",
+    "starting": "the time server has not responded yet",
     "synchronised": "the clock agrees with the time server",
     "wrong": f"the clock is more than {LIMIT} s off",
     "server_disagrees": "the time server has jumped, and this clock has not",
-    "server_silent": "the time server does not answer, and nothing is known against the clock",
+    "server_silent": "the time server does not respond, and the clock is not known to be wrong",
 }
 UNHEALTHY: frozenset[State] = frozenset({"starting", "wrong"})
 
