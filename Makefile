@@ -142,8 +142,9 @@ integration: setup ## test gunicorn, HAProxy, the page in Chromium, permissions,
 	@scripts/tools.sh unit chromium scanners evaluator qemu-user-static
 	@$(PYTEST) --dist loadfile -m 'integration and not rehearsal'
 
-# The clones that the rehearsal and the drills deploy take these from here. The rehearsal keeps no
-# cache, because that would belong to root. It mostly waits, so its groups run side by side.
+# The rehearsal and the drills deploy copies of this clone, which take these builds from here. The
+# rehearsal keeps no cache, because that would belong to root. It mostly waits, so its groups run
+# side by side.
 BUILD_ALL := scripts/engine.sh && scripts/build.sh
 rehearsal: setup ## deploy, use, release, break and remove it, beside what is up
 	@$(BUILD_ALL)

@@ -49,7 +49,7 @@ one_at_a_time
 tag=${1:+$(get_tag "$1")}
 [ -n "$tag" ] && as_docker docker image inspect "$tag" >/dev/null 2>&1 && exit
 [ "$(get_engine_architecture)" = "$MACHINE" ] ||
-    die "the Docker engine's machine is another than this one, which is $MACHINE, and the local cloud is made for this one." \
+    die "the Docker engine does not run on $MACHINE, and the local cloud is made for that, the architecture of this machine." \
         "Use an engine of this machine: unset DOCKER_HOST; docker context use default"
 [ "$base" -nt scripts/cloud.sh ] && [ "$base" -nt scripts/debian.sh ] ||
     step "local cloud's image: base from Debian packages" make_base
