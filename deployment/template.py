@@ -22,10 +22,10 @@ def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[s
     if isinstance(node, yaml.ScalarNode):
         value: Any = loader.construct_scalar(node)
     elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
+        value = loader.construct_sequence(node)
     else:
         assert isinstance(node, yaml.MappingNode)  # noqa: S101 - YAML has no fourth kind
-        value = loader.construct_mapping(node, deep=True)
+        value = loader.construct_mapping(node)
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
 
 
@@ -76,15 +76,12 @@ class Template:
         allowed = [str(choice) for choice in declared.get("AllowedValues", [value])]
         if value not in allowed:
             return f"must be one of {', '.join(allowed)}"
-        if declared["Type"] == "Number":
-            pattern, kind = r"-?\d+", "Value"
-            size = int(value) if re.fullmatch(pattern, value) else 0
-        else:
-            pattern, kind = declared.get("AllowedPattern", ".*"), "Length"
-            size = len(value)
-        least, most = declared.get(f"Min{kind}", size), declared.get(f"Max{kind}", size)
-        if re.fullmatch(pattern, value) and least <= size <= most:
-            return None
+        is_number = declared["Type"] == "Number"
+        pattern = r"-?\d+" if is_number else declared.get("AllowedPattern", ".*")
+        if re.fullmatch(pattern, value):
+            size, kind = (int(value), "Value") if is_number else (len(value), "Length")
+            if declared.get(f"Min{kind}", size) <= size <= declared.get(f"Max{kind}", size):
+                return None
         explained = str(declared.get("ConstraintDescription", "must be a whole number"))
         return explained[0].lower() + explained[1:].rstrip(".")
 
