@@ -73,6 +73,26 @@ def test_a_missing_template_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
         module.read_all()
 
 
+def test_a_template_that_is_not_text_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    (tmp_path / "binary.yaml").write_bytes(b"\xff")
+    with pytest.raises(UserError, match=r"cfn/binary\.yaml cannot be used: .*can't decode"):
+        read("binary")
+
+
+def test_a_template_that_is_edited_meanwhile_keeps_its_first_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release's digest and its stack are made of the same text."""
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    (tmp_path / "edited.yaml").write_text(TEMPLATE)
+    first = read("edited").body
+    (tmp_path / "edited.yaml").write_text(TEMPLATE + "# edited")
+    assert read("edited").body == first
+
+
 def test_short_forms_are_read_as_what_they_stand_for(template: Template) -> None:
     properties = template.resources["Bucket"]["Properties"]
     assert properties["BucketName"] == {"Fn::Sub": "${Free}-x"}
