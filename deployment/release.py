@@ -117,7 +117,7 @@ def release_digest(*ingredients: str | bytes) -> str:
     digest = hashlib.sha256()
     for ingredient in ingredients:
         content = ingredient.encode() if isinstance(ingredient, str) else ingredient
-        digest.update(len(content).to_bytes(8, "big") + content)
+        digest.update(f"{len(content)}\0".encode() + content)
     return digest.hexdigest()[:DIGEST_LENGTH]
 
 
