@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,6 +120,12 @@ def test_any_change_of_the_sources_outdates_the_archive(change: str, root: Path)
         UserError, match=r"the sources of build/image-x86_64\.tar\.gz have changed: run `make image"
     ):
         archive(IMAGE, root)
+
+
+def test_the_digest_that_a_build_stores_is_printed_by_the_module() -> None:
+    command = [sys.executable, "-m", "deployment.release", "package"]
+    printed = subprocess.check_output(command, cwd=ROOT, text=True)
+    assert printed == source_digest("package") + "\n"
 
 
 def test_an_archive_that_is_made_again_is_of_the_present_sources(root: Path) -> None:
