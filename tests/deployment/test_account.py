@@ -58,6 +58,8 @@ def test_keys_in_the_configuration_count_before_the_profile_and_that_before_the_
     keys = {"aws:accessKey": "key", "aws:secretKey": "secret", "aws:token": "token"}
     assert get_credentials(REGION | keys) == ("key", "secret", "token")
     assert get_credentials(profile | keys) == ("key", "secret", "token")
+    del keys["aws:token"]
+    assert get_credentials(REGION | keys) == ("key", "secret", None)
 
 
 @pytest.mark.parametrize(
