@@ -136,6 +136,11 @@ BUDGET = {"budget": "20", "alertEmail": "ADDRESS"}
             "reviewerExternalId is '': must be set",
             ROLE | {"reviewerAccount": "123456789012"},
         ),
+        (
+            {"reviewer": "role", "reviewerExternalId": "review-1"},
+            "reviewerAccount is '': must be set",
+            ROLE | {"reviewerExternalId": "review-1"},
+        ),
     ],
     ids=str,
 )
@@ -221,9 +226,10 @@ def test_a_network_that_is_deployed_does_not_move(parameter: str, key: str) -> N
     Engine().run()
     settings = Settings.load()
     deployed = {"SecondOctet": "42", "ZoneIndexA": "0", "ZoneIndexB": "1"}
-    check_unchanged(settings, [{"StackName": "timeservice-test-artifacts"}, describe(deployed)])
+    artifacts = {"StackName": "timeservice-test-artifacts"}
+    check_unchanged(settings, [artifacts, describe(deployed)])
     with pytest.raises(SettingError) as refused:
-        check_unchanged(settings, [describe(deployed | {parameter: "5"})])
+        check_unchanged(settings, [artifacts, describe(deployed | {parameter: "5"})])
     assert (refused.value.key, refused.value.together) == (key, {key: "5"})
     assert "cannot change while the network is deployed, which has 5" in str(refused.value)
 
