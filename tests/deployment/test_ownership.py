@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from deployment.ownership import Deployment, parse_tags
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from deployment.ownership import Deployment, find_stack, is_busy, outputs_of, parse_tags
+from local.api import client
 
 PROD = Deployment("timeservice-prod")
 RELEASE = "0123456789ab"
@@ -98,3 +103,58 @@ def test_tags_say_more_than_names(name: str, tags: dict[str, str], reason: str) 
 def test_tags_are_read_from_a_list_and_from_none() -> None:
     assert parse_tags([{"Key": "deployment", "Value": "prod"}]) == {"deployment": "prod"}
     assert parse_tags(None) == {}
+
+
+def test_outputs_are_read_from_a_list_and_from_none() -> None:
+    outputs = [{"OutputKey": "Url", "OutputValue": "http://10.0.0.1"}]
+    assert outputs_of({"Outputs": outputs}) == {"Url": "http://10.0.0.1"}
+    assert outputs_of({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "busy"),
+    [
+        ("CREATE_IN_PROGRESS", True),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", True),
+        ("UPDATE_COMPLETE", False),
+        ("DELETE_FAILED", False),
+        # A change set that was never executed.
+        ("REVIEW_IN_PROGRESS", False),
+    ],
+)
+def test_a_stack_that_cloudformation_is_changing_is_busy(status: str, busy: bool) -> None:
+    assert is_busy({"StackStatus": status}) is busy
+
+
+@pytest.fixture
+def cloudformation() -> Stubber:
+    stubber = Stubber(client("http://nowhere.invalid", "cloudformation"))
+    stubber.activate()
+    return stubber
+
+
+@pytest.mark.parametrize(
+    ("status", "found"), [("UPDATE_COMPLETE", True), ("DELETE_COMPLETE", False)]
+)
+def test_a_stack_is_found_until_it_is_deleted(
+    status: str, found: bool, cloudformation: Stubber
+) -> None:
+    stack: dict[str, Any] = {
+        "StackName": "s",
+        "CreationTime": "2026-11-28T12:00:00Z",
+        "StackStatus": status,
+    }
+    cloudformation.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "s"})
+    assert find_stack(cloudformation.client, "s") == (stack if found else {})
+
+
+def test_a_stack_that_never_was_is_not_found(cloudformation: Stubber) -> None:
+    message = "Stack with id s does not exist"
+    cloudformation.add_client_error("describe_stacks", "ValidationError", message)
+    assert find_stack(cloudformation.client, "s") == {}
+
+
+def test_a_stack_that_may_not_be_read_is_not_taken_for_deleted(cloudformation: Stubber) -> None:
+    cloudformation.add_client_error("describe_stacks", "AccessDenied", "not you")
+    with pytest.raises(ClientError, match="not you"):
+        find_stack(cloudformation.client, "s")

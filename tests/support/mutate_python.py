@@ -75,7 +75,9 @@ TESTS = {
     "deployment/account.py": "tests/deployment/test_account.py",
     "deployment/state.py": "tests/deployment/test_state.py",
     "deployment/release.py": "tests/deployment/test_release.py",
-    "deployment/ownership.py": "tests/deployment/test_ownership.py",
+    "deployment/ownership.py": (
+        "tests/deployment/test_ownership.py tests/deployment/test_state.py"
+    ),
     "deployment/settings.py": (
         "tests/deployment/test_program_refuses.py tests/deployment/test_program.py"
     ),
