@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from botocore import xform_name
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from deployment.leftovers import Findings, Kind, find_leftovers, read_kinds
 from local.api import client
@@ -53,7 +53,7 @@ class Api:
         known["list_role_tags"] = [{"Tags": []}]
         self.responses = {**known, **responses}
         self.requests: list[tuple[str, dict[str, Any]]] = []
-        self.refused = ""
+        self.errors: dict[str, Exception] = {}  # by operation
 
     def client(self, service: str) -> _Client:
         return _Client(self, service)
@@ -81,8 +81,8 @@ class _Client:
         return lambda **request: next(iter(self._respond(operation, request)), {})
 
     def _respond(self, operation: str, request: dict[str, Any]) -> list[dict[str, Any]]:
-        if operation == self.api.refused:
-            raise ClientError({"Error": {"Code": "AccessDenied"}}, operation)
+        if operation in self.api.errors:
+            raise self.api.errors[operation]
         self.api.requests.append((operation, request))
         return self.api.responses.get(operation, [])
 
@@ -226,9 +226,17 @@ def test_what_is_tagged_and_of_another_type_is_listed_by_its_arn() -> None:
     assert found[0].remove == "look it up: it may be gone already"
 
 
-def test_a_list_that_is_refused_is_reported_and_the_others_are_read() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "AccessDenied"}}, "get_resources"),
+        EndpointConnectionError(endpoint_url="https://tagging.eu-west-1.amazonaws.com"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_list_that_is_refused_is_reported_and_the_others_are_read(error: Exception) -> None:
     api = Api(list_buckets=[{"Buckets": [{"Name": "timeservice-prod-artifacts-bucket-1a"}]}])
-    api.refused = "get_resources"
+    api.errors["get_resources"] = error
     found = api.find()
     assert [leftover.type for leftover in found.leftovers] == ["s3:bucket"]
-    assert [refusal.split(":")[0] for refusal in found.refusals] == ["tagged resources"]
+    assert found.refusals == [f"tagged resources: {error}"]
