@@ -11,6 +11,7 @@ from typing import Any
 
 import pulumi
 import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from deployment import state
 from deployment.account import Account
@@ -183,6 +184,50 @@ def test_a_state_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatc
         "Pulumi's state could not be compared with CloudFormation: the pulumi CLI is missing: "
         "https://www.pulumi.com/docs/install/"
     ]
+
+
+@pytest.mark.usefixtures("archives")
+@pytest.mark.parametrize(
+    "error",
+    [NoCredentialsError(), ClientError({"Error": {"Code": "AccessDenied"}}, "ListStacks")],
+    ids=lambda error: type(error).__name__,
+)
+def test_stacks_that_cannot_be_listed_are_a_warning(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: str) -> Any:
+        raise error
+
+    warned: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warned.append)
+    monkeypatch.setattr(state, "get_monitor", object)
+    monkeypatch.setattr(state, "get_account", lambda _: Account("eu-west-1", refuse))
+    assert "hosts" in Engine().run().stacks()
+    assert warned == [f"Pulumi's state could not be compared with CloudFormation: {error}"]
+
+
+@pytest.mark.usefixtures("archives")
+def test_the_program_refuses_to_move_the_network_that_is_deployed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deployed = {"SecondOctet": "42", "ZoneIndexA": "0", "ZoneIndexB": "1"}
+    network = make_stack("timeservice-test-network", tag="timeservice-test")
+    network["Parameters"] = [
+        {"ParameterKey": key, "ParameterValue": value} for key, value in deployed.items()
+    ]
+    resource = {
+        "type": state.STACK,
+        "id": network["StackId"],
+        "inputs": {"name": network["StackName"]},
+    }
+    monkeypatch.setattr(state, "get_monitor", object)
+    monkeypatch.setattr(state, "get_account", lambda _: ask(CloudFormation(network)))
+    monkeypatch.setattr(state, "export_state", lambda _: {"deployment": {"resources": [resource]}})
+    assert "hosts" in Engine().run().stacks()
+    engine = Engine()
+    with pytest.raises(pulumi.RunError, match="secondOctet is '7': cannot change"):
+        engine.run({"secondOctet": "7"})
+    assert engine.resources == {}
 
 
 @pytest.mark.usefixtures("archives")
