@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pulumi
 import pytest
-from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.stub import ANY, Stubber
 
 from deployment import preflight
@@ -304,6 +304,43 @@ def add_simulations(aws: Aws, **decisions: dict[str, Any]) -> None:
     aws.identity(ARN)
 
 
+def test_an_action_is_simulated_as_its_caller_requests_it(aws: Aws) -> None:
+    boundary = f"arn:aws:iam::{ACCOUNT}:policy/Boundary"
+    groups = aws.preflight(permissions_boundary=boundary)._group_permissions()
+    requests = {
+        action: (resource, {key: value for key, value, _ in context})
+        for (resource, context), actions in groups.items()
+        for action in actions
+    }
+    program = {"aws:RequestedRegion": "eu-west-1", "aws:ResourceAccount": ACCOUNT}
+    cloudformation = program | {
+        "aws:ViaAWSService": "true",
+        "aws:CalledVia": "cloudformation.amazonaws.com",
+    }
+    assert requests["ec2:DescribePrefixLists"] == ("*", program)
+    assert requests["s3:ListBucket"] == (
+        "arn:aws:s3:::timeservice-prod-artifacts-bucket-1",
+        program,
+    )
+    assert requests["ec2:CreateVpc"] == (
+        f"arn:aws:ec2:eu-west-1:{ACCOUNT}:vpc/1",
+        cloudformation,
+    )
+    assert requests["iam:CreateRole"] == (
+        f"arn:aws:iam::{ACCOUNT}:role/timeservice-prod-hosts-1",
+        cloudformation | {"iam:PermissionsBoundary": boundary},
+    )
+
+
+@pytest.mark.parametrize("budget", [0, 20])
+def test_a_budget_s_action_is_simulated_for_a_budget_alone(budget: int, aws: Aws) -> None:
+    groups = aws.preflight(budget=budget)._group_permissions()
+    actions = [action for actions in groups.values() for action in actions]
+    assert ("budgets:ModifyBudget" in actions) is (budget > 0)
+    # Without a boundary, no simulated request has one.
+    assert "iam:PermissionsBoundary" not in {key for _, context in groups for key, *_ in context}
+
+
 def test_what_the_caller_may_not_is_refused_with_the_action(aws: Aws) -> None:
     add_simulations(aws, GetSecurityGroupsForVpc={"EvalDecision": "implicitDeny"})
     with pytest.raises(UserError) as refused:
@@ -341,18 +378,41 @@ def test_the_root_user_is_not_simulated(aws: Aws) -> None:
 def test_each_subject_is_ok_refused_or_unknown(aws: Aws) -> None:
     add_zones(aws, "abc")
     aws.refuse("ssm", "get_parameter", "ParameterNotFound")
-    aws.refuse("iam", "get_role")
+    aws.refuse("iam", "get_role", "NoSuchEntity")
+    aws.refuse("iam", "get_role", "NoSuchEntity")
     aws.refuse("iam", "simulate_principal_policy")
     aws.refuse("service-quotas", "get_service_quota", "AccessDeniedException")
     results = aws.preflight().run()
     assert {subject: state for subject, state, _ in results} == {
         "zones": OK,
         "machine image": REFUSED,
-        "service-linked roles": UNKNOWN,
+        "service-linked roles": OK,
         "permissions": UNKNOWN,
         "vCPU quota": UNKNOWN,
     }
+    # `make preflight` makes nothing.
+    assert results[2].text.startswith("pulumi up makes those of: ")
     assert "AccessDeniedException" in results[-1].text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "AccessDenied"}}, "DescribeSubnets"),
+        EndpointConnectionError(endpoint_url="https://ec2.eu-west-1.amazonaws.com"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_subject_that_aws_gives_no_result_for_is_unknown(
+    error: Exception, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> str:
+        raise error
+
+    for name in ("zones", "image", "roles", "permissions", "quota"):
+        monkeypatch.setattr(Preflight, f"check_{name}", fail)
+    results = aws.preflight().run()
+    assert {result[1:] for result in results} == {(UNKNOWN, f"AWS gives no result: {error}")}
 
 
 def test_what_no_setting_asks_for_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
