@@ -41,7 +41,7 @@ def controller_dies(trial: Trial) -> None:
     trial.expect_errors_end(TWO_CHECKS)
 
 
-@drill("a zone is gone: its host and its subnet; when it is back, a host of the other one dies")
+@drill("a zone is gone: its host and its subnet; when it is back, a host of the other zone dies")
 def zone_gone(trial: Trial) -> None:
     lost = trial.hosts()[-1]
     zone = lost.labels["timeservice.zone"]
