@@ -115,6 +115,16 @@ def test_the_largest_root_distance_is_half_a_second_and_may_be_used() -> None:
         sntp.validate(stats)
 
 
+def test_a_delay_of_exactly_a_negative_millisecond_may_be_used() -> None:
+    """The server's clock and ours are read one after the other."""
+    stats = ntplib.NTPStats()
+    stats.from_data(packet_at(NOON, NOON))
+    stats.orig_timestamp = stats.dest_timestamp = 0.0
+    stats.ref_timestamp, stats.recv_timestamp, stats.tx_timestamp = 0.001, 0.001, 0.002
+    assert stats.delay == -0.001
+    sntp.validate(stats)
+
+
 @pytest.mark.parametrize("length", [0, 1, 20, 40, 47])
 def test_a_cut_packet_is_invalid_and_no_kiss_of_death(length: int) -> None:
     """A client sends no more requests to a server after a kiss of death."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from healthcheck import clock
-from healthcheck.clock import OwnClocks, own_clocks, steady_time
+from healthcheck.clock import OwnClocks, own_clocks, steady_time, time_since_boot
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,11 @@ def test_a_tenth_of_a_second_of_sleep_is_no_sleep(slept: float, is_awake: bool) 
 )
 def test_a_step_of_20_milliseconds_is_no_step(step: float, is_kept: bool) -> None:
     assert OwnClocks(50.0, 0.0).has_kept_epoch_until(OwnClocks(50.0 + step, 99.0)) is is_kept
+
+
+def test_exactly_the_largest_movement_is_neither_sleep_nor_a_step() -> None:
+    assert OwnClocks(0.0, 0.2).has_stayed_awake_until(OwnClocks(0.0, 0.1))
+    assert OwnClocks(0.04, 0.0).has_kept_epoch_until(OwnClocks(0.02, 0.0))
 
 
 def test_the_epoch_is_the_wall_clock_less_the_steady_one() -> None:
@@ -62,6 +67,12 @@ def test_where_the_steady_clock_goes_on_in_sleep_no_sleep_is_subtracted(
 ) -> None:
     monkeypatch.delattr(time, "CLOCK_BOOTTIME", raising=False)
     assert own_clocks().slept == 0.0
+
+
+def test_the_time_since_boot_counts_the_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "steady_time", lambda: 100.0)
+    monkeypatch.setattr(clock, "own_clocks", lambda: OwnClocks(0.0, 60.0))
+    assert time_since_boot() == 160.0
 
 
 @pytest.mark.parametrize("raw", [None, 7])
