@@ -114,10 +114,9 @@ def _json_response(content: dict[str, object], status: int) -> Response:
 
 
 def _parameter(name: str) -> str | None:
-    values = request.args.getlist(name)
-    if len(values) > 1:
+    if len(request.args.getlist(name)) > 1:
         raise BadRequest(f"{name} is given more than once")
-    return values[0] if values else None
+    return request.args.get(name)
 
 
 def _format() -> str:
