@@ -63,7 +63,7 @@ def write_now(parts: Mapping[str, Any], form: str = "json", zone: tzinfo = UTC) 
     return f'{{"now": "{now}", "epoch": {epoch(nanoseconds)}, {tail}\n'
 
 
-@lru_cache(16)
+@lru_cache
 def _format_tail(status: Status, zone: tzinfo, /, **identity: str) -> str:
     """Return what stays the same in /now while the status does."""
     return json.dumps({"tz": str(zone), **identity, "clock": status.clock})[1:]

@@ -153,7 +153,7 @@ def _format_response(status: HTTPStatus, connection: str, body: str) -> bytes:
     return (_format_head(status, connection, len(body), int(time.time())) + body).encode()
 
 
-@lru_cache(16)
+@lru_cache
 def _format_head(status: HTTPStatus, connection: str, length: int, second: int) -> str:
     return (
         f"HTTP/1.1 {status} {status.phrase}\r\nServer: gunicorn\r\n"
