@@ -81,8 +81,7 @@ class RateLimit(logging.Filter):
         place, now = (record.pathname, record.lineno), time.monotonic()
         began, count = self.minutes.get(place, (now, 0))
         if now - began >= 60:
-            if count > LINES_PER_MINUTE:
-                record.left_out = count - LINES_PER_MINUTE
+            record.left_out = max(count - LINES_PER_MINUTE, 0)
             began, count = now, 0
         self.minutes[place] = began, count + 1
         return count < LINES_PER_MINUTE
