@@ -118,4 +118,4 @@ class Logger(glogging.Logger):  # type: ignore[misc]
         handler.addFilter(RateLimit())
         logging.basicConfig(handlers=[handler], level=self.loglevel, force=True)
         sys.excepthook = lambda *error: self.critical("the end", exc_info=error)
-        threading.excepthook = lambda died: self.critical("a thread's end", exc_info=died[:3])
+        threading.excepthook = lambda died: self.critical("a thread's end", exc_info=died.exc_value)
