@@ -133,13 +133,28 @@ def test_a_flood_is_cut_and_told_and_leaves_room_for_the_rest(
     other = record()
     other.lineno = 8
     assert limit.filter(other)
+    now += 59.9
+    assert not limit.filter(record())
+    now += 0.1
+    # In the next minute as many pass, of which the first has the number.
+    entries = [record() for _ in range(20)]
+    assert [limit.filter(entry) for entry in (*entries, record())] == [True] * 20 + [False]
+    lines = [json.loads(JSONFormatter().format(entry)) for entry in entries]
+    assert [line.get("left_out") for line in lines] == [481] + [None] * 19
+
+
+@pytest.mark.parametrize("number", [1, 20])
+def test_a_minute_in_which_no_line_was_dropped_leaves_no_number(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    limit = RateLimit()
+    assert all(limit.filter(record()) for _ in range(number))
     now += 60
     after = record()
     assert limit.filter(after)
-    assert json.loads(JSONFormatter().format(after))["left_out"] == 480
-    again = record()
-    assert limit.filter(again)
-    assert "left_out" not in json.loads(JSONFormatter().format(again))
+    assert "left_out" not in json.loads(JSONFormatter().format(after))
 
 
 def test_the_time_of_a_line_is_that_of_its_record() -> None:
@@ -153,6 +168,11 @@ def test_the_time_of_a_line_is_that_of_its_record() -> None:
 def test_a_field_has_400_characters_with_its_quotes(length: int, is_whole: bool) -> None:
     (text,) = log_fields(reason="x" * length)["fields"].values()
     assert (len(text) == length) is is_whole
+
+
+def test_a_field_is_cut_by_tenths() -> None:
+    (text,) = log_fields(reason="x" * 1000)["fields"].values()
+    assert len(text) == 360
 
 
 @pytest.mark.parametrize(("length", "is_whole"), [(1_998, True), (1_999, False)])
@@ -256,6 +276,15 @@ def test_what_nobody_catches_is_a_line_too(then: str) -> None:
     said = json.loads(done.stderr)
     assert said["level"] == "critical"
     assert said["traceback"].endswith("ZeroDivisionError: division by zero")
+
+
+@pytest.mark.integration
+def test_a_second_setup_replaces_the_first() -> None:
+    """gunicorn sets its logger up again at each SIGHUP."""
+    again = "log.cfg.set('loglevel', 'error')\nlog.setup(log.cfg)\nimport logging"
+    then = f"{again}\nlogging.warning('dropped')\nlogging.error('written')\nlog.error('too')"
+    done = subprocess.run(command_that_logs(then), cwd=ROOT, capture_output=True, text=True)
+    assert [json.loads(line)["message"] for line in done.stderr.splitlines()] == ["written", "too"]
 
 
 @pytest.mark.integration
