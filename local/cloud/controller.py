@@ -34,12 +34,12 @@ class Controller:
         self.draining: dict[str, float] = {}  # the monotonic time at which draining ends
         self.addresses: dict[str, str] = {}  # also of hosts that have ended
         self.registered: dict[str, float] = {}  # the monotonic time at which it got its server
-        self.states: dict[str, tuple[str, int]] = {}  # each host's state, and the time it began
+        self.states: dict[tuple[str, str], int] = {}  # the time at which a host's state began
         self.served: set[str] = set()  # hosts that were healthy once
         # By group: the monotonic times at which a young host ended, or none could be launched.
         self.failures: defaultdict[str, list[float]] = defaultdict(list)
         self.metrics_at = float("-inf")
-        self.errors: dict[str, int] = {}  # the 5xx that were reported already
+        self.errors = Counter[str]()  # the 5xx that were reported already
         self.report: list[dict[str, Any]] = []
         self.changed_at = time.monotonic()
 
@@ -164,13 +164,11 @@ class Controller:
     ) -> None:
         """Write for make status: each host's state, since when, and when it may be replaced."""
         report = []
-        states: dict[str, tuple[str, int]] = {}
+        states: dict[tuple[str, str], int] = {}
         for host in present:
             state = self._state(host, servers.get(host.address))
-            before, since = self.states.get(host.instance, ("", 0))
-            if state != before:
-                since = int(time.time())
-            states[host.instance] = state, since
+            key = host.instance, state
+            since = states[key] = self.states.get(key, int(time.time()))
             group, registered = groups.get(host.group), self.registered.get(host.instance)
             replaced_at = None
             if state in ("booting", "unhealthy") and group and registered is not None:
@@ -196,11 +194,11 @@ class Controller:
         errors = balancer.count_errors()
         new = {}
         for name, count in errors.items():
-            before = self.errors.get(name, 0)
+            before = self.errors[name]
             # HAProxy counts from 0 again after a start or a reload.
             new[name] = count - before if before <= count else count
         cloud_api.put_metrics(aws, counts, new)
-        self.errors = errors
+        self.errors = Counter(errors)
 
     def _state(self, host: Host, server: Server | None) -> str:
         if not host.running:
