@@ -109,6 +109,15 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     return world
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Set the clocks by hand; the wall clock is a million seconds ahead."""
+    clock = SimpleNamespace(now=500.0)
+    monkeypatch.setattr(time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(time, "time", lambda: 1_000_000 + clock.now)
+    return clock
+
+
 def run_rounds(controller: Controller, number: int = 4) -> None:
     for _ in range(number):
         controller.run_round()
@@ -189,6 +198,39 @@ def test_hosts_that_do_not_last_are_launched_less_and_less_often(
     assert world.launched == before + 1
 
 
+@pytest.mark.parametrize(("age", "launched"), [(59.9, 2), (60.0, 3)])
+def test_a_host_that_lasts_a_minute_is_no_failed_launch(
+    world: World, clock: SimpleNamespace, age: float, launched: int
+) -> None:
+    """After two failed launches, the next one waits."""
+    world.groups = [GROUP._replace(desired=1)]
+    controller = Controller()
+    run_rounds(controller)
+    for instance in ("i-1", "i-2"):
+        clock.now += age
+        world.end(instance)
+        run_rounds(controller)
+    assert world.launched == launched
+
+
+@pytest.mark.parametrize(("age", "launched"), [(299.9, 0), (300.0, 1)])
+def test_a_failed_launch_is_forgotten_after_five_minutes(
+    world: World, clock: SimpleNamespace, age: float, launched: int
+) -> None:
+    """After three failed launches, the next one waits for 6 s; after one, it does not wait."""
+    world.groups = [GROUP._replace(desired=1)]
+    world.closed = {"zone-a", "zone-b"}
+    controller = Controller()
+    for seconds in (0, 0, 299):
+        clock.now = 500.0 + seconds
+        with pytest.raises(hosts.LaunchError):
+            controller.run_round()
+    world.closed = set()
+    clock.now = 500.0 + age
+    controller.run_round()
+    assert world.launched == launched
+
+
 @pytest.mark.parametrize(("sizes", "slots"), [([], 12), ([2], 12), ([2, 7], 28), ([100], 400)])
 def test_the_balancer_has_places_for_two_releases_and_their_replacements(
     sizes: list[int], slots: int
@@ -208,6 +250,16 @@ def test_a_zone_that_can_have_no_host_leaves_it_to_the_other(world: World) -> No
     assert world.zones == ["zone-a", "zone-b"]
 
 
+def test_the_zone_with_the_fewest_hosts_gets_the_next_one(world: World) -> None:
+    world.closed = {"zone-b"}
+    controller = Controller()
+    run_rounds(controller)
+    world.closed = set()
+    world.groups = [GROUP._replace(desired=4)]
+    run_rounds(controller)
+    assert world.zones == ["zone-a", "zone-a", "zone-b", "zone-b"]
+
+
 def test_without_any_zone_the_next_round_tries_again(world: World) -> None:
     world.closed = {"zone-a", "zone-b"}
     controller = Controller()
@@ -218,15 +270,14 @@ def test_without_any_zone_the_next_round_tries_again(world: World) -> None:
     assert len(world.hosts) == 2
 
 
-@pytest.mark.parametrize(("age", "replaced"), [(899.0, False), (901.0, True)])
+@pytest.mark.parametrize(("age", "replaced"), [(900.0, False), (900.1, True)])
 def test_an_unhealthy_host_is_replaced_after_its_grace_period(
-    world: World, monkeypatch: pytest.MonkeyPatch, age: float, replaced: bool
+    world: World, clock: SimpleNamespace, age: float, replaced: bool
 ) -> None:
     controller = Controller()
-    later(monkeypatch, 0)
     run_rounds(controller)
     world.set("i-2", status="UP")
-    later(monkeypatch, age)
+    clock.now += age
     run_rounds(controller)
     assert (world.launched == 3) is replaced
 
@@ -267,13 +318,15 @@ def test_a_leaving_host_finishes_its_requests_first(world: World) -> None:
     assert list(world.hosts) == ["i-2"]
 
 
-def test_patience_with_a_leaving_host_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_patience_with_a_leaving_host_ends(world: World, clock: SimpleNamespace) -> None:
     controller = Controller()
     run_rounds(controller)
     world.groups = []
     run_rounds(controller)
-    later = time.monotonic() + 31
-    monkeypatch.setattr(time, "monotonic", lambda: later)
+    clock.now += 30
+    run_rounds(controller)
+    assert len(world.hosts) == 2
+    clock.now += 0.1
     run_rounds(controller)
     assert world.hosts == {}
 
@@ -329,22 +382,19 @@ def test_the_state_of_each_host_is_reported(world: World) -> None:
 
 
 def test_the_report_says_since_when_a_host_is_unhealthy_and_when_it_may_be_replaced(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, clock: SimpleNamespace
 ) -> None:
-    clock = {"now": 0.0}
-    monkeypatch.setattr(time, "monotonic", lambda: clock["now"])
-    monkeypatch.setattr(time, "time", lambda: 1_000_000 + clock["now"])
     controller = Controller()
     run_rounds(controller)
-    for now, status in ((60.0, "UP"), (100.0, "DOWN"), (190.0, "DOWN")):
-        clock["now"] = now
+    for now, status in ((560.0, "UP"), (600.0, "DOWN"), (690.0, "DOWN")):
+        clock.now = now
         world.set("i-1", status=status)
         controller.run_round()
     report = json.loads(controller_module.STATUS.read_text())
     (host,) = [host for host in report if host["instance"] == "i-1"]
-    assert (host["state"], host["since"]) == ("unhealthy", 1_000_100)
+    assert (host["state"], host["since"]) == ("unhealthy", 1_000_600)
     # The host's grace period began when it got its slot of the balancer.
-    assert host["replaced_at"] == 1_000_000 + GROUP.grace_period
+    assert host["replaced_at"] == 1_000_500 + GROUP.grace_period
     world.set("i-1", status="UP")
     controller.run_round()
     report = json.loads(controller_module.STATUS.read_text())
@@ -375,24 +425,22 @@ def test_where_nothing_is_deployed_the_report_is_empty_and_young(world: World) -
 
 
 def test_rounds_are_rarer_while_all_hosts_are_healthy_and_nothing_changes(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, clock: SimpleNamespace
 ) -> None:
-    now = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
     controller = Controller()
     run_rounds(controller)
-    now = 100.0
-    assert controller.get_pause() == controller_module.PAUSE  # the hosts boot
+    clock.now = 600.0
+    assert controller.get_pause() == 1  # the hosts boot
     for instance in ("i-1", "i-2"):
         world.set(instance, status="UP")
     controller.run_round()
-    assert controller.get_pause() == controller_module.PAUSE  # the states have just changed
-    now = 200.0
-    controller.run_round()
-    assert controller.get_pause() == controller_module.QUIET_PAUSE
+    for now, pause in ((600.0, 1), (660.0, 1), (660.1, 5)):
+        clock.now = now
+        controller.run_round()
+        assert controller.get_pause() == pause
     world.set("i-1", status="DOWN")
     controller.run_round()
-    assert controller.get_pause() == controller_module.PAUSE
+    assert controller.get_pause() == 1
 
 
 def test_a_host_that_leaves_before_it_has_a_server_goes_at_once(world: World) -> None:
@@ -448,6 +496,9 @@ def test_each_minute_the_hosts_and_the_new_errors_are_reported(
         (hosts, {"HTTPCode_ELB_5XX_Count": 0}),
         (hosts, {"HTTPCode_ELB_5XX_Count": 3}),
     ]
+    world.set("i-1", status="DOWN")
+    controller.run_round()
+    assert world.reported[-1][0] == {"HealthyHostCount": 0, "UnHealthyHostCount": 2}
 
 
 def test_metrics_are_reported_at_once_and_then_each_minute(
