@@ -84,6 +84,10 @@ def _read_file(stack: str) -> dict[str, Any]:
     try:
         content = yaml.safe_load((ROOT / name).read_text()) or {}
         return {**content, "config": dict(content.get("config") or {})}
+    except FileNotFoundError:
+        raise UserError(
+            f"there is no {name}: run pulumi stack init {stack}, or name another stack: STACK=NAME"
+        ) from None
     except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
         raise UserError(
             f"{name} cannot be read: {error}. Correct it, or name another stack: STACK=NAME"

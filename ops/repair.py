@@ -4,8 +4,8 @@ When an update is interrupted, CloudFormation continues, and Pulumi's state lack
 then makes. This command waits until CloudFormation is done, prints its plan, and asks for a
 confirmation. It adds each missing stack to the state. The next `pulumi up` keeps or deletes that
 stack, in the right order. The command deletes each stack whose creation failed, unless serving
-hosts may need it, and the empty stack of a change set that nobody executed. Finally it runs `pulumi
-refresh`, which corrects the state of all other resources, and asks too.
+hosts may need it. It also deletes the empty stack of a change set that nobody executed. Finally it
+runs `pulumi refresh`, which corrects the state of all other resources, and asks too.
 
 Exit codes: 0 done, 1 not all was done, 2 wrong usage, 3 requests to AWS or Pulumi fail, or
 CloudFormation is not done.

@@ -89,6 +89,11 @@ def test_make_cloud_keeps_what_the_user_and_pulumi_have_set(root: Path) -> None:
     assert config["aws:endpoints"][0]["sts"] == "http://10.9.0.9:4566"
 
 
+def test_a_stack_without_a_file_is_refused_with_the_command_that_makes_both(root: Path) -> None:
+    with pytest.raises(UserError, match=r"no Pulumi\.prod\.yaml: run pulumi stack init prod, or"):
+        read_config("prod")
+
+
 def test_make_up_does_not_read_what_pulumi_deploys_with(root: Path) -> None:
     write_config("http://10.9.0.2:4566", "http://10.9.0.3", "x86_64")
     assert configuration({})["timeservice:publicUrl"] == ""
