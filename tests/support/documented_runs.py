@@ -12,7 +12,7 @@ OTHER_TESTS = {
     "make unit": ("scripts/test.sh", "make --no-print-directory unit"),
     "make integration": ("scripts/test.sh", "make --no-print-directory integration"),
     "make down": ("tests/rehearsal/test_9_gone.py", 'clone.make("down")'),
-    "git checkout 34a978e0c1d2 && make up": (
+    "git checkout COMMIT && make up": (
         "tests/rehearsal/test_3_change.py",
         "def test_rolling_back_",
     ),
