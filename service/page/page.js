@@ -254,7 +254,7 @@ function serviceStatus(mono) {
   const isGood = ({ contradiction, clock }) =>
     !contradiction && STATES[clock.state]?.[0] === "good";
   if (present.every(isGood)) return ["good", count];
-  return ["warn", `${count}, but not every clock is sure`];
+  return ["warn", `${count}, but not every clock is known to be right`];
 }
 
 /* Return the host's card, new if need be; cards are sorted by zone. */
