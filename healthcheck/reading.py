@@ -40,9 +40,9 @@ class Sample(NamedTuple):
     arrived: float
     before: OwnClocks
     after: OwnClocks
+    has_connected: bool
     version: str = UNNAMED
     zone: str = UNNAMED
-    has_connected: bool = True
 
 
 class Server(NamedTuple):

@@ -235,9 +235,8 @@ def readings(draw: st.DrawFn) -> tuple[Reading, dict[str, float]]:
         ours = OwnClocks(NOW + own_error + draw(st.sampled_from([0.0, 0.0, -3600.0, 7.0])), 0.0)
         sent, arrived = at, at + out + back
         offset = Interval(stated - arrived, stated + resolution - sent).shift(-ours.epoch)
-        samples.append(
-            Sample(name, offset, Timestamp(stated, resolution), sent, arrived, ours, ours)
-        )
+        stamp = Timestamp(stated, resolution)
+        samples.append(Sample(name, offset, stamp, sent, arrived, ours, ours, has_connected=True))
         at = arrived + draw(st.floats(0, 0.1))
     return Reading(tuple(samples), reference), {
         sample.instance: errors[sample.instance] for sample in samples

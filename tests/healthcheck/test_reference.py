@@ -18,7 +18,7 @@ from healthcheck import reference
 from healthcheck.check import check
 from healthcheck.clock import OwnClocks
 from healthcheck.interval import Interval
-from healthcheck.reading import Reference, Server
+from healthcheck.reading import Kind, Reference, Server
 from healthcheck.reference import SERVERS, TIMEOUT, canonical_address, combine, measure
 from tests.support.healthcheck_servers import (
     UdpServer,
@@ -249,6 +249,7 @@ def test_a_lookup_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> 
     assert took < 30
     assert measured.kind == "single"
     assert measured.servers[0].trouble == "no response in time"
+    assert not measured.servers[0].denied
 
 
 def test_three_that_agree() -> None:
@@ -281,6 +282,26 @@ def test_a_server_that_is_named_twice_has_one_vote() -> None:
         measured = measure([honest.name, liar.name, alias], PATIENCE)
     assert measured.kind == "disagree"
     assert measured.servers[2].trouble == f"the same server as {liar.name}"
+    assert not measured.servers[2].denied
+
+
+@pytest.mark.parametrize(
+    ("kind", "offset", "is_outvoted"),
+    [
+        ("ntp", Interval(2.0, 3.0), True),
+        ("ntp", Interval(1.0, 3.0), False),
+        ("ntp", None, False),
+        # Without a majority, nobody is outvoted.
+        ("single", Interval(2.0, 3.0), False),
+        ("disagree", Interval(2.0, 3.0), False),
+        ("local", None, False),
+    ],
+)
+def test_a_server_is_outvoted_if_it_shares_no_value_with_the_majority(
+    kind: Kind, offset: Interval | None, is_outvoted: bool
+) -> None:
+    measured = Reference(kind, Interval(0.0, 1.0), 0.0, OwnClocks(0.0, 0.0))
+    assert measured.is_outvoted(Server("ntp.test", offset)) is is_outvoted
 
 
 def test_an_invalid_answer_has_no_vote() -> None:

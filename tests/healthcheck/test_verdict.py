@@ -33,7 +33,7 @@ def sample(
     stamp = Timestamp(said, resolution)
     offset = offset.shift(-own_step)  # our wall clock was set forward before we asked
     before, after = (OwnClocks(NOON + own_step, seconds) for seconds in slept)
-    return Sample(instance, offset, stamp, at, at + rtt, before, after)
+    return Sample(instance, offset, stamp, at, at + rtt, before, after, has_connected=True)
 
 
 def against(kind: Kind = "ntp", own_error: float = 0.0, bound: float = 0.010) -> Reference:
