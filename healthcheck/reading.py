@@ -65,8 +65,8 @@ class Reference(NamedTuple):
 
     kind: ntp (a majority of several servers), single (only one responded), local (none responded:
     our own clock is the reference), chosen (our own clock, by the user's choice), disagree (no
-    majority: `offset` means nothing). at: the steady clock when it was measured. own: our clocks
-    then.
+    majority: `offset` is our own clock's, and serves for hints alone). at: the steady clock when it
+    was measured. own: our clocks then.
     """
 
     kind: Kind

@@ -23,7 +23,9 @@ LOCAL_ERROR = 0.1
 Address = tuple[str, int]
 
 
-def own_clock(kind: Literal["local", "chosen"], servers: Iterable[Server] = ()) -> Reference:
+def own_clock(
+    kind: Literal["local", "chosen", "disagree"], servers: Iterable[Server] = ()
+) -> Reference:
     """The checker's own clock as the reference, with an assumed error."""
     error = Interval(-LOCAL_ERROR, LOCAL_ERROR)
     return Reference(kind, error, steady_time(), own_clocks(), tuple(servers))
@@ -108,6 +110,6 @@ def combine(servers: Sequence[Server], at: float, own: OwnClocks) -> Reference:
         return own_clock("local", servers)
     common = majority(offsets)
     if common is None:
-        return Reference("disagree", offsets[0], at, own, tuple(servers))
+        return own_clock("disagree", servers)
     kind: Kind = "single" if len(offsets) == 1 else "ntp"
     return Reference(kind, common, at, own, tuple(servers))
