@@ -587,10 +587,11 @@ def test_a_host_is_as_small_as_it_is_asked_to_be(
     monkeypatch.setattr(cloud_api, "assume_role", lambda profile, instance: {"Role": profile})
     instance = hosts.launch(GROUP, "zone-a")
     assert re.fullmatch("i-[0-9a-f]{17}", instance)
-    limits = {option for option in runs[0] if option.startswith(("--cpus", "--memory"))}
+    (run,) = runs
+    limits = {option for option in run if option.startswith(("--cpus", "--memory"))}
     assert limits == options
-    assert "--network=test-zone-a" in runs[0]
-    assert f'--env=ROLE={{"Role": "{GROUP.profile}"}}' in runs[0]
+    assert "--network=test-zone-a" in run
+    assert f'--env=ROLE={{"Role": "{GROUP.profile}"}}' in run
 
 
 USED = ("children_user", "children_system")
