@@ -10,7 +10,6 @@ import json
 import logging
 import re
 import socket
-import sys
 import time
 from concurrent.futures import Future
 from functools import lru_cache
@@ -100,13 +99,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Before the end, accept the connections that wait. A listener that closes resets them."""
         super().set_accept_enabled(enabled)
         while self.sockets and not (enabled or self.alive):
-            info = self.sockets[-1].getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+            listener = self.sockets.pop()
             # The connections that wait: tcpi_unacked in the kernel's tcp_info. Unlike an accept in
             # vain, this keeps the GIL, so that hardly any time is left until the listener closes.
-            if int.from_bytes(info[24:28], sys.byteorder):
-                self.accept(self.sockets[-1])
-            else:
-                self.sockets.pop().close()
+            while any(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)[24:]):
+                self.accept(listener)
+            listener.close()
 
     def handle(self, conn: TConn) -> Any:
         """Serve a connection, in one of the threads."""

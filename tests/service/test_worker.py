@@ -6,13 +6,16 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
+from gunicorn.workers.gthread import ThreadWorker
 from hypothesis import given, settings, strategies
 
-from service.worker import PLAIN
+from service.worker import PLAIN, Worker
 from tests.service.abuse.wire import ROWS
 from tests.support.healthcheck_servers import ntp
 from tests.support.serving import Running, run_service
@@ -70,6 +73,48 @@ def test_the_lane_takes_no_abuse_but_what_is_harmless() -> None:
     taken = [row for row in ROWS if PLAIN.fullmatch(row.sent[:4096])]
     assert {row.alone for row in taken} <= {"200", "200|400"}
     assert len(taken) < 40
+
+
+def test_a_client_has_ten_seconds_for_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker, now = Worker.__new__(Worker), 500.0
+    is_cut_off = {}
+
+    def handle(_worker: Worker, conn: MagicMock) -> bool:
+        nonlocal now
+        for seconds in (10.0, 10.1):
+            now = 500.0 + seconds
+            worker.murder_pending()
+            is_cut_off[seconds] = conn.sock.shutdown.called
+        return True
+
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(ThreadWorker, "murder_pending", lambda _worker: None)
+    monkeypatch.setattr(ThreadWorker, "handle", handle)
+    worker.handle(MagicMock())
+    assert is_cut_off == {10.0: False, 10.1: True}
+
+
+@pytest.mark.parametrize(
+    ("enabled", "alive", "is_end"),
+    [(False, True, False), (True, False, False), (False, False, True)],
+)
+def test_the_connections_that_wait_are_accepted_at_the_end_alone(
+    enabled: bool, alive: bool, is_end: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ThreadWorker, "set_accept_enabled", lambda *_: None)
+    worker, accepted = Worker.__new__(Worker), []
+    worker.alive = alive
+    worker.accept = lambda listener: accepted.append(listener.accept()[0])
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        for listener in (listeners[0], *listeners):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        worker.sockets = listeners.copy()
+        worker.set_accept_enabled(enabled)
+        for client in accepted:
+            client.close()
+        assert len(accepted) == (3 if is_end else 0)
+        assert {listener.fileno() == -1 for listener in listeners} == {is_end}
 
 
 @pytest.fixture(scope="module")
