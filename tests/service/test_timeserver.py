@@ -9,13 +9,14 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import FrozenInstanceError
 from functools import partial
 
 import pytest
 
 import sntp
 from service.clock import Clock, Measurement, Moment
-from service.timeserver import Monitor, moment
+from service.timeserver import Monitor, Status, moment
 from tests.support.waiting import PATIENCE, wait_until
 
 FORMAT = struct.Struct("!BBBbIII8s8s8s8s")  # RFC 5905, figure 8
@@ -290,6 +291,13 @@ def test_a_step_of_our_clock_shows_between_the_polls() -> None:
     assert monitor.status().clock["offset"] == -2
     now.set_forward = 0
     assert monitor.status().healthy
+
+
+def test_a_status_is_the_key_of_a_cache_and_cannot_be_changed() -> None:
+    status, same = Status("synchronised", {}), Status("synchronised", {})
+    assert len({status, same}) == 2
+    with pytest.raises(FrozenInstanceError):
+        status.state = "wrong"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
