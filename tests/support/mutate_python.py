@@ -71,7 +71,9 @@ TESTS = {
     "service/app.py": "tests/service/test_app.py tests/service/test_page.py",
     "service/views.py": "tests/service/test_app.py tests/service/test_log.py",
     "service/log.py": "tests/service/test_log.py",
-    "service/worker.py": "tests/service/test_worker.py tests/service/test_gunicorn.py",
+    "service/worker.py": (
+        "tests/service/test_worker.py tests/service/test_abuse.py tests/service/test_gunicorn.py"
+    ),
     "deployment/account.py": "tests/deployment/test_account.py",
     "deployment/state.py": "tests/deployment/test_state.py",
     "deployment/release.py": "tests/deployment/test_release.py",
