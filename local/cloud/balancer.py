@@ -94,7 +94,7 @@ def count_errors() -> dict[str, int]:
 
     def count(proxy: str, name: str) -> int:
         matches = [row for row in rows if row["pxname"] == proxy and row["svname"].startswith(name)]
-        return sum(int(row["hrsp_5xx"] or 0) for row in matches)
+        return sum(int(row["hrsp_5xx"]) for row in matches)
 
     hosts = count("targets", "host")
     everything = count("listener", "FRONTEND")
