@@ -26,7 +26,7 @@ class Server(NamedTuple):
     address: str
     status: str
     sessions: int
-    draining: bool = False
+    draining: bool
 
     @property
     def healthy(self) -> bool:

@@ -59,7 +59,7 @@ class World:
         del self.hosts[host.instance]
 
     def register(self, address: str) -> None:
-        self.servers[address] = Server(f"host{address[-1]}", address, "DOWN", 0)
+        self.servers[address] = Server(f"host{address[-1]}", address, "DOWN", 0, False)
 
     def release(self, server: Server) -> None:
         del self.servers[server.address]
