@@ -39,7 +39,7 @@ HEADERS = {
 class Query:
     """The request for the time, and how it is sent; all connections of a check share it."""
 
-    def __init__(self, url: str, *, environment: bool = False) -> None:
+    def __init__(self, url: str, *, environment: bool) -> None:
         """environment: use the proxies, .netrc and certificates that the environment names."""
         self._url = url
         self._environment = environment

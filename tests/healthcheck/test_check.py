@@ -228,9 +228,14 @@ def test_details_repeat_no_more_than_the_start_of_a_response() -> None:
     assert age.endswith(f"(Age: '{'7' * 20}')")
 
 
-def test_after_the_deadline_nothing_is_requested() -> None:
+@pytest.mark.parametrize("left", [0.0, -0.1])
+def test_after_the_deadline_nothing_is_requested(
+    monkeypatch: pytest.MonkeyPatch, left: float
+) -> None:
+    monkeypatch.setattr(samples, "steady_time", lambda: 100.0)
     with web(time_service()) as server:
-        late = samples.Service(samples.Query(server.url), Dialer(), deadline=steady_time() - 0.1)
+        query = samples.Query(server.url, environment=False)
+        late = samples.Service(query, Dialer(), deadline=100.0 + left)
         with pytest.raises(Trouble, match="no complete response in time") as refused:
             late.sample()
     assert (refused.value.reason, server.requests) == ("timeout", [])
