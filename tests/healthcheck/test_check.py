@@ -226,6 +226,8 @@ def test_details_repeat_no_more_than_the_start_of_a_response() -> None:
     assert check_server(respond(b"x" * 99)).verdict.detail.endswith(f": '{'x' * 60}'")
     age = check_server(respond({}, Age="7" * 30)).verdict.detail
     assert age.endswith(f"(Age: '{'7' * 20}')")
+    error = check_server(respond({"error": {"message": "x" * 999}}, 503)).verdict.detail
+    assert error.endswith(f"status 503: '{'x' * 128}'")
 
 
 @pytest.mark.parametrize("left", [0.0, -0.1])

@@ -13,6 +13,7 @@ import pytest
 
 from healthcheck import check as checking
 from healthcheck.check import check
+from healthcheck.dialer import Dialer
 from tests.support.healthcheck_runs import (
     CHUNKED,
     check_server,
@@ -193,11 +194,19 @@ def test_a_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (verdict.status, verdict.reason) == ("Failed", "dns")
 
 
-def test_a_closed_port_is_refused_twice() -> None:
+def test_a_closed_port_is_refused_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts, connect = [], Dialer.connect
+
+    def count(*arguments: Any) -> socket.socket:
+        attempts.append(arguments)
+        return connect(*arguments)
+
+    monkeypatch.setattr(Dialer, "connect", count)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         assert check(url, ask_reference=exact_reference).verdict.reason == "refused"
+    assert len(attempts) == 2
 
 
 def test_a_server_without_tls_asked_for_tls() -> None:
