@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import random
 import threading
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from healthcheck.check import check
 from healthcheck.reading import Reference, Sample, Trouble
 from healthcheck.reference import TIMEOUT
 from healthcheck.samples import Service
+from healthcheck.waiting import Bell
 from tests.support.healthcheck_runs import (
     alternate,
     check_server,
@@ -91,6 +93,40 @@ def test_a_bad_response_is_final(monkeypatch: pytest.MonkeyPatch, reason: str) -
     assert check_server(time_service()).verdict.reason == reason
 
 
+@pytest.mark.parametrize(
+    ("failure", "reason"), [(Trouble("status", "busy"), "status"), (LookupError(), "error")]
+)
+def test_all_lanes_end_after_a_failure_in_one(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception, reason: str
+) -> None:
+    has_failed, has_ended = threading.Event(), threading.Event()
+    calls, hosts = itertools.count(1), itertools.count(1)
+    sample, ring = Service.sample, Bell.ring
+
+    def fail_third(service: Service) -> Sample:
+        number = next(calls)
+        if number == 3:
+            has_failed.set()
+            raise failure
+        if number > 3:
+            assert has_ended.wait(PATIENCE)
+        return sample(service)
+
+    def note(bell: Bell) -> None:
+        ring(bell)
+        if has_failed.is_set():
+            has_ended.set()
+
+    monkeypatch.setattr(Service, "sample", fail_third)
+    # A lane rings at its end.
+    monkeypatch.setattr(Bell, "ring", note)
+    # Without the failure, so many hosts would get all requests.
+    result = check_server(lambda request: time_service(instance=f"i-{next(hosts)}")(request))
+    assert result.verdict.reason == reason
+    assert not result.coverage.is_certain
+    assert result.coverage.connections <= checking.LANES
+
+
 @pytest.mark.usefixtures("pauses")
 def test_the_second_trouble_is_the_one_that_is_reported() -> None:
     verdict = check_server(alternate(hang_up, respond({}, 500))).verdict
@@ -141,8 +177,9 @@ def test_a_slow_service_is_asked_no_more_in_the_second_half_of_the_time(
     assert not result.coverage.is_complete
 
 
+@pytest.mark.parametrize("share", [0.1, 0.2])
 def test_a_service_that_serves_one_connection_after_the_other_is_not_late(
-    spend: Callable[[float], float],
+    spend: Callable[[float], float], share: float
 ) -> None:
     """Eight connections at once would make the last one wait for all others."""
     turn = threading.Lock()
@@ -151,7 +188,7 @@ def test_a_service_that_serves_one_connection_after_the_other_is_not_late(
         with turn:
             # Meanwhile, all other connections begin.
             request.server.closing.wait(0.05)
-            time_service(spend(0.1 * PATIENCE))(request)
+            time_service(spend(share * PATIENCE))(request)
 
     # The service may read its clock only at the end of the whole round trip.
     result = check_server(behave, limit=PATIENCE)

@@ -52,7 +52,10 @@ TESTS = {
     "healthcheck/samples.py": "tests/healthcheck/test_check.py tests/healthcheck/test_hostile.py",
     "healthcheck/coverage.py": "tests/healthcheck/test_coverage.py",
     "healthcheck/dialer.py": "tests/healthcheck/test_dialer.py",
-    "healthcheck/check.py": "tests/healthcheck/test_retry.py tests/healthcheck/test_hostile.py",
+    "healthcheck/check.py": (
+        "tests/healthcheck/test_retry.py tests/healthcheck/test_check.py"
+        " tests/healthcheck/test_hostile.py"
+    ),
     "healthcheck/transport.py": (
         "tests/healthcheck/test_transport.py tests/healthcheck/test_hostile.py"
     ),
