@@ -158,8 +158,7 @@ def refuse_negative_chunks(response: HTTPResponse) -> None:
     def update_and_validate_length() -> None:
         update_length()
         if response.chunk_left is not None and response.chunk_left < 0:
-            length = b"%x" % response.chunk_left
             response.close()
-            raise InvalidChunkLength(response, length)
+            raise InvalidChunkLength(response, b"negative")
 
     response._update_chunk_length = update_and_validate_length  # type: ignore[method-assign]

@@ -216,6 +216,8 @@ def test_trusted_certificates_are_read_once_for_all_connections(
     with tls_server(authority, time_service()) as url:
         result = check_with_authority(url, deadline=PATIENCE)
     assert result.coverage.connections > 1
+    # Each connection is kept for a second request.
+    assert len(result.reading.samples) == 2 * result.coverage.connections
     assert len(reads) == 1
 
 
