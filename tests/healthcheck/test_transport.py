@@ -106,6 +106,21 @@ def test_a_body_in_chunks_is_read() -> None:
         assert check(server.url, ask_reference=exact_reference).verdict.status == "OK"
 
 
+@pytest.mark.parametrize(("length", "reason"), [(65_536, "ok"), (65_537, "body")])
+def test_headers_of_64_kib_together_are_the_longest(length: int, reason: str) -> None:
+    def behave(request: Request) -> None:
+        body = json.dumps({"now": rfc3339(), "instance": "i-1"}).encode()
+        headers = {"Content-Length": str(len(body)), "A": "a" * 40_000}
+        headers["B"] = "b" * (length - len("".join((*headers, *headers.values()))) - 1)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        request.wfile.write(f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode() + body)
+
+    with web(behave) as server:
+        verdict = check(server.url, ask_reference=exact_reference).verdict
+    assert verdict.reason == reason
+    assert verdict.reason == "ok" or verdict.detail.endswith("headers are longer than 64 KiB")
+
+
 def test_a_connection_that_begins_after_the_cut_is_cut() -> None:
     adapter = CuttableAdapter(Dialer(), create_tls_context())
     adapter.cut()
