@@ -15,8 +15,9 @@ from healthcheck import reference
 from healthcheck.check import check
 from healthcheck.reading import Reference, Sample, Trouble
 from healthcheck.reference import TIMEOUT
-from healthcheck.samples import Service
+from healthcheck.samples import Query, Service
 from healthcheck.waiting import Bell
+from tests.healthcheck.test_verdict import sample
 from tests.support.healthcheck_runs import (
     alternate,
     check_server,
@@ -65,12 +66,12 @@ def test_there_is_no_second_try_after_the_deadline(
 
 def fail_at_first(monkeypatch: pytest.MonkeyPatch, *reasons: str) -> None:
     """Let the first samples fail for these reasons."""
-    left, sample = list(reasons), Service.sample
+    left, take = list(reasons), Service.sample
 
     def fail(service: Service) -> Sample:
         if left:
             raise Trouble(left.pop(0), f"{len(left)} left")
-        return sample(service)
+        return take(service)
 
     monkeypatch.setattr(Service, "sample", fail)
 
@@ -101,7 +102,7 @@ def test_all_lanes_end_after_a_failure_in_one(
 ) -> None:
     has_failed, has_ended = threading.Event(), threading.Event()
     calls, hosts = itertools.count(1), itertools.count(1)
-    sample, ring = Service.sample, Bell.ring
+    take, ring = Service.sample, Bell.ring
 
     def fail_third(service: Service) -> Sample:
         number = next(calls)
@@ -110,7 +111,7 @@ def test_all_lanes_end_after_a_failure_in_one(
             raise failure
         if number > 3:
             assert has_ended.wait(PATIENCE)
-        return sample(service)
+        return take(service)
 
     def note(bell: Bell) -> None:
         ring(bell)
@@ -223,6 +224,38 @@ def test_an_unclear_clock_gets_no_more_samples_than_cover_all_hosts() -> None:
     assert result.coverage.is_complete
     assert result.coverage.connections <= 14 + checking.LANES
     assert DEFAULTS["deadline"].default == 10.0
+
+
+def test_a_host_with_a_small_share_gets_eight_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More would not help a clock at the limit."""
+    monkeypatch.setattr(checking, "LANES", 1)
+    requests = itertools.count(1)
+
+    def behave(request: Request) -> None:
+        time_service(1.0, "a" if next(requests) % 20 else "b")(request)
+
+    assert len(check_server(behave).reading.samples) == 8 * 20
+
+
+@pytest.mark.parametrize(
+    ("took", "handshake", "left", "lanes"),
+    [
+        (0.0, None, 10.0, 8),
+        (0.5, None, 10.0, 5),
+        (0.5, None, 9.0, 4),
+        (0.75, 0.25, 10.0, 5),
+        (9.0, None, 5.5, 1),
+    ],
+)
+def test_two_requests_of_each_lane_fit_in_the_first_half_of_the_time_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, took: float, handshake: float | None, left: float, lanes: int
+) -> None:
+    monkeypatch.setattr(checking, "steady_time", lambda: 10.0 - left)
+    query = Query("http://service.test", environment=False)
+    run = checking._Run(query, 1.0, 400, 1, start=0.0, deadline=10.0)
+    run.samples = [sample(rtt=took / 2), sample(rtt=took)]
+    run.dialer.handshake = handshake
+    assert run._count_lanes() == lanes
 
 
 @pytest.mark.parametrize(
