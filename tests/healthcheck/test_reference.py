@@ -207,6 +207,24 @@ def test_a_dead_address_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch,
     assert measured.offset.low <= 2 <= measured.offset.high
 
 
+def test_after_nine_tenths_of_the_time_no_other_address_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, asked = 1000.0, []
+
+    def ask(address: str, *_: object) -> sntp.Answer:
+        nonlocal now
+        asked.append(address)
+        now += 9.0
+        raise sntp.NtpError("no response in time")
+
+    monkeypatch.setattr(reference, "steady_time", lambda: now)
+    monkeypatch.setattr(sntp, "ask", ask)
+    set_addresses(monkeypatch, "127.0.0.1", "127.0.0.2")
+    measure(["ntp.test"], timeout=10.0)
+    assert asked == ["127.0.0.1"]
+
+
 def set_addresses(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     """ntp.test has these addresses."""
     real = socket.getaddrinfo
