@@ -303,18 +303,18 @@ def test_a_status_is_the_key_of_a_cache_and_cannot_be_changed() -> None:
 @pytest.mark.parametrize(
     ("later", "is_used"),
     [
-        (Moment(0.099, 0.099), True),
-        (Moment(0.1, 0.1), False),
+        (Moment(0.099, 0.199), True),
+        (Moment(0.1, 0.2), False),
         # Our clock is set, by less and by more.
-        (Moment(9e-6, 0.0), True),
-        (Moment(10e-6, 0.0), False),
-        (Moment(-10e-6, 0.0), False),
+        (Moment(9e-6, 0.1), True),
+        (Moment(10e-6, 0.1), False),
+        (Moment(-10e-6, 0.1), False),
     ],
 )
 def test_a_status_is_used_again_for_a_tenth_of_a_second_but_not_after_a_step(
     later: Moment, is_used: bool
 ) -> None:
-    now = Moment(0.0, 0.0)
+    now = Moment(0.0, 0.1)
     monitor = Monitor("server", ask=script_responses(GOOD), now=lambda: now)
     monitor.poll()
     status = monitor.status()
