@@ -95,7 +95,16 @@ def test_a_local_api_that_has_lost_everything_is_refused() -> None:
     assert str(fault).endswith(REFRESH.format("local"))
 
 
-@pytest.mark.parametrize("deployment", [None, {"manifest": {}}, {"resources": []}])
+@pytest.mark.parametrize(
+    "deployment",
+    [
+        None,
+        {"manifest": {}},
+        {"resources": []},
+        # Pulumi's own record of its stack, after an update that failed at once.
+        {"resources": [{"type": "pulumi:pulumi:Stack"}]},
+    ],
+)
 def test_a_stack_local_beside_make_up_is_refused_with_the_remedy(deployment: Any) -> None:
     empty = {"version": 3, "deployment": deployment}
     found = state.compare(empty, describe(load_state()))
