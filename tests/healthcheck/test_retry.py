@@ -121,7 +121,7 @@ def test_all_lanes_end_after_a_failure_in_one(
     monkeypatch.setattr(Service, "sample", fail_third)
     # A lane rings at its end.
     monkeypatch.setattr(Bell, "ring", note)
-    # Without the failure, so many hosts would get all requests.
+    # Each response names another host, so without the failure the check goes on.
     result = check_server(lambda request: time_service(instance=f"i-{next(hosts)}")(request))
     assert result.verdict.reason == reason
     assert not result.coverage.is_certain
