@@ -212,6 +212,13 @@ def test_the_reference_gets_half_of_the_deadline_and_no_more_than_a_second_and_a
     assert given == [patience]
 
 
+def test_by_default_one_host_is_expected_and_a_missed_one_is_no_failure() -> None:
+    with web(time_service()) as server:
+        result = check(server.url, ask_reference=exact_reference, samples=2)
+    assert (result.verdict.status, result.verdict.reason) == ("OK", "too_few")
+    assert result.coverage.expected == 1
+
+
 def test_the_phases_of_a_check_end_before_it_does() -> None:
     phases = check_server(slow_clock(0.1)).phases
     assert 0.1 <= phases["first_answer"] <= phases["total"]
