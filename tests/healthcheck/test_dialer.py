@@ -118,6 +118,8 @@ def test_a_silent_address_comes_last_from_then_on(monkeypatch: pytest.MonkeyPatc
         for _ in range(5):
             with dialer.connect("service.test", 80, PATIENCE) as connection:
                 assert connection.getpeername() == good
+                # The kernel must not hold a request back.
+                assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert dialer._uses[socket.AF_INET, silent[0]] < 20_000
 
 
