@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -178,3 +181,27 @@ def test_a_family_that_this_machine_lacks_is_passed_over(monkeypatch: pytest.Mon
         monkeypatch.setattr(socket, "socket", refuse)
         with Dialer().connect("service.test", port, PATIENCE) as connection:
             assert connection.getpeername() == ("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("failure", "number"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), errno.EMFILE),
+        (OSError(), errno.EAFNOSUPPORT),
+    ],
+)
+def test_a_socket_that_cannot_be_made_gives_its_error(
+    monkeypatch: pytest.MonkeyPatch, failure: OSError, number: int
+) -> None:
+    real = socket.socket
+
+    def refuse(family: int = -1, *arguments: Any, **options: Any) -> socket.socket:
+        if family == socket.AF_INET:
+            raise failure
+        return real(family, *arguments, **options)
+
+    use_lookup(monkeypatch, ipv4_only([("127.0.0.1", 9)]))
+    monkeypatch.setattr(socket, "socket", refuse)
+    with pytest.raises(OSError, match=re.escape(os.strerror(number))) as refused:
+        Dialer().connect("service.test", 80, PATIENCE)
+    assert refused.value.errno == number
