@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from healthcheck import dialer
 from healthcheck.check import Result, check
 from healthcheck.clock import steady_time
 from healthcheck.dialer import Dialer
@@ -205,3 +206,34 @@ def test_a_socket_that_cannot_be_made_gives_its_error(
     with pytest.raises(OSError, match=re.escape(os.strerror(number))) as refused:
         Dialer().connect("service.test", 80, PATIENCE)
     assert refused.value.errno == number
+
+
+@pytest.mark.parametrize(
+    ("number", "timeout", "first_wait"),
+    [
+        pytest.param(1, PATIENCE, 0.25, id="enough time"),
+        # All addresses are tried in the first half of the time.
+        pytest.param(3, 1.0, 0.125, id="little time"),
+    ],
+)
+def test_the_next_address_is_tried_after_a_quarter_of_a_second_or_sooner(
+    monkeypatch: pytest.MonkeyPatch, number: int, timeout: float, first_wait: float
+) -> None:
+    now, waits = 100.0, []
+    wait = dialer._Attempts.wait
+
+    def pass_time(attempts: dialer._Attempts, seconds: float) -> list[tuple[dialer.Address, int]]:
+        nonlocal now
+        if not attempts.running or len(attempts.begun) > number:
+            return wait(attempts, seconds)
+        waits.append(seconds)
+        now += seconds
+        return wait(attempts, 0)
+
+    monkeypatch.setattr(dialer, "steady_time", lambda: now)
+    monkeypatch.setattr(dialer._Attempts, "wait", pass_time)
+    with silent_servers(number) as silent, web(time_service()) as server:
+        use_lookup(monkeypatch, ipv4_only([*silent, ("127.0.0.1", server.server_port)]))
+        Dialer().connect("service.test", 80, timeout).close()
+    assert waits[0] == pytest.approx(first_wait)
+    assert len(waits) == number
