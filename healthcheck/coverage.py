@@ -12,9 +12,9 @@ MAX_MISS_PROBABILITY = 1e-4
 class Coverage(NamedTuple):
     """seen: hosts. expected: hosts that must be seen. connections: opened, each to any host."""
 
-    seen: int = 0
-    connections: int = 0
-    expected: int = 1
+    seen: int
+    connections: int
+    expected: int
 
     @property
     def miss_probability(self) -> float:

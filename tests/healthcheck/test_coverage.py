@@ -25,23 +25,23 @@ def test_the_rule_is_the_probability_that_all_connections_miss_a_host(
     seen: int, connections: int
 ) -> None:
     exact = Fraction(seen, seen + 1) ** connections
-    assert Coverage(seen, connections).miss_probability == pytest.approx(float(exact))
+    assert Coverage(seen, connections, 1).miss_probability == pytest.approx(float(exact))
 
 
 @given(HOSTS)
 def test_the_promise_of_a_tenth_of_a_percent_is_kept_and_with_a_reserve(seen: int) -> None:
-    needed = next(k for k in itertools.count() if Coverage(seen, k).is_certain)
+    needed = next(k for k in itertools.count() if Coverage(seen, k, 1).is_certain)
     assert Fraction(seen, seen + 1) ** needed <= Fraction(1, 10_000)
     assert Fraction(seen, seen + 1) ** (needed - 1) > Fraction(1, 10_000)
 
 
 @given(HOSTS, st.integers(0, 2_000))
 def test_more_connections_cover_more_and_more_hosts_cover_less(seen: int, number: int) -> None:
-    missed = Coverage(seen, number).miss_probability
+    missed = Coverage(seen, number, 1).miss_probability
     assert (
-        Coverage(seen, number + 1).miss_probability
+        Coverage(seen, number + 1, 1).miss_probability
         <= missed
-        <= Coverage(seen + 1, number).miss_probability
+        <= Coverage(seen + 1, number, 1).miss_probability
     )
 
 
@@ -63,7 +63,7 @@ def test_by_the_rule_alone_hardly_any_host_is_missed(hosts: int, seed: int) -> N
         seen: set[int] = set()
         for connections in itertools.count(1):
             seen.add(chance.randrange(hosts))
-            if Coverage(len(seen), connections).is_certain:
+            if Coverage(len(seen), connections, 1).is_certain:
                 break
         missed += len(seen) < hosts
     assert missed <= 3

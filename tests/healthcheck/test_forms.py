@@ -40,7 +40,7 @@ def result(
 ) -> Result:
     reading = Reading(tuple(samples), reference, trouble)
     phases = {"reference": 0.01, "total": 0.25}
-    covered = Coverage(len({sample.instance for sample in samples}), 40)
+    covered = Coverage(len({sample.instance for sample in samples}), 40, 1)
     return Result(URL, judge(reading, LIMIT), reading, LIMIT, phases, 1_795_348_800.0, covered)
 
 
