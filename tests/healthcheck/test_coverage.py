@@ -28,6 +28,11 @@ def test_the_rule_is_the_probability_that_all_connections_miss_a_host(
     assert Coverage(seen, connections, 1).miss_probability == pytest.approx(float(exact))
 
 
+def test_without_a_host_another_one_is_certainly_missed() -> None:
+    coverage = Coverage(0, 40, 1)
+    assert (coverage.miss_probability, coverage.is_certain) == (1.0, False)
+
+
 @given(HOSTS)
 def test_the_promise_of_a_tenth_of_a_percent_is_kept_and_with_a_reserve(seen: int) -> None:
     needed = next(k for k in itertools.count() if Coverage(seen, k, 1).is_certain)
