@@ -263,6 +263,22 @@ def test_a_verdict_that_nobody_can_read_is_unknown(output: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "number"),
+    [
+        *(("count", number) for number in (1, 1_000_000_000)),
+        *(("samples", number) for number in (2, 1000)),
+        *(("instances", number) for number in (1, 100)),
+    ],
+)
+def test_a_whole_number_at_its_limits_is_taken(option: str, number: int) -> None:
+    assert getattr(parser().parse_args([f"--{option}", str(number)]), option) == number
+
+
+def test_one_host_is_expected_by_default() -> None:
+    assert parser().parse_args([]).instances == 1
+
+
 @pytest.mark.parametrize("text", ["1e-9", "999999.5"])
 def test_a_number_of_seconds_just_within_its_limits_is_taken(text: str) -> None:
     assert parser().parse_args(["--every", text]).every == float(text)
