@@ -205,7 +205,7 @@ def test_our_own_clock_in_place_of_silent_servers_is_read_each_time(
     ask = SparingReference(["a"])
     first, real = ask(1.0), time.time
     monkeypatch.setattr(time, "time", lambda: real() + 3600)
-    assert ask(1.0).own.epoch - first.own.epoch == pytest.approx(3600, abs=1)
+    assert ask(1.0).own.epoch - first.own.epoch > 3599
     assert len(asked) == 1
 
 

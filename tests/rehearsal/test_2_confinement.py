@@ -192,7 +192,6 @@ def healthy(host: Container) -> bool:
 class Attacked(NamedTuple):
     output: str  # the attack's status and output
     requests: list[load.Request]  # requests of other clients meanwhile
-    ill: float  # seconds after it during which the host did not answer
     same: bool  # whether the container is the one that was started before
 
 
@@ -200,16 +199,11 @@ def attack(clone: Clone, host: Container, code: str) -> Attacked:
     started = inspect_container(host, "{{.State.StartedAt}}")
     with load.run_load(f"{clone.url}/now", 20) as sent:
         status, output = python(host, code)
-        ended = time.monotonic()
         wait_until(lambda: healthy(host))
-        ill = time.monotonic() - ended
         time.sleep(1)
     same = inspect_container(host, "{{.State.StartedAt}}") == started
-    done = Attacked(f"{status} {output.strip()}", sent, ill, same)
-    print(
-        f"{done.output!r}; ill for {ill:.1f} s; "
-        f"{len(failures(done.requests))} of {len(done.requests)} lost"
-    )
+    done = Attacked(f"{status} {output.strip()}", sent, same)
+    print(f"{done.output!r}; {len(failures(done.requests))} of {len(done.requests)} lost")
     return done
 
 
@@ -235,14 +229,15 @@ def test_a_memory_hog_is_killed_at_the_limit_and_is_not_noticed(
     assert python(host, HOG, loose)[1] == "400 MB\n"
 
 
-def test_many_small_hogs_may_end_the_service_which_is_back_in_seconds_while_the_other_host_serves(
+def test_many_small_hogs_may_end_the_service_which_docker_restarts_while_the_other_host_serves(
     clone: Clone, host: Container
 ) -> None:
     """The kernel ends the largest process, which is then one of the service's. With the first
     process the container ends, and Docker starts it again (--restart always)."""
     hogs = attack(clone, host, SMALL_HOGS)
     assert not hogs.same
-    assert hogs.ill < 30
+    # Docker counts no restart but its own.
+    assert int(inspect_container(host, "{{.RestartCount}}")) > 0
     instance = host.labels["timeservice.instance"]
     others = [
         request
