@@ -168,7 +168,9 @@ def test_errors_are_counted_as_the_host_s_or_as_the_balancer_s(
     haproxy.get()
     hosts[0].status = 500
     assert [haproxy.get().status_code for _ in range(3)] == [500] * 3
-    hosts[0].cuts = True
+    balancer.drain(haproxy.server(hosts[0]))
+    hosts[1].cuts = True
+    balancer.register(hosts[1].address)
     assert haproxy.get().status_code == 502
     assert balancer.count_errors() == {"HTTPCode_Target_5XX_Count": 3, "HTTPCode_ELB_5XX_Count": 2}
 
