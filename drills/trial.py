@@ -1,8 +1,10 @@
 """A drill in progress: what it may do to the deployment, what it expects, and the load."""
 
+import io
 import json
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from docker.errors import NotFound
 from docker.models.containers import Container
 
 from deployment import ROOT
@@ -20,7 +23,7 @@ from drills.load import Request, run_load
 from drills.outcome import PAIR, Outcome
 from local import stacks
 from local.api import client
-from local.containers import LABEL, Containers
+from local.containers import LABEL, REPORT, Containers
 from local.steps import wait_until
 
 # Requests per second, unless a drill needs another rate.
@@ -54,12 +57,14 @@ class Trial(Outcome):
 
     def states(self) -> dict[str, str]:
         """Return instance -> state as the controller last reported it; {} before any report."""
-        # The file stays readable while the controller is away.
-        volume = self.cloud.engine.volumes.get(f"{self.cloud.name}-run")
         try:
-            hosts = json.loads((Path(volume.attrs["Mountpoint"]) / "status.json").read_text())
-        except (OSError, ValueError):
+            # The file stays readable while the controller is away.
+            pieces, _ = self.container("controller").get_archive(REPORT)
+        except NotFound:
             return {}
+        with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
+            file = archive.extractfile(Path(REPORT).name)
+            hosts = json.load(file) if file else []
         return {host["instance"]: host["state"] for host in hosts}
 
     def container(self, role: str) -> Container:

@@ -1,9 +1,11 @@
 """make status: what is deployed and how it is. make check: the healthcheck of its URL."""
 
+import io
 import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -78,10 +80,21 @@ def check(cloud: Containers) -> int:
     """Check the local deployment; return the exit code of the healthcheck."""
     if cloud.get("balancer") is None:
         raise UserError(f"the local cloud {cloud.name!r} is not up; `make up` starts it")
+    hosts = [host for host in cloud.hosts() if host["state"] != "draining"]
+    return run_healthcheck(cloud, max(1, len(hosts)))
+
+
+def run_healthcheck(cloud: Containers, instances: int) -> int:
+    """Check the service, and print the result with the URL that the user has; return its exit
+    code."""
     from healthcheck.__main__ import main as healthcheck
 
-    hosts = [host for host in cloud.hosts() if host["state"] != "draining"]
-    return healthcheck([cloud.url(), "--instances", str(max(1, len(hosts)))])
+    url, output = cloud.url(), io.BytesIO()
+    with redirect_stdout(io.TextIOWrapper(output, write_through=True)):
+        code = healthcheck([url, "--instances", str(instances)])
+        text = output.getvalue().decode()
+    print(text.replace(url, f"http://127.0.0.1:{cloud.port}"), end="")
+    return code
 
 
 def format_host(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from deployment.errors import UserError
 from deployment.settings import Settings
-from healthcheck.__main__ import main as healthcheck
 from local import launch, program, reviewer
 from local.api import ACCOUNT_ROOT, is_up
 from local.containers import Containers, get_architecture
@@ -23,6 +22,7 @@ from local.project import (
     write_config,
 )
 from local.stacks import list_stacks
+from local.status import run_healthcheck
 from local.steps import SETTINGS, step, wait_until
 
 # Seconds. Also on a busy machine, only a hang takes this long.
@@ -57,7 +57,7 @@ def up(cloud: Containers, folder: Path, given: dict[str, str]) -> int:
     with step(f"waiting until only this release's {settings.min_hosts} hosts serve"):
         wait_for_hosts(cloud, str(exports["group"]), settings.min_hosts)
     print()
-    code = healthcheck([cloud.url(), "--instances", str(settings.min_hosts)])
+    code = run_healthcheck(cloud, settings.min_hosts)
     if "reviewer" in exports:
         print("How the reviewer signs in: make reviewer")
     if not started and deployer.changes == 0:

@@ -3,7 +3,7 @@
 # modules and, without an argument, in the templates. It takes hours.
 source "$(dirname "$0")/common.sh"
 
-scripts/tools.sh mutation
+scripts/tools.sh mutation unit
 status=0
 nice "$BUILD/mutation/bin/python" -m tests.support.mutate_python "$@" || status=$?
 [ $# != 0 ] || nice .venv/bin/python -m tests.support.mutate_templates || status=$?

@@ -378,6 +378,21 @@ def test_check_runs_the_healthcheck_against_the_local_url_and_returns_its_code(
     assert command.main(["check"]) == 3
 
 
+def test_a_check_in_the_toolbox_prints_the_url_that_the_user_has(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def check(arguments: list[str]) -> int:
+        sys.stdout.buffer.write(f"OK: both hosts of {arguments[0]}/now\n".encode())
+        return 0
+
+    monkeypatch.setattr(containers, "get", lambda role: role)
+    monkeypatch.setattr(containers, "hosts", list)
+    monkeypatch.setattr(containers, "url", lambda: "http://192.0.2.7")
+    monkeypatch.setattr(healthcheck, "main", check)
+    assert command.main(["check"]) == 0
+    assert capsys.readouterr().out == "OK: both hosts of http://127.0.0.1:8080/now\n"
+
+
 def test_status_of_what_is_not_up_says_what_starts_it(
     containers: Containers, capsys: pytest.CaptureFixture[str]
 ) -> None:
