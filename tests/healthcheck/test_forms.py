@@ -118,6 +118,28 @@ def test_json_has_microseconds_and_each_server_s_interval_or_trouble() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("samples", "reference", "trouble", "proven", "assumed"),
+    [
+        ([sample()], NTP, None, True, False),
+        ([], NTP, REFUSED, True, False),
+        ([sample(1, 1)], NTP, None, False, False),
+        ([sample()], against("local"), None, False, True),
+        ([], against("local"), REFUSED, False, False),
+    ],
+    ids=["right", "down", "not sure", "right by our own clock", "down, without NTP"],
+)
+def test_json_is_proven_by_a_measured_reference_alone(
+    samples: list[Sample],
+    reference: Reference,
+    trouble: Trouble | None,
+    proven: bool,
+    assumed: bool,
+) -> None:
+    record = json.loads(json_form.render(result(samples, reference, trouble)))
+    assert (record["proven"], record["assumed"]) == (proven, assumed)
+
+
 def test_a_proof_is_complete() -> None:
     samples = [sample(0.5), sample(0.25, 1, "b", slept=(9, 9))]
     reference = NTP._replace(servers=(GOOD, SILENT))
