@@ -6,7 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -198,10 +198,17 @@ def test_the_threads_and_flask_answer_the_same_header_by_header(
     assert len(taken) > 100
 
 
+@contextmanager
+def run_worker(name: str, folder: Path) -> Iterator[Running]:
+    """Run the service with that worker of tests/support/workers.py."""
+    arguments = ("--worker-class", f"tests.support.workers.{name}")
+    with ntp() as server, run_service(folder / "log", server.name, *arguments) as running:
+        yield running
+
+
 @pytest.fixture
 def lane_only(tmp_path: Path) -> Iterator[Running]:
-    arguments = ("--worker-class", "tests.support.workers.LaneOnly")
-    with ntp() as server, run_service(tmp_path / "log", server.name, *arguments) as running:
+    with run_worker("LaneOnly", tmp_path) as running:
         yield running
 
 
@@ -242,12 +249,7 @@ def test_what_the_lane_has_read_in_vain_is_not_lost(shift: float, tmp_path: Path
 
 @pytest.mark.integration
 def test_a_worker_that_can_start_no_thread_serves_what_needs_one(tmp_path: Path) -> None:
-    full = ("--worker-class", "tests.support.workers.Full")
-    with (
-        ntp() as server,
-        run_service(tmp_path / "log", server.name, *full) as running,
-        connect(running) as client,
-    ):
+    with run_worker("Full", tmp_path) as running, connect(running) as client:
         for _ in range(10):
             client.sendall(request(line="GET /now?tz=UTC HTTP/1.1"))
             assert receive(client)[0] == "HTTP/1.1 200 OK"
@@ -256,12 +258,7 @@ def test_a_worker_that_can_start_no_thread_serves_what_needs_one(tmp_path: Path)
 @pytest.mark.integration
 def test_a_client_that_does_not_read_is_cut_off(tmp_path: Path) -> None:
     """Once its buffers are full, the lane neither waits for it nor sends half of a response."""
-    hasty = ("--worker-class", "tests.support.workers.Hasty")
-    with (
-        ntp() as server,
-        run_service(tmp_path / "log", server.name, *hasty) as running,
-        socket.socket() as deaf,
-    ):
+    with run_worker("Hasty", tmp_path) as running, socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.settimeout(PATIENCE)
         host, port = running.url.removeprefix("http://").split(":")
