@@ -148,7 +148,7 @@ class Service:
             body += chunk
             self._seconds_left()
             if len(body) > MAX_BODY:
-                raise Trouble("body", "the response is longer than 64 KiB")
+                raise Trouble("body", f"the response is longer than {MAX_BODY // 1024} KiB")
         return body
 
 
