@@ -44,8 +44,11 @@ class Clone:
     def start(self, target: str, **variables: str) -> subprocess.Popen[str]:
         """Start `make TARGET` in a process group of its own, with these variables."""
         # The variables of a make that runs this program are not for the other make.
-        environment = {key: value for key, value in os.environ.items() if "MAKE" not in key}
-        environment.pop("TIMESERVICE_STARTED", None)
+        environment = {
+            key: value
+            for key, value in os.environ.items()
+            if "MAKE" not in key and key != "TIMESERVICE_STARTED"
+        }
         environment |= {"NAME": self.name, "PORT": str(self.port), **variables}
         return subprocess.Popen(
             # Under nohup, make would ignore Ctrl-C, as this program does.
