@@ -152,7 +152,7 @@ def test_the_truth_lies_inside_the_root_distance(
     share: float,
     precision: int,
 ) -> None:
-    """This holds for any delays, any clock of ours, and any error within the server's bound."""
+    """The delays, our clock, and the server's error within its bound may have any values."""
     error = share * (root_delay / 2 + root_dispersion)
     received = NOW + out + error
     data = packet_at(
