@@ -21,6 +21,7 @@ unexport BASH_ENV ENV SHELLOPTS CDPATH GREP_OPTIONS POSIXLY_CORRECT \
 .NOTPARALLEL:
 
 # Programs get these from the environment, so no value is ever a part of a shell's command line.
+# scripts/common.sh hands them to sudo, and scripts/toolbox.sh to the toolbox.
 export NAME PORT HOST HOST_CPUS HOST_MEMORY STACK ADOPT CONFIG COMMAND FOLLOW REGION HOSTS DRILLS
 # The shell of a host expands $(...) in them, and make does not.
 override CONFIG := $(value CONFIG)

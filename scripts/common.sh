@@ -110,7 +110,8 @@ as_root() {
         echo "'$*' must run as root, and there is no sudo: run make as root, or install sudo" >&2
         return 1
     fi
-    for name in CONFIG COMMAND FOLLOW HOST HOST_CPUS HOST_MEMORY NAME PORT REGION STACK TMPDIR LC_ALL "${!TIMESERVICE_@}" "${!DOCKER_@}" \
+    for name in NAME PORT HOST HOST_CPUS HOST_MEMORY STACK ADOPT CONFIG COMMAND FOLLOW REGION HOSTS \
+        TOOLBOX ENGINE_SOCKET TMPDIR LC_ALL "${!TIMESERVICE_@}" "${!DOCKER_@}" \
         {http,https,no,all}_proxy {HTTP,HTTPS,NO,ALL}_PROXY SSL_CERT_FILE REQUESTS_CA_BUNDLE CURL_CA_BUNDLE; do
         [ -z "${!name:-}" ] || kept+=("$name=${!name}")
     done

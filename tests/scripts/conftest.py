@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,10 @@ import pytest
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
+# The variables of make that programs read. DRILLS are their arguments.
+(VARIABLES,) = re.findall(
+    r"^export (NAME .*) DRILLS$", (ROOT / "Makefile").read_text(), re.MULTILINE
+)
 # The commands that the scripts may use. They find no others.
 TOOLS = [
     "awk",

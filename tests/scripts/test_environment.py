@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local.containers import CLONE
+from tests.scripts.conftest import VARIABLES
 from tests.scripts.test_scripts import Run, set_up, source
 
 ROOT = Path(__file__).parents[2]
@@ -77,8 +78,8 @@ SUDO = 'exec env -i PATH="$PATH" "$@"'
 @pytest.mark.parametrize(
     "name",
     [
-        *("NAME", "PORT", "STACK", "CONFIG", "COMMAND", "FOLLOW", "HOST", "HOST_CPUS"),
-        *("TIMESERVICE_STARTED", "https_proxy", "DOCKER_CONTEXT"),
+        *VARIABLES.split(),
+        *("TOOLBOX", "ENGINE_SOCKET", "TIMESERVICE_STARTED", "https_proxy", "DOCKER_CONTEXT"),
     ],
 )
 def test_a_variable_reaches_a_program_through_a_sudo_that_keeps_none(name: str, run: Run) -> None:
