@@ -49,7 +49,6 @@ class Line(NamedTuple):
     quantity: float
     free: float
     price: float
-    source: str
 
     @property
     def due(self) -> float:
@@ -123,7 +122,7 @@ def list_lines(settings: Settings, region: str, hosts: int) -> list[Line]:
         if "free" in row:
             free = min(quantity, allowances[row["free"]])
             allowances[row["free"]] -= free
-        lines.append(Line(name, row["unit"], quantity, free, *row[region]))
+        lines.append(Line(name, row["unit"], quantity, free, row[region][0]))
     return [line for line in lines if line.quantity]
 
 
@@ -143,9 +142,8 @@ def format_bill(settings: Settings, region: str, hosts: int) -> str:
     ]
     for line in lines:
         price = f"{line.price:.10f}".rstrip("0").rstrip(".")
-        mark = "?" if line.source == "unseen" else " "
         text.append(
-            f"{line.name:<38}{line.quantity:>11,.7g} {line.unit:<11}{price:>13}{mark} "
+            f"{line.name:<38}{line.quantity:>11,.7g} {line.unit:<11}{price:>13}  "
             f"{line.free:>11,.7g} {line.due:>8.2f}"
         )
     text += [

@@ -352,7 +352,7 @@ def test_the_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "$0.0602 an hour, $1.45 a day, $43.98 a month, $528 a year" in output
     assert "$100 of credits last 69 days, $200 last 138 days" in output
     assert "With the 3 hosts of maxHosts: $0.0726 an hour" in output
-    assert "0.008?" in output  # no source has this price
+    assert "The sources and dates of all prices: ops/prices.json" in output
     assert "no free tier any more" in output
     assert max(map(len, output.splitlines())) <= 100
 
