@@ -12,7 +12,8 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
         "make with TOOLBOX=1"
 
 make_venv() {
-    rm -rf .venv
+    # In the toolbox, .venv is a mount, which stays when its content is gone.
+    rm -rf .venv 2>/dev/null || [ -d .venv ]
     # Debian's python3 comes without ensurepip.
     if ! python3 -m venv .venv; then
         python3 -m venv --without-pip .venv

@@ -78,7 +78,9 @@ build() {
 
 run() {
     case " $GOALS " in
-    *" destroy "*) die "the toolbox has no pulumi CLI. Where that and Python 3.11 are: make destroy TOOLBOX=0 STACK=..." ;;
+    *" destroy "* | *" repair "*)
+        die "the toolbox has no pulumi CLI. Where that and Python 3.11 are: make $GOALS TOOLBOX=0 STACK=..."
+        ;;
     esac
     export TIMESERVICE_STARTED="${TIMESERVICE_STARTED:-$(date +%s)}"
     socket=$(find_socket)
@@ -97,7 +99,8 @@ run() {
 
     # This file shows that both sides see one clone, and hands over this machine's certificates.
     container=timeservice-toolbox-$$ handover=build/toolbox-$$
-    mkdir -p build
+    # Each side has a .venv of its own, because its Python is another.
+    mkdir -p build/toolbox-venv .venv
     : >"$handover"
     for file in "${SSL_CERT_FILE:-}" $CERTIFICATES; do
         [ -s "$handover" ] || [ ! -r "$file" ] || cat "$file" >"$handover"
@@ -112,6 +115,7 @@ run() {
         --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt label=disable \
         --mount "type=bind,source=$socket,target=$SOCKET" --mount type=bind,source=/tmp,target=/tmp \
         --mount "type=bind,\"source=$ROOT\",\"target=$ROOT\"" --workdir "$ROOT" \
+        --mount "type=bind,\"source=$ROOT/build/toolbox-venv\",\"target=$ROOT/.venv\"" \
         --env TOOLBOX=inside --env "ENGINE_SOCKET=$socket"
     for name in $VARIABLES; do set -- "$@" --env "$name"; done
     if [ -t 0 ] && [ -t 1 ] && [ -t 2 ]; then

@@ -300,11 +300,25 @@ def test_an_engine_that_cannot_run_the_toolbox_is_refused_with_a_remedy(
     assert message in done.stderr
 
 
-def test_destroy_is_refused_at_once(make: Make, calls: Calls) -> None:
-    done = make("destroy", "STACK=prod", system="fedora 42")
+@pytest.mark.parametrize("goal", ["destroy", "repair"])
+def test_what_runs_the_pulumi_cli_is_refused_at_once(make: Make, calls: Calls, goal: str) -> None:
+    done = make(goal, "STACK=prod", system="fedora 42")
     assert done.returncode == 2
-    assert "the toolbox has no pulumi CLI" in done.stderr
+    assert (
+        f"the toolbox has no pulumi CLI. Where that and Python 3.11 are: make {goal}" in done.stderr
+    )
     assert not calls("run")
+
+
+def test_the_toolbox_has_python_packages_of_its_own(
+    make: Make, calls: Calls, tmp_path: Path
+) -> None:
+    """Pulumi uses this machine's Python, which must not lose its packages to another."""
+    make("status", system="fedora 42")
+    clone = tmp_path / "a clone"
+    mount = f'type=bind,"source={clone}/build/toolbox-venv","target={clone}/.venv"'
+    assert mount in calls("run")[0]
+    assert (clone / "build/toolbox-venv").is_dir()
 
 
 def test_cloud_is_refused_where_the_pulumi_cli_does_not_reach_containers(
