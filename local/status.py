@@ -122,7 +122,7 @@ def format_host(
 def format_step(step: str) -> str:
     """Return what a host that is not healthy does next."""
     if step == "serving":
-        return "it restarts the service when /health has failed for 2 minutes"
+        return "it restarts the service when 8 checks of /health have failed"
     return f"now: {step}"
 
 

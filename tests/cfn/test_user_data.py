@@ -410,7 +410,7 @@ def test_a_service_that_is_ill_for_two_minutes_is_restarted(guard: Callable[...,
     done = guard([1, 1, *ILL, 1])
     assert done.calls == [RESTART]
     assert done.steps == [
-        "step: restarting the service, because /health has failed for 2 minutes",
+        "step: restarting the service, because 8 checks of /health have failed",
         "step: serving",
     ]
 

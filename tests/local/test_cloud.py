@@ -601,7 +601,7 @@ def test_status_says_of_a_host_what_is_going_on(
     [
         ("", "now: starting"),
         ("step: installing Docker\nother words\n", "now: installing Docker"),
-        ("step: serving\n", "it restarts the service when /health has failed for 2 minutes"),
+        ("step: serving\n", "it restarts the service when 8 checks of /health have failed"),
         (
             "step: serving\nstep: ending this host at 13:38:00 UTC, as a restart did not help\n",
             "now: ending this host at 13:38:00 UTC, as a restart did not help",
