@@ -1,4 +1,4 @@
-"""Asks the time server by NTP, in a background thread, and keeps what is known of our clock."""
+"""Ask the time server by NTP, in a background thread, and keep what is known of our clock."""
 
 import logging
 import math
@@ -92,20 +92,15 @@ class Monitor:
         self._state: State = "starting"
         self._polls = 0
         self._kisses = 0
-        self._stopped = threading.Event()
 
     def start(self) -> None:
         """Ask in the background from now on. Call it after a fork, which no thread survives."""
         threading.Thread(target=self._run, name="time-server", daemon=True).start()
 
-    def stop(self) -> None:
-        """Ask no more."""
-        self._stopped.set()
-
     def _run(self) -> None:
-        while not self._stopped.is_set():
+        while True:
             self.poll()
-            self._stopped.wait(self.poll_interval())
+            time.sleep(self.poll_interval())
 
     def poll(self) -> None:
         """Ask once, and update the clock by the response or by its absence."""

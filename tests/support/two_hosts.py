@@ -100,5 +100,3 @@ def two_hosts(zones: Sequence[str] = ZONES) -> Iterator[TwoHosts]:
     finally:
         server.shutdown()
         server.server_close()
-        for monitor in hosts.monitors:
-            monitor.stop()
