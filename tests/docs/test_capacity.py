@@ -19,8 +19,8 @@ CELLS = [
     for line in PAGE.splitlines()
     if line.startswith("|")
 ]
-# Of a host, for a request: with the fast lane, as the drill `burst` measured it, and before.
-CPU_SECONDS, CPU_SECONDS_BEFORE = 397e-6, 571e-6
+# Of a host, for a request, as the drill `burst` measured it.
+CPU_SECONDS = 397e-6
 TYPES = {
     "t4g.micro": (0.2, 0.0084),
     "t3.micro": (0.2, 0.0104),
@@ -164,22 +164,6 @@ def test_a_step_takes_and_costs_what_the_page_says(step: Step) -> None:
         f"{each * 730:,.0f}",
         f"{each / step.rate / 3_600 * 1e6:.3f}",
     ]
-
-
-def test_a_million_requests_cost_what_the_page_says_before_and_after_the_fast_lane(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    step = STEPS[0]
-    for seconds in (CPU_SECONDS_BEFORE, CPU_SECONDS):
-        monkeypatch.setattr(f"{__name__}.CPU_SECONDS", seconds)
-        each = hour(step, lcus_of_kept_connections(step.rate) * 0.008)
-        millions = step.rate * 3_600 / 1e6
-        assert find_row(f"{seconds * 1e6:.0f} µs") == [
-            f"{plan(step.type):,.0f}",
-            str(step.hosts),
-            f"{hosts_cost(step) / millions:.3f}",
-            f"{each / millions:.3f}",
-        ]
 
 
 def test_the_limits_are_as_far_away_as_the_page_says() -> None:
