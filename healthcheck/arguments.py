@@ -16,7 +16,8 @@ from healthcheck.output import EXIT_UNKNOWN, FORMATS
 from healthcheck.verdict import LIMIT
 
 EPILOG = """exit codes:
-  0  OK       the service is up and its clock is proven to be within the limit
+  0  OK       the service is up, and its clock is within the limit: proven, or assumed if no NTP
+              server responds (the result then names this machine's clock as the reference)
   2  Failed   the service is down, or its clock is not proven to be within the limit
   3  Unknown  nothing can be stated: the NTP servers contradict each other; no NTP server responds,
               and the service contradicts this machine's clock; this machine slept, or its clock was
