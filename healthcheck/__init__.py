@@ -7,4 +7,4 @@ decides when to make the next. `formats/` has the forms of a result. `__main__`,
 the command on machines.
 """
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"
