@@ -29,7 +29,7 @@ override COMMAND := $(if $(filter command,$(origin COMMAND)),$(value COMMAND))
 # Some shells keep this machine's own name in HOST.
 override HOST := $(if $(filter command,$(origin HOST)),$(HOST))
 
-# make drill NAME ...: the words after it are names of drills, and no targets.
+# make drill DRILL ...: the words after it are names of drills, and no targets.
 DRILLS := $(if $(filter drill,$(firstword $(MAKECMDGOALS))),$(filter-out drill,$(MAKECMDGOALS)))
 ifneq (,$(DRILLS))
 $(DRILLS): ; @:
@@ -152,7 +152,7 @@ rehearsal: setup ## deploy, use, release, break and remove it, beside what is up
 	@scripts/tools.sh chromium
 	@$(SUDO) $(PYTHON) -m pytest -q -p no:cacheprovider --numprocesses 4 tests/rehearsal
 
-drill: setup ## break it in every way that it must survive; make drill NAME: in one way
+drill: setup ## break it in every way that it must survive; make drill DRILL: in one way
 	@$(PYTHON) -m drills --check $$DRILLS
 	@$(BUILD_ALL)
 	@$(SUDO) $(PYTHON) -m drills $$DRILLS
