@@ -23,7 +23,7 @@ from drills.load import Request, run_load
 from drills.outcome import PAIR, Outcome
 from local import stacks
 from local.api import client
-from local.containers import LABEL, REPORT, Containers
+from local.containers import LABEL, REPORT, Containers, execute
 from local.steps import wait_until
 
 # Requests per second, unless a drill needs another rate.
@@ -35,8 +35,6 @@ GRACE_PERIOD, SHORT_GRACE_PERIOD = 2100, 60
 # The longest time in seconds that two failing health checks take. HAProxy begins a check 5 s (the
 # interval) after the end of the last one, and it may take 5 s. The controller looks once a second.
 TWO_CHECKS = 2 * (5.0 + 5.0) + 1
-# Seconds for a command on a host, whose engine may hang.
-COMMAND_TIMEOUT = 120.0
 
 
 @dataclass(kw_only=True)
@@ -99,18 +97,7 @@ class Trial(Outcome):
         finally:
             self.requests += requests
 
-    def run(self, container: Container, *command: str, data: bytes = b"") -> str:
-        """Run a command in a container, with `data` as its input, and return its output.
-
-        Raises RuntimeError if the command fails, and TimeoutExpired if it does not end.
-        """
-        docker = ["docker", "exec", "--interactive", container.id or "", *command]
-        done = subprocess.run(
-            docker, input=data, capture_output=True, check=False, timeout=COMMAND_TIMEOUT
-        )
-        if done.returncode:
-            raise RuntimeError(f"{command}: {done.stderr.decode(errors='replace').strip()}")
-        return done.stdout.decode()
+    run = staticmethod(execute)
 
     def check(self) -> Done:
         """Run the healthcheck. Its reference is this machine's clock, which no drill changes."""

@@ -30,7 +30,7 @@ REPORT = "/run/balancer/status.json"
 LATE = 30  # seconds; the controller reports every second, or every five while nothing changes
 # Seconds for a request. A busy engine may take minutes, and only a hang takes this long.
 ENGINE_SECONDS = 300
-COMMAND_SECONDS = 60  # for a command in a container, unless it or the engine hangs
+COMMAND_SECONDS = 120  # for a command in a container, unless it or the engine hangs
 ROLES = ("api", "time", "balancer", "controller")
 # scripts/common.sh marks in the same way what belongs to this clone.
 CLONE = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
@@ -58,6 +58,21 @@ def read_stats(container: Container) -> Any:
     """Return the engine's present figures of a container, by the names of its API."""
     # one_shot: the engine takes no second sample, which would need another second.
     return container.stats(stream=False, one_shot=True)
+
+
+def execute(container: Container, *command: str, data: bytes = b"") -> str:
+    """Run a command in a container, with `data` as its input, and return its output.
+
+    Raises RuntimeError if the command fails, and TimeoutExpired if it does not end.
+    """
+    # docker-py is not used here: it loses the output of some commands that end at once.
+    docker_exec = ["docker", "exec", "--interactive", str(container.id), *command]
+    done = subprocess.run(
+        docker_exec, input=data, capture_output=True, check=False, timeout=COMMAND_SECONDS
+    )
+    if done.returncode:
+        raise RuntimeError(f"{command}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout.decode()
 
 
 class Containers:
@@ -173,15 +188,9 @@ class Containers:
     def run(self, role: str, *command: str) -> str:
         """Return what the command prints in that part; "" if it fails or the part does not run."""
         container = self.get_running(role)
-        if not container:
-            return ""
-        # docker-py is not used here: it loses the output of some commands that end at once.
-        docker_exec = ["docker", "exec", str(container.id), *command]
         try:
-            return subprocess.check_output(
-                docker_exec, stderr=subprocess.DEVNULL, text=True, timeout=COMMAND_SECONDS
-            )
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            return execute(container, *command) if container else ""
+        except (RuntimeError, subprocess.TimeoutExpired):
             return ""
 
     def owner(self) -> str | None:

@@ -25,6 +25,7 @@ from drills.load import Request
 from drills.outcome import Outcome
 from drills.runner import DRILLS
 from drills.trial import Drill, Trial, repeat
+from local import containers
 from local.steps import hold_lock
 from tests.support.templates import the
 from tests.support.waiting import PATIENCE
@@ -130,11 +131,10 @@ def test_a_command_that_hangs_ends_the_drill(
     (tmp_path / "docker").write_text("#!/bin/sh\nexec sleep 5\n")
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(trial, "COMMAND_TIMEOUT", 0.1)
-    drill: Any = SimpleNamespace()
+    monkeypatch.setattr(containers, "COMMAND_SECONDS", 0.1)
     container: Any = SimpleNamespace(id="host")
     with pytest.raises(subprocess.TimeoutExpired):
-        Trial.run(drill, container, "docker", "stop", "timeservice")
+        Trial.run(container, "docker", "stop", "timeservice")
 
 
 class Replaced(Exception):

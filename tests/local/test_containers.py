@@ -270,7 +270,7 @@ def running(engine: Engine) -> Containers:
 @pytest.mark.parametrize(
     ("role", "script", "output"),
     [
-        ("controller", 'echo "$@"', "exec id-of-controller date\n"),
+        ("controller", 'echo "$@"', "exec --interactive id-of-controller date\n"),
         ("controller", "echo half; exit 1", ""),
         ("controller", "exec /bin/sleep 60", ""),
         ("api", 'echo "$@"', ""),

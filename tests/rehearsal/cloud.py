@@ -34,8 +34,7 @@ def hosts(engine: docker.DockerClient) -> list[Container]:
 
 
 def run(host: Container, *command: str) -> tuple[int, str]:
-    """Run a command on a host; returns its status and output."""
-    # docker-py is not used here: it loses the output of some commands that end at once.
+    """Run a command on a host; return its status, and its output with its errors."""
     done = subprocess.run(
         ["docker", "exec", str(host.id), *command],
         stdout=subprocess.PIPE,
