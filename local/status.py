@@ -1,16 +1,20 @@
 """make status: what is deployed and how it is. make check: the healthcheck of its URL."""
 
-import io
 import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from deployment.errors import UserError
 from deployment.ownership import Deployment, outputs_of, parse_tags
+from healthcheck import reference
+from healthcheck.check import check as check_service
+from healthcheck.formats.text import render
+from healthcheck.output import EXITS
+from healthcheck.url import complete_url
 from local.api import client
 from local.containers import Containers
 from local.hosts import find_step
@@ -85,16 +89,14 @@ def check(cloud: Containers) -> int:
 
 
 def run_healthcheck(cloud: Containers, instances: int) -> int:
-    """Check the service, and print the result with the URL that the user has; return its exit
-    code."""
-    from healthcheck.__main__ import main as healthcheck
-
-    url, output = cloud.url(), io.BytesIO()
-    with redirect_stdout(io.TextIOWrapper(output, write_through=True)):
-        code = healthcheck([url, "--instances", str(instances)])
-        text = output.getvalue().decode()
-    print(text.replace(url, f"http://127.0.0.1:{cloud.port}"), end="")
-    return code
+    """Check the service, print the result with the user's URL, and return its exit code."""
+    result = check_service(
+        complete_url(cloud.url()),
+        ask_reference=partial(reference.measure, reference.SERVERS),
+        instances=instances,
+    )
+    print(render(result._replace(url=complete_url(f"http://127.0.0.1:{cloud.port}"))))
+    return EXITS[result.verdict.status]
 
 
 def format_host(

@@ -19,7 +19,8 @@ from docker.errors import APIError
 
 from deployment.errors import UserError
 from deployment.leftovers import Findings, Leftover
-from healthcheck import __main__ as healthcheck
+from healthcheck.check import Result
+from healthcheck.verdict import Status, Verdict
 from local import __main__ as command
 from local import down, hosts, launch, project, status, steps, up
 from local.containers import Containers as RealContainers
@@ -191,8 +192,7 @@ def test_a_wrong_setting_is_refused_before_anything_is_started(
 
 def unread(logs: str) -> subprocess.CompletedProcess[str]:
     """Run make logs, which does this, for a reader that has gone."""
-    code = f"""from healthcheck import __main__ as healthcheck
-from local import __main__ as command
+    code = f"""from local import __main__ as command
 from deployment.errors import UserError
 from docker.errors import APIError
 command.Containers = lambda *_: None
@@ -364,6 +364,20 @@ def test_down_fails_when_something_is_left(
     assert "could not be removed: volume y" in capsys.readouterr().err
 
 
+def record_checks(monkeypatch: pytest.MonkeyPatch, verdict_status: Status) -> list[tuple[str, int]]:
+    """Return the URL and the hosts of each check from now on, which has that status."""
+    checks: list[tuple[str, int]] = []
+
+    def check(url: str, *, instances: int, **_: Any) -> Result:
+        checks.append((url, instances))
+        verdict = Verdict(verdict_status, "error", "as the test says", is_final=True)
+        unread: Any = None
+        return Result(url, verdict, unread, 1.0, {}, 0.0, unread)
+
+    monkeypatch.setattr(status, "check_service", check)
+    return checks
+
+
 def test_check_runs_the_healthcheck_against_the_local_url_and_returns_its_code(
     containers: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -371,26 +385,23 @@ def test_check_runs_the_healthcheck_against_the_local_url_and_returns_its_code(
     assert "'timeservice' is not up; `make up` starts it" in capsys.readouterr().err
     # A draining host need not respond.
     hosts = [{"state": state} for state in ("healthy", "unhealthy", "draining")]
-    codes = {("http://127.0.0.1:8080", "--instances", "2"): 3}
     monkeypatch.setattr(containers, "get", lambda role: role)
     monkeypatch.setattr(containers, "hosts", lambda: hosts)
-    monkeypatch.setattr(healthcheck, "main", lambda arguments: codes[tuple(arguments)])
+    checks = record_checks(monkeypatch, "Unknown")
     assert command.main(["check"]) == 3
+    assert checks == [("http://127.0.0.1:8080/now", 2)]
 
 
 def test_a_check_in_the_toolbox_prints_the_url_that_the_user_has(
     containers: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def check(arguments: list[str]) -> int:
-        sys.stdout.buffer.write(f"OK: both hosts of {arguments[0]}/now\n".encode())
-        return 0
-
     monkeypatch.setattr(containers, "get", lambda role: role)
     monkeypatch.setattr(containers, "hosts", list)
     monkeypatch.setattr(containers, "url", lambda: "http://192.0.2.7")
-    monkeypatch.setattr(healthcheck, "main", check)
-    assert command.main(["check"]) == 0
-    assert capsys.readouterr().out == "OK: both hosts of http://127.0.0.1:8080/now\n"
+    checks = record_checks(monkeypatch, "Failed")
+    assert command.main(["check"]) == 2
+    assert checks == [("http://192.0.2.7/now", 1)]
+    assert capsys.readouterr().out == "Failed: http://127.0.0.1:8080/now: as the test says\n"
 
 
 def test_status_of_what_is_not_up_says_what_starts_it(
