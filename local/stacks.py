@@ -11,6 +11,7 @@ from local.api import client
 from local.project import DEPLOYMENT
 
 MINUTES = 10  # time limit of a stack that has none of its own
+POLL = 0.1  # seconds between two looks, in the local cloud
 # An interrupted run leaves a stack in one of these states, and the stack can only be deleted.
 BROKEN = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", REVIEW)
 
@@ -46,22 +47,27 @@ def bring_up(
     return "updated", _wait_for(cloudformation, stack["StackId"], "UPDATE_COMPLETE", minutes)
 
 
-def delete(cloudformation: Any, name: str) -> None:
+def delete(cloudformation: Any, name: str, minutes: int = 1, poll: float = POLL) -> None:
     """Delete the stack and wait for it. Raises UserError if the stack stays."""
     cloudformation.delete_stack(StackName=name)
-    stack = wait_until_settled(cloudformation, name, minutes=1)
+    # AWS may still return the state before.
+    time.sleep(poll)
+    stack = wait_until_settled(cloudformation, name, minutes, poll)
     if stack:
         raise UserError(
-            f"stack {name} cannot be deleted: {stack.get('StackStatusReason', '?')} "
-            "(make leftovers lists what may be in the way)"
+            f"stack {stack['StackName']} cannot be deleted: {stack.get('StackStatusReason', '?')}. "
+            "Remove what is in the way (make leftovers lists it), and run the command again"
         )
 
 
-def wait_until_settled(cloudformation: Any, name: str, minutes: int = MINUTES) -> dict[str, Any]:
+def wait_until_settled(
+    cloudformation: Any, name: str, minutes: int = MINUTES, poll: float = POLL
+) -> dict[str, Any]:
     """Return the stack when nothing is in progress; {} if there is none.
 
-    Raises UserError, with the resources that the stack waits for, a minute after its time limit:
-    the stack knows the reason, and needs time to delete itself.
+    name: its name or its id. poll: seconds between two looks. Raises UserError, with the resources
+    that the stack waits for, a minute after its time limit: the stack knows the reason, and needs
+    time to delete itself.
     """
     seconds = 60 * minutes + 60
     deadline = time.monotonic() + seconds
@@ -69,7 +75,7 @@ def wait_until_settled(cloudformation: Any, name: str, minutes: int = MINUTES) -
         stack = find_stack(cloudformation, name)
         if not stack or not is_busy(stack):
             return stack
-        time.sleep(0.1)
+        time.sleep(poll)
     latest: dict[str, str] = {}
     # The API returns the latest event first.
     for event in cloudformation.describe_stack_events(StackName=name)["StackEvents"]:
@@ -77,7 +83,8 @@ def wait_until_settled(cloudformation: Any, name: str, minutes: int = MINUTES) -
     waiting = [f"{id_} {status}" for id_, status in latest.items() if "IN_PROGRESS" in status]
     raise UserError(
         f"stack {name} is not done after {seconds} s, and waits for "
-        f"{', '.join(waiting) or 'nothing that it names'}; make logs shows what hosts do"
+        f"{', '.join(waiting) or 'nothing that it names'}; in the local cloud, make logs shows "
+        "what hosts do"
     )
 
 

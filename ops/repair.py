@@ -19,8 +19,6 @@ from contextlib import suppress
 from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
-from botocore.exceptions import WaiterError
-
 from deployment.errors import UserError
 from deployment.ownership import REVIEW, Deployment, outputs_of, parse_tags
 from deployment.state import (
@@ -32,13 +30,13 @@ from deployment.state import (
 )
 from local.project import PROJECT, read_config
 from local.project import STACK as LOCAL
-from local.stacks import BROKEN
+from local.stacks import BROKEN, delete
 from ops.target import Target, get_local_target, get_target, run
 
 LOGIN = "aws:iam/userLoginProfile:UserLoginProfile"
 POLL = 5.0  # seconds
 # Seconds that CloudFormation may take. Pulumi gives a stack 50 minutes at most.
-PATIENCE = 3600.0
+PATIENCE = 3600
 
 Stacks = list[dict[str, Any]]
 
@@ -170,16 +168,7 @@ def change(target: Target, plan: Plan, state: dict[str, Any], pulumi_stack: str)
     cloudformation, iam = target.client("cloudformation"), target.client("iam")
     # A stack uses older ones alone, so the newest is deleted first.
     for stack in reversed(plan.deleted):
-        cloudformation.delete_stack(StackName=stack["StackId"])
-        try:
-            cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack["StackId"])
-        except WaiterError as error:
-            (left,) = error.last_response.get("Stacks", [{}])
-            raise UserError(
-                f"stack {stack['StackName']} cannot be deleted: "
-                f"{left.get('StackStatusReason', error)}. Remove what is in the way, and run make "
-                "repair again"
-            ) from None
+        delete(cloudformation, stack["StackId"], PATIENCE // 60, POLL)
     for operation in plan.pending:
         if operation["resource"]["type"] == LOGIN and operation["type"] == "creating":
             # Nobody knows the user's password, and IAM makes no second one.

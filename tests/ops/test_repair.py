@@ -14,7 +14,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import WaiterError
 
 from deployment.errors import UserError
 from deployment.ownership import Deployment
@@ -321,11 +320,12 @@ def test_cloudformation_is_not_waited_for_without_end(monkeypatch: pytest.Monkey
     )
 
 
-def test_a_stack_is_deleted_before_those_that_it_uses() -> None:
+def test_a_stack_is_deleted_before_those_that_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     deleted: list[str] = []
     client = SimpleNamespace(
         delete_stack=lambda StackName: deleted.append(StackName.split("/")[1]),
-        get_waiter=lambda _: SimpleNamespace(wait=lambda StackName: None),
+        describe_stacks=lambda StackName: {"Stacks": [{"StackStatus": "DELETE_COMPLETE"}]},
     )
     stacks = describe(load_state())[:3]
     failed = repair.Plan([], stacks, [], [], [])
@@ -337,25 +337,26 @@ def test_a_stack_is_deleted_before_those_that_it_uses() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("response", "reason"),
-    [
-        ({"Stacks": [{"StackStatusReason": "the VPC has dependencies"}]}, "the VPC has"),
-        ({"Error": {"Code": "Throttling"}}, "Waiter x failed: y"),
-    ],
-)
 def test_a_stack_that_cannot_be_deleted_is_reported_with_the_reason(
-    response: dict[str, Any], reason: str
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def wait(StackName: str) -> None:
-        raise WaiterError("x", "y", response)
-
+    looks: list[float] = []
+    monkeypatch.setattr(time, "sleep", looks.append)
+    (stack,) = describe(load_state())[:1]
+    reason = "The following resource(s) failed to delete: [Bucket]"
+    states = [
+        {"StackStatus": "DELETE_IN_PROGRESS"},
+        {"StackStatus": "DELETE_FAILED", "StackStatusReason": reason},
+    ]
     client = SimpleNamespace(
-        delete_stack=lambda **_: None, get_waiter=lambda _: SimpleNamespace(wait=wait)
+        delete_stack=lambda **_: None,
+        describe_stacks=lambda StackName: {"Stacks": [stack | states.pop(0)]},
     )
-    failed = repair.Plan([], describe(load_state())[:1], [], [], [])
-    with pytest.raises(UserError, match=f"cannot be deleted: {reason}.*run make repair again"):
+    failed = repair.Plan([], [stack], [], [], [])
+    with pytest.raises(UserError, match=r"cannot be deleted: .*\[Bucket\]\. .*make leftovers"):
         repair.change(Target(PROD, "eu-west-1", lambda _: client), failed, {}, "prod")
+    # AWS limits how often it may be asked.
+    assert looks == [repair.POLL] * 2
 
 
 @pytest.mark.integration
