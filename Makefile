@@ -113,13 +113,10 @@ preflight: setup ## ask AWS what would make a deployment fail: STACK=prod
 	@$(PYTHON) -m ops.preflight
 
 repair: setup ## bring Pulumi's state in line after an interrupted update: STACK=prod
-	@test -n "$$STACK" || { echo "error: name the stack: make repair STACK=prod" >&2; exit 1; }
 	@$(PYTHON) -m ops.repair
 
 # Pulumi asks before it deletes anything.
 destroy: setup ## remove a deployment from AWS: STACK=prod
-	@test -n "$$STACK" || { echo "error: name the stack: make destroy STACK=prod" >&2; exit 1; }
-	@command -v pulumi >/dev/null || { echo "error: make destroy needs the pulumi CLI: https://www.pulumi.com/docs/install/" >&2; exit 1; }
 	@$(PYTHON) -m ops.destroy
 
 ##@ Tests, one kind at a time

@@ -41,12 +41,13 @@ class Comparison(NamedTuple):
         return "\n".join(lines)
 
 
-def run_pulumi(*arguments: str, **options: Any) -> str:
-    """Return what the pulumi CLI prints. Raises UserError."""
+def run_pulumi(
+    *arguments: str, check: bool = True, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run the pulumi CLI. Raises UserError if it is missing, or if it fails and `check` is true."""
     command = ["pulumi", *arguments]
     try:
-        done = subprocess.run(command, cwd=ROOT, text=True, check=True, **options)
-        return str(done.stdout)
+        return subprocess.run(command, cwd=ROOT, text=True, check=check, **options)
     except FileNotFoundError:
         raise UserError(f"the pulumi CLI is missing: {PULUMI}") from None
     except subprocess.CalledProcessError as error:
@@ -56,10 +57,10 @@ def run_pulumi(*arguments: str, **options: Any) -> str:
 
 def export_state(stack: str) -> dict[str, Any]:
     """Return the state of a stack, with its secrets encrypted. Raises UserError."""
-    text = run_pulumi(
+    done = run_pulumi(
         "stack", "export", "--stack", stack, stdin=subprocess.DEVNULL, capture_output=True
     )
-    return dict(json.loads(text))
+    return dict(json.loads(done.stdout))
 
 
 def list_resources(state: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -12,7 +12,6 @@ to AWS fail; otherwise Pulumi's.
 
 import argparse
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deployment.bucket import empty, find_bucket
 from deployment.errors import UserError
 from deployment.ownership import Deployment, find_stack
+from deployment.state import run_pulumi
 from deployment.template import PARTS
 from ops.leftovers import NOT_ALL_LISTED, print_leftovers
 from ops.target import Target, get_target, run
@@ -29,7 +29,7 @@ ARTIFACTS = "artifacts"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return run("ops.destroy", __doc__, argv, destroy)
+    return run("ops.destroy", __doc__, argv, destroy, needs_stack=True)
 
 
 def destroy(args: argparse.Namespace) -> int:
@@ -38,10 +38,10 @@ def destroy(args: argparse.Namespace) -> int:
         before = find_failed_deletion(args)
     except (UserError, BotoCoreError, ClientError) as error:
         print(f"warning: requests to AWS fail, so no bucket is emptied: {error}", file=sys.stderr)
-    code = run_pulumi(args.stack)
+    code = destroy_by_pulumi(args.stack)
     if code and before is not None and find_failed_deletion(args) not in ("", before):
         print(empty_bucket(get_target(args)))
-        code = run_pulumi(args.stack)
+        code = destroy_by_pulumi(args.stack)
     if code:
         return code
     # The deployer may not list everything, and what it may not list is printed.
@@ -99,11 +99,11 @@ def empty_bucket(target: Target) -> str:
     return f"{bucket}: {empty(target.client('s3'), bucket)} deleted."
 
 
-def run_pulumi(stack: str) -> int:
+def destroy_by_pulumi(stack: str) -> int:
     """Let Pulumi ask and destroy; return its exit code. Ctrl-C is Pulumi's to handle."""
     previous = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        return subprocess.run(["pulumi", "destroy", "--stack", stack], check=False).returncode
+        return run_pulumi("destroy", "--stack", stack, check=False).returncode
     finally:
         signal.signal(signal.SIGINT, previous)
 

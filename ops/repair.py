@@ -79,7 +79,7 @@ def _format(action: str, stacks: Stacks) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return run("ops.repair", __doc__, argv, repair)
+    return run("ops.repair", __doc__, argv, repair, needs_stack=True)
 
 
 def repair(args: argparse.Namespace) -> int:

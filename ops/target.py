@@ -69,19 +69,24 @@ def run(
     description: str | None,
     argv: Sequence[str] | None,
     command: Callable[[argparse.Namespace], int],
+    needs_stack: bool = False,
 ) -> int:
     """Run a command with the arguments that all commands share, and return its exit code.
 
+    needs_stack: whether the user must name the stack, because the command changes it or asks AWS.
     The exit code is 2 for wrong usage, and 3 for an error that keeps the command from a result.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    stack, name = os.environ.get("STACK") or STACK, os.environ.get("NAME") or DEFAULT
-    stack_help = f"stack of Pulumi's; all but {STACK} are on AWS (default: $STACK, else {STACK})"
+    default = None if needs_stack else STACK
+    stack, name = os.environ.get("STACK") or default, os.environ.get("NAME") or DEFAULT
+    stack_help = f"stack of Pulumi's; all but {STACK} are on AWS (default: $STACK, else {default})"
     parser.add_argument("--stack", type=parse_stack, default=stack, help=stack_help)
     name_help = f"deployment in the local cloud (default: $NAME, else {DEFAULT})"
     parser.add_argument("--name", type=parse_name, default=name, help=name_help)
     args = parser.parse_args(argv)
+    if not args.stack:
+        parser.error(f"name the stack: make {module.removeprefix('ops.')} STACK=prod")
     return run_command(lambda: command(args), 3, "requests to AWS fail")
 
 

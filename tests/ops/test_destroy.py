@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
+from deployment import state
 from ops import destroy
 from ops.target import Target
 
@@ -34,6 +35,7 @@ class CloudFormation:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the command, with a pulumi that does these things in turn; return code and calls."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(state, "ROOT", tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     target = Target("timeservice-prod", "us-east-1", lambda _: CloudFormation())
     monkeypatch.setattr(destroy, "get_target", lambda _: target)

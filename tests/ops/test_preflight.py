@@ -34,5 +34,7 @@ def test_a_stack_on_aws_must_be_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("STACK", raising=False)
-    assert preflight.main([]) == 3
-    assert capsys.readouterr().err == "\nerror: name the stack: make preflight STACK=prod\n"
+    with pytest.raises(SystemExit) as ended:
+        preflight.main([])
+    assert ended.value.code == 2
+    assert "error: name the stack: make preflight STACK=prod\n" in capsys.readouterr().err
