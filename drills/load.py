@@ -39,8 +39,8 @@ class Request(NamedTuple):
 
 
 @contextmanager
-def run_load(url: str, rate: float, around: float = AROUND) -> Iterator[list[Request]]:
-    """GET `url`, `rate` times per second, during the block and `around` seconds before and after.
+def run_load(url: str, rate: float) -> Iterator[list[Request]]:
+    """GET `url`, `rate` times per second, during the block, and AROUND seconds before and after.
 
     The list has the results after the block, in the order in which they were due. Raises
     RuntimeError at the end of the block if the load did not run until then.
@@ -51,10 +51,10 @@ def run_load(url: str, rate: float, around: float = AROUND) -> Iterator[list[Req
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
         requests: list[Request] = []
         wait_until(lambda: log.exists() or process.poll() is not None, 30)
-        time.sleep(around)
+        time.sleep(AROUND)
         try:
             yield requests
-            time.sleep(around)
+            time.sleep(AROUND)
         finally:
             # The end of its input ends the load; it then waits for the last responses.
             process.communicate(timeout=60)

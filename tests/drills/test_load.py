@@ -57,9 +57,14 @@ def server(behaviour: Behaviour = good) -> Iterator[str]:
         listener.shutdown(socket.SHUT_RDWR)
 
 
+@pytest.fixture(autouse=True)
+def shorten_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "AROUND", 0.6)
+
+
 def send_load(url: str) -> list[Request]:
     """Send 50 requests a second for a good second, and return them."""
-    with load.run_load(url, 50.0, around=0.6) as requests:
+    with load.run_load(url, 50.0) as requests:
         pass
     return requests
 
@@ -97,7 +102,7 @@ def test_a_stall_is_charged_to_all_requests_that_were_due_meanwhile() -> None:
         ended.wait(PATIENCE)
         return good(connection, number)
 
-    with server(stalls) as url, load.run_load(url, 50.0, around=0.0) as requests:
+    with server(stalls) as url, load.run_load(url, 50.0) as requests:
         assert ended.wait(PATIENCE)
     first, last = (requests[number].latency for number in (0, 38))
     # The first of 40 requests waits for the other 39, which are due 20 ms apart.
@@ -154,8 +159,5 @@ def test_a_status_is_kept_and_a_request_without_a_response_has_its_reason() -> N
 
 
 def test_a_load_that_cannot_run_is_no_load_without_failures() -> None:
-    with (
-        pytest.raises(RuntimeError, match="the load ended"),
-        load.run_load("http://[", 50.0, around=0.1),
-    ):
+    with pytest.raises(RuntimeError, match="the load ended"), load.run_load("http://[", 50.0):
         pass
