@@ -15,11 +15,10 @@ from playwright.sync_api import Error, expect
 from tests.support.browser import chromium, visit
 
 DOCS = Path(__file__).parents[2] / "docs"
-WIDE, NARROW = {"width": 1200, "height": 800}, {"width": 320, "height": 640}
+WIDE = {"width": 1200, "height": 800}
 PICTURES: dict[str, dict[str, Any]] = {
     "page.png": {"viewport": WIDE, "color_scheme": "light"},
     "page-dark.png": {"viewport": WIDE, "color_scheme": "dark"},
-    "page-narrow.png": {"viewport": NARROW, "color_scheme": "light"},
 }
 
 
