@@ -15,13 +15,11 @@ from docker.models.containers import Container
 from deployment import ROOT
 from drills.outcome import failures, worst_error
 from drills.trial import TWO_CHECKS, Trial, drill, instance_of
+from service.clock import STALE
+from service.timeserver import POLL
 
-# Seconds between two requests of a host to its time server.
-POLL = 16.0
 # Seconds within which all hosts have sent a request; after a kiss of death they send fewer.
 NOTICE = 150.0
-# Seconds after which a time server without a response counts as silent.
-STALE = 60.0
 
 
 @drill("a host's clock is set 2 s wrong")

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from drills.load import Request
+from healthcheck.verdict import LIMIT
 
 # Hosts that serve a deployment.
 PAIR = 2
-# Seconds by which a time may be wrong.
-LIMIT = 1.0
 
 
 class Look(NamedTuple):
