@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from drills.load import Request
 from healthcheck.verdict import LIMIT
@@ -25,9 +25,9 @@ class Look(NamedTuple):
 class Outcome:
     """The measurements of a drill, and its expectations that do not hold.
 
-    what: the fault, in words. patience: by which all time limits are multiplied. fault_at: Unix
-    seconds; until the fault, those of the beginning. alarms: their changes, in order. broken: the
-    expectations that do not hold.
+    what: the fault, in words. patience: by which all time limits are multiplied. fault_at: when the
+    fault began; before that, when the drill began (Unix seconds). alarms: those that fired. broken:
+    the expectations that do not hold.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Outcome:
     fault_at: float = field(default_factory=time.time)
     requests: list[Request] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
-    alarms: list[str] = field(default_factory=list)
+    alarms: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -118,21 +118,6 @@ def between(requests: Sequence[Request], start: float, end: float) -> list[Reque
     return [request for request in requests if start <= request.due < end]
 
 
-def alarm_changes(before: dict[str, bool], alarms: Sequence[dict[str, Any]]) -> list[str]:
-    """Return `NAME fired` or `NAME ended` for each alarm that changed; update `before`.
-
-    before: name -> whether it fires. alarms: as describe_alarms returns them.
-    """
-    changes = []
-    for alarm in alarms:
-        name = alarm["AlarmName"].split("-")[3].removesuffix("Alarm") or "healthcheck"
-        fires = alarm["StateValue"] == "ALARM"
-        if before.get(name, fires) != fires:
-            changes.append(f"{name} fired" if fires else f"{name} ended")
-        before[name] = fires
-    return changes
-
-
 HEAD = """\
 | drill | what happens | sent | failed | errors ended after | two healthy hosts after \
 | worst latency | alarms | verdict |
@@ -150,7 +135,7 @@ def format_row(outcome: Outcome) -> str:
         _format_seconds(get_duration_of_errors(requests, since), "no errors"),
         _format_seconds(two_healthy(outcome.looks, since), "there all the time"),
         _format_seconds(max(get_latencies(requests), default=None), ""),
-        "; ".join(outcome.alarms) or "silent",
+        ", ".join(sorted(outcome.alarms)) or "silent",
         "held" if outcome.holds else "**failed**",
     ]
     return f"| {' | '.join(cells)} |"

@@ -12,7 +12,7 @@ from deployment import ROOT
 from deployment.errors import UserError
 from drills import bad_releases, clocks, cloud, hosts, releases, traffic
 from drills.clone import Clone
-from drills.outcome import Look, Outcome, alarm_changes
+from drills.outcome import Look, Outcome
 from drills.trial import GRACE_PERIOD, Drill, Trial, repeat
 from local.containers import CLONE, Containers
 from local.steps import hold_lock, step
@@ -83,15 +83,17 @@ def run_drill(drill: Drill, clone: Clone, patience: float = 1.0) -> Outcome:
 
 @contextmanager
 def record(trial: Trial) -> Iterator[None]:
-    """Record the hosts' states and the alarms' changes during the block."""
-    alarms: dict[str, bool] = {}
+    """Record the hosts' states, and the alarms that fire, during the block."""
+    # Alarms that fire since the drill before.
+    earlier = trial.find_firing_alarms()
 
     def look() -> None:
         trial.looks.append(Look(time.time(), list(trial.states().values()).count("healthy")))
 
     def listen() -> None:
-        found = trial.aws("cloudwatch").describe_alarms()["MetricAlarms"]
-        trial.alarms += alarm_changes(alarms, found)
+        firing = trial.find_firing_alarms()
+        earlier.intersection_update(firing)
+        trial.alarms |= firing - earlier
 
     with repeat(look, 0.5), repeat(listen, 5.0):
         yield

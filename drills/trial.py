@@ -72,6 +72,14 @@ class Trial(Outcome):
     def aws(self, service: str) -> Any:
         return client(self.cloud.endpoint(), service)
 
+    def find_firing_alarms(self) -> set[str]:
+        alarms = self.aws("cloudwatch").describe_alarms()["MetricAlarms"]
+        return {
+            alarm["AlarmName"].split("-")[3].removesuffix("Alarm") or "healthcheck"
+            for alarm in alarms
+            if alarm["StateValue"] == "ALARM"
+        }
+
     def stacks(self) -> dict[str, str]:
         """Return part of the deployment -> status of its stack."""
         return {

@@ -264,7 +264,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *requests: Request, error: bool = False
     monkeypatch.setattr(Trial, "set_grace_period", lambda trial, seconds: None)
     monkeypatch.setattr(runner, "Containers", lambda name: None)
     monkeypatch.setattr(Trial, "states", lambda trial: {"i-1": "healthy", "i-2": "healthy"})
-    monkeypatch.setattr(Trial, "aws", lambda trial, service: SimpleNamespace())
+    monkeypatch.setattr(Trial, "find_firing_alarms", lambda trial: set())
 
     def act(trial: Trial) -> None:
         trial.requests += requests
@@ -276,9 +276,17 @@ def run(monkeypatch: pytest.MonkeyPatch, *requests: Request, error: bool = False
     return runner.run_drill(Drill("a-drill", "it breaks", act), clone)
 
 
-def test_hosts_and_alarms_are_recorded_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    alarm = {"AlarmName": "timeservice-local-balancer-BalancerErrorsAlarm-1A", "StateValue": "OK"}
-    cloudwatch = SimpleNamespace(describe_alarms=lambda: {"MetricAlarms": [alarm]})
+def test_hosts_and_alarms_that_fire_are_recorded_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    states: dict[str, str] = {}
+
+    def describe_alarms() -> dict[str, Any]:
+        names = {name: f"timeservice-local-balancer-{name}-1A2B" for name in states}
+        alarms = [{"AlarmName": names[name], "StateValue": states[name]} for name in states]
+        return {"MetricAlarms": alarms}
+
+    cloudwatch = SimpleNamespace(describe_alarms=describe_alarms)
     monkeypatch.setattr(Trial, "aws", lambda trial, service: cloudwatch)
     actions = {}
 
@@ -288,13 +296,19 @@ def test_hosts_and_alarms_are_recorded_again_and_again(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(runner, "repeat", repeat)
     drill = trial_of(old="healthy", lost="unhealthy", gone="draining", new="initial")
+    states |= {"BalancerErrorsAlarm": "OK", "Alarm": "ALARM"}
     with runner.record(drill):
         actions[0.5]()
         actions[5.0]()
-        alarm["StateValue"] = "ALARM"
+        # The healthcheck's alarm fired in the drill before.
+        assert drill.alarms == set()
+        states |= {"BalancerErrorsAlarm": "ALARM", "Alarm": "OK"}
+        actions[5.0]()
+        assert drill.alarms == {"BalancerErrors"}
+        states |= {"BalancerErrorsAlarm": "INSUFFICIENT_DATA", "Alarm": "ALARM"}
         actions[5.0]()
     assert [look.healthy for look in drill.looks] == [1, 1]
-    assert drill.alarms == ["BalancerErrors fired"]
+    assert drill.alarms == {"BalancerErrors", "healthcheck"}
 
 
 def test_a_drill_records_the_hosts_and_holds(monkeypatch: pytest.MonkeyPatch) -> None:
