@@ -1,7 +1,7 @@
 """What makes a release: the uploaded archives, and a digest of all that makes a host.
 
 `python -m deployment.release image-x86_64|image-arm64|package` prints the digest of an archive's
-sources.
+sources, and nothing if the archive is current.
 """
 
 import hashlib
@@ -122,4 +122,7 @@ def release_digest(*ingredients: str | bytes) -> str:
 
 
 if __name__ == "__main__":
-    print(source_digest(sys.argv[1]))
+    try:
+        archive(sys.argv[1])
+    except UserError:
+        print(source_digest(sys.argv[1]))

@@ -251,11 +251,6 @@ finish_archive() {
     echo "$3 $(sha256sum <"$1.$2" | cut -c 1-64)" >"$1.digest"
 }
 
-# is_current NAME EXTENSION SOURCES: whether finish_archive made it from these, and nothing changed it since.
-is_current() {
-    [ -e "$1.$2" ] && [ "$(cat "$1.digest" 2>/dev/null)" = "$3 $(sha256sum <"$1.$2" | cut -c 1-64)" ]
-}
-
 # our_npm ARGUMENT...: of the Node.js beside the scanners. No script of a package runs.
 our_npm() {
     local node

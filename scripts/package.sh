@@ -5,7 +5,7 @@ source "$(dirname "$0")/common.sh"
 one_at_a_time
 
 sources=$(.venv/bin/python -m deployment.release package)
-! is_current build/healthcheck zip "$sources" || exit 0
+[ -n "$sources" ] || exit 0
 folder=$BUILD/package
 
 make_package() {

@@ -122,10 +122,13 @@ def test_any_change_of_the_sources_outdates_the_archive(change: str, root: Path)
         archive(IMAGE, root)
 
 
-def test_the_digest_that_a_build_stores_is_printed_by_the_module() -> None:
+def test_a_build_gets_the_digest_of_its_sources_unless_the_archive_is_current(root: Path) -> None:
+    shutil.copytree(ROOT / "deployment", root / "deployment")
     command = [sys.executable, "-m", "deployment.release", "package"]
-    printed = subprocess.check_output(command, cwd=ROOT, text=True)
-    assert printed == source_digest("package") + "\n"
+    assert subprocess.check_output(command, cwd=root, text=True) == ""
+    (root / "build/healthcheck.zip").write_bytes(b"arch")
+    printed = subprocess.check_output(command, cwd=root, text=True)
+    assert printed == source_digest("package", root) + "\n"
 
 
 def test_an_archive_that_is_made_again_is_of_the_present_sources(root: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 from deployment.errors import UserError
 from deployment.release import archive, source_digest
 from tests.scripts.conftest import ROOT, Run
-from tests.scripts.test_scripts import replace_mmdebstrap, source
+from tests.scripts.test_scripts import replace_mmdebstrap
 
 IMAGE = "image-x86_64"
 STATUS = "./var/lib/dpkg/status.d"
@@ -347,10 +347,3 @@ def test_a_full_disk_leaves_the_archive_before_and_is_named(run: Run, service: P
     assert "A disk is full" in done.stderr
     with pytest.raises(UserError, match="have changed: run `make image"):
         archive(IMAGE, service)
-
-
-def test_what_a_package_was_cut_to_is_not_current(run: Run, clone: Path) -> None:
-    code = "echo archive >build/a.part; finish_archive build/a zip 1; is_current build/a zip 1"
-    assert run(*source(code)).returncode == 0
-    for change in ("is_current build/a zip 2", ">build/a.zip; is_current build/a zip 1"):
-        assert run(*source(change)).returncode == 1
