@@ -107,9 +107,9 @@ class _Search:
         stacks = [f"{self.deployment.name}-{part}" for part in list_parts()]
         # Other deployments' resources are read as well: their tags count more than their names.
         for tag_filter in ({"Key": "deployment"}, {"Key": STACK_TAG, "Values": stacks}):
-            for page in tagging.paginate(TagFilters=[tag_filter]):
-                for resource in page["ResourceTagMappingList"]:
-                    self.tags[resource["ResourceARN"]] = parse_tags(resource["Tags"])
+            pages = tagging.paginate(TagFilters=[tag_filter])
+            for resource in pages.search("ResourceTagMappingList[]"):
+                self.tags[resource["ResourceARN"]] = parse_tags(resource["Tags"])
 
     def _read_vpcs(self) -> None:
         for vpc in self.client("ec2").describe_vpcs()["Vpcs"]:

@@ -89,9 +89,9 @@ def read_log(endpoint: str, stacks: Iterable[Mapping[str, Any]]) -> list[tuple[i
     start = int((time.time() - PERIOD) * 1000)
     lines = []
     for group in groups:
-        pages = client(endpoint, "logs").get_paginator("filter_log_events")
-        for page in pages.paginate(logGroupName=group, startTime=start):
-            lines += [(event["timestamp"], event["message"].strip()) for event in page["events"]]
+        paginator = client(endpoint, "logs").get_paginator("filter_log_events")
+        events = paginator.paginate(logGroupName=group, startTime=start).search("events[]")
+        lines += [(event["timestamp"], event["message"].strip()) for event in events]
     return sorted(line for line in lines if line[1] and not line[1].startswith(ABOUT_RUNS))
 
 

@@ -66,12 +66,8 @@ def ask_time(cloud: Containers, address: str) -> str:
 
 def print_alarms(cloudwatch: Any) -> None:
     """Print the deployment's alarms that fire, or the number of alarms if none fires."""
-    alarms = [
-        alarm
-        for page in cloudwatch.get_paginator("describe_alarms").paginate()
-        for alarm in page["MetricAlarms"]
-        if Deployment(DEPLOYMENT).owns_name(alarm["AlarmName"])
-    ]
+    found = cloudwatch.get_paginator("describe_alarms").paginate().search("MetricAlarms[]")
+    alarms = [alarm for alarm in found if Deployment(DEPLOYMENT).owns_name(alarm["AlarmName"])]
     active = [alarm for alarm in alarms if alarm["StateValue"] == "ALARM"]
     for alarm in active:
         since = format_time(alarm["StateUpdatedTimestamp"].timestamp())

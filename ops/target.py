@@ -31,9 +31,7 @@ class Target(NamedTuple):
     def list_all(self, service: str, operation: str, **request: Any) -> list[dict[str, Any]]:
         """Return the items on all pages of a response. Raises what boto3 raises."""
         pages = self.client(service).get_paginator(operation).paginate(**request)
-        (items,) = (
-            value for value in pages.build_full_result().values() if isinstance(value, list)
-        )
+        (items,) = pages.result_key_iters()
         return list(items)
 
     def read_template(self, stack: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import jmespath
 import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -62,6 +64,12 @@ class Api:
         return find_leftovers(self.client, "timeservice-prod")
 
 
+class Pages(list[dict[str, Any]]):
+    def search(self, expression: str) -> Iterator[Any]:
+        for page in self:
+            yield from jmespath.search(expression, page)
+
+
 class _Client:
     def __init__(self, api: Api, service: str) -> None:
         self.api, self.service = api, service
@@ -72,8 +80,8 @@ class _Client:
     def get_paginator(self, operation: str) -> Any:
         class Paginator:
             @staticmethod
-            def paginate(**request: Any) -> list[dict[str, Any]]:
-                return self._respond(operation, request)
+            def paginate(**request: Any) -> Pages:
+                return Pages(self._respond(operation, request))
 
         return Paginator
 

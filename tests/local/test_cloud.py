@@ -656,7 +656,7 @@ def test_status_lists_the_deployment_s_alarms_that_are_on(
             ("another", "ALARM"),
         )
     ]
-    pages: Any = SimpleNamespace(paginate=lambda: [{"MetricAlarms": alarms}])
+    pages: Any = SimpleNamespace(paginate=lambda: SimpleNamespace(search=lambda _: alarms))
     status.print_alarms(SimpleNamespace(get_paginator=lambda _: pages))
     assert capsys.readouterr().out == (
         "alarm   timeservice-local-healthcheck-Alarm-1 since 13:38:00 UTC: The service is down.\n"

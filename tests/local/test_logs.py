@@ -279,13 +279,13 @@ def test_the_function_has_no_lines_while_the_api_does_not_respond(
 def test_lambda_s_own_lines_are_left_out_of_the_function_s(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def page(**request: Any) -> list[dict[str, Any]]:
+    def page(**request: Any) -> Any:
         assert request["logGroupName"] == "group"
         messages = ["START RequestId: 1", '{"status": "OK"}', "no check was made: x\n", "END x"]
         events = [
             {"timestamp": 9 - number, "message": message} for number, message in enumerate(messages)
         ]
-        return [{"events": events}]
+        return SimpleNamespace(search=lambda _: events)
 
     logs_api = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=page))
     stacks = [{}, {"Outputs": [{"OutputKey": "LogGroup", "OutputValue": "group"}]}]
