@@ -31,10 +31,8 @@ def get_value(name: str) -> str:
     return os.environ.get(name, "")
 
 
-def parse_port(text: str) -> int | None:
-    """Return the port, or None if there is no text. Raises ArgumentTypeError."""
-    if not text:
-        return None
+def parse_port(text: str) -> int:
+    """Return the port. Raises ArgumentTypeError."""
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise argparse.ArgumentTypeError(f"{text} is not a port from 1 to 65535")
     return int(text)
@@ -47,13 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=COMMANDS)
-    command = parser.parse_args(argv).command
-    try:
-        name, port = parse_name(get_value("NAME") or DEFAULT), parse_port(get_value("PORT"))
-    except argparse.ArgumentTypeError as error:
-        parser.error(str(error))
+    parser.add_argument("--name", type=parse_name, default=get_value("NAME") or DEFAULT)
+    parser.add_argument("--port", type=parse_port, default=get_value("PORT") or None)
+    args = parser.parse_args(argv)
     api = "the local AWS API has stopped or refuses"
-    return run_command(lambda: run(command, name, port), 1, api, RETRY)
+    return run_command(lambda: run(args.command, args.name, args.port), 1, api, RETRY)
 
 
 def run(command: str, name: str, port: int | None) -> int:
