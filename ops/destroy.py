@@ -55,14 +55,10 @@ def find_failed_deletion(args: argparse.Namespace) -> str:
     Raises UserError, and what boto3 raises.
     """
     target = get_target(args)
-    try:
-        events = target.client("cloudformation").describe_stack_events(
-            StackName=f"{target.deployment}-{ARTIFACTS}"
-        )["StackEvents"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return ""
-        raise
+    cloudformation, name = target.client("cloudformation"), f"{target.deployment}-{ARTIFACTS}"
+    if not find_stack(cloudformation, name):
+        return ""
+    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
     failures = [event["EventId"] for event in events if event["ResourceStatus"] == "DELETE_FAILED"]
     return str(failures[0]) if failures else ""
 
