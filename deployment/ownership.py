@@ -118,6 +118,11 @@ def outputs_of(stack: Mapping[str, Any]) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
+def parameters_of(stack: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values of a stack's parameters by their names, from its description."""
+    return {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])}
+
+
 def strip_wrapping(name: str) -> str:
     wrapped = WRAPPED.fullmatch(name)
     return wrapped["log"] or wrapped["group"] if wrapped else name

@@ -12,6 +12,7 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 from deployment import ROOT
 from deployment.errors import SettingError, UnknownSettingError, UserError
+from deployment.ownership import parameters_of
 from deployment.stacks import name
 from deployment.template import read
 
@@ -161,7 +162,7 @@ def check_unchanged(settings: Settings, stacks: Iterable[Mapping[str, Any]]) -> 
     for stack in stacks:
         if stack["StackName"] != f"{name()}-network":
             continue
-        deployed = {item["ParameterKey"]: item["ParameterValue"] for item in stack["Parameters"]}
+        deployed = parameters_of(stack)
         for key in FIXED:
             value, present = str(getattr(settings, _get_field(key))), deployed[FEEDS[key][1]]
             if value != present:

@@ -18,7 +18,7 @@ from pulumi.runtime import MockResourceArgs
 
 from deployment import ROOT
 from deployment.errors import UserError
-from deployment.ownership import REVIEW, outputs_of
+from deployment.ownership import REVIEW, outputs_of, parameters_of
 from deployment.template import Template, read
 from local.deployer import Deployer
 from local.program import run_main
@@ -148,7 +148,7 @@ def compare(expected: Any, actual: Any, path: str = "") -> Iterator[tuple[str, A
 def compare_parameters(
     stack: Mapping[str, Any], template: Template, inputs: Mapping[str, Any]
 ) -> Iterator[Difference]:
-    values = {item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])}
+    values = parameters_of(stack)
     for name, declared in template.parameters.items():
         if name == RELEASE or declared["Type"].startswith("AWS::SSM::"):
             continue

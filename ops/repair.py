@@ -20,7 +20,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 from deployment.errors import UserError
-from deployment.ownership import REVIEW, Deployment, outputs_of, parse_tags
+from deployment.ownership import REVIEW, Deployment, outputs_of, parameters_of, parse_tags
 from deployment.state import (
     STACK,
     compare,
@@ -201,7 +201,6 @@ def _make_record(
     resources: Stacks, urn: str, stack: Mapping[str, Any], template: str
 ) -> dict[str, Any]:
     """Return a resource of Pulumi's state, without its id and outputs."""
-    parameters = stack.get("Parameters", [])
     others = [item for item in resources if not item["type"].startswith("pulumi:")]
     record = {
         "urn": urn,
@@ -210,7 +209,7 @@ def _make_record(
         "inputs": {
             "name": stack["StackName"],
             "templateBody": template,
-            "parameters": {item["ParameterKey"]: item["ParameterValue"] for item in parameters},
+            "parameters": parameters_of(stack),
             "capabilities": stack.get("Capabilities", []),
             "tags": parse_tags(stack.get("Tags")),
             "onFailure": "DELETE",
