@@ -237,10 +237,13 @@ install_group() {
 }
 
 # install_wheels FOLDER PLATFORM REQUIREMENTS: hash-checked, for Python 3.13 on that platform, such as
-# arm64-manylinux_2_39, whatever runs here.
+# arm64-manylinux_2_39, whatever runs here. The content is the same in each clone.
 install_wheels() {
     our_uv pip install --target "$1" --require-hashes --only-binary :all: \
         --python-version 3.13 --python-platform "${2/#arm64/aarch64}" -r "$3"
+    # The commands hold the path of this folder, and the RECORDs the digests of the commands.
+    rm -rf "${1:?}"/{bin,.lock}
+    sed -i '/^bin\//d' "$1"/*.dist-info/RECORD
 }
 
 # finish_archive NAME EXTENSION SOURCES: makes NAME.part the archive. NAME.digest has the digests of its

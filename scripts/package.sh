@@ -11,13 +11,11 @@ folder=$BUILD/package
 make_package() {
     rm -rf "$folder"
     install_wheels "$folder" x86_64-manylinux_2_28 healthcheck/requirements.txt
-    # Each compiled module has one in Python beside it, which runs on every architecture.
-    find "$folder" -name '*.so' -delete
+    # Each compiled module has one in Python beside it, which runs on every architecture. The RECORDs
+    # name the compiled ones.
+    find "$folder" \( -name '*.so' -o -name RECORD \) -delete
     cp --parents sntp.py healthcheck/{,formats/}*.py "$folder"
-    # The commands in bin hold the path of this folder, and the RECORDs the digests of the commands.
-    # Both would differ in each clone, as modes and times do.
-    rm -rf "${folder:?}/bin" "$folder/.lock" "$folder"/*.dist-info/RECORD
-    find "$folder" -name __pycache__ -prune -exec rm -r {} +
+    # Modes and times would differ in each clone.
     chmod -R u=rwX,go=rX "$folder"
     find "$folder" -exec touch --date=@315532800 {} + # 1980, with which zip's times begin
     (cd "$folder" && TZ=UTC "$ROOT/.venv/bin/python" -m zipfile --create "$BUILD/healthcheck.part" ./*)

@@ -14,9 +14,6 @@ make_context() {
     rm -rf "$context"
     mkdir -p "$app"
     install_wheels "$app/site-packages" "$architecture-manylinux_2_39" "$folder/requirements.txt"
-    # The commands hold the path of this folder, and the RECORDs the digests of the commands.
-    rm -rf "$app/site-packages/"{bin,.lock}
-    sed -i '/^bin\//d' "$app"/site-packages/*.dist-info/RECORD
     # The sources alone, without what another Python may have compiled there.
     shopt -s nullglob
     cp --parents sntp.py "$folder"/{,*/}*.{py,html,css,js} "$app"
