@@ -14,7 +14,8 @@ from docker.models.containers import Container
 
 from deployment import ROOT
 from drills.outcome import failures, worst_error
-from drills.trial import TWO_CHECKS, Trial, drill, instance_of
+from drills.trial import TWO_CHECKS, Trial, drill
+from local.containers import instance_of
 from service.clock import STALE
 from service.timeserver import POLL
 

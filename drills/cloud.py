@@ -3,7 +3,8 @@
 import time
 
 from drills import outcome
-from drills.trial import TWO_CHECKS, Trial, drill, instance_of
+from drills.trial import TWO_CHECKS, Trial, drill
+from local.containers import instance_of, zone_of
 from local.launch import create_network
 
 
@@ -44,7 +45,7 @@ def controller_dies(trial: Trial) -> None:
 @drill("a zone is gone: its host and its subnet; when it is back, a host of the other zone dies")
 def zone_gone(trial: Trial) -> None:
     lost = trial.hosts()[-1]
-    zone = lost.labels["timeservice.zone"]
+    zone = zone_of(lost)
     network = trial.cloud.engine.networks.get(f"{trial.cloud.name}-{zone}")
     balancer, time_server = trial.container("balancer"), trial.container("time")
     with trial.load():
@@ -69,4 +70,4 @@ def zone_gone(trial: Trial) -> None:
 
 
 def zones(trial: Trial) -> set[str]:
-    return {host.labels["timeservice.zone"] for host in trial.hosts()}
+    return {zone_of(host) for host in trial.hosts()}

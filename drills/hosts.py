@@ -5,7 +5,8 @@ import time
 from docker.models.containers import Container
 
 from drills import outcome
-from drills.trial import REPLACEMENT, TWO_CHECKS, Trial, drill, instance_of
+from drills.trial import REPLACEMENT, TWO_CHECKS, Trial, drill
+from local.containers import instance_of
 from local.hosts import find_step
 
 # A t3.micro without CPU credits, and what it takes to install Docker (docs/capacity.md).

@@ -23,7 +23,7 @@ from drills.load import Request, run_load
 from drills.outcome import PAIR, Outcome
 from local import stacks
 from local.api import client
-from local.containers import LABEL, REPORT, Containers, execute
+from local.containers import LABEL, REPORT, Containers, execute, instance_of
 from local.steps import wait_until
 
 # Requests per second, unless a drill needs another rate.
@@ -191,10 +191,6 @@ class Trial(Outcome):
 
     def expect_same_hosts(self) -> None:
         self.expect(set(self.states()) == self.pair, "no host is replaced")
-
-
-def instance_of(host: Container) -> str:
-    return str(host.labels["timeservice.instance"])
 
 
 @contextmanager

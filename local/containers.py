@@ -26,7 +26,9 @@ ANOTHER_NAME = "remove it, or choose another name and port: make up NAME=second 
 ZONES = ("us-east-1a", "us-east-1b")
 DEFAULT = "timeservice"
 PORT = 8080
-REPORT = "/run/balancer/status.json"
+# The controller writes into this folder what HAProxy and make status read.
+RUN = "/run/balancer"
+REPORT = f"{RUN}/status.json"
 LATE = 30  # seconds; the controller reports every second, or every five while nothing changes
 # Seconds for a request. A busy engine may take minutes, and only a hang takes this long.
 ENGINE_SECONDS = 300
@@ -58,6 +60,14 @@ def read_stats(container: Container) -> Any:
     """Return the engine's present figures of a container, by the names of its API."""
     # one_shot: the engine takes no second sample, which would need another second.
     return container.stats(stream=False, one_shot=True)
+
+
+def instance_of(host: Container) -> str:
+    return str(host.labels["timeservice.instance"])
+
+
+def zone_of(host: Container) -> str:
+    return str(host.labels["timeservice.zone"])
 
 
 def execute(container: Container, *command: str, data: bytes = b"") -> str:
@@ -158,7 +168,7 @@ class Containers:
         """Return the hosts' containers in the order of their zones, running or not."""
         filters: Any = {"label": [self.filters["label"], "timeservice.role=host"]}
         machines = self.engine.containers.list(all=True, filters=filters, ignore_removed=True)
-        return sorted(machines, key=lambda item: (item.labels["timeservice.zone"], str(item.name)))
+        return sorted(machines, key=lambda host: (zone_of(host), str(host.name)))
 
     def hosts(self) -> list[dict[str, Any]]:
         """Return the hosts from the controller's last report; [] before the first report.

@@ -8,7 +8,7 @@ from typing import NoReturn
 from docker.models.containers import Container
 
 from deployment.errors import UserError
-from local.containers import Containers
+from local.containers import Containers, instance_of, zone_of
 
 
 def find_hosts(cloud: Containers, word: str, parts: Sequence[str] = ()) -> list[Container]:
@@ -24,16 +24,13 @@ def find_hosts(cloud: Containers, word: str, parts: Sequence[str] = ()) -> list[
 
 
 def _is_called(host: Container, word: str) -> bool:
-    if word == host.labels["timeservice.zone"][-1]:
+    if word == zone_of(host)[-1]:
         return True
-    return len(word) > 1 and host.labels["timeservice.instance"].startswith(word)
+    return len(word) > 1 and instance_of(host).startswith(word)
 
 
 def _format_hosts(hosts: list[Container], parts: Sequence[str] = ()) -> str:
-    names = [
-        f"{host.labels['timeservice.zone'][-1]} {host.labels['timeservice.instance']}"
-        for host in hosts
-    ]
+    names = [f"{zone_of(host)[-1]} {instance_of(host)}" for host in hosts]
     words = ", ".join([*names, *parts])
     return f"HOST= is one of: {words}" if words else "there are no hosts"
 
@@ -44,7 +41,7 @@ def format_boots(cloud: Containers) -> str:
     for host in cloud.machines():
         doing = find_step(host)
         if doing != "serving":
-            boots.append(f"{host.labels['timeservice.zone'][-1]} {doing}")
+            boots.append(f"{zone_of(host)[-1]} {doing}")
     return ", ".join(boots)
 
 

@@ -12,13 +12,11 @@ from docker.types import LogConfig
 from deployment import ROOT
 from deployment.errors import UserError
 from local.cloud.hosts import run_privileged
-from local.containers import ANOTHER_NAME, LABEL, REPORT, ZONES, Containers
+from local.containers import ANOTHER_NAME, LABEL, REPORT, RUN, ZONES, Containers
 
 LOG = LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"})
 NETWORKS = ("edge", "internet", *ZONES)
 VOLUMES = ("run", "api")
-# The controller writes into this folder what HAProxy reads.
-RUN = "/run/balancer"
 # The API saves here what is deployed.
 STATE = "/var/lib/ministack"
 SOCKET = "/var/run/docker.sock"

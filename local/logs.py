@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from deployment.errors import UserError
 from deployment.ownership import outputs_of, parse_tags
 from local.api import REFUSALS, client
-from local.containers import ROLES, Containers
+from local.containers import ROLES, Containers, instance_of, zone_of
 from local.hosts import find_hosts
 from local.stacks import list_stacks
 
@@ -142,8 +142,7 @@ def list_sources(cloud: Containers, word: str) -> list[Source]:
         return [part for part in parts if part.name == word]
     sources = [] if word else parts
     for host in find_hosts(cloud, word, (*ROLES, FUNCTION)) if word else cloud.machines():
-        zone, instance = host.labels["timeservice.zone"], host.labels["timeservice.instance"]
-        name, container = f"{zone[-1]} {instance[:10]}", str(host.name)
+        name, container = f"{zone_of(host)[-1]} {instance_of(host)[:10]}", str(host.name)
         sources.append(of_container(f"{name} boot", container, "docker"))
         if host.status == "running":
             inside = ("docker", "exec", container, "docker")

@@ -16,7 +16,7 @@ from healthcheck.formats.text import render
 from healthcheck.output import EXITS
 from healthcheck.url import complete_url
 from local.api import client
-from local.containers import Containers
+from local.containers import Containers, instance_of
 from local.hosts import find_step
 from local.logs import format_verdict, read_log
 from local.project import DEPLOYMENT
@@ -39,7 +39,7 @@ def status(cloud: Containers) -> int:
             commit = parse_tags(stack.get("Tags")).get("commit", "unknown")
             groups[outputs["Group"]] = outputs | {"Commit": commit}
     hosts = sorted(cloud.hosts(), key=lambda host: (host["zone"], host["instance"]))
-    machines = {machine.labels["timeservice.instance"]: machine for machine in cloud.machines()}
+    machines = {instance_of(machine): machine for machine in cloud.machines()}
     with ThreadPoolExecutor() as threads:
         responses = threads.map(lambda host: ask_time(cloud, host["address"]), hosts)
         for host, response in zip(hosts, responses, strict=True):

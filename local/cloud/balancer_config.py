@@ -5,12 +5,13 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from local import containers
 from local.cloud import endpoint
 from local.cloud.cloud_api import ENDPOINT, Balancing
 from local.cloud.endpoint import pattern
 
 TEMPLATE = Path(__file__).with_name("haproxy.cfg")
-RUN = Path("/run/balancer")
+RUN = Path(containers.RUN)
 LISTENER = ":80"
 CONNECT_MS = 10_000  # an ALB gives a target ten seconds to accept a connection
 EARLY_MS = 100  # by which a timer of HAProxy may be early

@@ -16,8 +16,9 @@ from local.cloud.balancer import Server
 from local.cloud.balancer_config import SLOTS
 from local.cloud.cloud_api import Balancing, Group
 from local.cloud.hosts import Host
+from local.containers import REPORT
 
-STATUS = Path("/run/balancer/status.json")
+STATUS = Path(REPORT)
 METRICS_PERIOD = 60  # seconds, as Elastic Load Balancing reports
 PAUSE = 1.0  # seconds between two rounds
 # Where nothing has changed for QUIET seconds, rounds are rarer: each takes some 50 ms of CPU time.

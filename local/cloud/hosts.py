@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from local.cloud import cloud_api
 from local.cloud.cloud_api import ENDPOINT, Group
 from local.cloud.engine import cloud
-from local.containers import LABEL
+from local.containers import LABEL, instance_of, zone_of
 
 # Some sandboxes refuse --privileged, because they lack CAP_SYS_RESOURCE. A Docker engine in a
 # container needs these options there.
@@ -46,9 +46,9 @@ def list_hosts() -> list[Host]:
 def _parse(container: Any) -> Host:
     networks = container.attrs["NetworkSettings"]["Networks"]
     return Host(
-        instance=container.labels["timeservice.instance"],
+        instance=instance_of(container),
         group=container.labels["timeservice.group"],
-        zone=container.labels["timeservice.zone"],
+        zone=zone_of(container),
         address=next((network["IPAddress"] for network in networks.values()), ""),
         running=container.status == "running",
     )

@@ -254,8 +254,8 @@ def test_hosts_are_those_that_run_and_new_ones_those_launched_since_the_beginnin
     drill = trial_of()
     cloud: Any = SimpleNamespace(machines=lambda: machines)
     drill.cloud = cloud
-    assert [trial.instance_of(found) for found in drill.hosts()] == ["old", "new"]
-    assert [trial.instance_of(found) for found in drill.new_hosts()] == ["new"]
+    assert [containers.instance_of(found) for found in drill.hosts()] == ["old", "new"]
+    assert [containers.instance_of(found) for found in drill.new_hosts()] == ["new"]
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *requests: Request, error: bool = False) -> Outcome:
