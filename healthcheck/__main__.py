@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 
 from healthcheck import reference
-from healthcheck.arguments import parser
+from healthcheck.arguments import create_parser
 from healthcheck.check import AskReference, check
 from healthcheck.output import EXIT_UNKNOWN, Reporter, discard_output, print_error
 from healthcheck.periodic import SparingReference, ticks
@@ -17,19 +17,19 @@ from healthcheck.waiting import Bell
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Check once or periodically; return the exit code."""
-    usage = parser()
-    args = usage.parse_args(argv)
+    parser = create_parser()
+    args = parser.parse_args(argv)
     if args.count is not None and args.every is None:
-        usage.error("--count needs --every")
+        parser.error("--count needs --every")
     if args.url is None:
-        usage.error(
+        parser.error(
             "no URL: give it as the argument or set TIMESERVICE_URL; "
             "in a clone, `make check` checks the local deployment"
         )
     try:
         url = complete_url(args.url)
     except BadUrl as error:
-        usage.error(str(error))
+        parser.error(str(error))
     run_check = functools.partial(
         check,
         url,
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def choose_reference(args: argparse.Namespace) -> AskReference:
     """Return how true time is measured."""
     if args.reference == "local":
-        return lambda patience: reference.own_clock("chosen")
+        return lambda patience: reference.use_own_clock("chosen")
     return SparingReference(args.ntp or reference.SERVERS)
 
 

@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(EXIT_UNKNOWN, f"{self.prog}: error: {safe}\n")
 
 
-def parser() -> Parser:
+def create_parser() -> Parser:
     """Return the parser of the command line."""
     parser = Parser(
         prog="healthcheck",
@@ -49,7 +49,7 @@ def parser() -> Parser:
     help_ = "the service, with or without /now (default: $TIMESERVICE_URL)"
     add("url", nargs="?", default=os.environ.get("TIMESERVICE_URL") or None, help=help_)
     help_ = "how far a clock may be off (default: 1)"
-    add("--limit", type=seconds, default=LIMIT, metavar="SECONDS", help=help_)
+    add("--limit", type=parse_seconds, default=LIMIT, metavar="SECONDS", help=help_)
     help_ = "hosts that must respond (default: 1); the check continues until it has seen N"
     add("--instances", type=whole_number(1, 100), default=1, metavar="N", help=help_)
     help_ = "report Failed, not OK, if fewer than N hosts responded or one may have been missed"
@@ -57,16 +57,16 @@ def parser() -> Parser:
     help_ = f"requests at most, from 2 to 1000 (default: {SAMPLES})"
     add("--samples", type=whole_number(2, 1000), default=SAMPLES, metavar="N", help=help_)
     help_ = "time for the whole check (default: 10)"
-    add("--deadline", type=seconds, default=DEADLINE, metavar="SECONDS", help=help_)
+    add("--deadline", type=parse_seconds, default=DEADLINE, metavar="SECONDS", help=help_)
     help_ = f"an NTP server; may be repeated (default: {', '.join(reference.SERVERS)})"
-    add("--ntp", type=server, action="append", metavar="HOST[:PORT]", help=help_)
+    add("--ntp", type=parse_server, action="append", metavar="HOST[:PORT]", help=help_)
     help_ = "where true time comes from: NTP servers, or this machine's clock (default: ntp)"
     add("--reference", choices=["ntp", "local"], default="ntp", help=help_)
     help_ = "form of the result (default: text)"
     add("--format", choices=list(FORMATS), default="text", help=help_)
     help_ = "replace FILE by the result; a reader never sees half of a file"
     add("--output", type=Path, metavar="FILE", help=help_)
-    add("--every", type=seconds, metavar="SECONDS", help="check again every SECONDS")
+    add("--every", type=parse_seconds, metavar="SECONDS", help="check again every SECONDS")
     help_ = "with --every: end after N checks"
     add("--count", type=whole_number(1, 1_000_000_000), metavar="N", help=help_)
     help_ = "use the environment's proxies, .netrc and certificates; ignored by default"
@@ -79,7 +79,7 @@ def parser() -> Parser:
 # The message of each type names the value that it refuses, and the values that it accepts.
 
 
-def seconds(text: str) -> float:
+def parse_seconds(text: str) -> float:
     with contextlib.suppress(ValueError):
         if 1e-9 <= float(text) < 1e6:
             return float(text)
@@ -96,7 +96,7 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def server(text: str) -> str:
+def parse_server(text: str) -> str:
     try:
         sntp.split(text)
     except ValueError as error:

@@ -117,7 +117,7 @@ class _Run:
 
     def reading(self) -> Reading:
         """All measurements so far."""
-        known = self.reference or reference.own_clock("local")
+        known = self.reference or reference.use_own_clock("local")
         samples = sorted(self.samples, key=lambda sample: sample.sent)
         return Reading(tuple(samples), known, self.trouble)
 

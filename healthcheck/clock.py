@@ -44,7 +44,7 @@ def steady_time() -> float:
     return time.perf_counter() if RAW is None else time.clock_gettime(RAW)
 
 
-def own_clocks() -> OwnClocks:
+def read_clocks() -> OwnClocks:
     """The state of the checker's clocks now."""
     # An interruption between two readings makes their difference smaller, so the largest of three
     # differences is the best.
@@ -61,4 +61,4 @@ def own_clocks() -> OwnClocks:
 
 def time_since_boot() -> float:
     """Seconds since some fixed moment, with those that the machine slept."""
-    return steady_time() + own_clocks().slept
+    return steady_time() + read_clocks().slept

@@ -58,7 +58,7 @@ def measure_reference(servers: Sequence[str], timeout: float) -> Reference:
     """Measure true time by NTP, or by our own clock if the servers contradict each other."""
     measured = reference.measure(servers, timeout)
     if measured.kind == "disagree":
-        return reference.own_clock("local", measured.servers)
+        return reference.use_own_clock("local", measured.servers)
     return measured
 
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from healthcheck import reference
-from healthcheck.clock import own_clocks, steady_time, time_since_boot
+from healthcheck.clock import read_clocks, steady_time, time_since_boot
 from healthcheck.reading import Reference
 from healthcheck.waiting import Bell
 
@@ -55,10 +55,10 @@ class SparingReference:
         if (
             last is None
             or steady_time() - last.at >= age
-            or not last.own.has_stayed_awake_until(own_clocks())
+            or not last.own.has_stayed_awake_until(read_clocks())
         ):
             self._last = last = reference.measure(self._servers, patience)
             denied = {server.name for server in last.servers if server.denied}
             self._servers = [name for name in self._servers if name not in denied]
         # Our own clock may have been set meanwhile, so it is read again.
-        return reference.own_clock("local", last.servers) if last.is_own_clock else last
+        return reference.use_own_clock("local", last.servers) if last.is_own_clock else last

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import sntp
-from healthcheck.clock import OwnClocks, own_clocks, steady_time
+from healthcheck.clock import OwnClocks, read_clocks, steady_time
 from healthcheck.interval import Interval, majority
 from healthcheck.reading import DRIFT, Kind, Reference, Server
 from healthcheck.waiting import Bell
@@ -23,12 +23,12 @@ LOCAL_ERROR = 0.1
 Address = tuple[str, int]
 
 
-def own_clock(
+def use_own_clock(
     kind: Literal["local", "chosen", "disagree"], servers: Iterable[Server] = ()
 ) -> Reference:
-    """The checker's own clock as the reference, with an assumed error."""
+    """Return the checker's own clock as the reference, with an assumed error."""
     error = Interval(-LOCAL_ERROR, LOCAL_ERROR)
-    return Reference(kind, error, steady_time(), own_clocks(), tuple(servers))
+    return Reference(kind, error, steady_time(), read_clocks(), tuple(servers))
 
 
 def measure(servers: Sequence[str], timeout: float) -> Reference:
@@ -36,7 +36,7 @@ def measure(servers: Sequence[str], timeout: float) -> Reference:
 
     Never raises.
     """
-    start, own = steady_time(), own_clocks()
+    start, own = steady_time(), read_clocks()
     servers = list(dict.fromkeys(servers))
     results: dict[str, Server] = {}
     addresses: dict[str, Address] = {}
@@ -47,7 +47,7 @@ def measure(servers: Sequence[str], timeout: float) -> Reference:
             addresses[name], (offset, bound) = _ask(
                 name, start + 0.9 * timeout, lambda: own.epoch + steady_time()
             )
-            if not own.has_stayed_awake_until(own_clocks()):
+            if not own.has_stayed_awake_until(read_clocks()):
                 raise sntp.NtpError("this machine slept during the request")
             drift = DRIFT * (steady_time() - start)
             results[name] = Server(name, Interval(offset, offset).widen(bound + drift))
@@ -107,9 +107,9 @@ def combine(servers: Sequence[Server], at: float, own: OwnClocks) -> Reference:
     """Return what more than half of the valid servers agree on. at, own: as in Reference."""
     offsets = [server.offset for server in servers if server.offset is not None]
     if not offsets:
-        return own_clock("local", servers)
+        return use_own_clock("local", servers)
     common = majority(offsets)
     if common is None:
-        return own_clock("disagree", servers)
+        return use_own_clock("disagree", servers)
     kind: Kind = "single" if len(offsets) == 1 else "ntp"
     return Reference(kind, common, at, own, tuple(servers))

@@ -16,7 +16,7 @@ from typing import Any
 import requests
 
 from healthcheck import __version__
-from healthcheck.clock import own_clocks, steady_time
+from healthcheck.clock import read_clocks, steady_time
 from healthcheck.dialer import Dialer
 from healthcheck.failures import FAILURES, LATE, explain
 from healthcheck.interval import Interval
@@ -97,7 +97,7 @@ class Service:
             sent=sent,
             arrived=arrived,
             before=before,
-            after=own_clocks(),
+            after=read_clocks(),
             version=version,
             zone=zone,
             has_connected=len(self._transport.sockets) > connections,

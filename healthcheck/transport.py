@@ -17,7 +17,7 @@ from urllib3 import HTTPConnectionPool, HTTPResponse, ProxyManager
 from urllib3.exceptions import InvalidChunkLength
 from urllib3.util.ssl_ import create_urllib3_context
 
-from healthcheck.clock import own_clocks, steady_time
+from healthcheck.clock import read_clocks, steady_time
 from healthcheck.dialer import Dialer
 
 # Bytes of all headers together; http.client would take a hundred headers of that size each.
@@ -35,7 +35,7 @@ class CuttableAdapter(HTTPAdapter):
     def __init__(self, dialer: Dialer, tls: ssl.SSLContext) -> None:
         self.dialer = dialer
         self.tls = tls
-        self.departure = own_clocks(), steady_time()
+        self.departure = read_clocks(), steady_time()
         self.sockets: list[socket.socket] = []
         self._is_cut = False
         super().__init__()
@@ -66,7 +66,7 @@ class CuttableAdapter(HTTPAdapter):
                 """Note when the request leaves: no DNS, TCP or TLS comes between."""
                 if self.sock is None:
                     self.connect()
-                adapter.departure = own_clocks(), steady_time()
+                adapter.departure = read_clocks(), steady_time()
                 super().request(*args, **options)
 
             @property

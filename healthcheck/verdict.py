@@ -105,11 +105,11 @@ def _judge_clocks(reading: Reading, limit: float) -> Verdict:
         host = _format_host(name, newest.zone)
         cause = likely_cause(reference.error_of(newest).middle, newest.stated.seconds)
         # Samples without a name may come from several clocks.
-        one_clock = name != UNNAMED
-        if _is_frozen(samples, one_clock):
+        is_one_clock = name != UNNAMED
+        if _is_frozen(samples, is_one_clock):
             detail = f"{host} states the same time again and again{cause}"
             return Verdict("Failed", "frozen", detail, True)
-        offset = _offset(samples, reference, one_clock)
+        offset = _offset(samples, reference, is_one_clock)
         if offset.is_empty:
             return Verdict("Failed", "inconsistent", f"the clock of {host} jumps{cause}", True)
         instances.append(
@@ -129,12 +129,12 @@ def _judge_clocks(reading: Reading, limit: float) -> Verdict:
     return _compare_with_limit(instances, reference, limit)
 
 
-def _is_frozen(samples: Sequence[Sample], one_clock: bool) -> bool:
+def _is_frozen(samples: Sequence[Sample], is_one_clock: bool) -> bool:
     """Return whether a stamp was repeated after a running clock must have moved on.
 
     With several unnamed clocks, report a standstill only if all stamps are equal.
     """
-    if not one_clock and len({sample.stated.seconds for sample in samples}) > 1:
+    if not is_one_clock and len({sample.stated.seconds for sample in samples}) > 1:
         return False
     first: dict[float, Sample] = {}
     for sample in samples:
@@ -144,7 +144,7 @@ def _is_frozen(samples: Sequence[Sample], one_clock: bool) -> bool:
     return False
 
 
-def _offset(samples: Sequence[Sample], reference: Reference, one_clock: bool) -> Interval:
+def _offset(samples: Sequence[Sample], reference: Reference, is_one_clock: bool) -> Interval:
     """Return the clock's offset to ours at the time of the reference.
 
     For one clock it is what all samples have in common, and empty if the clock jumped. For a clock
@@ -156,7 +156,7 @@ def _offset(samples: Sequence[Sample], reference: Reference, one_clock: bool) ->
     ]
     lows, highs = [offset.low for offset in offsets], [offset.high for offset in offsets]
     common = Interval(max(lows), min(highs))
-    if one_clock and (not common.is_empty or _has_jumped(samples, reference)):
+    if is_one_clock and (not common.is_empty or _has_jumped(samples, reference)):
         return common
     return Interval(min(lows), max(highs))
 

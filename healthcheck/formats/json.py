@@ -17,7 +17,9 @@ def render(result: Result) -> str:
     """Return the object. Numbers are in seconds; what is not known is null."""
     verdict, reading = result.verdict, result.reading
     is_assumed = reading.reference.is_own_clock
-    offset = _interval(verdict.worst.error) if verdict.worst else {"offset": None, "bound": None}
+    offset = (
+        _format_interval(verdict.worst.error) if verdict.worst else {"offset": None, "bound": None}
+    )
     return json.dumps(
         {
             "status": verdict.status,
@@ -28,12 +30,13 @@ def render(result: Result) -> str:
             "proven": verdict.is_final and not is_assumed,
             "assumed": is_assumed and bool(verdict.instances),
             "samples": len(reading.samples),
-            "coverage": _coverage(result.coverage),
-            "instances": [_instance(instance) for instance in verdict.instances],
+            "coverage": _format_coverage(result.coverage),
+            "instances": [_format_instance(instance) for instance in verdict.instances],
             "reference": {
                 "kind": reading.reference.kind,
                 "servers": [
-                    _server(server, reading.reference) for server in reading.reference.servers
+                    _format_server(server, reading.reference)
+                    for server in reading.reference.servers
                 ],
             },
             "phases": {name: _round(took) for name, took in result.phases.items()},
@@ -44,17 +47,17 @@ def render(result: Result) -> str:
     )
 
 
-def _instance(instance: Instance) -> dict[str, Any]:
+def _format_instance(instance: Instance) -> dict[str, Any]:
     return {
         "instance": instance.name,
         "version": instance.version,
         "zone": instance.zone,
         "samples": instance.samples,
-        **_interval(instance.error),
+        **_format_interval(instance.error),
     }
 
 
-def _coverage(coverage: Coverage) -> dict[str, Any]:
+def _format_coverage(coverage: Coverage) -> dict[str, Any]:
     return {
         "seen": coverage.seen,
         "expected": coverage.expected,
@@ -64,14 +67,14 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
     }
 
 
-def _server(server: Server, reference: Reference) -> dict[str, Any]:
+def _format_server(server: Server, reference: Reference) -> dict[str, Any]:
     if server.offset is None:
         return {"server": server.name, "refused": server.trouble}
     outvoted = reference.is_outvoted(server)
-    return {"server": server.name, **_interval(server.offset), "outvoted": outvoted}
+    return {"server": server.name, **_format_interval(server.offset), "outvoted": outvoted}
 
 
-def _interval(interval: Interval) -> dict[str, float]:
+def _format_interval(interval: Interval) -> dict[str, float]:
     return {"offset": _round(interval.middle), "bound": _round(interval.half_width)}
 
 

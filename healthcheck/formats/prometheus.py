@@ -7,11 +7,13 @@ from healthcheck.url import remove_credentials
 def render(result: Result) -> str:
     """Return all metrics with their help; numbers are in seconds."""
     status, hosts, coverage = result.verdict.status, result.verdict.instances, result.coverage
-    url = _label("url", remove_credentials(result.url))
-    names = {host: f"{url},{_label('instance', host.name)}" for host in hosts}
+    url = _format_label("url", remove_credentials(result.url))
+    names = {host: f"{url},{_format_label('instance', host.name)}" for host in hosts}
     offsets = {label: host.error.middle for host, label in names.items()}
     bounds = {label: host.error.half_width for host, label in names.items()}
-    phases = {f"{url},{_label('phase', phase)}": took for phase, took in result.phases.items()}
+    phases = {
+        f"{url},{_format_label('phase', phase)}": took for phase, took in result.phases.items()
+    }
     metrics: list[tuple[str, str, float | dict[str, float]]] = [
         ("success", "Whether the service is up and its clock proven right.", status == "OK"),
         ("unknown", "Whether the check has no verdict.", status == "Unknown"),
@@ -33,6 +35,6 @@ def render(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _label(name: str, value: str) -> str:
+def _format_label(name: str, value: str) -> str:
     escaped = value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
     return f'{name}="{escaped}"'

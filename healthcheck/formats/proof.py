@@ -19,16 +19,16 @@ KINDS = {
 
 def render(result: Result) -> str:
     """Return several lines; intervals are in milliseconds."""
-    return "\n".join(_lines(result))
+    return "\n".join(_format_lines(result))
 
 
-def _lines(result: Result) -> Iterator[str]:
+def _format_lines(result: Result) -> Iterator[str]:
     reading, verdict = result.reading, result.verdict
     yield f"check of {remove_credentials(result.url)}"
-    yield from _reference(reading.reference)
+    yield from _format_reference(reading.reference)
     yield "responses (the service's clock minus this machine's, whatever the delay each way):"
     for number, sample in enumerate(reading.samples, 1):
-        yield f"  {number}  {_sample(sample, reading.reference)}"
+        yield f"  {number}  {_format_sample(sample, reading.reference)}"
     if reading.trouble:
         yield f"  then: {reading.trouble}"
     yield (
@@ -37,7 +37,7 @@ def _lines(result: Result) -> Iterator[str]:
     )
     for instance in verdict.instances:
         side = _compare(instance.error, result.limit)
-        yield f"  {instance.name}  {_interval(instance.error)}  {side} {result.limit:g} s"
+        yield f"  {instance.name}  {_format_interval(instance.error)}  {side} {result.limit:g} s"
     coverage = result.coverage
     yield (
         f"coverage: {coverage.seen} hosts seen ({coverage.expected} expected) over "
@@ -53,23 +53,23 @@ def _describe_basis(result: Result) -> str:
     return "assumed" if result.reading.reference.is_own_clock else "proven"
 
 
-def _reference(reference: Reference) -> Iterator[str]:
+def _format_reference(reference: Reference) -> Iterator[str]:
     yield "reference (true time minus this machine's clock):"
     width = max((len(server.name) for server in reference.servers), default=0)
     for server in reference.servers:
-        text = _interval(server.offset) if server.offset else f"not used: {server.trouble}"
+        text = _format_interval(server.offset) if server.offset else f"not used: {server.trouble}"
         if reference.is_outvoted(server):
             text += "  outvoted"
         yield f"  {server.name:<{width}}  {text}"
     # Servers that contradict each other give no interval.
-    interval = "" if reference.kind == "disagree" else f"{_interval(reference.offset)}  "
+    interval = "" if reference.kind == "disagree" else f"{_format_interval(reference.offset)}  "
     yield f"  => {interval}{KINDS[reference.kind]}"
 
 
-def _sample(sample: Sample, reference: Reference) -> str:
+def _format_sample(sample: Sample, reference: Reference) -> str:
     took = (sample.arrived - sample.sent) * 1e3
     line = (
-        f"{sample.instance}  {_interval(reference.offset_to(sample))}  "
+        f"{sample.instance}  {_format_interval(reference.offset_to(sample))}  "
         f"stated {format_utc(sample.stated.seconds)}, to {sample.stated.resolution:g} s, "
         f"within {took:.3f} ms"
     )
@@ -78,7 +78,7 @@ def _sample(sample: Sample, reference: Reference) -> str:
     return f"{line}  not used: this machine slept, or its clock was set, in between"
 
 
-def _interval(interval: Interval) -> str:
+def _format_interval(interval: Interval) -> str:
     return f"[{interval.low * 1e3:+.3f}, {interval.high * 1e3:+.3f}] ms"
 
 

@@ -187,7 +187,9 @@ def test_a_record_says_the_release_of_each_host_if_the_host_does(
     with web(
         lambda request: request.answer({"now": rfc3339(), "instance": "i-1"} | fields)
     ) as service:
-        result = check(service.url, ask_reference=lambda patience: reference.own_clock("chosen"))
+        result = check(
+            service.url, ask_reference=lambda patience: reference.use_own_clock("chosen")
+        )
     record = json.loads(json_form.render(result))
     jsonschema.validate(record, SCHEMA)
     assert [(each["instance"], each["version"]) for each in record["instances"]] == [

@@ -19,7 +19,7 @@ from healthcheck.check import check
 from healthcheck.clock import steady_time
 from healthcheck.dialer import Dialer
 from healthcheck.reading import Reference, Trouble
-from healthcheck.reference import measure, own_clock
+from healthcheck.reference import measure, use_own_clock
 from tests.support.healthcheck_runs import (
     CHUNKED,
     alternate,
@@ -387,7 +387,7 @@ def test_a_clock_of_ours_that_is_set_while_it_is_the_reference_makes_no_verdict(
         time_service()(request)
 
     with web(behave) as service:
-        verdict = check(service.url, ask_reference=lambda _: own_clock(kind)).verdict
+        verdict = check(service.url, ask_reference=lambda _: use_own_clock(kind)).verdict
     assert (verdict.status, verdict.reason) == ("Unknown", "own_clock")
 
 
@@ -426,7 +426,7 @@ def test_a_silent_reference_does_not_use_up_the_deadline() -> None:
     def silent(patience: float) -> Reference:
         assert patience == PATIENCE / 2
         wait_until(lambda: len(server.requests) >= 28 and steady_time() >= start + 0.5)
-        return own_clock("local")
+        return use_own_clock("local")
 
     with web(time_service()) as server:
         result = check(server.url, ask_reference=silent)

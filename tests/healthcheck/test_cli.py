@@ -17,7 +17,7 @@ import pytest
 from healthcheck import __version__
 from healthcheck import check as checking
 from healthcheck.__main__ import main
-from healthcheck.arguments import parser
+from healthcheck.arguments import create_parser
 from healthcheck.url import BadUrl, complete_url, remove_credentials
 from tests.support.healthcheck_servers import Behaviour, ntp, time_service, web
 from tests.support.waiting import PATIENCE
@@ -272,16 +272,16 @@ def test_a_verdict_that_nobody_can_read_is_unknown(output: str) -> None:
     ],
 )
 def test_a_whole_number_at_its_limits_is_taken(option: str, number: int) -> None:
-    assert getattr(parser().parse_args([f"--{option}", str(number)]), option) == number
+    assert getattr(create_parser().parse_args([f"--{option}", str(number)]), option) == number
 
 
 def test_one_host_is_expected_by_default() -> None:
-    assert parser().parse_args([]).instances == 1
+    assert create_parser().parse_args([]).instances == 1
 
 
 @pytest.mark.parametrize("text", ["1e-9", "999999.5"])
 def test_a_number_of_seconds_just_within_its_limits_is_taken(text: str) -> None:
-    assert parser().parse_args(["--every", text]).every == float(text)
+    assert create_parser().parse_args(["--every", text]).every == float(text)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from healthcheck import clock
-from healthcheck.clock import OwnClocks, own_clocks, steady_time, time_since_boot
+from healthcheck.clock import OwnClocks, read_clocks, steady_time, time_since_boot
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def test_exactly_the_largest_movement_is_neither_sleep_nor_a_step() -> None:
 
 def test_the_epoch_is_the_wall_clock_less_the_steady_one() -> None:
     before = time.time()
-    now = own_clocks().epoch + steady_time()
+    now = read_clocks().epoch + steady_time()
     assert before - 0.01 <= now <= time.time() + 0.01
-    assert own_clocks().slept >= -0.1
+    assert read_clocks().slept >= -0.1
 
 
 def readings(*values: float) -> Callable[[], float]:
@@ -48,7 +48,7 @@ def test_the_epoch_is_the_best_of_three(monkeypatch: pytest.MonkeyPatch) -> None
     """An interruption between two readings makes the difference smaller."""
     monkeypatch.setattr(clock, "steady_time", readings(0.0, 0.25, 0.0))
     monkeypatch.setattr(time, "time", readings(99.5, 100.0, 100.0))
-    assert own_clocks().epoch == 100.0
+    assert read_clocks().epoch == 100.0
 
 
 @pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="Linux has it")
@@ -59,19 +59,19 @@ def test_the_sleep_is_the_best_of_three(monkeypatch: pytest.MonkeyPatch) -> None
         time.CLOCK_MONOTONIC: readings(10.5, 10.75, 10.0),
     }
     monkeypatch.setattr(time, "clock_gettime", lambda kind: values[kind]())
-    assert own_clocks().slept == 50.0
+    assert read_clocks().slept == 50.0
 
 
 def test_where_the_steady_clock_goes_on_in_sleep_no_sleep_is_subtracted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr(time, "CLOCK_BOOTTIME", raising=False)
-    assert own_clocks().slept == 0.0
+    assert read_clocks().slept == 0.0
 
 
 def test_the_time_since_boot_counts_the_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "steady_time", lambda: 100.0)
-    monkeypatch.setattr(clock, "own_clocks", lambda: OwnClocks(0.0, 60.0))
+    monkeypatch.setattr(clock, "read_clocks", lambda: OwnClocks(0.0, 60.0))
     assert time_since_boot() == 160.0
 
 

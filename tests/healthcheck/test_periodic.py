@@ -20,7 +20,7 @@ import pytest
 from healthcheck import __main__ as command
 from healthcheck import periodic, reference
 from healthcheck.check import check
-from healthcheck.clock import own_clocks
+from healthcheck.clock import read_clocks
 from healthcheck.interval import Interval
 from healthcheck.periodic import SparingReference, ticks
 from healthcheck.reading import Reference, Server
@@ -154,7 +154,7 @@ class Servers:
     def __call__(self, servers: Sequence[str], patience: float) -> Reference:
         self.asked.append(list(servers))
         answers = tuple(Server(name, None, "", name in self.denied) for name in servers)
-        return Reference("ntp", Interval(0, 0), self.now, own_clocks(), answers)
+        return Reference("ntp", Interval(0, 0), self.now, read_clocks(), answers)
 
 
 @pytest.fixture
@@ -184,10 +184,10 @@ def test_they_are_asked_again_when_this_machine_has_slept_and_not_when_its_clock
 ) -> None:
     ask = SparingReference(["a"])
     before = ask(1.0).own
-    monkeypatch.setattr(periodic, "own_clocks", lambda: before._replace(epoch=before.epoch + 3600))
+    monkeypatch.setattr(periodic, "read_clocks", lambda: before._replace(epoch=before.epoch + 3600))
     ask(1.0)
     assert len(servers.asked) == 1
-    monkeypatch.setattr(periodic, "own_clocks", lambda: before._replace(slept=before.slept + 60))
+    monkeypatch.setattr(periodic, "read_clocks", lambda: before._replace(slept=before.slept + 60))
     ask(1.0)
     assert len(servers.asked) == 2
 
@@ -199,7 +199,7 @@ def test_our_own_clock_in_place_of_silent_servers_is_read_each_time(
 
     def measure(servers: Sequence[str], patience: float) -> Reference:
         asked.append(servers)
-        return reference.own_clock("local")
+        return reference.use_own_clock("local")
 
     monkeypatch.setattr(reference, "measure", measure)
     ask = SparingReference(["a"])

@@ -19,7 +19,14 @@ from healthcheck.check import check
 from healthcheck.clock import OwnClocks
 from healthcheck.interval import Interval
 from healthcheck.reading import Kind, Reference, Server
-from healthcheck.reference import SERVERS, TIMEOUT, canonical_address, combine, measure, own_clock
+from healthcheck.reference import (
+    SERVERS,
+    TIMEOUT,
+    canonical_address,
+    combine,
+    measure,
+    use_own_clock,
+)
 from tests.support.healthcheck_servers import (
     UdpServer,
     ntp,
@@ -292,7 +299,7 @@ def test_no_majority_is_no_reference(shifts: tuple[float, ...]) -> None:
         measured = measure_servers(*servers)
     assert measured.kind == "disagree"
     # Our own clock serves for hints at the cause alone.
-    assert measured.offset == own_clock("local").offset
+    assert measured.offset == use_own_clock("local").offset
 
 
 def test_a_server_that_is_named_twice_has_one_vote() -> None:
@@ -408,7 +415,7 @@ def test_an_answer_during_which_this_machine_slept_has_no_vote(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     states = itertools.chain([OwnClocks(0.0, 0.0)], itertools.repeat(OwnClocks(0.0, 60.0)))
-    monkeypatch.setattr(reference, "own_clocks", lambda: next(states))
+    monkeypatch.setattr(reference, "read_clocks", lambda: next(states))
     with ntp() as server:
         measured = measure_servers(server)
     assert measured.servers[0].trouble == "this machine slept during the request"

@@ -9,7 +9,7 @@ import pytest
 
 from healthcheck import arguments, reference
 from healthcheck.check import Result, check
-from healthcheck.clock import own_clocks, steady_time
+from healthcheck.clock import read_clocks, steady_time
 from healthcheck.interval import Interval
 from healthcheck.reading import Reference
 from tests.support.healthcheck_servers import Behaviour, Request, rfc3339, time_service, web
@@ -28,7 +28,7 @@ def be_patient(monkeypatch: pytest.MonkeyPatch, for_servers: float = PATIENCE) -
 
 def exact_reference(patience: float) -> Reference:
     """Our own clock is exact as a reference, because the servers use it too."""
-    return Reference("ntp", Interval(0.0, 0.0), steady_time(), own_clocks())
+    return Reference("ntp", Interval(0.0, 0.0), steady_time(), read_clocks())
 
 
 def check_server(behaviour: Behaviour, deadline: float = PATIENCE, limit: float = 1.0) -> Result:
