@@ -31,7 +31,9 @@ def _count_hosts(result: Result) -> str:
         return f"{seen} of {expected} hosts"
     if not result.coverage.is_complete:
         return "1 host" if seen == 1 else f"{seen} hosts"
-    return {1: "the one host", 2: "both hosts"}.get(seen, f"all {seen} hosts")
+    if seen == 1:
+        return "the one host"
+    return "both hosts" if seen == 2 else f"all {seen} hosts"
 
 
 def _describe(reference: Reference) -> str:
