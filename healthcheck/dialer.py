@@ -43,8 +43,7 @@ class Dialer:
 
         timeout: in seconds, for the DNS lookups and all attempts.
         """
-        until, due = steady_time() + timeout, 0.0
-        failure: OSError = socket.gaierror(socket.EAI_NONAME, "the name has no address")
+        until, due, failure = steady_time() + timeout, 0.0, 0
         with Bell() as bell, _Attempts(bell) as attempts:
             if self.handshake is None:
                 self._start_lookups(host, port, bell)
@@ -56,16 +55,18 @@ class Dialer:
                     ended = attempts.begin(untried[0])
                 elif untried or attempts.running or len(self._found) < len(FAMILIES):
                     ended = attempts.wait((due if untried else until) - now)
+                elif failure:
+                    raise OSError(failure, os.strerror(failure))
                 else:
-                    raise failure
+                    raise socket.gaierror(socket.EAI_NONAME, "the name has no address")
                 for address, error in ended:
                     if not error:
                         self._note_success(address, attempts.begun)
                         return attempts.take(address, timeout)
                     self._uses[address] += SILENT
                     # A refusal is a better reason than a network that is not there.
-                    if not isinstance(failure, ConnectionRefusedError):
-                        failure = OSError(error, os.strerror(error))
+                    if failure != errno.ECONNREFUSED:
+                        failure = error
                     due = 0.0
         raise TimeoutError
 

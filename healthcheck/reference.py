@@ -79,7 +79,7 @@ def _ask(name: str, until: float, clock: Callable[[], float]) -> tuple[Address, 
     host, port = sntp.split(name)
     found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
-    failure: sntp.NtpError = sntp.NtpError("no response in time")
+    complaint = "no response in time"
     while addresses and (left := until - steady_time()) > 0:
         address = addresses.pop(0)
         try:
@@ -89,8 +89,8 @@ def _ask(name: str, until: float, clock: Callable[[], float]) -> tuple[Address, 
             # A kiss of death holds for all addresses of the server.
             raise
         except sntp.NtpError as error:
-            failure = error
-    raise failure
+            complaint = str(error)
+    raise sntp.NtpError(complaint)
 
 
 def canonical_address(address: str) -> str:
