@@ -45,7 +45,7 @@ class Answer(NamedTuple):
 def ask(
     host: str, port: int = 123, timeout: float = 2.0, clock: Callable[[], float] = time.time
 ) -> Answer:
-    """Send one request to the first of the name's addresses; raise NtpError.
+    """Send one request to the first of the name's addresses. Raises NtpError.
 
     timeout: for the exchange, in seconds; the DNS lookup comes on top. clock: ours, in seconds
     since 1970, which the offset is relative to.
@@ -63,7 +63,7 @@ def ask(
 def _exchange(
     connection: socket.socket, timeout: float, clock: Callable[[], float]
 ) -> tuple[bytes, float, float]:
-    """Return the arguments of `read`; raise NtpError if no response arrives in time."""
+    """Return the arguments of `read`. Raises NtpError if no response arrives in time."""
     # Servers return the transmit timestamp unchanged. A random one cannot be guessed.
     nonce = secrets.token_bytes(8)
     # In this order, an interruption between the two makes the delay longer, and so the bound.
@@ -87,7 +87,7 @@ def _exchange(
 def read(data: bytes, sent: float, elapsed: float) -> Answer:
     """Return what a packet states that came `elapsed` seconds after our request.
 
-    sent: when the request left, by our clock, in seconds since 1970. Raise NtpError.
+    sent: when the request left, by our clock, in seconds since 1970. Raises NtpError.
     """
     stats = ntplib.NTPStats()
     try:
@@ -141,7 +141,7 @@ def validate(stats: ntplib.NTPStats) -> None:
 def split(server: str) -> tuple[str, int]:
     """Return host and port of "host", "host:port", "[v6]", "[v6]:port" or a bare IPv6 address.
 
-    Raise ValueError for anything else.
+    Raises ValueError for anything else.
     """
     # A bare IPv6 address has several colons.
     text = f"[{server}]" if server.count(":") > 1 and "[" not in server else server

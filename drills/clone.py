@@ -78,7 +78,7 @@ class Clone:
         return self.finish(self.start(target, **variables))
 
     def replace(self, file: str, old: str, new: str) -> None:
-        """Replace a text in a source file; raises ValueError if the file does not have the text."""
+        """Replace a text in a source file. Raises ValueError if the file does not have the text."""
         path = self.folder / file
         text = path.read_text()
         if old not in text:

@@ -39,7 +39,7 @@ class Dialer:
         self._uses: Counter[Address] = Counter()
 
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
-        """Return the first connection to an address of the host; raise OSError.
+        """Return the first connection to an address of the host. Raises OSError.
 
         timeout: in seconds, for the DNS lookups and all attempts.
         """

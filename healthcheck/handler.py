@@ -65,9 +65,8 @@ def measure_reference(servers: Sequence[str], timeout: float) -> Reference:
 def put_metrics(result: Result) -> None:
     """Write Healthy (1 or 0) if that is known, the worst host's clock, and the hosts seen.
 
-    Too few hosts are no failure here: the balancer's own alarm counts hosts.
-
-    Raise what boto3 raises.
+    Too few hosts are no failure here: the balancer's own alarm counts hosts. Raises what boto3
+    raises.
     """
     values: dict[str, float] = {}
     if result.verdict.status != "Unknown":

@@ -90,7 +90,7 @@ class Reporter:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Replace the file by a whole one, or write to a device or a pipe; raise OSError.
+    """Replace the file by a whole one, or write to a device or a pipe. Raises OSError.
 
     A file that exists keeps its mode, and its owner if we may give files away.
     """

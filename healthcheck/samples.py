@@ -47,7 +47,7 @@ class Query:
 
     @functools.cached_property
     def arguments(self) -> dict[str, Any]:
-        """The arguments of HTTPAdapter.send, which do not change; raise RequestException."""
+        """The arguments of HTTPAdapter.send, which do not change. Raises RequestException."""
         with requests.Session() as session:
             # A proxy may cache, and its clock may be the one that is measured.
             session.trust_env = self._environment
@@ -75,7 +75,7 @@ class Service:
         self._transport.cut()
 
     def sample(self) -> Sample:
-        """Request the time once, over a new connection if none is open; raise Trouble."""
+        """Request the time once, over a new connection if none is open. Raises Trouble."""
         connections = len(self._transport.sockets)
         try:
             with self._request(connections) as response:
@@ -153,7 +153,7 @@ class Service:
 
 
 def parse_answer(body: bytes) -> tuple[Timestamp, str, str, str]:
-    """Return the time, instance, version and zone that the JSON states; raise Trouble."""
+    """Return the time, instance, version and zone that the JSON states. Raises Trouble."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):

@@ -27,7 +27,7 @@ class Timestamp(NamedTuple):
 
 
 def parse(text: str) -> Timestamp:
-    """Parse RFC 3339 with `Z` or an offset, and any number of digits; raise BadTimestamp.
+    """Parse RFC 3339 with `Z` or an offset, and any number of digits. Raises BadTimestamp.
 
     A time without a zone is refused: it could be any of 38 different moments. `:60`, a leap second,
     is the last instant of its minute, with the whole second that it takes as resolution.

@@ -12,7 +12,7 @@ class BadUrl(ValueError):
 def complete_url(url: str) -> str:
     """Add the scheme where there is none, and /now where there is no path.
 
-    Raise BadUrl unless it is a URL of HTTP that requests would send.
+    Raises BadUrl unless it is a URL of HTTP that requests would send.
     """
     url = url if "://" in url else f"http://{url}"
     try:

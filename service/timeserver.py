@@ -78,7 +78,7 @@ class Monitor:
         ask: Callable[[str, int], sntp.Answer] = sntp.ask,
         now: Callable[[], Moment] = moment,
     ) -> None:
-        """Take the server as host or host:port; raise ValueError if it is neither.
+        """Take the server as host or host:port. Raises ValueError if it is neither.
 
         ask: sends one request. now: reads our clocks.
         """

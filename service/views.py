@@ -45,7 +45,7 @@ def now() -> Response:
 
 
 def write_now(parts: Mapping[str, Any], form: str = "json", zone: tzinfo = UTC) -> str:
-    """Return the body of /now; raise ServiceUnavailable if this host's time is known to be false.
+    """Return the body of /now. Raises ServiceUnavailable if this host's time is known to be false.
 
     parts: the application's `monitor` and `identity`. form: one of FORMATS.
     """
