@@ -22,7 +22,8 @@ from typing import Literal, NamedTuple
 
 # Seconds. A host further off is taken out of service, long before the promised 1 s.
 LIMIT = 0.5
-# Seconds. The worst case, LIMIT + 2 * MAX_BOUND, still keeps that promise.
+# Seconds. The worst case, LIMIT + 2 * MAX_BOUND, still keeps that promise: an offset may exceed
+# LIMIT by its bound before the host counts as wrong, and the true error exceeds it by another.
 MAX_BOUND = 0.2
 # 2,000 ppm. The kernel corrects by 500 at most, and no crystal needs more.
 MAX_DRIFT = 2000e-6

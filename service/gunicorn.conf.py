@@ -31,8 +31,8 @@ logger_class = "service.log.Logger"
 def on_starting(server: Any) -> None:
     """Open a listener for each process, so that the kernel shares the connections between them.
 
-    The first process keeps all of them open, so that the end of another resets no connection. A
-    single listener shares its port with nobody, so that a port in use is refused.
+    The first process keeps all of them open, so that the end of another resets no connection. With
+    a single process, SO_REUSEPORT is off, so a port in use is refused.
     """
     server.cfg.set("reuse_port", server.cfg.workers > 1)
     for _ in range(server.cfg.workers):

@@ -51,7 +51,7 @@ def log_fields(**fields: object) -> dict[str, Any]:
 
 
 def _cut(text: str, longest: int) -> str:
-    """Return a beginning of the text that is no longer than that as JSON, by steps of a tenth."""
+    """Shorten the text by tenths until its JSON form has at most `longest` characters."""
     text = text[:longest]
     while len(json.dumps(text)) > longest:
         text = text[: len(text) * 9 // 10]
@@ -117,5 +117,9 @@ class Logger(glogging.Logger):  # type: ignore[misc]
         handler.setFormatter(JSONFormatter())
         handler.addFilter(RateLimit())
         logging.basicConfig(handlers=[handler], level=self.loglevel, force=True)
-        sys.excepthook = lambda *error: self.critical("the end", exc_info=error)
-        threading.excepthook = lambda died: self.critical("a thread's end", exc_info=died.exc_value)
+        sys.excepthook = lambda *error: self.critical(
+            "uncaught exception: the process ends", exc_info=error
+        )
+        threading.excepthook = lambda died: self.critical(
+            "uncaught exception in a thread", exc_info=died.exc_value
+        )

@@ -17,9 +17,10 @@ POLL = 16.0
 MAX_KISSES = 6
 # The first requests are a second apart, so that one lost packet does not delay a new host.
 FIRST_POLLS = 4
-# Seconds. If our clock moves more during a request, the response is about neither time.
+# Seconds. If our clock moves more during a request, the offset fits the clock neither before the
+# step nor after it.
 MAX_STEP = 0.005
-# Seconds for which a status is used again. To format it costs more than all the rest of /now.
+# Seconds for which a status is reused. Formatting it costs more than the rest of /now.
 FRESH = 0.1
 # Seconds. Readings of our clocks that differ by less show neither an interruption nor a step.
 CLOSE = 10e-6

@@ -100,8 +100,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().set_accept_enabled(enabled)
         while self.sockets and not (enabled or self.alive):
             listener = self.sockets.pop()
-            # The connections that wait: tcpi_unacked in the kernel's tcp_info. Unlike an accept in
-            # vain, this keeps the GIL, so that hardly any time is left until the listener closes.
+            # The connections that wait: tcpi_unacked in the kernel's tcp_info. Reading this keeps
+            # the GIL, unlike an accept() that fails, so few connections arrive before the close.
             while any(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)[24:]):
                 self.accept(listener)
             listener.close()
