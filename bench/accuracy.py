@@ -156,7 +156,7 @@ def serve(handler: type[Handler], path: Path, shift: float, chance: random.Rando
 
 
 class Trial(NamedTuple):
-    """A check's result. bound: of the error, in ms; None, and not inside, if nothing is claimed."""
+    """A check's result. bound: of the error, in ms; without one, `is_inside` is False."""
 
     path: Path
     bound: float | None

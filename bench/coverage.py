@@ -86,7 +86,10 @@ def run_check(balancing: Balancing, seed: int, error: float) -> tuple[str, float
 
 
 def measure() -> bool:
-    """Print a row for each balancing, and return whether hardly a check missed the wrong host."""
+    """Print a row for each balancing.
+
+    Return whether at most MISSES checks of each row missed the wrong host, without a false alarm.
+    """
     print("\n| balancing | hosts | missed | p50 ms | p95 ms, all right |\n|---|--:|--:|--:|--:|")
     is_good = True
     with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("spawn")) as pool:

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_and_report(names: Sequence[str], clone: Clone) -> int:
-    """Run drills, and print a line for each and a table; returns the exit code."""
+    """Run drills, and print a line for each and a table. Return the exit code."""
     # Keep the rows and not the results: the requests of all drills take hundreds of megabytes.
     rows: list[str] = []
     notes: list[str] = []

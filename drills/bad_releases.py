@@ -50,7 +50,7 @@ def bad_archive_corrupt(trial: Trial) -> None:
 
 
 def release_with_archive(trial: Trial, content: bytes | None) -> None:
-    """A release whose image in the bucket is replaced by that content, or deleted, must fail."""
+    """Expect a release to fail whose image in the bucket is replaced by `content`, or deleted."""
     s3 = trial.aws("s3")
     bucket = s3.list_buckets()["Buckets"][0]["Name"]
 
@@ -76,7 +76,7 @@ def release_with_archive(trial: Trial, content: bytes | None) -> None:
 
 
 def change_badly(trial: Trial, file: str, old: str, new: str, reason: str) -> None:
-    """A release with a change must fail for a reason."""
+    """Expect a release with a change to fail for a reason."""
     trial.clone.replace(file, old, new)
     try:
         release_badly(trial, reason)
@@ -85,7 +85,7 @@ def change_badly(trial: Trial, file: str, old: str, new: str, reason: str) -> No
 
 
 def release_badly(trial: Trial, reason: str) -> None:
-    """A release must fail for a reason, and change nothing."""
+    """Expect a release to fail for a reason, and to change nothing."""
     stacks = trial.stacks()
     with trial.load():
         done = trial.clone.make("up")

@@ -31,7 +31,7 @@ DRILLS = {
 
 @contextmanager
 def deploy_clone() -> Iterator[Clone]:
-    """A copy of this clone whose deployment is up during the block. Raises UserError."""
+    """Yield a copy of this clone whose deployment is up during the block. Raises UserError."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     with (
         hold_lock(RESULTS / "lock", "drills run in this clone already; wait until they end"),

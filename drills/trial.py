@@ -66,7 +66,7 @@ class Trial(Outcome):
         return {host["instance"]: host["state"] for host in hosts}
 
     def container(self, role: str) -> Container:
-        """A part of the local cloud. Raises NotFound if there is none of that role."""
+        """Return a part of the local cloud. Raises NotFound if there is none of that role."""
         return self.cloud.engine.containers.get(f"{self.cloud.name}-{role}")
 
     def aws(self, service: str) -> Any:

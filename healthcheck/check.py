@@ -64,7 +64,7 @@ def check(
     strict: bool = False,
     environment: bool = False,
 ) -> Result:
-    """Check the service at `url`. Never raises, whatever the service or the network does.
+    """Check the service at `url`. No failure of the service or the network raises an exception.
 
     ask_reference: measures true time. limit, deadline: in seconds. samples: the most, at least two.
     instances: hosts that must be seen. strict: whether the check fails if a host may be missing.
@@ -116,7 +116,7 @@ class _Run:
     requests: Iterator[int] = field(default_factory=itertools.count)
 
     def reading(self) -> Reading:
-        """All measurements so far."""
+        """Return all measurements so far."""
         known = self.reference or reference.use_own_clock("local")
         samples = sorted(self.samples, key=lambda sample: sample.sent)
         return Reading(tuple(samples), known, self.trouble)
@@ -124,13 +124,13 @@ class _Run:
     def measure(self, ask_reference: AskReference, patience: float, bell: Bell) -> None:
         """Measure the reference and the service, then ring."""
         asking = threading.Thread(target=self._ask, args=(ask_reference, patience), daemon=True)
-        # A bug in the check, or too few threads or files. The verdict names the exception.
         try:
             asking.start()
             self._sample(asking)
             # Wait for the reference even if the service failed: it shows a failure of our own
             # network.
             asking.join()
+        # A bug in the check, or too few threads or files. The verdict names the exception.
         except Exception as defect:
             self.defect = defect
         finally:
@@ -214,7 +214,7 @@ class _Run:
         return not verdict.is_final and fewest < ENOUGH
 
     def _is_wrong(self, verdict: Verdict) -> bool:
-        """Return whether a host is proven to be wrong, and why; without the reference, none is."""
+        """Return whether a host is proven to be wrong, and the cause is known."""
         is_explained = verdict.reason == "frozen" or self._has_ticked()
         return verdict.status == "Failed" and verdict.is_final and is_explained
 

@@ -40,12 +40,12 @@ class OwnClocks(NamedTuple):
 
 
 def steady_time() -> float:
-    """Seconds since some fixed moment, by the steady clock."""
+    """Return the seconds since some fixed moment, by the steady clock."""
     return time.perf_counter() if RAW is None else time.clock_gettime(RAW)
 
 
 def read_clocks() -> OwnClocks:
-    """The state of the checker's clocks now."""
+    """Return the state of the checker's clocks now."""
     # An interruption between two readings makes their difference smaller, so the largest of three
     # differences is the best.
     epoch = max(time.time() - steady_time() for _ in range(3))
@@ -60,5 +60,5 @@ def read_clocks() -> OwnClocks:
 
 
 def time_since_boot() -> float:
-    """Seconds since some fixed moment, with those that the machine slept."""
+    """Return the seconds since some fixed moment, with those that the machine slept."""
     return steady_time() + read_clocks().slept

@@ -27,7 +27,7 @@ class Coverage(NamedTuple):
 
     @property
     def is_certain(self) -> bool:
-        """Whether another host with an equal share would have been met."""
+        """Return whether another host with an equal share would have been met."""
         return self.miss_probability <= MAX_MISS_PROBABILITY
 
     @property

@@ -26,12 +26,12 @@ class Interval(NamedTuple):
 
     @property
     def least(self) -> float:
-        """The distance from zero to the nearest value."""
+        """Return the distance from zero to the nearest value."""
         return max(self.low, -self.high, 0.0)
 
     @property
     def most(self) -> float:
-        """The distance from zero to the farthest value."""
+        """Return the distance from zero to the farthest value."""
         return max(-self.low, self.high)
 
     def meet(self, other: Interval) -> Interval:

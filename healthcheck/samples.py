@@ -47,7 +47,7 @@ class Query:
 
     @functools.cached_property
     def arguments(self) -> dict[str, Any]:
-        """The arguments of HTTPAdapter.send, which do not change. Raises RequestException."""
+        """Return the fixed arguments of HTTPAdapter.send. Raises RequestException."""
         with requests.Session() as session:
             # A proxy may cache, and its clock may be the one that is measured.
             session.trust_env = self._environment

@@ -16,8 +16,8 @@ class BadTimestamp(ValueError):
 
 
 class Timestamp(NamedTuple):
-    """seconds: since 1970, without what the last digit cut off. resolution: of the last digit that
-    is not 0, in seconds.
+    """seconds: since 1970, rounded down to the last digit. resolution: of the last digit that is
+    not 0, in seconds.
 
     Zeros at the end often come from a clock that ticks more coarsely than it is written.
     """

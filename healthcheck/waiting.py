@@ -1,7 +1,7 @@
-"""Waiting that the kernel times.
+"""Waiting that the kernel times, and that a thread, a selector or a signal handler can use.
 
-Python's own waiting (sleep, joining threads, events) uses clocks that libfaketime replaces for a
-whole process; a wait then lasts for decades or fails. A socket's time-out is a number of seconds.
+It also works where libfaketime replaces the clocks of a whole process. Python's own waiting (sleep,
+joining threads, events) uses these clocks, and would last for decades or fail.
 """
 
 import contextlib

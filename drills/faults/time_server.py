@@ -28,9 +28,9 @@ def stamp(seconds: float) -> bytes:
 
 
 def respond(request: bytes, lie: float | None) -> bytes:
-    """A response (RFC 5905, figure 8) that is `lie` seconds wrong.
+    """Return a response (RFC 5905, figure 8) that is `lie` seconds wrong.
 
-    Without a lie, the kiss of death `DENY` of RFC 5905, section 7.4.
+    Without a lie, it is the kiss of death `DENY` (section 7.4).
     """
     now = time.time() + (lie or 0.0)
     origin = request[40:48]
