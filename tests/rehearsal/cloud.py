@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import subprocess
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import docker
 import requests
 from docker.models.containers import Container
 
-from deployment import ROOT
 from drills.clone import Clone
 from drills.load import Request
+from local import containers
+from local.api import client
 from local.project import DEPLOYMENT
 from tests.support.waiting import PATIENCE, wait_until
 
 # Each clone and process has its own name. So a rehearsal disturbs no other deployment, and finds
 # the remains of an earlier run of its own.
 PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")
-NAME = f"rehearsal-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}{PROCESS}"
-LABEL: Any = {"label": f"timeservice.deployment={NAME}"}
+NAME = f"rehearsal-{containers.CLONE}{PROCESS}"
+LABEL: Any = {"label": f"{containers.LABEL}={NAME}"}
 
 
 def hosts(engine: docker.DockerClient) -> list[Container]:
@@ -45,15 +44,9 @@ def run(host: Container, *command: str) -> tuple[int, str]:
 
 
 def aws(engine: docker.DockerClient, service: str) -> Any:
-    """A client of the local cloud's API."""
+    """Return a client of the local cloud's API."""
     networks = engine.containers.get(f"{NAME}-api").attrs["NetworkSettings"]["Networks"]
-    return boto3.client(
-        service,
-        endpoint_url=f"http://{networks[f'{NAME}-edge']['IPAddress']}:4566",
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - the emulator takes any key
-    )
+    return client(f"http://{networks[f'{NAME}-edge']['IPAddress']}:4566", service)
 
 
 def stacks(engine: docker.DockerClient) -> dict[str, str]:
