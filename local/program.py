@@ -91,7 +91,8 @@ def run_main(
     """
     # asyncio would print each failure again, with a traceback, for every future that has it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    _configure(deployer, configuration | {f"{PROJECT['name']}:preflight": "false"}, stack)
+    own = {f"{PROJECT['name']}:preflight": "false", "local:withoutEngine": "true"}
+    _configure(deployer, configuration | own, stack)
     exports: dict[str, Any] = {}
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]

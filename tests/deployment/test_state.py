@@ -17,11 +17,12 @@ from deployment import state
 from deployment.account import Account
 from deployment.errors import UserError
 from deployment.ownership import Deployment
-from deployment.settings import Settings
 from tests.support.engine import Engine
 from tests.support.recorded import OLD, ORPHAN, describe, load_state
 
 PROD = Deployment("timeservice-prod")
+# The program runs as under a real engine.
+ENGINE = {"local:withoutEngine": "false"}
 
 
 def test_a_state_that_agrees_with_cloudformation_has_no_fault() -> None:
@@ -168,15 +169,13 @@ def test_stacks_of_the_deployment_are_listed_the_oldest_first() -> None:
 @pytest.mark.usefixtures("archives")
 def test_the_program_refuses_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     stacks: list[dict[str, Any]] = []
-    # Run as under a real engine.
-    monkeypatch.setattr(state, "get_monitor", object)
     monkeypatch.setattr(state, "get_account", lambda _: ask(CloudFormation(*stacks)))
     monkeypatch.setattr(state, "export_state", lambda _: {"deployment": {}})
-    assert "hosts" in Engine().run().stacks()
+    assert "hosts" in Engine().run(ENGINE).stacks()
     stacks.append(make_stack("timeservice-test-network", tag="timeservice-test"))
     engine = Engine()
     with pytest.raises(pulumi.RunError, match="Run: make repair STACK=test"):
-        engine.run()
+        engine.run(ENGINE)
     assert engine.resources == {}
 
 
@@ -185,10 +184,8 @@ def test_a_state_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatc
     warned: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warned.append)
     monkeypatch.setenv("PATH", "/nowhere")
-    Engine().run()
-    monkeypatch.setattr(state, "get_monitor", object)
     monkeypatch.setattr(state, "get_account", lambda _: ask(CloudFormation()))
-    state.check_state(Settings.load())
+    Engine().run(ENGINE)
     assert warned == [
         "Pulumi's state could not be compared with CloudFormation: the pulumi CLI is missing: "
         "https://www.pulumi.com/docs/install/"
@@ -209,9 +206,8 @@ def test_stacks_that_cannot_be_listed_are_a_warning(
 
     warned: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warned.append)
-    monkeypatch.setattr(state, "get_monitor", object)
     monkeypatch.setattr(state, "get_account", lambda _: Account("eu-west-1", refuse))
-    assert "hosts" in Engine().run().stacks()
+    assert "hosts" in Engine().run(ENGINE).stacks()
     assert warned == [f"Pulumi's state could not be compared with CloudFormation: {error}"]
 
 
@@ -229,13 +225,12 @@ def test_the_program_refuses_to_move_the_network_that_is_deployed(
         "id": network["StackId"],
         "inputs": {"name": network["StackName"]},
     }
-    monkeypatch.setattr(state, "get_monitor", object)
     monkeypatch.setattr(state, "get_account", lambda _: ask(CloudFormation(network)))
     monkeypatch.setattr(state, "export_state", lambda _: {"deployment": {"resources": [resource]}})
-    assert "hosts" in Engine().run().stacks()
+    assert "hosts" in Engine().run(ENGINE).stacks()
     engine = Engine()
     with pytest.raises(pulumi.RunError, match="secondOctet is '7': cannot change"):
-        engine.run({"secondOctet": "7"})
+        engine.run(ENGINE | {"secondOctet": "7"})
     assert engine.resources == {}
 
 
@@ -245,8 +240,7 @@ def test_without_preflight_what_the_provider_alone_reads_is_a_warning(
 ) -> None:
     warned: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warned.append)
-    monkeypatch.setattr(state, "get_monitor", object)
-    config = {"aws:assumeRoles": '[{"roleArn": "arn"}]'}
+    config = ENGINE | {"aws:assumeRoles": '[{"roleArn": "arn"}]'}
     assert "hosts" in Engine().run(config).stacks()
     (warning,) = warned
     assert warning.startswith(

@@ -75,7 +75,7 @@ class Engine(Mocks):
     def run(self, config: Mapping[str, str] | None = None, preview: bool = False) -> Engine:
         """Run the program with `config` and the defaults of Pulumi.yaml; return itself.
 
-        Preflight, which asks AWS, runs only if `config` says so.
+        Preflight, which asks AWS, and the comparison of the state run only if `config` says so.
         """
         self.preview = preview
         monitor = _Recorder(self)
@@ -86,10 +86,11 @@ class Engine(Mocks):
             else setting["default"]
             for key, setting in PROJECT["config"].items()
         }
+        defaults |= {"preflight": "false", "local:withoutEngine": "true"}
         set_all_config(
             {
                 key if ":" in key else f"{PROJECT['name']}:{key}": str(value)
-                for key, value in (defaults | {"preflight": "false"} | dict(config or {})).items()
+                for key, value in (defaults | dict(config or {})).items()
             }
         )
 
