@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
@@ -57,8 +58,35 @@ def assume_deployer(endpoint: str) -> tuple[Credentials, str]:
     return Credentials(key, secret, session["SessionToken"]), outputs["Boundary"]
 
 
-class Deployer(Mocks):
-    """A provider for the program's few types of resources, and for its look-ups."""
+class LookUps(Mocks):
+    """A provider for the program's look-ups. client: makes boto3's client of a service.
+
+    failure: what ended the run.
+    """
+
+    failure: Exception | None = None
+
+    def __init__(self, client: Callable[[str], Any]) -> None:
+        self.client = client
+
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        """Return what a look-up of the program finds, or why there is nothing."""
+        function = args.token.split(":")[-1]
+        if function == "getParameter":
+            parameter = self.client("ssm").get_parameter(Name=args.args["name"])["Parameter"]
+            return {**args.args, "value": parameter["Value"]}, []
+        if function == "getPrefixList":
+            lists = self.client("ec2").describe_prefix_lists()["PrefixLists"]
+            (found,) = [item for item in lists if item["PrefixListName"] == args.args["name"]]
+            return {**args.args, "id": found["PrefixListId"]}, []
+        if function == "getRegion":
+            region = self.client("ssm").meta.region_name
+            return {"name": region, "region": region, "id": region}, []
+        return {}, [(args.token, "the local cloud does not have it")]
+
+
+class Deployer(LookUps):
+    """A provider for the program's few types of resources too."""
 
     def __init__(
         self,
@@ -68,6 +96,7 @@ class Deployer(Mocks):
         watch: Callable[[], str] = lambda: "",
     ) -> None:
         """reviewer: the export `reviewer` of the last run. watch: returns what hosts are doing."""
+        super().__init__(partial(client, endpoint, credentials=credentials))
         self.endpoint = endpoint
         self.credentials = credentials
         self.watch = watch
@@ -80,12 +109,8 @@ class Deployer(Mocks):
         self.stacks: set[str] = set()
         self.objects: set[tuple[str, str]] = set()
         self.changes = 0
-        self.failure: Exception | None = None
         # The SDK declares resources in threads, and step lines must not mix.
         self.lock = threading.Lock()
-
-    def client(self, service: str) -> Any:
-        return client(self.endpoint, service, self.credentials)
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         """Create or update a resource; return its id and its outputs. Raises UserError."""
@@ -149,21 +174,6 @@ class Deployer(Mocks):
         if is_new:
             self.changes += 1
         return user, {**inputs, "password": password}
-
-    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        """Return what a look-up of the program finds, or why there is nothing."""
-        function = args.token.split(":")[-1]
-        if function == "getParameter":
-            parameter = self.client("ssm").get_parameter(Name=args.args["name"])["Parameter"]
-            return {**args.args, "value": parameter["Value"]}, []
-        if function == "getPrefixList":
-            lists = self.client("ec2").describe_prefix_lists()["PrefixLists"]
-            (found,) = [item for item in lists if item["PrefixListName"] == args.args["name"]]
-            return {**args.args, "id": found["PrefixListId"]}, []
-        if function == "getRegion":
-            region = self.cloudformation.meta.region_name
-            return {"name": region, "region": region, "id": region}, []
-        return {}, [(args.token, "the local cloud does not have it")]
 
     def delete_undeclared(self) -> None:
         """Delete the deployment's passwords, stacks and objects that this run did not declare."""

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.runtime import set_all_config, set_mocks
+from pulumi.runtime import configure, set_all_config, set_mocks
 
 from deployment import ROOT
 from deployment.errors import SettingError, UserError, format_for_pulumi
 from deployment.settings import Settings, check_unchanged
 from deployment.template import read_all
-from local.deployer import Deployer
+from local.deployer import Deployer, LookUps
 from local.project import PROJECT, STACK, configuration
 from local.stacks import list_stacks
 
@@ -45,7 +45,7 @@ def settings(overrides: dict[str, str], command: str, stack: str = STACK) -> Set
     its stack.
     """
     # The program's settings are read here as in a run of it.
-    _configure(Deployer("http://nowhere.invalid"), configuration(overrides, stack), stack)
+    _configure(configuration(overrides, stack), stack)
     try:
         return Settings.load()
     except UserError as error:
@@ -83,16 +83,17 @@ def run(deployer: Deployer, overrides: dict[str, str]) -> dict[str, Any]:
 
 
 def run_main(
-    deployer: Deployer, configuration: dict[str, str], stack: str = STACK
+    provider: LookUps, configuration: dict[str, str], stack: str = STACK
 ) -> dict[str, Any]:
-    """Run `__main__.py` with the deployer; return its exports. Raises what `run` raises.
+    """Run `__main__.py` with the provider; return its exports. Raises what `run` raises.
 
     The program's preflight would ask AWS, with the user's own credentials.
     """
     # asyncio would print each failure again, with a traceback, for every future that has it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     own = {f"{PROJECT['name']}:preflight": "false", "local:withoutEngine": "true"}
-    _configure(deployer, configuration | own, stack)
+    _configure(configuration | own, stack)
+    set_mocks(provider, project=PROJECT["name"], stack=stack, preview=False)
     exports: dict[str, Any] = {}
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
@@ -108,22 +109,22 @@ def run_main(
     try:
         program()
     except Exception as error:
-        if deployer.failure:
-            raise deployer.failure from None
+        if provider.failure:
+            raise provider.failure from None
         # The program makes one pulumi.RunError of any UserError. The original error has the fields.
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from None
         raise
-    if deployer.failure:
-        raise deployer.failure
+    if provider.failure:
+        raise provider.failure
     return exports
 
 
-def _configure(deployer: Deployer, configuration: dict[str, str], stack: str) -> None:
+def _configure(configuration: dict[str, str], stack: str) -> None:
     # The user's variables are for the pulumi CLI. PULUMI_CONFIG would add settings.
     for variable in [name for name in os.environ if name.startswith("PULUMI_")]:
         del os.environ[variable]
-    set_mocks(deployer, project=PROJECT["name"], stack=stack, preview=False)
+    configure(pulumi.runtime.Settings(PROJECT["name"], stack))
     set_all_config(configuration)
 
 

@@ -20,7 +20,7 @@ from deployment import ROOT
 from deployment.errors import UserError
 from deployment.ownership import REVIEW, outputs_of, parameters_of
 from deployment.template import Template, read
-from local.deployer import Deployer
+from local.deployer import LookUps
 from local.program import run_main
 from local.project import STACK, configuration, read_config
 from local.steps import SETTINGS, get_folder
@@ -158,28 +158,25 @@ def compare_parameters(
             yield Difference(stack["StackName"], f"parameter {name}", expected, actual)
 
 
-class Recorder(Deployer):
+class Recorder(LookUps):
     """Record the stacks that the program declares, with the outputs of those that are deployed.
 
     declared: the inputs of each stack, by its part.
     """
 
     def __init__(self, target: Target, stacks: Mapping[str, Any]) -> None:
-        self.target, self.deployed = target, stacks
-        super().__init__("")
+        super().__init__(target.client)
+        self.deployment, self.deployed = target.deployment, stacks
         self.declared: dict[str, dict[str, Any]] = {}
-
-    def client(self, service: str) -> Any:
-        return self.target.client(service)
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.typ != "aws:cloudformation/stack:Stack":
             return args.name, dict(args.inputs)
-        part = get_part(self.target.deployment, args.inputs["name"])
+        part = get_part(self.deployment, args.inputs["name"])
         self.declared[part] = args.inputs
         outputs = dict.fromkeys(read(part).outputs, UNKNOWN)
         for name, stack in self.deployed.items():
-            if get_part(self.target.deployment, name) == part:
+            if get_part(self.deployment, name) == part:
                 outputs |= outputs_of(stack)
         return args.name, {**args.inputs, "outputs": outputs}
 

@@ -15,6 +15,7 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs
 import deployment.release
 from deployment.errors import UserError
 from deployment.release import Archive
+from local import deployer as local_deployer
 from local import program, stacks
 from local.deployer import Deployer
 from tests.support.templates import TEMPLATES
@@ -151,7 +152,7 @@ def refusal(code: str, message: str) -> ClientError:
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     cloud = Cloud()
-    monkeypatch.setattr(Deployer, "client", lambda self, service: cloud)
+    monkeypatch.setattr(local_deployer, "client", lambda *_, **__: cloud)
     monkeypatch.setattr(stacks, "client", lambda endpoint, service: cloud)
     return cloud
 
