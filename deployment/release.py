@@ -54,40 +54,40 @@ ARCHIVES = {
 }
 
 
-def list_sources(kind: str, root: Path) -> list[Path]:
+def list_sources(kind: str) -> list[Path]:
     """Return all files that an archive is made from, without caches and hidden files."""
     paths: list[Path] = []
     for name in ARCHIVES[kind].sources:
-        paths += [root / name, *sorted((root / name).rglob("*"))]
-    return [path for path in paths if path.is_file() and not _is_cache(path.relative_to(root))]
+        paths += [ROOT / name, *sorted((ROOT / name).rglob("*"))]
+    return [path for path in paths if path.is_file() and not _is_cache(path.relative_to(ROOT))]
 
 
 def _is_cache(name: Path) -> bool:
     return any(part.startswith(("__pycache__", ".")) for part in name.parts)
 
 
-def source_digest(kind: str, root: Path = ROOT) -> str:
+def source_digest(kind: str) -> str:
     """Return a digest of an archive's kind, and of the paths and contents of its sources."""
     digest = hashlib.sha256(kind.encode())
-    for path in list_sources(kind, root):
+    for path in list_sources(kind):
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
+        digest.update(f"{path.relative_to(ROOT).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:DIGEST_LENGTH]
 
 
-def archive(kind: str, root: Path = ROOT) -> Archive:
+def archive(kind: str) -> Archive:
     """Return the archive.
 
     Raises UserError if it is missing, not of the present sources, or not as it was made.
     """
     _, name, command = ARCHIVES[kind]
-    path = root / "build" / name
+    path = ROOT / "build" / name
     digest_file = path.parent / (name.split(".")[0] + ".digest")
     if not path.exists() or not digest_file.exists():
         raise UserError(f"build/{name} is missing: run `{command}` first")
     sources, _, content = digest_file.read_text().strip().partition(" ")
-    if sources != source_digest(kind, root):
+    if sources != source_digest(kind):
         raise UserError(f"the sources of build/{name} have changed: run `{command}`")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -96,7 +96,7 @@ def archive(kind: str, root: Path = ROOT) -> Archive:
     return Archive(path, digest[:DIGEST_LENGTH])
 
 
-def get_commit(root: Path = ROOT) -> str:
+def get_commit() -> str:
     """Return the commit of the clone, with a `+` if files have changed; "unknown" without git."""
     # A folder above the clone may be another's repository. The clone may be another user's, and
     # nothing in it is to become root's.
@@ -104,7 +104,7 @@ def get_commit(root: Path = ROOT) -> str:
     command += ["-c", "safe.directory=*", "-c", "core.fsmonitor=false"]
     command += ["status", "--porcelain=v2", "--branch"]
     try:
-        output = subprocess.check_output(command, cwd=root, stderr=subprocess.DEVNULL, text=True)
+        output = subprocess.check_output(command, cwd=ROOT, stderr=subprocess.DEVNULL, text=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     # The first line is `# branch.oid` with the commit.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deployment import ROOT
+from deployment import ROOT, release
 from deployment.errors import UserError
 from deployment.release import ARCHIVES, archive, get_commit, release_digest, source_digest
 
@@ -44,8 +44,9 @@ CASES = [(kind, name) for kind, names in SOURCES.items() for name in names]
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small project with both archives just made."""
+    monkeypatch.setattr(release, "ROOT", tmp_path)
     others = ["service/__pycache__/other.pyc", "README.md"]
     for name in [*SOURCES[IMAGE], *SOURCES["package"], *others]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -61,13 +62,13 @@ def make(kind: str, root: Path) -> None:
     name = root / "build" / ARCHIVES[kind][1]
     content = f"archive of {kind}".encode()
     name.write_bytes(content)
-    digests = f"{source_digest(kind, root)} {hashlib.sha256(content).hexdigest()}\n"
+    digests = f"{source_digest(kind)} {hashlib.sha256(content).hexdigest()}\n"
     (name.parent / f"{name.name.split('.')[0]}.digest").write_text(digests)
 
 
 @pytest.mark.parametrize("kind", ARCHIVES)
 def test_an_archive_of_the_present_sources_is_taken(kind: str, root: Path) -> None:
-    present = archive(kind, root)
+    present = archive(kind)
     assert present.path == root / "build" / ARCHIVES[kind][1]
     # The name is a digest of the content, so the content under a name never changes.
     assert present.digest == hashlib.sha256(present.path.read_bytes()).hexdigest()[:12]
@@ -78,13 +79,13 @@ def test_an_archive_of_the_present_sources_is_taken(kind: str, root: Path) -> No
 def test_an_archive_that_is_not_as_it_was_made_is_refused(
     kind: str, content: bytes, root: Path
 ) -> None:
-    archive(kind, root).path.write_bytes(content)
+    archive(kind).path.write_bytes(content)
     with pytest.raises(UserError, match=f"is damaged: run `{ARCHIVES[kind].command}`"):
-        archive(kind, root)
+        archive(kind)
 
 
 def test_a_digest_fits_into_names_and_keys(root: Path) -> None:
-    assert re.fullmatch("[0-9a-f]{12}", source_digest(IMAGE, root))
+    assert re.fullmatch("[0-9a-f]{12}", source_digest(IMAGE))
     assert re.fullmatch("[0-9a-f]{12}", release_digest("a", b"b"))
 
 
@@ -92,7 +93,7 @@ def test_a_digest_fits_into_names_and_keys(root: Path) -> None:
 def test_each_source_counts_for_its_archive(kind: str, name: str, root: Path) -> None:
     (root / name).write_text("changed")
     with pytest.raises(UserError, match=f"have changed: run `make {kind.split('-')[0]}"):
-        archive(kind, root)
+        archive(kind)
 
 
 @pytest.mark.parametrize("kind", SOURCES)
@@ -119,7 +120,7 @@ def test_any_change_of_the_sources_outdates_the_archive(change: str, root: Path)
     with pytest.raises(
         UserError, match=r"the sources of build/image-x86_64\.tar\.gz have changed: run `make image"
     ):
-        archive(IMAGE, root)
+        archive(IMAGE)
 
 
 def test_a_build_gets_the_digest_of_its_sources_unless_the_archive_is_current(root: Path) -> None:
@@ -128,13 +129,13 @@ def test_a_build_gets_the_digest_of_its_sources_unless_the_archive_is_current(ro
     assert subprocess.check_output(command, cwd=root, text=True) == ""
     (root / "build/healthcheck.zip").write_bytes(b"arch")
     printed = subprocess.check_output(command, cwd=root, text=True)
-    assert printed == source_digest("package", root) + "\n"
+    assert printed == source_digest("package") + "\n"
 
 
 def test_an_archive_that_is_made_again_is_of_the_present_sources(root: Path) -> None:
     CHANGES["new file"](root)
     make(IMAGE, root)
-    assert archive(IMAGE, root).path.exists()
+    assert archive(IMAGE).path.exists()
 
 
 OTHERS: dict[str, Callable[[Path], object]] = {
@@ -147,9 +148,9 @@ OTHERS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("change", OTHERS)
 def test_a_change_of_anything_else_does_not(change: str, root: Path) -> None:
-    before = archive(IMAGE, root)
+    before = archive(IMAGE)
     OTHERS[change](root)
-    assert archive(IMAGE, root) == before
+    assert archive(IMAGE) == before
 
 
 @pytest.mark.parametrize("kind", ARCHIVES)
@@ -161,30 +162,34 @@ def test_a_missing_archive_is_told_with_the_command_that_makes_it(
     missing = name if suffix == "archive" else f"{name.split('.')[0]}.digest"
     (root / "build" / missing).unlink()
     with pytest.raises(UserError, match=f"is missing: run `{ARCHIVES[kind].command}` first"):
-        archive(kind, root)
+        archive(kind)
 
 
 def test_each_architecture_has_an_archive_and_a_digest_of_its_own(root: Path) -> None:
-    x86_64, arm64 = archive("image-x86_64", root), archive("image-arm64", root)
+    x86_64, arm64 = archive("image-x86_64"), archive("image-arm64")
     assert x86_64.path != arm64.path
     assert x86_64.digest != arm64.digest
 
 
 def test_the_archive_of_the_other_architecture_is_refused(root: Path) -> None:
-    x86_64, arm64 = archive("image-x86_64", root), archive("image-arm64", root)
+    x86_64, arm64 = archive("image-x86_64"), archive("image-arm64")
     x86_64.path.rename(arm64.path)
     x86_64.path.with_name("image-x86_64.digest").rename(arm64.path.with_name("image-arm64.digest"))
     with pytest.raises(UserError, match="run `make image CONFIG=instanceType=t4g"):
-        archive("image-arm64", root)
+        archive("image-arm64")
 
 
-def test_the_place_of_the_sources_does_not_count(root: Path, tmp_path: Path) -> None:
+def test_the_place_of_the_sources_does_not_count(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two clones of the same sources make the same release."""
+    before = source_digest(IMAGE)
     elsewhere = tmp_path / "elsewhere"
     for folder in ("service", "scripts", "build"):
         shutil.copytree(root / folder, elsewhere / folder)
     shutil.copy(root / "sntp.py", elsewhere)
-    assert source_digest(IMAGE, elsewhere) == source_digest(IMAGE, root)
+    monkeypatch.setattr(release, "ROOT", elsewhere)
+    assert source_digest(IMAGE) == before
 
 
 def test_every_ingredient_and_their_order_count_for_a_release() -> None:
@@ -205,8 +210,9 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone with a commit of the file `code`, where `build` is ignored."""
+    monkeypatch.setattr(release, "ROOT", tmp_path)
     git(tmp_path, "init", "--quiet")
     (tmp_path / "code").write_text("code")
     (tmp_path / ".gitignore").write_text("build\n")
@@ -220,25 +226,25 @@ def test_the_commit_of_a_clone_is_named(
 ) -> None:
     """This also holds in a hook of git, which sets variables that name the repository."""
     (repository / "build").write_text("built")
-    monkeypatch.setenv("GIT_DIR", str(tmp_path_factory.mktemp("other")))
-    commit = get_commit(repository)
-    monkeypatch.undo()
+    with monkeypatch.context() as hook:
+        hook.setenv("GIT_DIR", str(tmp_path_factory.mktemp("other")))
+        commit = get_commit()
     assert re.fullmatch("[0-9a-f]{12}", commit)
     assert git(repository, "rev-parse", "HEAD").startswith(commit)
 
 
 @pytest.mark.parametrize("name", ["code", "new"])
 def test_a_changed_tree_has_a_plus_behind_its_commit(name: str, repository: Path) -> None:
-    commit = get_commit(repository)
+    commit = get_commit()
     (repository / name).write_text("changed")
-    assert get_commit(repository) == f"{commit}+"
+    assert get_commit() == f"{commit}+"
 
 
 def test_the_question_for_the_commit_writes_nothing_into_the_clone(repository: Path) -> None:
     """As root, git would make files that the clone's user cannot change."""
     os.utime(repository / "code", (1, 1))
     before = (repository / ".git/index").stat()
-    get_commit(repository)
+    get_commit()
     after = (repository / ".git/index").stat()
     # The time of the last access may change: to read is not to write.
     assert (after.st_ino, after.st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
@@ -249,8 +255,10 @@ def test_a_clone_without_git_has_an_unknown_commit(
 ) -> None:
     exported = repository / "exported"
     exported.mkdir()
-    assert get_commit(exported) == "unknown"
+    monkeypatch.setattr(release, "ROOT", exported)
+    assert get_commit() == "unknown"
     (exported / ".git").mkdir()
-    assert get_commit(exported) == "unknown"
+    assert get_commit() == "unknown"
+    monkeypatch.setattr(release, "ROOT", repository)
     monkeypatch.setenv("PATH", "/nowhere")
-    assert get_commit(repository) == "unknown"
+    assert get_commit() == "unknown"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from deployment import release
 from deployment.errors import UserError
 from deployment.release import archive, source_digest
 from tests.scripts.conftest import ROOT, Run
@@ -88,17 +89,18 @@ def test_a_base_comes_from_the_mirrors_of_this_machine(run: Run, clone: Path) ->
 
 
 def test_a_base_with_an_older_package_is_named_and_renewed_and_makes_another_image(
-    run: Run, clone: Path
+    run: Run, clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(release, "ROOT", clone)
     publish(clone, "3.5.1")
     run("scripts/base.sh", "x86_64", **STUBS)
-    before = source_digest(IMAGE, clone)
+    before = source_digest(IMAGE)
     publish(clone, "3.5.9")
     done = run("scripts/base.sh", "--renew", "x86_64", **NEWER)
     assert done.returncode == 0, done.stderr
     assert "Debian has libssl3t64 3.5.9, here is 3.5.1" in done.stdout
     assert (clone / "build/base-x86_64.packages").read_text() == "libssl3t64 3.5.9\n"
-    assert source_digest(IMAGE, clone) != before
+    assert source_digest(IMAGE) != before
     # The script gave apt the packages of the image, in the form of apt's list of installed
     # packages.
     installed = (clone / "build/apt-amd64/status").read_text()
@@ -276,8 +278,9 @@ DOCKER = "case $1 in save) cat saved.tar ;; esac"
 
 
 @pytest.fixture
-def service(clone: Path) -> Path:
+def service(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone with a base, whose engine has built the image of the service."""
+    monkeypatch.setattr(release, "ROOT", clone)
     shutil.copytree(ROOT / "deployment", clone / "deployment")
     write_command(clone, "uv", "")
     for name in ("base", "python-image"):
@@ -289,31 +292,31 @@ def service(clone: Path) -> Path:
 
 def test_an_image_that_is_made_again_is_the_same_release(run: Run, service: Path) -> None:
     assert run("scripts/image.sh", "x86_64", docker=DOCKER).returncode == 0
-    first = archive(IMAGE, service)
+    first = archive(IMAGE)
     bill = json.loads((service / "build/sbom-x86_64.json").read_text())
     assert bill["metadata"]["component"]["version"] == first.digest
     (service / "saved.tar").write_bytes(save(2, 1000, "b", "29.1"))
     (service / "build/image-x86_64.digest").unlink()
     assert run("scripts/image.sh", "x86_64", docker=DOCKER).returncode == 0
-    assert archive(IMAGE, service) == first
+    assert archive(IMAGE) == first
 
 
 @pytest.mark.parametrize("size", [0, 100])
 def test_an_archive_that_was_cut_short_is_made_anew(size: int, run: Run, service: Path) -> None:
     run("scripts/image.sh", "x86_64", docker=DOCKER)
-    whole = archive(IMAGE, service)
+    whole = archive(IMAGE)
     os.truncate(whole.path, size)
     with pytest.raises(UserError, match="is damaged: run `make image"):
-        archive(IMAGE, service)
+        archive(IMAGE)
     assert run("scripts/image.sh", "x86_64", docker=DOCKER).returncode == 0
-    assert archive(IMAGE, service) == whole
+    assert archive(IMAGE) == whole
     again = run("scripts/image.sh", "x86_64", docker="echo built; exit 1")
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
 
 def test_a_build_that_was_killed_leaves_no_archive_that_is_taken(run: Run, service: Path) -> None:
     run("scripts/image.sh", "x86_64", docker=DOCKER)
-    whole = archive(IMAGE, service)
+    whole = archive(IMAGE)
     (service / "build/image-x86_64.digest").write_text("of other sources\n")
     os.mkfifo(service / "begun")
     docker = '[ "$1" != save ] || { head -c 100 saved.tar; echo >begun; sleep 1000; }'
@@ -332,9 +335,9 @@ def test_a_build_that_was_killed_leaves_no_archive_that_is_taken(run: Run, servi
         begun.readline()
         os.killpg(build.pid, signal.SIGKILL)
     with pytest.raises(UserError, match="have changed: run `make image"):
-        archive(IMAGE, service)
+        archive(IMAGE)
     assert run("scripts/image.sh", "x86_64", docker=DOCKER).returncode == 0
-    assert archive(IMAGE, service) == whole
+    assert archive(IMAGE) == whole
 
 
 def test_a_full_disk_leaves_the_archive_before_and_is_named(run: Run, service: Path) -> None:
@@ -346,4 +349,4 @@ def test_a_full_disk_leaves_the_archive_before_and_is_named(run: Run, service: P
     assert done.returncode == 1
     assert "A disk is full" in done.stderr
     with pytest.raises(UserError, match="have changed: run `make image"):
-        archive(IMAGE, service)
+        archive(IMAGE)
