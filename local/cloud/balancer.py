@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from local.cloud.balancer_config import RUN, SLOTS, configuration, fail_open
+from local.cloud.balancer_config import RUN, configuration, fail_open
 from local.cloud.cloud_api import Balancing
 
 CONFIG = RUN / "haproxy.cfg"
@@ -37,7 +37,7 @@ class Server(NamedTuple):
         return self.status.startswith("DOWN")
 
 
-def apply(aws: Balancing, zones: Collection[str] = ("",), slots: int = SLOTS) -> bool:
+def apply(aws: Balancing, zones: Collection[str], slots: int) -> bool:
     """Configure HAProxy like the load balancer; return False while HAProxy has not started.
 
     Serving hosts continue to serve. A change waits until draining hosts have no requests, because

@@ -23,14 +23,14 @@ QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
 def configuration(
     aws: Balancing,
-    zones: Collection[str] = ("",),
-    slots: int = SLOTS,
+    zones: Collection[str],
+    slots: int,
     hosts: Collection[str] = (),
     healthy: Collection[str] = (),
 ) -> str:
     """Return HAProxy's configuration for the load balancer.
 
-    zones: the addresses of the S3 endpoint; "" for all. slots: how many hosts it can have. hosts:
+    zones: the addresses of the S3 endpoint. slots: how many hosts it can have. hosts:
     the addresses of those that are registered already. healthy: of those that serve from the first
     moment on.
     """
@@ -53,7 +53,7 @@ def configuration(
         "fixed_responses": _fixed_responses(aws.rules),
         "servers": _servers(target["Port"], slots, hosts, healthy),
         "endpoint_addresses": "\n".join(
-            f"    bind {zone}{endpoint.PORT}" for zone in sorted(zones)
+            f"    bind {zone}:{endpoint.PORT}" for zone in sorted(zones)
         ),
         "endpoint_policy": endpoint.allow(aws.endpoint_policy),
         "api": ENDPOINT.removeprefix("http://"),

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-PORT = ":4566"
+PORT = 4566
 # Signals go to a bucket of CloudFormation on AWS, and to a path of MiniStack here.
 SIGNAL_BUCKET = "cloudformation-waitcondition-"
 SIGNAL_PATH = "/_ministack/cfn-signal/"

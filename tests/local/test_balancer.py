@@ -9,9 +9,18 @@ from pathlib import Path
 import pytest
 
 from local.cloud import balancer, balancer_config, endpoint
-from local.cloud.balancer_config import configuration
 from local.cloud.cloud_api import Balancing
 from tests.support.balancing import balancing
+
+ZONES = ("10.0.0.3", "10.0.1.3")
+
+
+def configuration(aws: Balancing, **hosts: list[str]) -> str:
+    return balancer_config.configuration(aws, ZONES[::-1], balancer_config.SLOTS, **hosts)
+
+
+def apply(aws: Balancing, slots: int = balancer_config.SLOTS) -> bool:
+    return balancer.apply(aws, ZONES[::-1], slots)
 
 
 @pytest.fixture
@@ -117,7 +126,7 @@ def haproxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Haproxy:
 def test_haproxy_gets_its_first_configuration_before_it_starts(
     aws: Balancing, haproxy: Haproxy
 ) -> None:
-    assert balancer.apply(aws) is False
+    assert apply(aws) is False
     assert (haproxy.folder / "haproxy.cfg").read_text() == configuration(aws)
     assert haproxy.commands == []
 
@@ -126,7 +135,7 @@ def test_a_change_is_loaded_once_and_every_host_keeps_its_place(
     aws: Balancing, haproxy: Haproxy
 ) -> None:
     balancer.MASTER.touch()
-    assert balancer.apply(aws) is balancer.apply(aws) is True
+    assert apply(aws) is apply(aws) is True
     assert haproxy.commands.count("reload") == 1
     written = (haproxy.folder / "haproxy.cfg").read_text()
     assert "server host1 172.30.0.4:80 check\n" in written  # it serves, and stays healthy
@@ -146,13 +155,13 @@ def test_the_balancer_gets_as_many_places_as_its_hosts_need(
     haproxy.slots = 28
     haproxy.rows = {f"host{n}": (f"10.0.0.{n}", "UP,0", "no check,0") for n in range(1, 14)}
     del haproxy.rows["host2"]
-    assert balancer.apply(aws, slots=28) is True
+    assert apply(aws, slots=28) is True
     written = (haproxy.folder / "haproxy.cfg").read_text()
     assert len(re.findall(r"server host\d+ ", written)) == 28
     balancer.register("10.0.0.99")
     assert haproxy.commands[-2].startswith("set server targets/host2 addr 10.0.0.99;")
     # With fewer slots, the hosts move to the first ones, and none is lost.
-    assert balancer.apply(aws, slots=10) is True
+    assert apply(aws, slots=10) is True
     written = (haproxy.folder / "haproxy.cfg").read_text()
     assert re.findall(r"server (host\d+) 10", written) == [f"host{n}" for n in range(1, 13)]
 
@@ -168,10 +177,10 @@ def test_a_change_waits_for_the_requests_of_a_host_that_leaves(
 ) -> None:
     balancer.MASTER.touch()
     haproxy.rows["host3"] = ("172.29.0.5", "DOWN,1", "DRAIN,0")
-    assert balancer.apply(aws) is True
+    assert apply(aws) is True
     assert "reload" not in haproxy.commands
     haproxy.rows["host3"] = ("172.29.0.5", "DOWN,0", "DRAIN,0")
-    assert balancer.apply(aws) is True
+    assert apply(aws) is True
     assert "reload" in haproxy.commands
 
 
@@ -191,7 +200,7 @@ def test_a_configuration_that_haproxy_refuses_is_told_and_tried_again(
     haproxy.response = "Success=0\n--\n[ALERT] unknown keyword"
     for _ in range(2):
         with pytest.raises(RuntimeError, match="unknown keyword"):
-            balancer.apply(aws)
+            apply(aws)
     assert haproxy.commands.count("reload") == 2
 
 
@@ -228,7 +237,7 @@ def test_a_path_pattern_means_what_it_means_to_an_alb(
 
 
 def test_the_s3_endpoint_is_found_in_the_zones_alone(aws: Balancing) -> None:
-    text = configuration(aws, ["10.0.1.3", "10.0.0.3"])
+    text = configuration(aws)
     assert re.findall(r"bind (\S+)", text) == [":80", "10.0.0.3:4566", "10.0.1.3:4566"]
 
 

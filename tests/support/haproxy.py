@@ -18,6 +18,8 @@ from tests.support import tools
 from tests.support.balancing import balancing
 from tests.support.waiting import PATIENCE, wait_until
 
+ZONES = ("127.0.0.1",)
+
 
 class Target(Protocol):
     """What a test knows of a host."""
@@ -41,7 +43,7 @@ class Haproxy:
 
     def start(self) -> None:
         """Start HAProxy as balancer.sh does."""
-        assert balancer.apply(self.aws) is False
+        assert balancer.apply(self.aws, ZONES, self.slots) is False
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*tools.haproxy(), "-W", "-S", str(balancer.MASTER), "-f", str(balancer.CONFIG)],
@@ -59,7 +61,7 @@ class Haproxy:
         assert self.process is not None
         assert self.process.poll() is None, (self.folder / "log").read_text()
         with suppress(OSError):
-            return balancer.apply(self.aws, slots=self.slots)
+            return balancer.apply(self.aws, ZONES, self.slots)
         return False
 
     def stop(self) -> None:
@@ -125,12 +127,11 @@ def prepare_haproxy(monkeypatch: pytest.MonkeyPatch, folder: Path, port: int) ->
     monkeypatch.setattr(balancer_config, "RUN", folder)
     monkeypatch.setattr(balancer_config, "ENDPOINT", "http://127.0.0.1:1")
     with socket.socket() as first, socket.socket() as second:
-        for where, name, free in (
-            (balancer_config, "LISTENER", first),
-            (endpoint, "PORT", second),
-        ):
+        for free in (first, second):
             free.bind(("127.0.0.1", 0))
-            monkeypatch.setattr(where, name, f"127.0.0.1:{free.getsockname()[1]}")
+        listener = f"127.0.0.1:{first.getsockname()[1]}"
+        monkeypatch.setattr(balancer_config, "LISTENER", listener)
+        monkeypatch.setattr(endpoint, "PORT", second.getsockname()[1])
 
     def quick(aws: Balancing, *arguments: Any) -> str:
         text = balancer_config.configuration(aws, *arguments)
