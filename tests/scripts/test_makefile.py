@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.scripts.conftest import ROOT, VARIABLES
+
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 DAILY = ["up", "status", "logs", "shell", "check", "test", "down"]
 
@@ -96,7 +97,6 @@ def test_no_variable_is_run_by_a_shell(variable: str, value: str, python: str) -
     assert value in run_recipe("cost", f"{variable}={value}", python)
 
 
-VARIABLES = ("NAME", "PORT", "STACK", "CONFIG", "HOST", "COMMAND", "FOLLOW", "HOST_CPUS")
 VALUES = ("; touch x", "$$(touch x)", "`touch x`", "' \" $HOME $$ # $(error no)", "* a  b")
 
 
@@ -113,7 +113,7 @@ def printing(tmp_path: Path) -> Callable[[str], str]:
     return make_stub
 
 
-@pytest.mark.parametrize("variable", VARIABLES)
+@pytest.mark.parametrize("variable", VARIABLES.split())
 def test_a_variable_reaches_a_program_by_the_environment_alone(
     variable: str, printing: Callable[[str], str]
 ) -> None:
