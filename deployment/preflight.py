@@ -19,7 +19,8 @@ from deployment.stacks import name
 
 OK, REFUSED, UNKNOWN = "ok", "refused", "unknown"
 QUOTA = "L-1216C47A"  # Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances
-VCPUS = {"t3.micro": 2, "t3.small": 2, "t4g.micro": 2, "t4g.small": 2}
+# Of each instance type that cfn/hosts.yaml allows.
+VCPUS = 2
 # AWS makes these roles at the first use. The first host may be launched before IAM knows the role
 # of Auto Scaling.
 SERVICE_LINKED_ROLES = {
@@ -93,8 +94,7 @@ class Preflight:
         assumed to have the present settings.
         """
         new, old = self.settings.min_hosts, self.settings.max_hosts
-        first = new * VCPUS[self.settings.instance_type]
-        needed = first + old * VCPUS[self.settings.instance_type]
+        first, needed = new * VCPUS, (new + old) * VCPUS
         quotas, request = self.client("service-quotas"), {"ServiceCode": "ec2", "QuotaCode": QUOTA}
         try:
             quota = quotas.get_service_quota(**request)
