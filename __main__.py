@@ -5,9 +5,9 @@ import pulumi_aws as aws
 
 from deployment.inputs import load_inputs
 from deployment.release import get_commit, release_digest
-from deployment.reviewer import access
-from deployment.stacks import name, stack, upload
-from deployment.template import read
+from deployment.reviewer import describe_access
+from deployment.stacks import deploy_stack, get_deployment_name, upload
+from deployment.template import read_template
 
 # Inputs that cannot work are refused here, before anything is made.
 settings, image, package = load_inputs()
@@ -24,7 +24,7 @@ size = {
 }
 release = release_digest(
     image.digest,
-    read("hosts").body,
+    read_template("hosts").body,
     settings.instance_type,
     settings.cpu_credits,
     settings.permissions_boundary,
@@ -33,12 +33,12 @@ release = release_digest(
 )
 
 if settings.budget:
-    stack("budget", {"Email": settings.alert_email, "LimitInDollars": str(settings.budget)})
+    deploy_stack("budget", {"Email": settings.alert_email, "LimitInDollars": str(settings.budget)})
 
-artifacts = stack("artifacts", {})
+artifacts = deploy_stack("artifacts", {})
 bucket = artifacts.output("Bucket")
 
-network = stack(
+network = deploy_stack(
     "network",
     {
         "ArtifactsBucket": bucket,
@@ -54,7 +54,7 @@ network = stack(
     never_replaced=["Vpc", "*Subnet*", "*SecurityGroup"],
 )
 
-balancer = stack(
+balancer = deploy_stack(
     "balancer",
     {
         "VpcId": network.output("VpcId"),
@@ -70,7 +70,7 @@ balancer = stack(
 # and the old ones are deleted at the end of a successful update. If one resource were replaced, a
 # failed release, and the return to the one before it, would collide with pending deletions.
 archived = upload("image", image, bucket, f"images/{image.digest}.tar.gz")
-hosts = stack(
+hosts = deploy_stack(
     "hosts",
     {
         "PrivateSubnets": network.output("PrivateSubnets"),
@@ -95,7 +95,7 @@ commit = hosts.tags.apply(lambda tags: (tags or {}).get("commit", "unknown"))
 
 url = settings.public_url or balancer.output("Url")
 packaged = upload("package", package, bucket, f"healthcheck/{package.digest}.zip")
-healthcheck = stack(
+healthcheck = deploy_stack(
     "healthcheck",
     {
         "Url": url,
@@ -127,13 +127,13 @@ pulumi.export("dashboard", healthcheck.output("Dashboard"))
 # Made last and deleted first, so that the reviewer sees a release only when its hosts serve. The
 # template has the reason.
 if settings.reviewer != "none":
-    reviewer = stack(
+    reviewer = deploy_stack(
         "reviewer",
         {
             "Kind": settings.reviewer,
             "TrustedAccount": settings.reviewer_account,
             "ExternalId": settings.reviewer_external_id,
-            "Deployment": name(),
+            "Deployment": get_deployment_name(),
             "Release": hosts.output("Release"),
             "ArtifactsBucket": bucket,
             "LogGroup": healthcheck.output("LogGroup"),
@@ -144,4 +144,4 @@ if settings.reviewer != "none":
     )
     visible = [artifacts, network, balancer, hosts, healthcheck, reviewer]
     dashboard = healthcheck.output("Dashboard")
-    pulumi.export("reviewer", access(settings, reviewer, visible, dashboard))
+    pulumi.export("reviewer", describe_access(settings, reviewer, visible, dashboard))

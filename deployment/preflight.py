@@ -15,7 +15,7 @@ from deployment.account import get_account
 from deployment.errors import SettingError, UserError, format_for_pulumi
 from deployment.permissions import read_permissions
 from deployment.settings import Settings, list_config
-from deployment.stacks import name
+from deployment.stacks import get_deployment_name
 
 OK, REFUSED, UNKNOWN = "ok", "refused", "unknown"
 QUOTA = "L-1216C47A"  # Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances
@@ -240,7 +240,7 @@ def check(settings: Settings) -> None:
     refused = []
     try:
         region, client = get_account(list_config())
-        preflight = Preflight(client, region, name(), settings)
+        preflight = Preflight(client, region, get_deployment_name(), settings)
         for subject, state, text in preflight.run(not pulumi.runtime.is_dry_run()):
             if state == UNKNOWN:
                 pulumi.log.warn(f"{subject}: {text}")

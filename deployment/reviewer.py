@@ -10,7 +10,7 @@ from deployment.settings import Settings
 from deployment.stacks import Stack
 
 
-def access(
+def describe_access(
     settings: Settings,
     reviewer: Stack,
     stacks: Sequence[Stack],
@@ -53,13 +53,13 @@ def _list_pages(stacks: Sequence[Stack], dashboard: pulumi.Output[str]) -> list[
     region = aws.get_region().region
     console = f"https://{region}.console.aws.amazon.com"
     ec2 = f"{console}/ec2/home?region={region}#"
-    stack = f"{console}/cloudformation/home?region={region}#/stacks/stackinfo?stackId="
+    page = f"{console}/cloudformation/home?region={region}#/stacks/stackinfo?stackId="
     dashboards = f"{console}/cloudwatch/home?region={region}#dashboards/dashboard/"
     return [
         f"{ec2}LoadBalancers:",
         f"{ec2}TargetGroups:",
         f"{ec2}AutoScalingGroups:",
         f"{ec2}Instances:",
-        *(pulumi.Output.concat(stack, each.id) for each in stacks),
+        *(pulumi.Output.concat(page, stack.id) for stack in stacks),
         pulumi.Output.concat(dashboards, dashboard),
     ]

@@ -13,8 +13,8 @@ from pulumi.runtime.config import CONFIG, get_config_env
 from deployment import ROOT
 from deployment.errors import SettingError, UnknownSettingError, UserError
 from deployment.ownership import parameters_of
-from deployment.stacks import name
-from deployment.template import read
+from deployment.stacks import get_deployment_name
+from deployment.template import read_template
 
 # Each setting feeds a parameter of a template, and must meet the constraints of that parameter.
 FEEDS = {
@@ -79,15 +79,16 @@ class Settings(NamedTuple):
     @property
     def machine_image(self) -> str:
         """Return the name of the SSM parameter with the id of the hosts' machine image."""
-        return read("hosts").default("ImageId").replace("x86_64", self.architecture)
+        return read_template("hosts").default("ImageId").replace("x86_64", self.architecture)
 
     @classmethod
     def load(cls) -> Settings:
         """Return the settings of the Pulumi stack. Raises UserError."""
-        if not NAME.fullmatch(name()):
+        deployment = get_deployment_name()
+        if not NAME.fullmatch(deployment):
             raise UserError(
-                f"AWS would refuse stacks named {name()}-...: names have up to 128 letters, digits "
-                "and hyphens. Run: pulumi stack rename NAME"
+                f"AWS would refuse stacks named {deployment}-...: names have up to 128 letters, "
+                "digits and hyphens. Run: pulumi stack rename NAME"
             )
         declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
         values = _read_values(declared)
@@ -129,7 +130,7 @@ def _check_values(values: Mapping[str, str]) -> None:
             raise SettingError(key, values[key], "must be true or false")
     for key, (part, parameter) in FEEDS.items():
         left_out = LEFT_OUT.get(key)
-        fault = read(part).find_fault(parameter, values[key])
+        fault = read_template(part).find_fault(parameter, values[key])
         if fault and values[key] != left_out:
             complaint = fault if left_out is None else f"{fault}, or {left_out or 'empty'}"
             raise SettingError(key, values[key], complaint)
@@ -160,7 +161,7 @@ def check_unchanged(settings: Settings, stacks: Iterable[Mapping[str, Any]]) -> 
     stacks: those that are deployed, as the API describes them.
     """
     for stack in stacks:
-        if stack["StackName"] != f"{name()}-network":
+        if stack["StackName"] != f"{get_deployment_name()}-network":
             continue
         deployed = parameters_of(stack)
         for key in FIXED:
@@ -179,9 +180,10 @@ def _check_reviewer(values: Mapping[str, str]) -> None:
     """Check what CloudFormation would refuse late: the reviewer's stack is made last."""
     if values["reviewer"] == "none":
         return
-    if fault := read("reviewer").find_fault("Deployment", name()):
+    deployment = get_deployment_name()
+    if fault := read_template("reviewer").find_fault("Deployment", deployment):
         raise UserError(
-            f"the deployment {name()!r} cannot have a reviewer, because of its name: {fault}. "
+            f"the deployment {deployment!r} cannot have a reviewer, because of its name: {fault}. "
             "Run: pulumi stack rename NAME"
         )
     account, word = values["reviewerAccount"], values["reviewerExternalId"]

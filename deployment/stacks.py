@@ -8,10 +8,10 @@ import pulumi_aws as aws
 
 from deployment.errors import UserError
 from deployment.release import Archive
-from deployment.template import Template, read
+from deployment.template import Template, read_template
 
 
-def name() -> str:
+def get_deployment_name() -> str:
     """Return the name of the deployment. The names of its stacks begin with it."""
     return f"{pulumi.get_project()}-{pulumi.get_stack()}"
 
@@ -35,7 +35,7 @@ class Stack(aws.cloudformation.Stack):  # type: ignore[misc]
         return output
 
 
-def stack(
+def deploy_stack(
     part: str,
     parameters: Mapping[str, pulumi.Input[str]],
     *,
@@ -52,8 +52,8 @@ def stack(
     creation. commit: a tag, of the commit that the stack was created from. never_replaced: logical
     ids (`*` allowed) of resources that an update may change but not replace.
     """
-    template = read(part)
-    deployment = name()
+    template = read_template(part)
+    deployment = get_deployment_name()
     resource = f"{part}-{variant}" if variant else part
     # CloudFormation gives up first, and deletes what it has made, while Pulumi still waits for it.
     # Otherwise CloudFormation could continue for hours, and make hosts of a release that Pulumi

@@ -13,7 +13,7 @@ from deployment.account import get_account
 from deployment.errors import UserError
 from deployment.ownership import Deployment, is_busy
 from deployment.settings import Settings, check_unchanged, list_config
-from deployment.stacks import name
+from deployment.stacks import get_deployment_name
 
 STACK = "aws:cloudformation/stack:Stack"
 PULUMI = "https://www.pulumi.com/docs/install/"
@@ -90,7 +90,7 @@ def check_state(settings: Settings) -> None:
         return
     try:
         account = get_account(list_config())
-        stacks = Deployment(name()).list_stacks(account.client("cloudformation"))
+        stacks = Deployment(get_deployment_name()).list_stacks(account.client("cloudformation"))
         state = export_state(
             f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
         )

@@ -87,7 +87,7 @@ class Template:
 
 
 @functools.cache
-def read(part: str) -> Template:
+def read_template(part: str) -> Template:
     """Return the template cfn/<part>.yaml. Raises UserError."""
     try:
         return Template((FOLDER / f"{part}.yaml").read_text())
@@ -104,4 +104,4 @@ def list_parts() -> list[str]:
 
 def read_all() -> dict[str, Template]:
     """Return all templates by part. Raises UserError, also if one of PARTS is missing."""
-    return {part: read(part) for part in list_parts()}
+    return {part: read_template(part) for part in list_parts()}

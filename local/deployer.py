@@ -14,7 +14,7 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
 from deployment.errors import UserError
 from deployment.ownership import outputs_of, parse_tags
-from deployment.template import read
+from deployment.template import read_template
 from local import stacks
 from local.api import ACCOUNT_ROOT, REFUSALS, Credentials, client
 from local.project import DEPLOYMENT
@@ -34,7 +34,7 @@ def assume_deployer(endpoint: str) -> tuple[Credentials, str]:
     """
     request = {
         "StackName": DEPLOYER,
-        "TemplateBody": read(DEPLOYER).body,
+        "TemplateBody": read_template(DEPLOYER).body,
         "Capabilities": ["CAPABILITY_IAM"],
         "Parameters": [{"ParameterKey": "Deployment", "ParameterValue": DEPLOYMENT}],
     }

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from deployment import ROOT
 from deployment.errors import UserError
 from deployment.settings import Settings
-from deployment.template import read, read_all
+from deployment.template import read_all, read_template
 from healthcheck.handler import METRICS
 from local import program
 from local.api import REGION
@@ -72,10 +72,10 @@ def count_types(settings: Settings) -> Counter[str]:
 
 def get_quantities(settings: Settings, hosts: int) -> dict[str, float]:
     """Return the units that one resource of each row uses in a month, by the row's name."""
-    launch_template = read("hosts").resources["LaunchTemplate"]["Properties"]["LaunchTemplateData"]
-    disk = launch_template["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"]
-    zones = len(read("network").outputs["PublicSubnets"]["Value"]["Fn::Join"][1])
-    healthcheck = read("healthcheck").resources
+    launch_template = read_template("hosts").resources["LaunchTemplate"]["Properties"]
+    disk = launch_template["LaunchTemplateData"]["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"]
+    zones = len(read_template("network").outputs["PublicSubnets"]["Value"]["Fn::Join"][1])
+    healthcheck = read_template("healthcheck").resources
     memory = healthcheck["Function"]["Properties"]["MemorySize"] / 1024
     days = healthcheck["LogGroup"]["Properties"]["RetentionInDays"]
     queries = str(healthcheck["Dashboard"]["Properties"]["DashboardBody"]).count('"type": "log"')

@@ -19,7 +19,7 @@ from pulumi.runtime import MockResourceArgs
 from deployment import ROOT
 from deployment.errors import UserError
 from deployment.ownership import REVIEW, outputs_of, parameters_of
-from deployment.template import Template, read
+from deployment.template import Template, read_template
 from local.deployer import LookUps
 from local.program import run_main
 from local.project import STACK, configuration, read_config
@@ -102,11 +102,11 @@ def find_drift(
             differences.append(Difference(name, "status", " or ".join(STABLE), status))
         if status == REVIEW:
             continue
-        deployed = Template(target.read_template(name)).content
-        for path, expected, actual in compare(read(part).content, deployed):
+        template, deployed = read_template(part), Template(target.get_template(name))
+        for path, expected, actual in compare(template.content, deployed.content):
             differences.append(Difference(name, f"template{path}", expected, actual))
         if part in recorder.declared:
-            differences += compare_parameters(description, read(part), recorder.declared[part])
+            differences += compare_parameters(description, template, recorder.declared[part])
         try:
             differences.extend(detect_drift(cloudformation, name))
         except (UserError, BotoCoreError, ClientError) as error:
@@ -174,7 +174,7 @@ class Recorder(LookUps):
             return args.name, dict(args.inputs)
         part = get_part(self.deployment, args.inputs["name"])
         self.declared[part] = args.inputs
-        outputs = dict.fromkeys(read(part).outputs, UNKNOWN)
+        outputs = dict.fromkeys(read_template(part).outputs, UNKNOWN)
         for name, stack in self.deployed.items():
             if get_part(self.deployment, name) == part:
                 outputs |= outputs_of(stack)

@@ -175,7 +175,7 @@ def change(target: Target, plan: Plan, state: dict[str, Any], pulumi_stack: str)
             with suppress(iam.exceptions.NoSuchEntityException):
                 iam.delete_login_profile(UserName=operation["resource"]["inputs"]["user"])
     for stack in plan.added:
-        template = target.read_template(stack["StackId"])
+        template = target.get_template(stack["StackId"])
         resource = stack["StackName"].removeprefix(f"{target.deployment}-")
         urn = f"urn:pulumi:{pulumi_stack}::{PROJECT['name']}::{STACK}::{resource}"
         add(state, urn, stack, template)

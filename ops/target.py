@@ -34,7 +34,7 @@ class Target(NamedTuple):
         (items,) = pages.result_key_iters()
         return list(items)
 
-    def read_template(self, stack: str) -> str:
+    def get_template(self, stack: str) -> str:
         """Return the template of a stack. Raises what boto3 raises."""
         body = self.client("cloudformation").get_template(StackName=stack)["TemplateBody"]
         # boto3 parses a template in JSON.

@@ -16,7 +16,7 @@ from deployment import preflight
 from deployment.errors import UserError, format_for_pulumi
 from deployment.preflight import OK, REFUSED, UNKNOWN, VCPUS, Preflight, Result
 from deployment.settings import Settings
-from deployment.template import read
+from deployment.template import read_template
 from tests.support.engine import Engine
 
 ACCOUNT = "123456789012"
@@ -152,7 +152,7 @@ def test_a_quota_that_was_never_changed_is_aws_s_default(aws: Aws) -> None:
 
 
 def test_every_instance_type_that_is_allowed_has_its_vcpus() -> None:
-    types = read("hosts").parameters["InstanceType"]["AllowedValues"]
+    types = read_template("hosts").parameters["InstanceType"]["AllowedValues"]
     # AWS lists two vCPUs for these types.
     assert (types, VCPUS) == (["t3.micro", "t3.small", "t4g.micro", "t4g.small"], 2)
 

@@ -11,7 +11,7 @@ import pulumi
 import pytest
 from pulumi.runtime import MockResourceArgs
 
-from deployment.template import read
+from deployment.template import read_template
 from tests.support.engine import ALL, STACK, Engine
 from tests.support.engine import part as part_of
 from tests.support.templates import TEMPLATES, the
@@ -69,7 +69,7 @@ def test_parameters_meet_the_constraints_that_the_templates_declare() -> None:
         if str(value).split(".")[0] not in stacks
     ]
     assert {key for _, key, _ in own} >= {"S3PrefixList", "ImageKey", "PackageKey", "Release"}
-    faults = [read(part).find_fault(key, value) for part, key, value in own]
+    faults = [read_template(part).find_fault(key, value) for part, key, value in own]
     assert not any(faults), faults
 
 
@@ -104,7 +104,7 @@ def test_a_release_names_the_commit_that_it_was_made_from_as_long_as_it_is_deplo
     assert "tags" not in engine.requests["balancer"].ignoreChanges
     shown = engine.stacks()["healthcheck"]["parameters"]["Release"]
     assert shown == f"{release}, commit 120001c0ffee+"
-    assert read("healthcheck").find_fault("Release", shown) is None
+    assert read_template("healthcheck").find_fault("Release", shown) is None
 
 
 def test_only_stacks_with_roles_may_make_roles() -> None:
@@ -254,7 +254,7 @@ def test_a_setting_that_is_cleared_gets_its_default_and_no_later_update_follows(
 
 def test_a_parameter_that_has_its_default_is_not_sent() -> None:
     for part, inputs in Engine().run(ALL).stacks().items():
-        declared = read(part).parameters
+        declared = read_template(part).parameters
         for key, value in inputs.get("parameters", {}).items():
             assert value not in ("", str(declared[key].get("Default"))), f"{part}.{key}"
 

@@ -13,7 +13,7 @@ import deployment.template
 from deployment.errors import SettingError, UserError
 from deployment.release import Archive
 from deployment.settings import FEEDS, LEFT_OUT, Settings, check_unchanged
-from deployment.template import read
+from deployment.template import read_template
 from tests.support.engine import PROJECT, Engine
 
 pytestmark = pytest.mark.usefixtures("archives")
@@ -26,7 +26,7 @@ def test_every_setting_is_declared_described_and_has_an_allowed_default() -> Non
         assert setting["description"].endswith("."), key
     for key, (part, parameter) in FEEDS.items():
         default = str(declared[key]["default"])
-        allowed = read(part).find_fault(parameter, default) is None
+        allowed = read_template(part).find_fault(parameter, default) is None
         assert allowed or LEFT_OUT.get(key) == default, key
 
 

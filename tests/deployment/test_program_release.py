@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import deployment.release
-from deployment.template import Template, read
+from deployment.template import Template, read_template
 from tests.support.engine import ALL, Engine
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +75,7 @@ def test_a_change_of_the_hosts_template_alone_makes_a_new_release(
     part: str, changes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = release()
-    template: Template = read(part)
+    template: Template = read_template(part)
     monkeypatch.setattr(template, "body", template.body + "# changed\n")
     assert (release() != before) is changes
 

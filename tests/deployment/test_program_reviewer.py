@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from deployment.template import read
+from deployment.template import read_template
 from tests.support.engine import PASSWORD, Engine
 
 USER = {"reviewer": "user"}
@@ -44,7 +44,7 @@ def test_its_stack_gets_outputs_of_the_others_and_the_release_when_its_hosts_ser
         "Dashboard": "healthcheck.Dashboard",
     }
     for key in ("Kind", "TrustedAccount", "ExternalId", "Deployment"):
-        assert read("reviewer").find_fault(key, inputs[key]) is None, key
+        assert read_template("reviewer").find_fault(key, inputs[key]) is None, key
 
 
 @pytest.mark.parametrize("config", [USER, ROLE], ids=str)

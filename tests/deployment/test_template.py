@@ -8,7 +8,7 @@ import pytest
 
 from deployment import template as module
 from deployment.errors import UserError
-from deployment.template import Template, read
+from deployment.template import Template, read_template
 
 TEMPLATE = """
 Parameters:
@@ -79,7 +79,7 @@ def test_a_template_that_is_not_text_is_named(
     monkeypatch.setattr(module, "FOLDER", tmp_path)
     (tmp_path / "binary.yaml").write_bytes(b"\xff")
     with pytest.raises(UserError, match=r"cfn/binary\.yaml cannot be used: .*can't decode"):
-        read("binary")
+        read_template("binary")
 
 
 def test_a_template_that_is_edited_meanwhile_keeps_its_first_text(
@@ -88,9 +88,9 @@ def test_a_template_that_is_edited_meanwhile_keeps_its_first_text(
     """A release's digest and its stack are made of the same text."""
     monkeypatch.setattr(module, "FOLDER", tmp_path)
     (tmp_path / "edited.yaml").write_text(TEMPLATE)
-    first = read("edited").body
+    first = read_template("edited").body
     (tmp_path / "edited.yaml").write_text(TEMPLATE + "# edited")
-    assert read("edited").body == first
+    assert read_template("edited").body == first
 
 
 def test_short_forms_are_read_as_what_they_stand_for(template: Template) -> None:
@@ -134,6 +134,6 @@ def test_what_is_no_template_is_refused_with_its_file_and_the_reason(
     monkeypatch.setattr(module, "FOLDER", tmp_path)
     (tmp_path / "broken.yaml").write_text(text)
     with pytest.raises(UserError, match=f"(?s)cfn/broken.yaml cannot be used: .*{complaint}"):
-        read("broken")
+        read_template("broken")
     with pytest.raises(UserError, match=r"cfn/missing\.yaml cannot be used: .*No such file"):
-        read("missing")
+        read_template("missing")

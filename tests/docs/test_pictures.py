@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from deployment.template import FOLDER, PARTS, read
+from deployment.template import FOLDER, PARTS, read_template
 from tests.support.documented import ROOT
 
 # The parts of a picture that are lines.
@@ -43,7 +43,7 @@ def all_texts(picture: str, kind: str = "note") -> list[str]:
 
 def names_in_template(template: str) -> set[str]:
     """Return the names of a template's resources and parameters."""
-    content = read(template)
+    content = read_template(template)
     return {*content.resources, *content.parameters}
 
 
@@ -53,13 +53,13 @@ def resources_of_type(kind: str) -> dict[str, dict[str, Any]]:
     return {
         name: resource["Properties"]
         for part in PARTS
-        for name, resource in read(part).resources.items()
+        for name, resource in read_template(part).resources.items()
         if resource["Type"] == f"AWS::{kind}"
     }
 
 
 def properties(template: str, resource: str) -> dict[str, Any]:
-    return dict(read(template).resources[resource]["Properties"])
+    return dict(read_template(template).resources[resource]["Properties"])
 
 
 def test_each_name_in_a_box_is_in_the_template_that_gives_the_box_its_colour() -> None:
@@ -141,16 +141,16 @@ def test_the_figures_of_the_deployment_are_the_templates() -> None:
     assert check in notes
     assert f"ServiceRule: {paths} go to the healthy hosts" in notes
     assert f"Listener: any other path gets a {status}" in notes
-    assert f"MinHosts: {read('hosts').default('MinHosts')}" in notes
+    assert f"MinHosts: {read_template('hosts').default('MinHosts')}" in notes
     assert "169.254.169.123" in notes
-    assert "TIMESERVICE_TIME_SERVER=169.254.169.123" in read("hosts").body
+    assert "TIMESERVICE_TIME_SERVER=169.254.169.123" in read_template("hosts").body
     block = properties("network", "Vpc")["CidrBlock"]["Fn::Sub"]
-    block = block.replace("${SecondOctet}", read("network").default("SecondOctet"))
+    block = block.replace("${SecondOctet}", read_template("network").default("SecondOctet"))
     assert f"Vpc {block}" in all_texts("deployment", "left")
 
 
 def test_the_steps_of_a_host_s_start_are_those_of_the_user_data_in_its_order() -> None:
-    *steps, last = re.findall(r'^ +step "([^"$]+)"', read("hosts").body, re.MULTILINE)
+    *steps, last = re.findall(r'^ +step "([^"$]+)"', read_template("hosts").body, re.MULTILINE)
     assert last == "serving"  # the picture has a bar for it
     heights = {
         text: float(str(element.get("y")))

@@ -9,7 +9,7 @@ import yaml
 
 from deployment import ROOT
 from deployment.settings import FEEDS, LEFT_OUT
-from deployment.template import read
+from deployment.template import read_template
 from tests.support.templates import TEMPLATES
 
 PAGE = (ROOT / "docs/settings.md").read_text()
@@ -56,5 +56,5 @@ def test_the_allowed_values_are_those_that_are_accepted(setting: str) -> None:
         assert listed == [str(value) for value in parameter["AllowedValues"]] + left_out
     if "MinValue" in parameter:
         assert f"from {parameter['MinValue']} to {parameter['MaxValue']}" in allowed
-    if read(part).find_fault(name, "") is None or LEFT_OUT.get(setting) == "":
+    if read_template(part).find_fault(name, "") is None or LEFT_OUT.get(setting) == "":
         assert allowed.endswith("or empty")

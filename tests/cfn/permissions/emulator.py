@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 import requests
 
-from deployment.template import read
+from deployment.template import read_template
 from tests.cfn.permissions.evaluators import Identity
 from tests.support.waiting import PATIENCE
 
@@ -81,7 +81,7 @@ class Emulator:
         cloudformation = self.client("cloudformation")
         cloudformation.create_stack(
             StackName=stack,
-            TemplateBody=read(part).body,
+            TemplateBody=read_template(part).body,
             Capabilities=["CAPABILITY_IAM"],
             Parameters=[
                 {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
