@@ -185,7 +185,9 @@ def test_settings_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_name_too_long_for_the_reviewer_s_policy_is_refused_with_a_reviewer_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(deployment.settings, "name", lambda: "timeservice-" + "x" * 49)
+    monkeypatch.setattr(
+        deployment.settings, "get_deployment_name", lambda: "timeservice-" + "x" * 49
+    )
     assert "hosts" in Engine().run().stacks()
     engine = Engine()
     with pytest.raises(
@@ -193,7 +195,9 @@ def test_a_name_too_long_for_the_reviewer_s_policy_is_refused_with_a_reviewer_al
     ):
         engine.run({"reviewer": "user"})
     assert engine.resources == {}
-    monkeypatch.setattr(deployment.settings, "name", lambda: "timeservice-" + "x" * 48)
+    monkeypatch.setattr(
+        deployment.settings, "get_deployment_name", lambda: "timeservice-" + "x" * 48
+    )
     assert "reviewer" in Engine().run({"reviewer": "user"}).stacks()
 
 
@@ -201,7 +205,7 @@ def test_a_name_too_long_for_the_reviewer_s_policy_is_refused_with_a_reviewer_al
 def test_a_name_that_no_stack_on_aws_can_have_is_refused(
     stack: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deployment.settings, "name", lambda: f"timeservice-{stack}")
+    monkeypatch.setattr(deployment.settings, "get_deployment_name", lambda: f"timeservice-{stack}")
     engine = Engine()
     with pytest.raises(pulumi.RunError) as refused:
         engine.run()
