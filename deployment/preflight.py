@@ -5,7 +5,6 @@ The program does so at each preview and update, and `make preflight` prints the 
 
 from collections import defaultdict
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import pulumi
@@ -68,9 +67,11 @@ class Preflight:
         checks: dict[str, Callable[[], str]] = {
             "zones": self.check_zones,
             "machine image": self.check_image,
-            "service-linked roles": partial(self.check_roles, makes_roles),
+            "service-linked roles": self.check_roles,
             "permissions": self.check_permissions,
         }
+        if makes_roles:
+            checks["service-linked roles"] = self.create_missing_roles
         if self.settings.quota_check:
             checks["vCPU quota"] = self.check_quota
         if self.settings.permissions_boundary:
@@ -143,30 +144,37 @@ class Preflight:
         except ssm.exceptions.ParameterNotFound:
             raise UserError(f"{self.region} has no {name}: choose another Region") from None
 
-    def check_roles(self, makes_roles: bool) -> str:
+    def check_roles(self) -> str:
+        missing = self._list_missing_roles()
+        return f"pulumi up makes those of: {', '.join(missing)}" if missing else "there"
+
+    def create_missing_roles(self) -> str:
+        missing = self._list_missing_roles()
+        for service in missing:
+            self.client("iam").create_service_linked_role(AWSServiceName=service)
+        return f"made now: {', '.join(missing)}" if missing else "there"
+
+    def _list_missing_roles(self) -> list[str]:
+        """Return the services whose roles are missing."""
         iam, missing = self.client("iam"), []
         for role, service in SERVICE_LINKED_ROLES.items():
             try:
                 iam.get_role(RoleName=role)
             except iam.exceptions.NoSuchEntityException:
                 missing.append(service)
-        for service in missing if makes_roles else ():
-            iam.create_service_linked_role(AWSServiceName=service)
-        if not missing:
-            return "there"
-        return f"{'made now' if makes_roles else 'pulumi up makes those of'}: {', '.join(missing)}"
+        return missing
 
     def check_boundary(self) -> str:
-        boundary, iam = self.settings.permissions_boundary, self.client("iam")
-        complaint = f"is of another account, and the credentials are of {self.account}"
-        if boundary.split(":")[4] in (self.account, "aws"):
-            complaint = "does not exist"
-            try:
-                iam.get_policy(PolicyArn=boundary)
-                return boundary
-            except iam.exceptions.NoSuchEntityException:
-                pass
-        raise SettingError("permissionsBoundary", boundary, complaint)
+        key, boundary = "permissionsBoundary", self.settings.permissions_boundary
+        if boundary.split(":")[4] not in (self.account, "aws"):
+            complaint = f"is of another account, and the credentials are of {self.account}"
+            raise SettingError(key, boundary, complaint)
+        iam = self.client("iam")
+        try:
+            iam.get_policy(PolicyArn=boundary)
+        except iam.exceptions.NoSuchEntityException:
+            raise SettingError(key, boundary, "does not exist") from None
+        return boundary
 
     def check_budget(self) -> str:
         budgets = self.client("budgets")

@@ -236,25 +236,28 @@ ELB = "AWSServiceRoleForElasticLoadBalancing"
 
 
 @pytest.mark.parametrize(
-    ("makes", "text"),
-    [(False, "pulumi up makes those of: autoscaling"), (True, "made now: autoscaling")],
+    ("method", "text"),
+    [
+        ("check_roles", "pulumi up makes those of: autoscaling"),
+        ("create_missing_roles", "made now: autoscaling"),
+    ],
 )
 def test_service_linked_roles_that_are_missing_are_made_by_an_update_alone(
-    makes: bool, text: str, aws: Aws
+    method: str, text: str, aws: Aws
 ) -> None:
     aws.refuse("iam", "get_role", "NoSuchEntity")
     aws.stub("iam").add_response("get_role", {"Role": ROLE}, {"RoleName": ELB})
-    if makes:
+    if method == "create_missing_roles":
         request = {"AWSServiceName": "autoscaling.amazonaws.com"}
         aws.stub("iam").add_response("create_service_linked_role", {"Role": ROLE}, request)
-    assert aws.preflight().check_roles(makes) == f"{text}.amazonaws.com"
+    assert getattr(aws.preflight(), method)() == f"{text}.amazonaws.com"
 
 
-@pytest.mark.parametrize("makes", [True, False])
-def test_service_linked_roles_that_are_there_are_left_alone(makes: bool, aws: Aws) -> None:
+@pytest.mark.parametrize("method", ["check_roles", "create_missing_roles"])
+def test_service_linked_roles_that_are_there_are_left_alone(method: str, aws: Aws) -> None:
     for _ in range(2):
         aws.stub("iam").add_response("get_role", {"Role": ROLE}, None)
-    assert aws.preflight().check_roles(makes) == "there"
+    assert getattr(aws.preflight(), method)() == "there"
 
 
 def test_a_boundary_of_another_account_is_refused_without_asking(aws: Aws) -> None:
