@@ -1,0 +1,1 @@
+"""Deploy the same on one machine, where containers stand in for AWS."""

@@ -79,7 +79,7 @@ def print_architecture() -> int:
     from local import program
 
     config, stack = parse_config(get_value("CONFIG")), get_value("STACK") or STACK
-    print(program.settings(config, "make image", stack).architecture)
+    print(program.load_settings(config, "make image", stack).architecture)
     return 0
 
 

@@ -146,10 +146,10 @@ class Deployer(LookUps):
                 "StackName": name,
                 "TemplateBody": inputs["templateBody"],
                 "Capabilities": inputs.get("capabilities", []),
-                "Parameters": _pairs(
+                "Parameters": _list_pairs(
                     inputs.get("parameters", {}), "ParameterKey", "ParameterValue"
                 ),
-                "Tags": _pairs(inputs.get("tags", {}), "Key", "Value"),
+                "Tags": _list_pairs(inputs.get("tags", {}), "Key", "Value"),
             }
             if policy := inputs.get("policyBody"):
                 request["StackPolicyBody"] = policy
@@ -198,5 +198,5 @@ class Deployer(LookUps):
         return [item["Key"] for item in response.get("Contents", [])]
 
 
-def _pairs(values: dict[str, Any], key: str, value: str) -> list[dict[str, str]]:
+def _list_pairs(values: dict[str, Any], key: str, value: str) -> list[dict[str, str]]:
     return [{key: name, value: str(content)} for name, content in sorted(values.items())]

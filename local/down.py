@@ -69,11 +69,11 @@ def wait_for_hosts(cloud: Containers) -> None:
 
 
 def destroy(
-    client: Callable[[str], Any], deployment: Deployment, wait_for_hosts: Callable[[], None]
+    client: Callable[[str], Any], deployment: Deployment, wait_until_drained: Callable[[], None]
 ) -> None:
     """Delete all stacks of the deployment, whatever their state, each before those that it uses.
 
-    wait_for_hosts: returns when the hosts have gone, because AWS waits for them too before it
+    wait_until_drained: returns when the hosts have gone, because AWS waits for them too before it
     deletes their group. The balancer that drains them must still be there.
     Raises UserError for a stack or an object that stays, and what boto3 raises.
     """
@@ -86,7 +86,7 @@ def destroy(
     for name in hosts:
         _delete(client, name)
     # Hosts may exist even if their own stack is gone.
-    wait_for_hosts()
+    wait_until_drained()
     for name in names:
         if name not in hosts:
             _delete(client, name)

@@ -19,7 +19,7 @@ from deployment.errors import SettingError, UserError, format_for_pulumi
 from deployment.settings import Settings, check_unchanged
 from deployment.template import read_all
 from local.deployer import Deployer, LookUps
-from local.project import PROJECT, STACK, configuration
+from local.project import PROJECT, STACK, get_configuration
 from local.stacks import list_stacks
 
 PULUMI = "pulumi config set"
@@ -29,23 +29,23 @@ def check(overrides: dict[str, str]) -> Settings:
     """Return the settings of make up. Raises UserError, also for a broken template."""
     check_limits()
     # The budget is checked first: the local cloud refuses it, even with the address that it needs.
-    budget = configuration(overrides)[f"{PROJECT['name']}:budget"]
+    budget = get_configuration(overrides)[f"{PROJECT['name']}:budget"]
     if budget != "0":
         complaint = "the local cloud has no AWS Budgets, and costs nothing"
         error = SettingError("budget", budget, complaint, {"budget": "0"})
         raise UserError(_format_error(error, overrides, "make up"))
     read_all()
-    return settings(overrides, "make up")
+    return load_settings(overrides, "make up")
 
 
-def settings(overrides: dict[str, str], command: str, stack: str = STACK) -> Settings:
+def load_settings(overrides: dict[str, str], command: str, stack: str = STACK) -> Settings:
     """Return the settings. Raises UserError, with the command and the settings that it needs.
 
     command: the command to name, a make command that takes CONFIG, or PULUMI for the settings of
     its stack.
     """
     # The program's settings are read here as in a run of it.
-    _configure(configuration(overrides, stack), stack)
+    _configure(get_configuration(overrides, stack), stack)
     try:
         return Settings.load()
     except UserError as error:
@@ -77,7 +77,7 @@ def check_network(settings: Settings, endpoint: str, overrides: dict[str, str]) 
 
 def run(deployer: Deployer, overrides: dict[str, str]) -> dict[str, Any]:
     """Run `__main__.py`; return its exports. Raises UserError, and what boto3 raises."""
-    exports = run_main(deployer, configuration(overrides))
+    exports = run_main(deployer, get_configuration(overrides))
     deployer.delete_undeclared()
     return exports
 

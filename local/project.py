@@ -123,7 +123,7 @@ def write_config(endpoint: str, url: str, architecture: str) -> None:
     os.chown(path, owner.st_uid, owner.st_gid)
 
 
-def configuration(
+def get_configuration(
     overrides: dict[str, str], stack: str = STACK, region: str = REGION
 ) -> dict[str, str]:
     """Return the defaults of Pulumi.yaml, then Pulumi.<stack>.yaml, then `overrides`.

@@ -170,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--hosts", type=int, help="number of hosts (default: minHosts)")
     args = parser.parse_args(argv)
     try:
-        settings = program.settings(parse_config(args.config), "make cost")
+        settings = program.load_settings(parse_config(args.config), "make cost")
         least = settings.min_hosts
         hosts = least if args.hosts is None else args.hosts
         if hosts < least:

@@ -22,7 +22,7 @@ from deployment.ownership import REVIEW, outputs_of, parameters_of
 from deployment.template import Template, read_template
 from local.deployer import LookUps
 from local.program import run_main
-from local.project import STACK, configuration, read_config
+from local.project import STACK, get_configuration, read_config
 from local.steps import SETTINGS, get_folder
 from ops.target import Target, get_target, run
 
@@ -89,7 +89,7 @@ def find_drift(
     differences: list[Difference] = []
     unchecked: list[str] = []
     try:
-        settings = configuration(overrides, stack, target.region)
+        settings = get_configuration(overrides, stack, target.region)
         run_main(recorder, settings, stack)
         differences += compare_stacks(target.deployment, stacks, recorder.declared)
     # The templates can be compared, whatever keeps the program from running.

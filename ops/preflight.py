@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def print_results(args: argparse.Namespace) -> int:
-    target, settings = get_target(args), program.settings({}, program.PULUMI, args.stack)
+    target, settings = get_target(args), program.load_settings({}, program.PULUMI, args.stack)
     preflight = Preflight(target.client, target.region, target.deployment, settings)
     print(f"{target.deployment} in {target.region}, by {preflight.arn}")
     results = preflight.run()

@@ -133,8 +133,7 @@ def drain(server: Server) -> None:
     _set(server.slot, "state drain")
 
 
-def release(server: Server) -> None:
-    """Free the slot."""
+def free_slot(server: Server) -> None:
     _set(fail_open(server.slot), "state maint")
     _set(server.slot, "state maint")
 

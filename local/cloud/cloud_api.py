@@ -104,15 +104,17 @@ def get_balancing() -> Balancing | None:
     rules = elb.describe_rules(ListenerArn=listeners[0]["ListenerArn"])["Rules"]
     return Balancing(
         load_balancer=balancers[0],
-        attributes=_pairs(elb.describe_load_balancer_attributes(LoadBalancerArn=arn)),
+        attributes=_parse_attributes(elb.describe_load_balancer_attributes(LoadBalancerArn=arn)),
         target_group=targets[0],
-        target_attributes=_pairs(elb.describe_target_group_attributes(TargetGroupArn=target_arn)),
+        target_attributes=_parse_attributes(
+            elb.describe_target_group_attributes(TargetGroupArn=target_arn)
+        ),
         rules=sorted(rules, key=lambda rule: (rule["IsDefault"], rule["Priority"].zfill(5))),
         endpoint_policy=json.loads(vpc_endpoint["PolicyDocument"]),
     )
 
 
-def _pairs(response: dict[str, Any]) -> dict[str, str]:
+def _parse_attributes(response: dict[str, Any]) -> dict[str, str]:
     return {pair["Key"]: pair["Value"] for pair in response["Attributes"]}
 
 

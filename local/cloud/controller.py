@@ -25,7 +25,7 @@ PAUSE = 1.0  # seconds between two rounds
 QUIET_PAUSE = 5.0
 QUIET = 60.0
 YOUNG = 60  # seconds in which a host that ends counts as a failed launch
-MEMORY = 300  # seconds for which failed launches make the next ones wait
+FAILURE_WINDOW = 300  # seconds for which failed launches make the next ones wait
 
 
 class Controller:
@@ -91,7 +91,7 @@ class Controller:
         self.addresses = known
         for address, server in servers.items():
             if address not in known.values():
-                balancer.release(server)
+                balancer.free_slot(server)
 
     def _tend(self, host: Host, group: Group | None, server: Server | None, aws: Balancing) -> None:
         if not host.running:
@@ -127,7 +127,7 @@ class Controller:
 
     def _remove(self, host: Host, server: Server | None) -> None:
         if server:
-            balancer.release(server)
+            balancer.free_slot(server)
         hosts.terminate(host)
         self.draining.pop(host.instance, None)
         self.addresses.pop(host.instance, None)
@@ -145,7 +145,9 @@ class Controller:
     def _backs_off(self, group: str) -> bool:
         """Return whether launches wait: for 0, 2, 6 ... 60 s after a host that failed early."""
         now = time.monotonic()
-        recent = self.failures[group] = [at for at in self.failures[group] if now - at < MEMORY]
+        recent = self.failures[group] = [
+            at for at in self.failures[group] if now - at < FAILURE_WINDOW
+        ]
         return bool(recent) and now - recent[-1] < min(2 ** len(recent) - 2, 60)
 
     def _launch(self, group: Group, zones: list[str]) -> str:

@@ -166,7 +166,7 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def is_public(block: str) -> bool:
+def has_public_address(block: str) -> bool:
     """Return whether the block, or prefix list, may contain an address on the Internet."""
     if block.startswith("pl-"):
         return True
@@ -203,4 +203,4 @@ def get_peers(rule: Rule, family: str) -> list[str]:
 
 def list_public_rules(rules: Iterable[Rule], family: str) -> list[Rule]:
     """Return the rules with a peer on the Internet."""
-    return [rule for rule in rules if any(map(is_public, get_peers(rule, family)))]
+    return [rule for rule in rules if any(map(has_public_address, get_peers(rule, family)))]

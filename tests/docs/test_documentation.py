@@ -19,7 +19,7 @@ import yaml
 from botocore import xform_name
 
 from drills.runner import DRILLS
-from local.program import settings
+from local.program import load_settings
 from ops.cost import get_month, list_lines
 from tests.service.abuse.wire import ROWS
 from tests.support.documented import (
@@ -243,7 +243,7 @@ def test_what_the_readme_says_was_measured_is_told_with_its_command(
 
 def test_what_the_readme_says_of_costs_drills_and_abuse_is_what_the_commands_say() -> None:
     readme = TEXTS["README.md"]
-    month = get_month(list_lines(settings({}, "make cost"), "us-east-1", 2))
+    month = get_month(list_lines(load_settings({}, "make cost"), "us-east-1", 2))
     assert f"${month / 730:.3f} an hour, ${month:.0f} a month in us-east-1" in readme
     assert f"$100 of credits last {100 / month * 730 // 24:.0f} days" in readme
     assert f"{len(DRILLS)} ways to break it" in readme

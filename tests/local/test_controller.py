@@ -61,7 +61,7 @@ class World:
     def register(self, address: str) -> None:
         self.servers[address] = Server(f"host{address[-1]}", address, "DOWN", 0, False)
 
-    def release(self, server: Server) -> None:
+    def free_slot(self, server: Server) -> None:
         del self.servers[server.address]
 
     def drain(self, server: Server) -> None:
@@ -101,7 +101,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     monkeypatch.setattr(balancer, "apply", lambda *_: True)
     monkeypatch.setattr(balancer, "list_servers", lambda: dict(world.servers))
     monkeypatch.setattr(balancer, "register", world.register)
-    monkeypatch.setattr(balancer, "release", world.release)
+    monkeypatch.setattr(balancer, "free_slot", world.free_slot)
     monkeypatch.setattr(balancer, "drain", world.drain)
     monkeypatch.setattr(engine, "publish_name", lambda _: None)
     monkeypatch.setattr(engine, "list_zone_addresses", list)

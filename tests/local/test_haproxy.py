@@ -273,7 +273,7 @@ def test_a_host_that_leaves_finishes_what_it_has_and_gets_nothing_new(
     client.join()
     assert answers[0].text == leaving.address
     wait_until(lambda: haproxy.server(leaving).sessions == 0)
-    balancer.release(haproxy.server(leaving))
+    balancer.free_slot(haproxy.server(leaving))
     assert list(balancer.list_servers()) == [staying.address]
 
 

@@ -367,9 +367,9 @@ def test_a_broken_template_is_refused_before_anything_is_built(
 
 
 def test_settings_are_read_for_a_command_that_deploys_nothing() -> None:
-    assert program.settings({"minHosts": "3", "maxHosts": "4"}, "make cost").max_hosts == 4
+    assert program.load_settings({"minHosts": "3", "maxHosts": "4"}, "make cost").max_hosts == 4
     with pytest.raises(UserError, match="there is no setting 'size'"):
-        program.settings({"size": "big"}, "make cost")
+        program.load_settings({"size": "big"}, "make cost")
 
 
 def test_an_outdated_archive_is_told_in_the_program_s_own_words(

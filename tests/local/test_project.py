@@ -13,7 +13,7 @@ from deployment import ROOT
 from deployment.errors import UserError
 from local import project, up
 from local.containers import Containers
-from local.project import configuration, parse_config, read_config, write_config
+from local.project import get_configuration, parse_config, read_config, write_config
 from local.steps import SETTINGS
 from local.up import start_alone
 
@@ -53,7 +53,7 @@ def test_what_is_no_setting_is_refused(text: str, complaint: str) -> None:
 
 
 def test_configuration_is_the_defaults_then_the_stack_s_then_the_user_s() -> None:
-    values = configuration({"secondOctet": "7"})
+    values = get_configuration({"secondOctet": "7"})
     assert values["timeservice:instanceType"] == "t3.micro"  # Pulumi.yaml
     assert values["timeservice:protect"] == "false"
     assert values["timeservice:preflight"] == "false"  # AWS alone has what it asks for
@@ -96,7 +96,7 @@ def test_a_stack_without_a_file_is_refused_with_the_command_that_makes_both(root
 
 def test_make_up_does_not_read_what_pulumi_deploys_with(root: Path) -> None:
     write_config("http://10.9.0.2:4566", "http://10.9.0.3", "x86_64")
-    assert configuration({})["timeservice:publicUrl"] == ""
+    assert get_configuration({})["timeservice:publicUrl"] == ""
 
 
 def test_the_file_of_make_cloud_belongs_to_the_owner_of_the_clone(

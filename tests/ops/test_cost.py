@@ -14,7 +14,7 @@ import pytest
 from deployment import ROOT
 from deployment.settings import Settings
 from deployment.template import Template
-from local.program import settings
+from local.program import load_settings
 from local.project import parse_config
 from ops import cost
 from tests.support.templates import RESOURCES, TEMPLATES, attributes, launch_template, of_type, the
@@ -67,7 +67,7 @@ TOTALS = [
 
 
 def load(config: str) -> Settings:
-    return settings(parse_config(config), "make cost")
+    return load_settings(parse_config(config), "make cost")
 
 
 def list_lines(config: str = "", region: str = "us-east-1", hosts: int = 2) -> list[cost.Line]:

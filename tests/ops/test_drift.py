@@ -325,7 +325,7 @@ def test_what_cannot_be_compared_keeps_nothing_else_from_it(
     def fail(*_: object) -> None:
         raise FileNotFoundError("no Pulumi.prod.yaml")
 
-    monkeypatch.setattr(drift, "configuration", fail)
+    monkeypatch.setattr(drift, "get_configuration", fail)
     where = Target(PROD, "eu-west-1", Deployed(responses).client)
     differences, unchecked = drift.find_drift(where, "prod", {})
     assert [tuple(difference) for difference in differences] == [

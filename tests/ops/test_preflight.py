@@ -20,7 +20,7 @@ def test_each_result_is_a_line_and_what_is_refused_fails(
     checks = SimpleNamespace(arn="arn:me", run=lambda: results)
     target = Target("timeservice-prod", "eu-west-1", lambda _: None)
     monkeypatch.setattr(preflight, "get_target", lambda _: target)
-    monkeypatch.setattr(program, "settings", lambda *_: None)
+    monkeypatch.setattr(program, "load_settings", lambda *_: None)
     monkeypatch.setattr(preflight, "Preflight", lambda *_: checks)
     assert preflight.main(["--stack", "prod"]) == code
     assert capsys.readouterr().out.splitlines()[:3] == [

@@ -10,7 +10,7 @@ import pytest
 
 from deployment.errors import UserError
 from ops.reach.__main__ import compute_reach, format_report, main
-from ops.reach.ingress import format_ports, has_port, is_public
+from ops.reach.ingress import format_ports, has_port, has_public_address
 from ops.reach.state import State, read_state
 from tests.cfn.permissions.emulator import Emulator
 from tests.cfn.permissions.signals import hosts_signal
@@ -121,7 +121,7 @@ def test_the_report_tells_doors_exits_and_reasons(untouched: State) -> None:
     ],
 )
 def test_a_block_is_public_if_any_address_of_it_may_be(block: str, expected: bool) -> None:
-    assert is_public(block) is expected
+    assert has_public_address(block) is expected
 
 
 def rule(protocol: str, first: int = -1, last: int = -1) -> dict[str, Any]:

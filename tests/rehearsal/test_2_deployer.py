@@ -187,7 +187,7 @@ def test_preflight_asks_nothing_that_the_deployer_may_not(
 ) -> None:
     """Exceptions are what MiniStack lacks, and the simulation, which a role may not ask for."""
     credentials, boundary = deployer
-    settings = program.settings({"permissionsBoundary": boundary}, "")
+    settings = program.load_settings({"permissionsBoundary": boundary}, "")
 
     def connect(service: str, **_: str) -> Any:
         return client(emulator.url, service, credentials)

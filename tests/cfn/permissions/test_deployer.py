@@ -118,7 +118,7 @@ class Simulator:
 def simulate(evaluator: Evaluator, identity: Identity, boundary: str) -> str:
     """Run preflight's check of the permissions."""
     budget = {"budget": "1", "alertEmail": "ops@example.org"}
-    settings = program.settings({"permissionsBoundary": boundary, **budget}, "")
+    settings = program.load_settings({"permissionsBoundary": boundary, **budget}, "")
     iam = Simulator(evaluator, identity)
     return Preflight(lambda _: iam, REGION, DEPLOYMENT, settings).check_permissions()
 
