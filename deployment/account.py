@@ -10,8 +10,8 @@ from botocore.exceptions import BotoCoreError
 
 from deployment.errors import UserError
 
-# Pulumi's provider reads these keys, and boto3 does not. They change which account or address is
-# asked.
+# Pulumi's provider reads these keys, and boto3 does not. With one of them, boto3 would ask another
+# account or address than Pulumi.
 PROVIDER_ONLY = (
     "assumeRole",
     "assumeRoles",

@@ -4,7 +4,8 @@ from typing import Any
 
 from deployment.errors import UserError
 
-BATCH = 1000  # objects: what one request of S3's deletes at most
+# Objects that one request to S3 deletes at most.
+BATCH = 1000
 
 
 def list_objects(s3: Any, bucket: str) -> list[dict[str, str]]:

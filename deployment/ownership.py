@@ -32,7 +32,7 @@ class Deployment(NamedTuple):
 
     @property
     def _stack(self) -> str:
-        """A regular expression for the names of its stacks."""
+        """Return a regular expression for the names of its stacks."""
         variants = (rf"hosts-[0-9a-f]{{{DIGEST_LENGTH}}}", "reviewer-user", "reviewer-role")
         return f"{re.escape(self.name)}-(?:{'|'.join([*variants, *list_parts()])})"
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from deployment import ROOT
 from deployment.errors import UserError
 
-DIGEST_LENGTH = 12  # hex digits: 48 bits are unique enough, and fit into names
+# Hex digits: 48 bits are unique enough, and fit into names.
+DIGEST_LENGTH = 12
 
 
 class Archive(NamedTuple):

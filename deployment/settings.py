@@ -106,9 +106,9 @@ class Settings(NamedTuple):
 
 
 def list_config() -> dict[str, str]:
-    """Return the configuration of the Pulumi stack: pulumi.Config returns a value for a key alone.
+    """Return the configuration of the Pulumi stack, with the keys of Pulumi.<stack>.yaml.
 
-    The keys are those of Pulumi.<stack>.yaml, such as aws:region.
+    pulumi.Config can only look up one key at a time.
     """
     return {**get_config_env(), **CONFIG.get()}
 

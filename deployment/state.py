@@ -111,7 +111,7 @@ def find_fault(comparison: Comparison, resources: list[dict[str, Any]], stack: s
     elif comparison.busy or comparison.untracked:
         remedy = f"An update was interrupted. Run: make repair STACK={stack}"
     else:
-        # `pulumi up --refresh` would be refused too: its preview keeps nothing of the refresh.
+        # `pulumi up --refresh` would be refused too: its preview discards the refreshed state.
         commands = f"pulumi refresh --stack {stack} && pulumi up --stack {stack}"
         remedy = f"A creation failed, or a stack was deleted. Run: {commands}"
     return f"{comparison}\n{remedy}"

@@ -36,7 +36,7 @@ class Template:
     """A template: its text for CloudFormation, and its declarations."""
 
     def __init__(self, text: str) -> None:
-        """Raises UserError."""
+        """Parse the text. Raises UserError."""
         # CloudFormation returns a template over 16 KiB with a final newline. A template without it
         # would differ at each update.
         self.body = text.rstrip("\n") + "\n"

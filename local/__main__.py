@@ -22,7 +22,7 @@ from local.project import STACK, merge_config, parse_config, parse_name
 from local.status import check, status
 from local.steps import RETRY, get_folder, lock_deployment, run_command
 
-# Those of make, and what its recipes run beside them.
+# Targets of make; the last two are used only inside recipes.
 COMMANDS = ["up", "start", "down", "status", "check", "logs", "shell", "reviewer"]
 COMMANDS += ["validate", "architecture"]
 

@@ -12,7 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 REGION = "us-east-1"
-REFUSALS = (Boto3Error, BotoCoreError, ClientError)  # what boto3 raises
+# What boto3 raises.
+REFUSALS = (Boto3Error, BotoCoreError, ClientError)
 # The API is on this machine: a response that takes longer never comes, and no proxy reaches it.
 CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2}, proxies={})
 HTTP = requests.Session()

@@ -29,10 +29,12 @@ PORT = 8080
 # The controller writes into this folder what HAProxy and make status read.
 RUN = "/run/balancer"
 REPORT = f"{RUN}/status.json"
-LATE = 30  # seconds; the controller reports every second, or every five while nothing changes
+# Seconds; the controller reports every second, or every five while nothing changes.
+LATE = 30
 # Seconds for a request. A busy engine may take minutes, and only a hang takes this long.
 ENGINE_SECONDS = 300
-COMMAND_SECONDS = 120  # for a command in a container, unless it or the engine hangs
+# Seconds for a command in a container; only a hang takes this long.
+COMMAND_SECONDS = 120
 ROLES = ("api", "time", "balancer", "controller")
 # scripts/common.sh marks in the same way what belongs to this clone.
 CLONE = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]

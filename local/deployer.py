@@ -23,7 +23,8 @@ from local.steps import step
 
 # The deployer's stack and role have this name. Neither is something that the role may change.
 DEPLOYER = "deployer"
-SESSION = 12 * 3600  # seconds, the most that AWS allows
+# Seconds of the deployer's session, the most that AWS allows.
+SESSION = 12 * 3600
 
 
 def assume_deployer(endpoint: str) -> tuple[Credentials, str]:
@@ -139,7 +140,7 @@ class Deployer(LookUps):
         minutes = int(inputs["timeoutInMinutes"])
         with step(f"stack {name}", self.watch) as line:
             present = stacks.wait_until_settled(self.cloudformation, name, minutes)
-            # The SDK does not hand over that the program ignores changes of this tag.
+            # The mock monitor does not receive ignore_changes, so the deployed tags are kept here.
             if present.get("StackStatus") == "CREATE_COMPLETE" and "commit" in inputs["tags"]:
                 inputs = {**inputs, "tags": parse_tags(present.get("Tags"))}
             request = {

@@ -16,7 +16,8 @@ from local.reviewer import delete_passwords
 from local.stacks import delete
 from local.steps import step, wait_until
 
-DRAINED = 45  # seconds: the target group's deregistration delay, and some rounds of the controller
+# Seconds: the target group's deregistration delay, and some rounds of the controller.
+DRAINED = 45
 
 
 def down(cloud: Containers, folder: Path) -> int:

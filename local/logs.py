@@ -24,10 +24,14 @@ from local.stacks import list_stacks
 FUNCTION = "function"
 # Lambda's own lines about each run of the function.
 ABOUT_RUNS = ("START ", "END ", "REPORT ", "INIT_START ")
-PERIOD = 3600  # seconds of the function's log that are read
-LINES = 30  # of each source at first, and ten times as many of a source that is asked for
-ROUND = 1.0  # seconds between two looks at all sources
-PATIENCE = 20.0  # seconds that an engine may take for a log
+# Seconds of the function's log that are read.
+PERIOD = 3600
+# Lines of each source at first; ten times as many of a source that HOST= names.
+LINES = 30
+# Seconds between two looks at all sources.
+ROUND = 1.0
+# Seconds that an engine may take for a log.
+PATIENCE = 20.0
 OWN_TIME = re.compile(r"\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S*( [+-]\d{4}\])? *")
 
 

@@ -16,7 +16,8 @@ from local.api import ACCOUNT_ROOT, REGION
 
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 STACK = "local"
-DEPLOYMENT = f"{PROJECT['name']}-{STACK}"  # the names of its stacks begin with this
+# The names of the deployment's stacks begin with this.
+DEPLOYMENT = f"{PROJECT['name']}-{STACK}"
 # The settings of the deployment, in its folder: KEY -> VALUE as given in CONFIG.
 CONFIG_FILE = "config.json"
 

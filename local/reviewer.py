@@ -9,7 +9,8 @@ from typing import Any
 
 from deployment.errors import UserError
 
-FILE = "reviewer.json"  # in the folder of the deployment
+# In the folder of the deployment.
+FILE = "reviewer.json"
 
 
 def load(folder: Path) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from deployment.ownership import REVIEW, Deployment, find_stack, is_busy
 from local.api import client
 from local.project import DEPLOYMENT
 
-MINUTES = 10  # time limit of a stack that has none of its own
-POLL = 0.1  # seconds between two looks, in the local cloud
+# The time limit of a stack that has none of its own.
+MINUTES = 10
+# Seconds between two looks, in the local cloud.
+POLL = 0.1
 # An interrupted run leaves a stack in one of these states, and the stack can only be deleted.
 BROKEN = ("CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", REVIEW)
 
@@ -26,9 +28,9 @@ def bring_up(
 ) -> tuple[str, dict[str, Any]]:
     """Create or update a stack and wait for it; return what was done, and the stack.
 
-    What was done: "created", "updated" or "unchanged". minutes: the stack's time limit, which no
-    wait inside of it passes. A creation that fails leaves nothing. Raises UserError with the reason
-    if the stack fails.
+    What was done: "created", "updated" or "unchanged". minutes: time limit of the whole stack;
+    waits inside it must be shorter. A creation that fails leaves nothing. Raises UserError with the
+    reason if the stack fails.
     """
     name = request["StackName"]
     stack = wait_until_settled(cloudformation, name, minutes)

@@ -23,18 +23,26 @@ from local.project import parse_config
 
 PRICES = json.loads((ROOT / "ops/prices.json").read_text())
 ROWS = {row["name"]: row for row in PRICES["rows"]}
-HOURS = 730  # in a month, as in AWS's own estimates
+# Hours in a month, as in AWS's own estimates.
+HOURS = 730
 
 # What the templates cannot state. The load is one request per second, each on a connection of its
 # own; 25 new connections per second take a whole capacity unit of the balancer.
 CAPACITY_UNITS = 1 / 25
-RESPONSE = 685  # bytes with headers, measured: `curl -si URL/now | wc -c`
-ARCHIVES = 0.022  # GB: build/image-*.tar.gz and build/healthcheck.zip, rounded up
-LOG_BYTES = 2_000  # per check: its record with two hosts, and Lambda's own three lines
-CHECK_SECONDS = 1.0  # decided; a check in the local cloud takes a third of that
-VIEWS = 300  # of the dashboard in a month, each refresh included
-DASHBOARD_MINUTES = 180  # that the dashboard's log queries go back
-NOTIFICATIONS = 100  # in a month; there should be none
+# Bytes with headers, measured: `curl -si URL/now | wc -c`.
+RESPONSE = 685
+# GB: build/image-*.tar.gz and build/healthcheck.zip, rounded up.
+ARCHIVES = 0.022
+# Bytes for each check: its record with two hosts, and Lambda's own three lines.
+LOG_BYTES = 2_000
+# Decided; a check in the local cloud takes a third of that.
+CHECK_SECONDS = 1.0
+# Views of the dashboard in a month, each refresh included.
+VIEWS = 300
+# Minutes that the dashboard's log queries go back.
+DASHBOARD_MINUTES = 180
+# Notifications in a month; there should be none.
+NOTIFICATIONS = 100
 
 
 class UnknownCost(UserError):

@@ -29,12 +29,13 @@ from ops.target import Target, get_target, run
 STABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 NOTHING = "nothing"
 UNKNOWN = "(output of a stack that is missing)"
-# The program does not deploy this stack: an administrator does, alone.
+# Deployed by an administrator, not by the program.
 DEPLOYED_ALONE = "deployer"
 # The parameter is a digest of the others, which are compared, and of the hosts' machine image. A
 # newer image is no drift.
 RELEASE = "Release"
-DETECTION_TIMEOUT = 300.0  # seconds, for one stack
+# Seconds for the detection in one stack.
+DETECTION_TIMEOUT = 300.0
 LOCAL_LIMIT = (
     "most changes by hand in the local cloud: its emulator detects few of them "
     "(make reach finds what they open)"

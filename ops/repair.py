@@ -34,7 +34,8 @@ from local.stacks import BROKEN, delete
 from ops.target import Target, get_local_target, get_target, run
 
 LOGIN = "aws:iam/userLoginProfile:UserLoginProfile"
-POLL = 5.0  # seconds
+# Seconds between two looks at AWS.
+POLL = 5.0
 # Seconds that CloudFormation may take. Pulumi gives a stack 50 minutes at most.
 PATIENCE = 3600
 

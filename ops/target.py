@@ -89,7 +89,10 @@ def run(
 
 
 def get_target(args: argparse.Namespace) -> Target:
-    """Raise UserError if the local cloud is not up, or if no Region is configured."""
+    """Return the deployment that the arguments name.
+
+    Raises UserError if the local cloud is not up, or if no Region is configured.
+    """
     if args.stack == STACK:
         return get_local_target(Containers(args.name).endpoint())
     has_file = (ROOT / f"Pulumi.{args.stack}.yaml").exists()

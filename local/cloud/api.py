@@ -21,7 +21,8 @@ from ministack.services import cloudformation, ec2, ssm
 
 from local.cloud import service_calls
 
-SAVE_PERIOD = 2  # seconds
+# Seconds between two saves.
+SAVE_PERIOD = 2
 READS = ("Batch", "Describe", "Get", "Head", "List")
 IMAGES = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
 _get_tag_context = iam_actions.request_tag_context

@@ -11,7 +11,8 @@ from local.cloud.balancer_config import RUN, configuration, fail_open
 from local.cloud.cloud_api import Balancing
 
 CONFIG = RUN / "haproxy.cfg"
-APPLIED = RUN / "applied.cfg"  # the configuration that HAProxy runs with
+# The configuration that HAProxy runs with.
+APPLIED = RUN / "applied.cfg"
 MASTER = RUN / "master.sock"
 ADMIN = RUN / "admin.sock"
 
@@ -19,7 +20,8 @@ ADMIN = RUN / "admin.sock"
 class Server(NamedTuple):
     """A slot of HAProxy that has a host's address.
 
-    status: in HAProxy's words, such as UP, DOWN or "DOWN 1/2". draining: whatever the checks find.
+    status: in HAProxy's words, such as UP, DOWN or "DOWN 1/2". draining: whether the slot drains,
+    independent of `status`.
     """
 
     slot: str

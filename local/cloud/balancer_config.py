@@ -13,9 +13,12 @@ from local.cloud.endpoint import pattern
 TEMPLATE = Path(__file__).with_name("haproxy.cfg")
 RUN = Path(containers.RUN)
 LISTENER = ":80"
-CONNECT_MS = 10_000  # an ALB gives a target ten seconds to accept a connection
-EARLY_MS = 100  # by which a timer of HAProxy may be early
-SLOTS = 12  # twice two pairs of hosts, and room for replacements
+# An ALB gives a target ten seconds to accept a connection.
+CONNECT_MS = 10_000
+# A timer of HAProxy may be early by this.
+EARLY_MS = 100
+# Twice two pairs of hosts, and room for replacements.
+SLOTS = 12
 # HAProxy wants an address also of a server that has none yet.
 NO_ADDRESS = "0.0.0.0"  # noqa: S104 - nothing listens there
 QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"'})

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from local.api import client_of
 
 ENDPOINT = "http://cloud.internal:4566"
-# The account's root does here what AWS does itself. To make a client takes longer than to use it.
+# The root user acts for AWS itself. Clients are cached because making one is slow.
 client = cache(client_of(ENDPOINT))
 
 

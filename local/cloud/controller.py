@@ -19,13 +19,17 @@ from local.cloud.hosts import Host
 from local.containers import REPORT
 
 STATUS = Path(REPORT)
-METRICS_PERIOD = 60  # seconds, as Elastic Load Balancing reports
-PAUSE = 1.0  # seconds between two rounds
+# Seconds between two reports of metrics, as of Elastic Load Balancing.
+METRICS_PERIOD = 60
+# Seconds between two rounds.
+PAUSE = 1.0
 # Where nothing has changed for QUIET seconds, rounds are rarer: each takes some 50 ms of CPU time.
 QUIET_PAUSE = 5.0
 QUIET = 60.0
-YOUNG = 60  # seconds in which a host that ends counts as a failed launch
-FAILURE_WINDOW = 300  # seconds for which failed launches make the next ones wait
+# Seconds in which a host that ends counts as a failed launch.
+YOUNG = 60
+# Seconds for which failed launches make the next ones wait.
+FAILURE_WINDOW = 300
 
 
 class Controller:

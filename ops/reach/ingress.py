@@ -3,9 +3,11 @@
 Packets reach a node if all of this holds: it has a public address; the route table of its subnet
 leads to an attached internet gateway; its security groups let a source on the Internet in; a load
 balancer has a listener on the port. Network ACLs are not read, because they only close.
-https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Internet_Gateway.html This is computed for
-IPv4. If the VPC has IPv6 addresses, weaknesses.py reports that. Apart from the network, AWS's own
-API reaches what a resource policy opens to everyone.
+
+https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Internet_Gateway.html
+
+This is computed for IPv4. If the VPC has IPv6 addresses, weaknesses.py reports that. Apart from the
+network, AWS's own API reaches what a resource policy opens to everyone.
 """
 
 from collections.abc import Iterable, Iterator

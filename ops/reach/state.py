@@ -48,7 +48,10 @@ class State(NamedTuple):
 
 
 def read_state(target: Target) -> State:
-    """Raise UserError if the deployment has no network, and what boto3 raises."""
+    """Return the state at present.
+
+    Raises UserError if the deployment has no network, and what boto3 raises.
+    """
     ids = _list_ids(target)
     vpcs = ids["AWS::EC2::VPC"]
     if len(vpcs) != 1:
