@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
-from deployment.errors import UserError
 from deployment.release import Archive
 from deployment.template import Template, read_template
 
@@ -25,11 +24,10 @@ class Stack(aws.cloudformation.Stack):  # type: ignore[misc]
         def get(outputs: Mapping[str, str]) -> str:
             if key in outputs:
                 return outputs[key]
-            error = UserError(
+            raise pulumi.RunError(
                 f"Pulumi's state lacks the output {key} of a stack whose last update failed. "
                 f"Run: make repair STACK={pulumi.get_stack()}"
             )
-            raise pulumi.RunError(str(error)) from error
 
         output: pulumi.Output[str] = self.outputs.apply(get)
         return output
