@@ -85,7 +85,7 @@ def _check_nodes(state: State) -> Iterator[str]:
 
 
 def _check_routes(state: State) -> Iterator[str]:
-    """The only route is that of the load balancer's subnets to the internet gateway, for IPv4."""
+    """Find all routes except the load balancer's to the internet gateway, for IPv4."""
     hosts = [node for node in list_nodes(state) if node.is_host]
     private = [state.get_route_table(node.subnet).get("RouteTableId") for node in hosts]
     for table in state.route_tables:
