@@ -44,7 +44,9 @@ ifneq (,$(filter-out 0 1 inside,$(TOOLBOX)))
 $(error TOOLBOX=1 runs make in the toolbox, TOOLBOX=0 on this machine)
 endif
 export TOOLBOX
-ifneq (,$(filter-out help clean,$(MAKECMDGOALS)))
+# On AWS, these need no Debian, but this machine's pulumi CLI and AWS profile.
+ON_AWS := $(if $(filter 1,$(TOOLBOX)),,$(if $(filter-out local,$(STACK)),preflight repair destroy reach drift leftovers))
+ifneq (,$(filter-out help clean $(ON_AWS),$(MAKECMDGOALS)))
 export REASON := $(shell TOOLBOX=$(TOOLBOX) scripts/toolbox.sh find_reason)
 endif
 ifneq (,$(REASON))
