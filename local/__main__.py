@@ -102,8 +102,8 @@ def check_stack(command: str) -> None:
     if stack != STACK:
         raise UserError(
             f"make {command} is for the deployment on this machine, and STACK={stack} is on "
-            "AWS. Its page and dashboard: pulumi stack output --stack "
-            f"{stack}. make reach, drift, leftovers and destroy take STACK={stack}"
+            f"AWS. `pulumi stack output --stack {stack}` prints its URL and its dashboard. make "
+            f"reach, drift, leftovers and destroy take STACK={stack}"
         )
 
 

@@ -43,6 +43,7 @@ PULUMI = {
     "cancel": set(),
     "stack init": set(),
     "stack ls": set(),
+    "stack rm": set(),
     "stack output": {"--show-secrets", "--stack"},
     "config set": {"--secret"},
     "config rm": set(),
