@@ -8,8 +8,10 @@ Exit codes: 0 nothing was found, 1 a deployment would fail, 2 wrong usage, 3 req
 import argparse
 from collections.abc import Sequence
 
+from deployment.errors import UserError
 from deployment.preflight import REFUSED, Preflight
 from local import program
+from local.project import STACK
 from ops.target import get_target, run
 
 NOT_ASKED = (
@@ -23,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def print_results(args: argparse.Namespace) -> int:
+    if args.stack == STACK:
+        raise UserError("the local cloud has no quotas; name a stack: make preflight STACK=prod")
     target, settings = get_target(args), program.load_settings({}, program.PULUMI, args.stack)
     preflight = Preflight(target.client, target.region, target.deployment, settings)
     print(f"{target.deployment} in {target.region}, by {preflight.arn}")

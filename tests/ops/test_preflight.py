@@ -38,3 +38,5 @@ def test_a_stack_on_aws_must_be_named(
         preflight.main([])
     assert ended.value.code == 2
     assert "error: name the stack: make preflight STACK=prod\n" in capsys.readouterr().err
+    assert preflight.main(["--stack", "local"]) == 3
+    assert "the local cloud has no quotas" in capsys.readouterr().err
