@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from docker.errors import NotFound
@@ -55,15 +54,17 @@ class Trial(Outcome):
 
     def states(self) -> dict[str, str]:
         """Return instance -> state as the controller last reported it; {} before any report."""
-        try:
-            # The file stays readable while the controller is away.
-            pieces, _ = self.container("controller").get_archive(REPORT)
-        except NotFound:
-            return {}
-        with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
-            file = archive.extractfile(Path(REPORT).name)
-            hosts = json.load(file) if file else []
-        return {host["instance"]: host["state"] for host in hosts}
+        while True:
+            try:
+                # The file stays readable while the controller is away.
+                pieces, _ = self.container("controller").get_archive(REPORT)
+            except NotFound:
+                return {}
+            with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
+                files = [archive.extractfile(member) for member in archive]
+                # If the controller replaces the file meanwhile, the archive is empty.
+                if files and files[0]:
+                    return {host["instance"]: host["state"] for host in json.load(files[0])}
 
     def container(self, role: str) -> Container:
         """Return a part of the local cloud. Raises NotFound if there is none of that role."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import subprocess
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -244,6 +246,28 @@ def test_a_host_that_was_replaced_is_noticed() -> None:
     replaced.expect_same_hosts()
     assert same.holds
     assert not replaced.holds
+
+
+def pack(files: dict[str, str]) -> bytes:
+    """Return a tar archive of these files, as the engine sends them."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return archive.getvalue()
+
+
+def test_a_report_that_is_replaced_while_it_is_read_is_read_again() -> None:
+    """The engine then sends an archive without a file."""
+    report = '[{"instance": "i-1", "state": "healthy"}]'
+    archives = iter([pack({}), pack({"status.json": report})])
+    controller = SimpleNamespace(get_archive=lambda path: ([next(archives)], {}))
+    engine = SimpleNamespace(containers=SimpleNamespace(get=lambda name: controller))
+    cloud: Any = SimpleNamespace(name="timeservice", engine=engine)
+    clone: Any = None
+    assert Trial(name="x", what="it", clone=clone, cloud=cloud).states() == {"i-1": "healthy"}
 
 
 def test_hosts_are_those_that_run_and_new_ones_those_launched_since_the_beginning() -> None:
