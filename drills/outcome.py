@@ -135,7 +135,7 @@ def format_row(outcome: Outcome) -> str:
         _format_seconds(get_duration_of_errors(requests, since), "no errors"),
         _format_seconds(two_healthy(outcome.looks, since), "there all the time"),
         _format_seconds(max(get_latencies(requests), default=None), ""),
-        ", ".join(sorted(outcome.alarms)) or "silent",
+        ", ".join(sorted(outcome.alarms)) or "none",
         "held" if outcome.holds else "**failed**",
     ]
     return f"| {' | '.join(cells)} |"
