@@ -149,6 +149,5 @@ def test_a_table_has_a_row_for_each_drill() -> None:
     )
     quiet = result(requests=requests(until=2000))
     assert outcome.format_row(quiet) == (
-        "| a-drill | it breaks | 2,000 | 0 | no errors | there all the time | 2.0 s | none "
-        "| held |"
+        "| a-drill | it breaks | 2,000 | 0 | no errors | there all the time | 2.0 s | none | held |"
     )
