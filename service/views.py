@@ -3,7 +3,7 @@
 A host whose clock is known to be wrong returns no time: /now and the page are then a 503.
 
 Errors are JSON too: {"error": {"status": 404, "message": "..."}}. A 500 also has an "id", the
-request_id of its line in the log. service/worker.py refuses what is no HTTP, in the same form.
+request_id of its line in the log. service/worker.py refuses what is not HTTP, in the same form.
 """
 
 import json

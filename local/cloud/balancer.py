@@ -1,4 +1,4 @@
-"""HAProxy at run time: load a configuration, and let hosts come and go without a new one."""
+"""HAProxy at run time: load a configuration, and let hosts come and go without loading it again."""
 
 import csv
 import io
