@@ -1,8 +1,9 @@
 """How many requests a second the service serves, beside Flask's development server and nginx.
 
-Each gets a t3.micro's memory, and is measured twice: with its two CPUs, and with its baseline. wrk keeps 32 connections and
-sends the next request with each response, so its latency is that of a server that is never idle.
-wrk shares this machine's CPUs, so the CPU time of a request is the fairer figure.
+Each gets a t3.micro's memory, and is measured twice: with its two CPUs, and with its baseline. wrk
+keeps 32 connections and sends the next request with each response, so its latency is that of a
+server that is never idle. wrk shares this machine's CPUs, so the CPU time of a request is the
+fairer figure.
 """
 
 import contextlib
