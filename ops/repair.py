@@ -7,8 +7,8 @@ stack, in the right order. The command deletes each stack whose creation failed,
 hosts may need it. It also deletes the empty stack of a change set that nobody executed. Finally it
 runs `pulumi refresh`, which corrects the state of all other resources, and asks too.
 
-Exit codes: 0 done, 1 not all was done, 2 wrong usage, 3 requests to AWS or Pulumi fail, or
-CloudFormation is not done.
+Exit codes: 0 done, 1 not all was done, 2 wrong usage, 3 requests to AWS or Pulumi fail,
+CloudFormation is not done, or nobody can confirm.
 """
 
 import argparse
@@ -91,7 +91,13 @@ def repair(args: argparse.Namespace) -> int:
     plan = make_plan(state, stacks, target.deployment)
     print(f"Pulumi's state and CloudFormation:\n{plan}", flush=True)
     if plan.added or plan.deleted or plan.pending:
-        if input("Do this? Type yes: ") != "yes":
+        try:
+            reply = input("Do this? Type yes: ")
+        except EOFError:
+            raise UserError(
+                "make repair asks for a confirmation, and its input has ended: run it in a terminal"
+            ) from None
+        if reply != "yes":
             print("Nothing was changed.")
             return 1
         change(target, plan, state, args.stack)
@@ -129,7 +135,7 @@ def wait_until_settled(target: Target) -> Stacks:
                 f"--region {target.region} --stack-name {busy[0]}"
             )
         if busy != shown:
-            print(f"waiting for CloudFormation, up to 50 minutes: {', '.join(busy)}", flush=True)
+            print(f"waiting for CloudFormation, up to an hour: {', '.join(busy)}", flush=True)
             shown = busy
         time.sleep(POLL)
 

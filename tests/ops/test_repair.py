@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -187,6 +189,21 @@ def test_a_password_that_nobody_knows_is_deleted() -> None:
     assert deleted == ["reviewer"]
 
 
+def test_without_a_terminal_nothing_is_changed_and_nothing_is_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(repair, "get_target", lambda _: Target(PROD, "eu-west-1", print))
+    monkeypatch.setattr(repair, "wait_until_settled", lambda _: describe(load_state()))
+    monkeypatch.setattr(repair, "export_state", lambda _: load_state())
+    monkeypatch.setattr(repair, "change", lambda *_: pytest.fail("it acts"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert repair.main(["--stack", "prod"]) == 3
+    assert capsys.readouterr().err == (
+        "\nerror: make repair asks for a confirmation, and its input has ended: run it in a "
+        "terminal\n"
+    )
+
+
 PULUMI = """#!/bin/sh
 echo "$*" >>calls
 case $1-$2 in
@@ -298,7 +315,7 @@ def test_cloudformation_is_waited_for(
     monkeypatch.setattr(time, "sleep", lambda _: None)
     target = Target(PROD, "eu-west-1", lambda _: None)
     assert repair.wait_until_settled(target) == describe(state)
-    assert capsys.readouterr().out == f"waiting for CloudFormation, up to 50 minutes: {HOSTS}\n"
+    assert capsys.readouterr().out == f"waiting for CloudFormation, up to an hour: {HOSTS}\n"
 
 
 def test_cloudformation_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
