@@ -20,11 +20,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = create_parser()
     args = parser.parse_args(argv)
     if args.count is not None and args.every is None:
-        parser.error("--count needs --every")
+        parser.error("--count needs --every: add --every SECONDS, or leave out --count")
     if args.url is None:
         parser.error(
             "no URL: give it as the argument or set TIMESERVICE_URL; "
-            "in a clone, `make check` checks the local deployment"
+            "in a clone, make check checks the local deployment"
         )
     try:
         url = complete_url(args.url)

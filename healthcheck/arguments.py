@@ -83,7 +83,9 @@ def parse_seconds(text: str) -> float:
     with contextlib.suppress(ValueError):
         if 1e-9 <= float(text) < 1e6:
             return float(text)
-    raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1,000,000 seconds")
+    raise argparse.ArgumentTypeError(
+        f"{text} is not a number of seconds above 0 and below 1,000,000"
+    )
 
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:

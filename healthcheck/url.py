@@ -22,7 +22,10 @@ def complete_url(url: str) -> str:
         (host or "").encode("idna")
         requests.Request("GET", url).prepare()
     except (ValueError, requests.RequestException):
-        raise BadUrl("the URL is not valid: its host or port cannot be read") from None
+        raise BadUrl(
+            "the URL is not valid, because its host or port cannot be read: "
+            "give one such as http://example.org:8080"
+        ) from None
     if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
         raise BadUrl(
             "the URL is not valid: give one such as http://example.org or http://[::1]:8080/now"

@@ -287,7 +287,7 @@ def test_a_number_of_seconds_just_within_its_limits_is_taken(text: str) -> None:
 @pytest.mark.parametrize(
     ("option", "text", "limits"),
     [
-        *(("--every", text, "between 0 and 1,000,000 seconds") for text in SECONDS),
+        *(("--every", text, "a number of seconds above 0 and below 1,000,000") for text in SECONDS),
         *(("--count", text, "a whole number from 1 to 1000000000") for text in ("0", "1.5")),
         *(("--samples", text, "a whole number from 2 to 1000") for text in ("1", "1001", "ten")),
         *(("--instances", text, "a whole number from 1 to 100") for text in ("0", "101", "two")),
