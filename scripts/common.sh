@@ -64,13 +64,13 @@ step() {
         # The log itself may have found no space for the message.
         if grep -qiE 'no space left on device|enough free space|quota exceeded' <<<"$output" ||
             [ "$(df --output=avail "$BUILD" | tail -n 1)" -lt 1000 ]; then
-            hint=" A disk is full, this clone's or Docker's: free 4 GB, and try again."
+            hint=". A disk is full, this clone's or Docker's: free 4 GB, and try again"
         elif grep -qE '\b(401|403|407) |Forbidden|Unauthorized' <<<"$output"; then
-            hint=" A server refuses. Its address is above: correct pip's index-url, the proxy, or their credentials."
+            hint=". A server refuses. Its address is above: correct pip's index-url, the proxy, or their credentials"
         elif grep -qiE 'connect|resolv|timed out|fetch' <<<"$output"; then
-            hint=" If it was the network, try again: what is done stays done."
+            hint=". If it was the network, try again: what is done stays done"
         fi
-        die "\"$text\" failed; the whole output is in ${LOG#"$ROOT/"}.$hint"
+        die "\"$text\" failed; the whole output is in ${LOG#"$ROOT/"}$hint"
     fi
     printf '  %-58s %6.1f s\n' "$text" "$(((${EPOCHREALTIME//[.,]/} - start) / 100000))e-1"
 }
@@ -107,7 +107,7 @@ as_root() {
         return
     fi
     if ! command -v sudo >/dev/null; then
-        echo "'$*' must run as root, and there is no sudo: run make as root, or install sudo" >&2
+        echo "error: '$*' must run as root, and there is no sudo: run make as root, or install sudo" >&2
         return 1
     fi
     for name in NAME PORT HOST HOST_CPUS HOST_MEMORY STACK ADOPT CONFIG COMMAND FOLLOW REGION HOSTS \

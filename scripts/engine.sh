@@ -7,13 +7,13 @@ source "$(dirname "$0")/common.sh"
 responds() {
     local reply
     if ! reply=$(as_docker docker version --format '{{.Server.APIVersion}} {{range .Server.Components}}{{.Name}} {{end}}' 2>&1); then
-        [[ $reply != *"client version"* ]] || die "the docker client and the engine do not fit: ${reply##*: }. Update the older one."
+        [[ $reply != *"client version"* ]] || die "the docker client and the engine do not fit: ${reply##*: }. Update the older one"
         return 1
     fi
     reply=${reply##*$'\n'} # after warnings
-    [[ $reply != *Podman* ]] || die "Podman responds here, and hosts need an engine of Docker's: install docker.io, and unset DOCKER_HOST."
+    [[ $reply != *Podman* ]] || die "Podman responds here, and hosts need an engine of Docker's: install docker.io, and unset DOCKER_HOST"
     [ "$(printf '%s\n' 1.41 "${reply%% *}" | sort -V | head -n 1)" = 1.41 ] ||
-        die "this Docker engine is too old (API ${reply%% *}): hosts need Docker 20.10 or later. Update it."
+        die "this Docker engine is too old (API ${reply%% *}): hosts need Docker 20.10 or later. Update it"
     [[ $(as_docker docker info --format '{{.SecurityOptions}}' 2>/dev/null) != *rootless* ]] ||
         die "this Docker engine is rootless, and hosts need one that runs as root: unset DOCKER_HOST; docker context use default"
 }
@@ -66,12 +66,12 @@ responds && exit
 one_at_a_time
 
 if [ -n "${DOCKER_HOST:-}" ]; then
-    die "DOCKER_HOST is $DOCKER_HOST, and no engine responds there. Start it, or unset DOCKER_HOST."
+    die "DOCKER_HOST is $DOCKER_HOST, and no engine responds there. Start it, or unset DOCKER_HOST"
 fi
 if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
     [ "${1:-}" = --installed ] && exit 3
     command -v apt-get >/dev/null ||
-        die "no Docker engine is running and none can be installed here (no apt-get). Install Docker, start it, and try again."
+        die "no Docker engine is running and none can be installed here (no apt-get). Install Docker, start it, and try again"
     step "Docker engine: installing Debian's docker.io" install_engine
     echo "  (it stays installed after make down; apt-get purge docker.io removes it)"
 fi

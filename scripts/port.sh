@@ -11,4 +11,4 @@ port=${port:-8080}
 [ "$balancer" != "$port true" ] || exit 0
 
 ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null ||
-    die "another program uses port $port; choose another: make up PORT=8081"
+    die "another program uses port $port; choose another: PORT=8081"

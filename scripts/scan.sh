@@ -22,8 +22,8 @@ refuse() {
 # A template accepts a finding in a comment inside of the resource, with the reason.
 templates() {
     scan "$work" checkov --directory "$ROOT/cfn" --framework cloudformation --skip-download --compact --quiet
-    grep -q '^Passed checks: [1-9]' "$work/report" || refuse "checkov has judged no template (exit code $status)"
-    ! grep -q 'Parsing errors' "$work/report" || refuse "checkov cannot read a template"
+    grep -q '^Passed checks: [1-9]' "$work/report" || refuse "checkov has judged no template (exit code $status): correct what it reports above"
+    ! grep -q 'Parsing errors' "$work/report" || refuse "checkov cannot read a template: correct what it reports above"
     [ "$status" = 0 ] || refuse "checkov: correct the template, or accept it in the resource: # checkov:skip=ID:REASON"
     echo "  templates: $(grep '^Passed checks' "$work/report")"
 }
@@ -47,7 +47,7 @@ secrets() {
     scan "$work/tree" kingfisher scan . "${history[@]}" --confidence=low --no-ignore --no-validate --no-update-check --redact --quiet \
         --skip-regex '//me:hush@'
     [ "$status" != 200 ] || refuse "kingfisher: take the secret out of the tree and its history, and revoke it"
-    [ "$status" = 0 ] || refuse "kingfisher has failed (exit code $status)"
+    [ "$status" = 0 ] || refuse "kingfisher has failed (exit code $status): correct what it reports above"
     echo "  secrets: none in $(find "$work/tree" -type f | wc -l) files and their history ($commits)"
 }
 

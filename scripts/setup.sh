@@ -8,8 +8,8 @@ one_at_a_time
 [ ! -e "$(find_stamp)" ] || exit 0 # another make has made it meanwhile
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-    die "make needs Python 3.11 or later, and python3 is $(python3 --version 2>/dev/null || echo missing). Install it, or run" \
-        "make with TOOLBOX=1"
+    die "make needs Python 3.11 or later, and python3 is $(python3 --version 2>/dev/null || echo missing). Install it, or" \
+        "run make with TOOLBOX=1, which does not serve pulumi"
 
 make_venv() {
     # In the toolbox, .venv is a mount, which stays when its content is gone.

@@ -54,7 +54,7 @@ find_socket() {
     why=$(docker version 2>&1 >/dev/null) || die "make needs a Docker engine here: $REASON. Start one, or let this" \
         "user use it (group docker, or sudo make). docker reports: $why"
     case $(docker info --format '{{.OperatingSystem}} {{.SecurityOptions}}') in
-    *rootless*) die "this engine is rootless, and hosts need one that runs as root: docker context use default" ;;
+    *rootless*) die "this engine is rootless, and hosts need one that runs as root: unset DOCKER_HOST; docker context use default" ;;
     "Docker Desktop"*) echo "$SOCKET" && return ;;
     esac
     endpoint=$(find_endpoint)
@@ -73,7 +73,7 @@ build() {
     for name in $PROXIES; do set -- "$@" --build-arg "$name"; done
     docker build --network host --force-rm "$@" - <scripts/toolbox.Dockerfile >&2 ||
         die "the toolbox's image cannot be made; the reason is above. It needs the image debian:trixie-slim, from a" \
-            "registry or by docker load, and packages from deb.debian.org."
+            "registry or by docker load, and packages from deb.debian.org"
 }
 
 run() {
@@ -83,7 +83,7 @@ run() {
     *" cloud "*)
         engine=$(docker info --format '{{.Name}}')
         [ "$engine" = "$(uname -n)" ] || die "make cloud gives the pulumi CLI addresses of containers, which this machine" \
-            "does not reach on $engine. Use a Linux machine with an engine of its own, or make up, which needs no pulumi CLI."
+            "does not reach on $engine. Use a Linux machine with an engine of its own, or make up, which needs no pulumi CLI"
         ;;
     esac
     # BusyBox has sha256sum, and macOS has shasum.
@@ -133,7 +133,7 @@ run() {
     # A client that was killed leaves its container.
     [ "$status" = 0 ] || docker rm --force "$container" >/dev/null 2>&1 || :
     [ "$status" != 125 ] || die "the engine cannot run the toolbox; the reason is above. It must share $ROOT" \
-        "(Docker Desktop: Settings, Resources, File sharing)."
+        "(Docker Desktop: Settings, Resources, File sharing)"
     # make ends by the signal, as it does without the toolbox. The sleep gives it time: make would
     # report a failure if its child ended first.
     [ "$status" != 130 ] || { kill -INT "$PPID" && sleep 1; }

@@ -24,7 +24,7 @@ def test_a_busy_port_is_refused_with_the_way_out(busy: str, run: Run) -> None:
     done = run("scripts/port.sh", environment={"PORT": busy}, docker="exit 1")
     assert done.returncode == 1
     assert f"error: another program uses port {busy}" in done.stderr
-    assert "make up PORT=" in done.stderr
+    assert "choose another: PORT=" in done.stderr
 
 
 def test_the_port_that_a_deployment_had_is_refused_too(busy: str, run: Run) -> None:

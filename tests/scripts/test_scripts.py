@@ -52,7 +52,7 @@ def test_an_engine_that_cannot_be_used_is_refused_and_none_is_installed(
         ("HTTP status client error (403 Forbidden) for url", "A server refuses"),
         ("ERROR: 401 Client Error: Unauthorized", "A server refuses"),
         ("Temporary failure resolving 'deb.debian.org'", "If it was the network, try again"),
-        ("syntax error at line 403", "build/log.\n"),
+        ("syntax error at line 403", "build/log\n"),
     ],
 )
 def test_a_step_that_fails_names_what_to_look_at(output: str, hint: str, run: Run) -> None:
