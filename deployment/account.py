@@ -26,6 +26,7 @@ PROVIDER_ONLY = (
     "useDualstackEndpoint",
     "useFipsEndpoint",
 )
+RENEW = "Renew or correct the credentials, and test them: aws sts get-caller-identity"
 
 
 class Account(NamedTuple):
@@ -66,7 +67,7 @@ def get_account(config: Mapping[str, Any]) -> Account:
             profile_name=settings.get("profile"),
         )
     except BotoCoreError as error:
-        raise UserError(f"requests to AWS fail: {error}") from None
+        raise UserError(f"requests to AWS fail: {error}. {RENEW}") from None
     if not session.region_name:
         raise UserError("no Region is configured. Run: pulumi config set aws:region us-east-1")
     endpoints = _parse_endpoints(settings.get("endpoints") or [])

@@ -35,7 +35,7 @@ class UnknownSettingError(UserError):
     def __init__(self, key: str, declared: Iterable[str]) -> None:
         known = {name.lower(): name for name in declared}
         near = difflib.get_close_matches(key.lower(), known, 1)
-        remedy = f"those in Pulumi.yaml are: {', '.join(known.values())}."
+        remedy = f"those in Pulumi.yaml are: {', '.join(known.values())}"
         if near:
             remedy = f"did you mean {known[near[0]]}?"
         super().__init__(f"there is no setting {key!r}; {remedy}")
@@ -48,5 +48,5 @@ def format_for_pulumi(error: UserError) -> str:
         commands = [f"pulumi config set {key} {value}" for key, value in error.together.items()]
         return f"{error}. Run: {' && '.join(commands)}"
     if isinstance(error, UnknownSettingError):
-        return f"{error} Run: pulumi config rm {error.key}"
+        return f"{error}\nRun: pulumi config rm {error.key}"
     return str(error)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pulumi
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment.account import get_account
+from deployment.account import RENEW, get_account
 from deployment.errors import SettingError, UserError, format_for_pulumi
 from deployment.permissions import read_permissions
 from deployment.settings import Settings, list_config
@@ -52,7 +52,7 @@ class Preflight:
             try:
                 client("sts", region_name="us-east-1").get_caller_identity()
             except (BotoCoreError, ClientError):
-                raise UserError(f"requests to AWS fail: {error}") from None
+                raise UserError(f"requests to AWS fail: {error}. {RENEW}") from None
             raise UserError(
                 f"the Region {region} is misspelt, or not enabled in this account ({error}). This "
                 f"enables it in minutes to hours: aws account enable-region --region-name {region}"
@@ -107,8 +107,8 @@ class Preflight:
                 f"a release needs {needed} vCPUs for some minutes ({old} old and {new} new hosts), "
                 f"and this account may run {allowed:g}. Ask for more: aws service-quotas "
                 f"request-service-quota-increase --service-code ec2 --quota-code {QUOTA} "
-                f"--desired-value {needed}. A first deployment needs {first} alone: for that, set "
-                "quotaCheck to false"
+                f"--desired-value {needed}. A first deployment needs {first} alone: for that, run "
+                "pulumi config set quotaCheck false"
             )
         return f"{allowed:g}, and a release needs {needed}"
 
@@ -166,14 +166,17 @@ class Preflight:
 
     def check_boundary(self) -> str:
         key, boundary = "permissionsBoundary", self.settings.permissions_boundary
+        remedy = f"give the output Boundary of the stack deployer-{self.deployment}"
         if boundary.split(":")[4] not in (self.account, "aws"):
-            complaint = f"is of another account, and the credentials are of {self.account}"
+            complaint = (
+                f"is of another account, and the credentials are of {self.account}: {remedy}"
+            )
             raise SettingError(key, boundary, complaint)
         iam = self.client("iam")
         try:
             iam.get_policy(PolicyArn=boundary)
         except iam.exceptions.NoSuchEntityException:
-            raise SettingError(key, boundary, "does not exist") from None
+            raise SettingError(key, boundary, f"does not exist: {remedy}") from None
         return boundary
 
     def check_budget(self) -> str:

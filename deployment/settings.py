@@ -87,8 +87,9 @@ class Settings(NamedTuple):
         deployment = get_deployment_name()
         if not NAME.fullmatch(deployment):
             raise UserError(
-                f"AWS would refuse stacks named {deployment}-...: names have up to 128 letters, "
-                "digits and hyphens. Run: pulumi stack rename NAME"
+                f"the deployment's name {deployment!r} does not fit into the names of its stacks: "
+                "give a letter, then at most 108 letters, digits and hyphens. Run: pulumi stack "
+                "rename NAME"
             )
         declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
         values = _read_values(declared)
@@ -191,7 +192,7 @@ def _check_reviewer(values: Mapping[str, str]) -> None:
         raise SettingError(
             "reviewerExternalId" if account else "reviewerAccount",
             "",
-            "must be set, because reviewer is role and a role trusts one account",
+            "must be set, because reviewer is role, and a role needs an account and an external id",
             {
                 "reviewer": "role",
                 "reviewerAccount": account or "ACCOUNT",

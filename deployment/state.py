@@ -47,7 +47,7 @@ def run_pulumi(
     try:
         return subprocess.run(command, cwd=ROOT, text=True, check=check, **options)
     except FileNotFoundError:
-        raise UserError(f"the pulumi CLI is missing: {PULUMI}") from None
+        raise UserError(f"the pulumi CLI is missing: install it from {PULUMI}") from None
     except subprocess.CalledProcessError as error:
         reason = f": {error.stderr.strip()}" if error.stderr else ""
         raise UserError(f"{' '.join(command)} failed{reason}") from None

@@ -58,7 +58,8 @@ def delete(cloudformation: Any, name: str, minutes: int = 1, poll: float = POLL)
     if stack:
         raise UserError(
             f"stack {stack['StackName']} cannot be deleted: {stack.get('StackStatusReason', '?')}. "
-            "Remove what is in the way (make leftovers lists it), and run the command again"
+            "Remove what is in the way (make leftovers, on AWS with STACK=NAME, lists it), and run "
+            "the command again"
         )
 
 
@@ -103,5 +104,5 @@ def _wait_for(cloudformation: Any, stack_id: str, status: str, minutes: int) -> 
         f"stack {stack_id.split('/')[1]} failed and was rolled back: "
         f"{first.get('LogicalResourceId', '?')}: "
         f"{first.get('ResourceStatusReason', 'no reason given')}\n"
-        "The previous release is still serving. Fix the cause and run make up again."
+        "An earlier release, if there is one, still serves. Fix the cause and run make up again"
     )

@@ -194,7 +194,7 @@ def detect_drift(cloudformation: Any, stack: str) -> Iterator[Difference]:
     while state["DetectionStatus"] == "DETECTION_IN_PROGRESS":
         if time.monotonic() > deadline:
             raise UserError(
-                f"it takes more than {DETECTION_TIMEOUT:g} s. Run make drift again later"
+                f"the detection takes more than {DETECTION_TIMEOUT:g} s: run make drift again later"
             )
         time.sleep(0.5)
         state = cloudformation.describe_stack_drift_detection_status(
@@ -212,7 +212,8 @@ def detect_drift(cloudformation: Any, stack: str) -> Iterator[Difference]:
             where = f"{name} {item['PropertyPath'].lstrip('/')}"
             yield Difference(stack, where, item["ExpectedValue"], item["ActualValue"])
     if state["DetectionStatus"] == "DETECTION_FAILED":
-        raise UserError(state.get("DetectionStatusReason", "it failed for an unknown reason"))
+        unknown = "the detection failed for an unknown reason: run make drift again"
+        raise UserError(state.get("DetectionStatusReason", unknown))
 
 
 if __name__ == "__main__":

@@ -57,7 +57,8 @@ def read_state(target: Target) -> State:
     if len(vpcs) != 1:
         raise UserError(
             f"{target.deployment} has {len(vpcs)} VPCs in {target.region}, not one. "
-            "Look for what was left behind, or has the same name: make leftovers"
+            "Look for what was left behind, or has the same name: make leftovers, on "
+            "AWS with STACK=NAME"
         )
     request = {"Filters": [{"Name": "vpc-id", "Values": vpcs}]}
     attached = {"Filters": [{"Name": "attachment.vpc-id", "Values": vpcs}]}
@@ -118,7 +119,7 @@ def _list_host_groups(target: Target, inside: set[str]) -> Items:
         if not template:
             raise UserError(
                 f"{group['AutoScalingGroupName']} has no launch template to read. "
-                "Look for what was changed by hand: make drift"
+                "Look for what was changed by hand: make drift, on AWS with STACK=NAME"
             )
         (version,) = target.client("ec2").describe_launch_template_versions(
             LaunchTemplateId=template["LaunchTemplateId"], Versions=[template["Version"]]

@@ -163,7 +163,7 @@ def test_settings_that_depend_on_each_other_are_refused_with_all_that_must_be_se
     [
         ("minHost", "did you mean minHosts?"),
         ("MINHOSTS", "did you mean minHosts?"),
-        ("tea", f"those in Pulumi.yaml are: {', '.join(PROJECT['config'])}."),
+        ("tea", f"those in Pulumi.yaml are: {', '.join(PROJECT['config'])}"),
     ],
 )
 def test_a_misspelt_setting_is_refused(key: str, remedy: str) -> None:
@@ -171,7 +171,7 @@ def test_a_misspelt_setting_is_refused(key: str, remedy: str) -> None:
     with pytest.raises(pulumi.RunError) as refused:
         engine.run({key: "3"})
     assert str(refused.value) == (
-        f"there is no setting {key!r}; {remedy} Run: pulumi config rm {key}"
+        f"there is no setting {key!r}; {remedy}\nRun: pulumi config rm {key}"
     )
     assert engine.resources == {}
 
@@ -210,8 +210,8 @@ def test_a_name_that_no_stack_on_aws_can_have_is_refused(
     with pytest.raises(pulumi.RunError) as refused:
         engine.run()
     assert str(refused.value) == (
-        f"AWS would refuse stacks named timeservice-{stack}-...: names have up to 128 letters, "
-        "digits and hyphens. Run: pulumi stack rename NAME"
+        f"the deployment's name 'timeservice-{stack}' does not fit into the names of its stacks: "
+        "give a letter, then at most 108 letters, digits and hyphens. Run: pulumi stack rename NAME"
     )
     assert engine.resources == {}
 

@@ -188,7 +188,7 @@ def test_a_state_that_cannot_be_read_is_a_warning(monkeypatch: pytest.MonkeyPatc
     Engine().run(ENGINE)
     assert warned == [
         "Pulumi's state could not be compared with CloudFormation: the pulumi CLI is missing: "
-        "https://www.pulumi.com/docs/install/"
+        "install it from https://www.pulumi.com/docs/install/"
     ]
 
 

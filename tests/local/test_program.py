@@ -331,9 +331,9 @@ def test_a_wrong_setting_is_told_in_the_program_s_own_words(run: Run, cloud: Clo
         ),
         (
             {"reviewer": "role"},
-            "the setting reviewerAccount is '': must be set, because reviewer is role and a role "
-            'trusts one account. Run: make up CONFIG="reviewer=role reviewerAccount=ACCOUNT '
-            'reviewerExternalId=WORD"',
+            "the setting reviewerAccount is '': must be set, because reviewer is role, and a role "
+            'needs an account and an external id. Run: make up CONFIG="reviewer=role '
+            'reviewerAccount=ACCOUNT reviewerExternalId=WORD"',
         ),
         (
             {"reviewer": "admin"},
