@@ -86,14 +86,14 @@ def archive(kind: str) -> Archive:
     path = ROOT / "build" / name
     digest_file = path.parent / (name.split(".")[0] + ".digest")
     if not path.exists() or not digest_file.exists():
-        raise UserError(f"build/{name} is missing: run `{command}` first")
+        raise UserError(f"build/{name} is missing: run {command} first")
     sources, _, content = digest_file.read_text().strip().partition(" ")
     if sources != source_digest(kind):
-        raise UserError(f"the sources of build/{name} have changed: run `{command}`")
+        raise UserError(f"the sources of build/{name} have changed: run {command}")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != content:
-        raise UserError(f"build/{name} is damaged: run `{command}`, which makes it anew")
+        raise UserError(f"build/{name} is damaged: run {command}, which makes it anew")
     return Archive(path, digest[:DIGEST_LENGTH])
 
 

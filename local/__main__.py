@@ -20,7 +20,7 @@ from local.hosts import shell
 from local.logs import logs
 from local.project import STACK, merge_config, parse_config, parse_name
 from local.status import check, status
-from local.steps import RETRY, get_folder, lock_deployment, run_command
+from local.steps import LOCAL_API, RETRY, get_folder, lock_deployment, run_command
 
 # Targets of make; the last two are used only inside recipes.
 COMMANDS = ["up", "start", "down", "status", "check", "logs", "shell", "reviewer"]
@@ -48,8 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", type=parse_name, default=get_value("NAME") or DEFAULT)
     parser.add_argument("--port", type=parse_port, default=get_value("PORT") or None)
     args = parser.parse_args(argv)
-    api = "the local AWS API has stopped or refuses"
-    return run_command(lambda: run(args.command, args.name, args.port), 1, api, RETRY)
+    return run_command(lambda: run(args.command, args.name, args.port), 1, LOCAL_API, RETRY)
 
 
 def run(command: str, name: str, port: int | None) -> int:
@@ -100,10 +99,12 @@ def check_stack(command: str) -> None:
     """Raise UserError if STACK names a deployment on AWS."""
     stack = get_value("STACK") or STACK
     if stack != STACK:
+        target = {"start": "cloud", "validate": "up"}.get(command, command)
         raise UserError(
-            f"make {command} is for the deployment on this machine, and STACK={stack} is on "
-            f"AWS. `pulumi stack output --stack {stack}` prints its URL and its dashboard. make "
-            f"reach, drift, leftovers and destroy take STACK={stack}"
+            f"make {target} is for the deployment on this machine, and STACK={stack} is on AWS. "
+            f"There, pulumi up --stack {stack} deploys, and pulumi stack output --stack {stack} "
+            "prints the URL and the dashboard. make image, reach, drift, leftovers, preflight, "
+            f"repair and destroy take STACK={stack}"
         )
 
 

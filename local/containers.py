@@ -22,7 +22,7 @@ from deployment import ROOT
 from deployment.errors import UserError
 
 LABEL = "timeservice.deployment"
-ANOTHER_NAME = "remove it, or choose another name and port: make up NAME=second PORT=8081"
+ANOTHER_NAME = "remove it, or choose another name and port: NAME=second PORT=8081"
 ZONES = ("us-east-1a", "us-east-1b")
 DEFAULT = "timeservice"
 PORT = 8080
@@ -99,7 +99,7 @@ class Containers:
         try:
             self.engine = connect()
         except (DockerException, requests.RequestException) as error:
-            raise UserError("no Docker engine responds; `make up` starts one") from error
+            raise UserError("no Docker engine responds; make up starts one") from error
         self.filters: Any = {"label": f"{LABEL}={name}"}
         # Another label than the containers', because a container inherits those of its image.
         self.cloud_images: Any = {"label": f"timeservice.cloud={name}"}
@@ -140,7 +140,7 @@ class Containers:
         """Return the address on the edge network, which only this machine reaches."""
         container = self.get_running(role)
         if container is None:
-            raise UserError(f"the local cloud {self.name!r} is not up; `make up` starts it")
+            raise UserError(f"the local cloud {self.name!r} is not up; make up starts it")
         networks = container.attrs["NetworkSettings"]["Networks"]
         return str(networks[self.network("edge")]["IPAddress"])
 
@@ -163,7 +163,7 @@ class Containers:
         if missing:
             raise UserError(
                 f"the local cloud {self.name!r} is not up (no {', no '.join(missing)}); "
-                "`make up` starts or repairs it"
+                "make up starts or repairs it"
             )
 
     def machines(self) -> list[Container]:
@@ -181,7 +181,7 @@ class Containers:
         if age > LATE:
             raise UserError(
                 f"the controller has reported nothing for {age} s, and nothing replaces hosts "
-                "without it; `make up` starts it again, and make logs HOST=controller has its lines"
+                "without it; make up starts it again, and make logs HOST=controller has its lines"
             )
         return report
 
@@ -225,7 +225,7 @@ class Containers:
             hint = ". If that clone is deleted or moved, add ADOPT=1" if in_toolbox else ""
             raise UserError(
                 f"the deployment {self.name!r} belongs to the clone {owner}: run make down there, "
-                f"or choose another name and port: make up NAME=second PORT=8081{hint}"
+                f"or choose another name and port: NAME=second PORT=8081{hint}"
             )
 
     def images(self) -> list[Image]:

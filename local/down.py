@@ -56,7 +56,7 @@ def delete_stacks(cloud: Containers) -> None:
             leftovers = find_leftovers(client_of(endpoint), DEPLOYMENT).leftovers
             line.outcome = ", ".join(f"{item.type} {item.id}" for item in leftovers) or "nothing"
     except (UserError, *REFUSALS) as error:
-        print(f"  not deleted through the API: {error}")
+        print(f"  not deleted through the API, but with the containers: {error}")
 
 
 def wait_for_hosts(cloud: Containers) -> None:

@@ -36,7 +36,7 @@ def build_image(cloud: Containers) -> str:
     if subprocess.run([script, cloud.name], check=False).returncode:
         raise UserError(
             "the local cloud's image cannot be made, for the reason above. If a disk "
-            "is full (df -h, docker system df), free 4 GB and run make up again"
+            "is full (df -h, docker system df), free 4 GB and run the command again"
         )
     return subprocess.check_output([script, "--tag", cloud.name], text=True).strip()
 
@@ -172,7 +172,8 @@ def create_network(cloud: Containers, name: str) -> None:
             raise
         raise UserError(
             "the Docker engine has no addresses for another network: remove networks that nothing "
-            "uses (docker network prune), or other deployments (make down), and run make up again"
+            "uses (docker network prune), or other deployments (make down), and run the "
+            "command again"
         ) from error
 
 

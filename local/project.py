@@ -25,7 +25,10 @@ CONFIG_FILE = "config.json"
 def parse_name(text: str) -> str:
     """Return the name of a local deployment. Raises ArgumentTypeError."""
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", text):
-        raise argparse.ArgumentTypeError(f"{text!r}: use small letters, digits and hyphens")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a name: give 1 to 31 lower-case letters, digits and hyphens, a "
+            "letter first"
+        )
     return text
 
 

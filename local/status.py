@@ -79,7 +79,7 @@ def print_alarms(cloudwatch: Any) -> None:
 def check(cloud: Containers) -> int:
     """Check the local deployment; return the exit code of the healthcheck."""
     if cloud.get("balancer") is None:
-        raise UserError(f"the local cloud {cloud.name!r} is not up; `make up` starts it")
+        raise UserError(f"the local cloud {cloud.name!r} is not up; make up starts it")
     hosts = [host for host in cloud.hosts() if host["state"] != "draining"]
     return run_healthcheck(cloud, max(1, len(hosts)))
 

@@ -21,7 +21,8 @@ from local.containers import DEFAULT
 
 # What was deployed, in the folder of the deployment. make drift reads this.
 SETTINGS = "settings.json"
-RETRY = "\nRun make up when it responds."
+LOCAL_API = "the local AWS API has stopped or refuses"
+RETRY = "\nRun make up when it responds"
 
 
 class Busy(UserError):

@@ -84,7 +84,7 @@ def start(cloud: Containers) -> bool:
         if not wait_until(lambda: is_up(cloud.endpoint()), PATIENCE):
             raise UserError(
                 f"the local AWS API does not respond within {PATIENCE} s: make logs HOST=api "
-                "shows why. When the machine is less busy, run make up again"
+                "shows why. When the machine is less busy, run the command again"
             )
         line.outcome = "started" if started else "already up"
     return started

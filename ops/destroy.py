@@ -87,7 +87,7 @@ def empty_bucket(target: Target) -> str:
     if others:
         raise UserError(
             f"{target.deployment} is still deployed ({', '.join(others)}) and needs what is in its "
-            "bucket: run pulumi destroy first"
+            "bucket: correct what pulumi destroy reports above, and run make destroy again"
         )
     bucket = find_bucket(cloudformation, name)
     if bucket is None:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from deployment import ROOT
-from deployment.account import get_account
+from deployment.account import RENEW, get_account
 from deployment.errors import UserError
 from deployment.ownership import Deployment
 from local.api import REGION, client_of
 from local.containers import DEFAULT, Containers
 from local.project import DEPLOYMENT, PROJECT, STACK, parse_name, read_config
-from local.steps import run_command
+from local.steps import LOCAL_API, RETRY, run_command
 
 
 class Target(NamedTuple):
@@ -58,7 +58,9 @@ class Target(NamedTuple):
 def parse_stack(text: str) -> str:
     """Return the name of a Pulumi stack. Raises ArgumentTypeError."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text):
-        raise argparse.ArgumentTypeError(f"{text!r}: use letters, digits, dots, _ and hyphens")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a stack: give 1 to 100 letters, digits, dots, underscores and hyphens"
+        )
     return text
 
 
@@ -85,7 +87,10 @@ def run(
     args = parser.parse_args(argv)
     if not args.stack:
         parser.error(f"name the stack: make {module.removeprefix('ops.')} STACK=prod")
-    return run_command(lambda: command(args), 3, "requests to AWS fail")
+    api, remedy = "requests to AWS fail", f". {RENEW}"
+    if args.stack == STACK:
+        api, remedy = LOCAL_API, RETRY
+    return run_command(lambda: command(args), 3, api, remedy)
 
 
 def get_target(args: argparse.Namespace) -> Target:

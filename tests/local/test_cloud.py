@@ -56,7 +56,7 @@ class Containers(RealContainers):
         pass
 
     def address(self, role: str) -> str:
-        raise UserError("it is not up; `make up` starts it")
+        raise UserError("it is not up; make up starts it")
 
     def endpoint(self) -> str:
         return self.address("api")
@@ -233,7 +233,7 @@ def test_logs_of_a_cloud_that_is_not_up_are_an_error_for_people(
     assert command.main(["logs"]) == 1
     message = (
         "the local cloud 'timeservice' is not up (no api, no balancer); "
-        "`make up` starts or repairs it"
+        "make up starts or repairs it"
     )
     assert capsys.readouterr() == ("", f"\nerror: {message}\n")
 
@@ -258,7 +258,7 @@ def test_an_engine_that_fails_meanwhile_is_told_without_a_traceback(
     monkeypatch.setattr(command, "status", fails)
     assert command.main(["status"]) == 1
     message = f"the Docker engine has stopped or refuses: {trouble}"
-    assert capsys.readouterr().err == f"\nerror: {message}\nRun make up when it responds.\n"
+    assert capsys.readouterr().err == f"\nerror: {message}\nRun make up when it responds\n"
 
 
 def test_an_api_that_fails_is_an_error_for_people(
@@ -317,16 +317,20 @@ def test_down_says_when_there_is_nothing_to_do(
 @pytest.mark.parametrize(
     ("is_up", "refusal", "line"),
     [
-        (False, None, "not deleted through the API: the local AWS API does not respond"),
+        (
+            False,
+            None,
+            "not deleted through the API, but with the containers: the local AWS API does not",
+        ),
         (
             True,
             UserError("stack x cannot be deleted"),
-            "through the API: stack x cannot be deleted",
+            "with the containers: stack x cannot be deleted",
         ),
         (
             True,
             EndpointConnectionError(endpoint_url="http://api"),
-            "through the API: Could not connect",
+            "with the containers: Could not connect",
         ),
         (True, None, "what the AWS API has left"),
     ],
@@ -382,7 +386,7 @@ def test_check_runs_the_healthcheck_against_the_local_url_and_returns_its_code(
     containers: Containers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(["check"]) == 1
-    assert "'timeservice' is not up; `make up` starts it" in capsys.readouterr().err
+    assert "'timeservice' is not up; make up starts it" in capsys.readouterr().err
     # A draining host need not respond.
     hosts = [{"state": state} for state in ("healthy", "unhealthy", "draining")]
     monkeypatch.setattr(containers, "get", lambda role: role)
@@ -409,13 +413,21 @@ def test_status_of_what_is_not_up_says_what_starts_it(
 ) -> None:
     assert command.main(["status"]) == 1
     assert (
-        "is not up (no api, no balancer); `make up` starts or repairs it" in capsys.readouterr().err
+        "is not up (no api, no balancer); make up starts or repairs it" in capsys.readouterr().err
     )
 
 
-@pytest.mark.parametrize("name", ["up", "down", "status", "check", "logs", "shell", "reviewer"])
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        *((name, name) for name in ("up", "down", "status", "check", "logs", "shell", "reviewer")),
+        ("start", "cloud"),
+        ("validate", "up"),
+    ],
+)
 def test_a_stack_on_aws_is_not_what_a_local_command_acts_on(
     name: str,
+    target: str,
     containers: Containers,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -424,7 +436,7 @@ def test_a_stack_on_aws_is_not_what_a_local_command_acts_on(
     monkeypatch.setattr(command, "Containers", lambda *_: pytest.fail("it acts"))
     assert command.main([name]) == 1
     error = capsys.readouterr().err
-    assert f"make {name} is for the deployment on this machine" in error
+    assert f"make {target} is for the deployment on this machine" in error
     assert "pulumi stack output --stack prod" in error
 
 
@@ -518,7 +530,7 @@ def runs(process: Path) -> bool:
         (["up"], {"PORT": "http"}, "http is not a port from 1 to 65535"),
         (["up"], {"PORT": "70000"}, "70000 is not a port from 1 to 65535"),
         (["up"], {"PORT": "0"}, "0 is not a port from 1 to 65535"),
-        (["up"], {"NAME": "My Name"}, "'My Name': use small letters, digits and hyphens"),
+        (["up"], {"NAME": "My Name"}, "'My Name' is not a name: give 1 to 31 lower-case letters"),
         ([], {}, "the following arguments are required: command"),
     ],
     ids=str,

@@ -168,7 +168,7 @@ def test_the_last_lines_are_asked_for_and_more_of_a_single_source(cloud: Cloud) 
 
 
 def test_logs_of_what_is_not_up_say_what_starts_it() -> None:
-    with pytest.raises(UserError, match=r"is not up .*; `make up` starts or repairs it"):
+    with pytest.raises(UserError, match=r"is not up .*; make up starts or repairs it"):
         logs.logs(Cloud(), "", follow=False)
 
 

@@ -177,7 +177,7 @@ def test_all_of_a_deployment_is_found_and_removed_and_nothing_of_another(
     for resource in deployed.leftovers:
         if resource.type != "cloudformation:stack":
             assert resource.remove.startswith("goes with the stack timeservice-local-")
-    with pytest.raises(UserError, match=r"is still deployed .* run pulumi destroy first"):
+    with pytest.raises(UserError, match=r"is still deployed .* run make destroy again"):
         empty_bucket(where)
 
     left = make_orphans(client)
@@ -339,7 +339,9 @@ def test_without_a_response_of_aws_nothing_is_known(
     nobody = Target("timeservice-prod", "eu-west-1", client_of("http://127.0.0.1:9"))
     monkeypatch.setattr(leftovers, "get_target", lambda _: nobody)
     assert leftovers.main(["--stack", "prod"]) == 3
-    assert "requests to AWS fail: Could not connect" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "requests to AWS fail: Could not connect" in error
+    assert "test them: aws sts get-caller-identity" in error
 
 
 @pytest.mark.parametrize(

@@ -168,10 +168,10 @@ def test_a_cloud_that_is_not_up_cannot_be_read(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def down(args: object) -> None:
-        raise UserError("the local cloud is not up; `make up` starts it")
+        raise UserError("the local cloud is not up; make up starts it")
 
     monkeypatch.setattr("ops.reach.__main__.get_target", down)
     assert main([]) == 3
-    assert capsys.readouterr().err == "\nerror: the local cloud is not up; `make up` starts it\n"
+    assert capsys.readouterr().err == "\nerror: the local cloud is not up; make up starts it\n"
     with pytest.raises(SystemExit, match="2"):
         main(["--nonsense"])

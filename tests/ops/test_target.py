@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from boto3.exceptions import Boto3Error
 
 from deployment.errors import UserError
 from local import project
@@ -65,7 +66,24 @@ def test_a_name_that_nothing_can_have_is_refused(
     with pytest.raises(SystemExit) as ended:
         target.run("ops.leftovers", None, [], lambda _: 0)
     assert ended.value.code == 2
-    assert f"argument --{variable.lower()}: '{value}': use " in capsys.readouterr().err
+    assert f"argument --{variable.lower()}: '{value}' is not a " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("stack", "words"),
+    [
+        ("prod", "requests to AWS fail: no token. Renew or correct the credentials"),
+        ("local", "the local AWS API has stopped or refuses: no token\nRun make up"),
+    ],
+)
+def test_an_api_that_refuses_is_the_one_of_the_stack(
+    stack: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: argparse.Namespace) -> int:
+        raise Boto3Error("no token")
+
+    assert target.run("ops.reach", None, ["--stack", stack], refuse) == 3
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

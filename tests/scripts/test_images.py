@@ -306,7 +306,7 @@ def test_an_archive_that_was_cut_short_is_made_anew(size: int, run: Run, service
     run("scripts/image.sh", "x86_64", docker=DOCKER)
     whole = archive(IMAGE)
     os.truncate(whole.path, size)
-    with pytest.raises(UserError, match="is damaged: run `make image"):
+    with pytest.raises(UserError, match="is damaged: run make image"):
         archive(IMAGE)
     assert run("scripts/image.sh", "x86_64", docker=DOCKER).returncode == 0
     assert archive(IMAGE) == whole
@@ -334,7 +334,7 @@ def test_a_build_that_was_killed_leaves_no_archive_that_is_taken(run: Run, servi
     ):
         begun.readline()
         os.killpg(build.pid, signal.SIGKILL)
-    with pytest.raises(UserError, match="have changed: run `make image"):
+    with pytest.raises(UserError, match="have changed: run make image"):
         archive(IMAGE)
     assert run("scripts/image.sh", "x86_64", docker=DOCKER).returncode == 0
     assert archive(IMAGE) == whole
@@ -348,5 +348,5 @@ def test_a_full_disk_leaves_the_archive_before_and_is_named(run: Run, service: P
     )
     assert done.returncode == 1
     assert "A disk is full" in done.stderr
-    with pytest.raises(UserError, match="have changed: run `make image"):
+    with pytest.raises(UserError, match="have changed: run make image"):
         archive(IMAGE)
