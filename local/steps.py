@@ -61,6 +61,8 @@ def _attempt(command: Callable[[], int], failure: int, api: str, remedy: str) ->
         message = f"the Docker engine has stopped or refuses: {error}{RETRY}"
     except REFUSALS as error:
         message = f"{api}: {error}{remedy}"
+    except KeyboardInterrupt:
+        message, failure = "interrupted; run the command again", 130
     print(f"\nerror: {message}", file=sys.stderr)
     return failure
 

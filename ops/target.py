@@ -74,7 +74,8 @@ def run(
     """Run a command with the arguments that all commands share, and return its exit code.
 
     needs_stack: whether the user must name the stack, because the command changes it or asks AWS.
-    The exit code is 2 for wrong usage, and 3 for an error that keeps the command from a result.
+    The exit code is 2 for wrong usage, 3 for an error that keeps the command from a result, and 130
+    after Ctrl-C.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter

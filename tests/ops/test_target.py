@@ -86,6 +86,14 @@ def test_an_api_that_refuses_is_the_one_of_the_stack(
     assert words in capsys.readouterr().err
 
 
+def test_ctrl_c_causes_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def wait(args: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    assert target.run("ops.repair", None, ["--stack", "prod"], wait) == 130
+    assert capsys.readouterr().err == "\nerror: interrupted; run the command again\n"
+
+
 @pytest.mark.parametrize(
     ("end", "code", "error"),
     [
