@@ -94,7 +94,8 @@ def test_the_commands_for_a_machine_with_systemd_and_cron_install_and_remove_wha
     (api,) = engine.containers.list(filters={"name": f"{NAME}-api"})
     assert api.image
     commands = [command.text for command in list_all_commands() if needs_systemd(command)]
-    removal = [text for text in commands if "disable" in text or "rm -r" in text]
+    words = ("disable", "rm -r", "--remove", "chown")
+    removal = [text for text in commands if any(word in text for word in words)]
     installing = [text for text in commands if text not in removal]
     output = engine.containers.run(
         str(api.image.id),
@@ -120,3 +121,4 @@ def test_the_commands_for_a_machine_with_systemd_and_cron_install_and_remove_wha
     assert "called: systemctl disable --now timeservice-healthcheck.timer" in removed
     assert "\n644 /etc/systemd" not in removed
     assert "\n600 /etc/default" not in removed
+    assert "\n755 root:root /var/lib/prometheus/node-exporter\n" in removed
