@@ -117,12 +117,13 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def discard_output() -> None:
-    """Discard what could not be printed; Python would print it at its end, and complain."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Discard what could not be printed; Python would print it at its end, and exit with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def print_error(line: str) -> None:

@@ -263,6 +263,24 @@ def test_a_verdict_that_nobody_can_read_is_unknown(output: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_readers_of_both_outputs_that_leave_do_not_change_the_exit_code() -> None:
+    """As in `healthcheck URL 2>&1 | true`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with service(time_service(), 0) as arguments, open(writing, "w") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "healthcheck", *arguments],
+            cwd=ROOT,
+            # Without its buffers, Python would not write at its end.
+            env={key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"},
+            stdout=out,
+            stderr=out,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 3
+
+
 @pytest.mark.parametrize(
     ("option", "number"),
     [

@@ -132,6 +132,8 @@ def test_the_deadline_and_the_period_hold(servers: list[str], mode: dict[str, st
             assert command.stdout
             verdicts = [json.loads(command.stdout.readline()) for _ in range(3)]
             command.terminate()
+            # The pipes must stay open until the command has ended.
+            command.communicate(timeout=PATIENCE)
     assert (command.returncode, [verdict["status"] for verdict in verdicts]) == (0, ["OK"] * 3)
 
 
