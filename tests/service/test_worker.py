@@ -151,7 +151,8 @@ def strip_moment(response: Any) -> Any:
     if not response:
         return response
     status, headers, body = response
-    clock = {**body.get("clock", {}), "offset": 0, "bound": 0, "age": 0}
+    # Both services measure for themselves, and one may have had a late response.
+    clock = sorted(body.get("clock", {}))
     kept = [header for header in headers if not header.startswith(("Date: ", "Content-Length: "))]
     return status, sorted(kept), {**body, "now": "", "epoch": 0, "clock": clock}, len(headers)
 
