@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 import subprocess
-import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -29,6 +27,7 @@ from drills.runner import DRILLS
 from drills.trial import Drill, Trial, repeat
 from local import containers
 from local.steps import hold_lock
+from tests.support.archives import pack_tar
 from tests.support.templates import the
 from tests.support.waiting import PATIENCE
 
@@ -248,21 +247,10 @@ def test_a_host_that_was_replaced_is_noticed() -> None:
     assert not replaced.holds
 
 
-def pack(files: dict[str, str]) -> bytes:
-    """Return a tar archive of these files, as the engine sends them."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for name, text in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(text)
-            tar.addfile(member, io.BytesIO(text.encode()))
-    return archive.getvalue()
-
-
 def test_a_report_that_is_replaced_while_it_is_read_is_read_again() -> None:
     """The engine then sends an archive without a file."""
     report = '[{"instance": "i-1", "state": "healthy"}]'
-    archives = iter([pack({}), pack({"status.json": report})])
+    archives = iter([pack_tar({}), pack_tar({"status.json": report})])
     controller = SimpleNamespace(get_archive=lambda path: ([next(archives)], {}))
     engine = SimpleNamespace(containers=SimpleNamespace(get=lambda name: controller))
     cloud: Any = SimpleNamespace(name="timeservice", engine=engine)

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from deployment.errors import UserError
 from deployment.release import archive, source_digest
 from tests.scripts.conftest import ROOT, Run
 from tests.scripts.test_scripts import replace_mmdebstrap
+from tests.support.archives import pack_tar
 
 IMAGE = "image-x86_64"
 STATUS = "./var/lib/dpkg/status.d"
@@ -38,17 +38,6 @@ SILENT = STUBS | {"apt-get": "echo E: Failed to fetch >&2; exit 100"}
 NEWER = STUBS | {"apt-cache": f"printf '{POLICY.format('3.5.1', '3.5.9', '3.5.1')}'"}
 
 
-def pack(files: Mapping[str, str | bytes], time: int = 0, owner: int = 0) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as packed:
-        for name, content in files.items():
-            data = content if isinstance(content, bytes) else content.encode()
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mtime, entry.uid, entry.mode = len(data), time, owner, 0o755
-            packed.addfile(entry, io.BytesIO(data))
-    return buffer.getvalue()
-
-
 def publish(clone: Path, version: str) -> None:
     """Let mmdebstrap make a base with that version of OpenSSL, and record how it was called."""
     control = f"Package: libssl3t64\nSource: openssl\nVersion: {version}\n"
@@ -57,7 +46,7 @@ def publish(clone: Path, version: str) -> None:
         f"{STATUS}/libssl3t64.md5sums": "0123  usr/lib/libssl.so.3\n",
         "./usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2": "#!/bin/bash\n",
     }
-    (clone / "debian.tar").write_bytes(pack(base))
+    (clone / "debian.tar").write_bytes(pack_tar(base))
     shutil.rmtree(clone / "build/debian", ignore_errors=True)
     replace_mmdebstrap(clone, "umask >umask; printf '%s\\n' \"$@\" >arguments; cat debian.tar")
 
@@ -227,7 +216,7 @@ def write_command(clone: Path, name: str, body: str) -> None:
 def save(time: int, owner: int, label: str, engine: str) -> bytes:
     """Return an image as `docker save` writes it. time, owner: of its files. label, engine: of the
     build."""
-    layer = pack({"app/app.py": "app", "app/sntp.py": "sntp"}, time, owner)
+    layer = pack_tar({"app/app.py": "app", "app/sntp.py": "sntp"}, time, owner)
     config = {
         "architecture": "amd64",
         "os": "linux",
@@ -248,7 +237,7 @@ def save(time: int, owner: int, label: str, engine: str) -> bytes:
         "a.json": json.dumps(config),
         "manifest.json": json.dumps(manifest),
     }
-    return pack(files, time)
+    return pack_tar(files, time)
 
 
 def normalize(saved: bytes, folder: Path) -> bytes:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
-import tarfile
 from pathlib import Path
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+
+from tests.support.archives import pack_tar
 
 SCRIPT = Path(__file__).parents[2] / "scripts/sbom.py"
 SPEC = importlib.util.spec_from_file_location("sbom", SCRIPT)
@@ -21,16 +21,6 @@ SPEC.loader.exec_module(sbom)
 
 CONTROL = "Package: {}\nVersion: {}\nArchitecture: amd64\nDescription: a\n package\n"
 WHEEL = "Metadata-Version: 2.4\nName: {}\nVersion: {}\n\nText with Version: 3\n"
-
-
-def tar(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -45,13 +35,10 @@ def image(tmp_path: Path) -> Path:
         "app/site-packages/Ruamel.Yaml_x-2.dist-info/METADATA": WHEEL.format("Ruamel.Yaml_x", "2"),
         "app/site-packages/Ruamel.Yaml_x-2.dist-info/licenses/METADATA": WHEEL.format("none", "0"),
     }
-    layers = {
-        name: tar({path: text.encode() for path, text in files.items()})
-        for name, files in (("base.tar", base), ("wheels.tar", wheels))
-    }
+    layers = {name: pack_tar(files) for name, files in (("base.tar", base), ("wheels.tar", wheels))}
     path = tmp_path / "image.tar.gz"
     manifest = json.dumps([{"Layers": list(layers)}]).encode()
-    path.write_bytes(tar({"manifest.json": manifest} | layers))
+    path.write_bytes(pack_tar({"manifest.json": manifest} | layers))
     return path
 
 
