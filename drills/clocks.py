@@ -15,7 +15,7 @@ from docker.models.containers import Container
 from deployment import ROOT
 from drills.outcome import failures, worst_error
 from drills.trial import TWO_CHECKS, Trial, drill
-from local.containers import instance_of
+from local.containers import execute, instance_of
 from service.clock import STALE
 from service.timeserver import POLL
 
@@ -29,7 +29,7 @@ def clock_step(trial: Trial) -> None:
     make_adjustable(trial, host)
     trial.pass_grace_period()
     with trial.load():
-        set_clock(trial, host, step=2.0)
+        set_clock(host, step=2.0)
         expect_reported(trial, instance_of(host))
         trial.wait_until_out(instance_of(host), TWO_CHECKS)
         trial.wait_until_two_healthy(without={instance_of(host)})
@@ -45,7 +45,7 @@ def both_clocks_wrong(trial: Trial) -> None:
     trial.pass_grace_period()
     with trial.load():
         for host in hosts:
-            set_clock(trial, host, step=3.0)
+            set_clock(host, step=3.0)
         expect_reported(trial, "returns no time")
         trial.wait_until_two_healthy(90, without=trial.pair)
     expect_no_time(trial)
@@ -75,13 +75,13 @@ def clock_drift(trial: Trial) -> None:
     host = trial.hosts()[0]
     make_adjustable(trial, host)
     trial.pass_grace_period()
-    set_clock(trial, host, step=0.45)
+    set_clock(host, step=0.45)
     # By then the service has asked its time server, and knows its error.
     time.sleep(2 * POLL)
     serves = trial.states().get(instance_of(host)) == "healthy"
     trial.expect(serves, "a host whose clock is 0.45 s wrong serves")
     with trial.load():
-        set_clock(trial, host, step=0.45, drift=1000e-6)
+        set_clock(host, step=0.45, drift=1000e-6)
         # The clock needs 50 s for the last 0.05 s to the limit, and the service measures every 16
         # s.
         trial.wait_until_out(instance_of(host), 50 + POLL + 2 * TWO_CHECKS)
@@ -163,30 +163,30 @@ def false_time(trial: Trial, *how: str) -> AbstractContextManager[Container]:
 
 def make_adjustable(trial: Trial, host: Container) -> None:
     """Start the service on a host again so that its clock can be set."""
-    trial.run(host, "mkdir", "-p", "/faults")
+    execute(host, "mkdir", "-p", "/faults")
     fault = (ROOT / "drills/faults/sitecustomize.py").read_bytes()
-    trial.run(host, "tee", "/faults/sitecustomize.py", data=fault)
+    execute(host, "tee", "/faults/sitecustomize.py", data=fault)
     # The engine's API makes a container from a description that it returned: this one gets another
     # folder and path.
-    (present,) = json.loads(trial.run(host, "docker", "inspect", "timeservice"))
+    (present,) = json.loads(execute(host, "docker", "inspect", "timeservice"))
     config = present["Config"]
     config["Env"] = [
         variable.replace("PYTHONPATH=", "PYTHONPATH=/faults:") for variable in config["Env"]
     ]
     config["HostConfig"] = present["HostConfig"] | {"Binds": ["/faults:/faults:ro"]}
-    trial.run(host, "docker", "rm", "--force", "timeservice")
+    execute(host, "docker", "rm", "--force", "timeservice")
     create = "http://docker/containers/create?name=timeservice"
     curl = ["curl", "-fsS", "--unix-socket", "/var/run/docker.sock", create, "--data-binary", "@-"]
     curl += ["-H", "Content-Type: application/json"]
-    trial.run(host, *curl, data=json.dumps(config).encode())
-    trial.run(host, "docker", "start", "timeservice")
+    execute(host, *curl, data=json.dumps(config).encode())
+    execute(host, "docker", "start", "timeservice")
     time.sleep(TWO_CHECKS)
     trial.wait_until_two_healthy()
 
 
-def set_clock(trial: Trial, host: Container, step: float, drift: float = 0.0) -> None:
+def set_clock(host: Container, step: float, drift: float = 0.0) -> None:
     """Make a host's clock wrong. step: seconds, from now on. drift: seconds per second."""
     setting = f"{step} {drift} {time.monotonic()}\n"
     # The service never reads half of the file.
-    trial.run(host, "tee", "/faults/clock.new", data=setting.encode())
-    trial.run(host, "mv", "/faults/clock.new", "/faults/clock")
+    execute(host, "tee", "/faults/clock.new", data=setting.encode())
+    execute(host, "mv", "/faults/clock.new", "/faults/clock")

@@ -4,7 +4,7 @@ import time
 
 from drills import outcome
 from drills.trial import TWO_CHECKS, Trial, drill
-from local.containers import instance_of, zone_of
+from local.containers import execute, instance_of, zone_of
 from local.launch import create_network
 
 
@@ -37,7 +37,7 @@ def api_away(trial: Trial) -> None:
 @drill("the controller is killed, and a host right after")
 def controller_dies(trial: Trial) -> None:
     with trial.load():
-        trial.run(trial.container("controller"), "kill", "-KILL", "--", "-1")
+        execute(trial.container("controller"), "kill", "-KILL", "--", "-1")
         trial.replace_host(trial.hosts()[0])
     trial.expect_errors_end(TWO_CHECKS)
 

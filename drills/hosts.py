@@ -6,7 +6,7 @@ from docker.models.containers import Container
 
 from drills import outcome
 from drills.trial import REPLACEMENT, TWO_CHECKS, Trial, drill
-from local.containers import instance_of
+from local.containers import execute, instance_of
 from local.hosts import find_step
 
 # A t3.micro without CPU credits, and what it takes to install Docker (docs/capacity.md).
@@ -62,8 +62,8 @@ def container_dies(trial: Trial) -> None:
     host = trial.hosts()[0]
     count = ["docker", "inspect", "-f", "{{.RestartCount}}", "timeservice"]
     with trial.load():
-        trial.run(host, "kill", "-KILL", list_processes(trial, host)[0])
-        trial.wait_until(lambda: trial.run(host, *count).strip() == "1", 10, "Docker restarts it")
+        execute(host, "kill", "-KILL", list_processes(host)[0])
+        trial.wait_until(lambda: execute(host, *count).strip() == "1", 10, "Docker restarts it")
         trial.wait_until_two_healthy()
         time.sleep(TWO_CHECKS)
     trial.expect_errors_end(TWO_CHECKS)
@@ -75,16 +75,16 @@ def container_hangs(trial: Trial) -> None:
     trial.pass_grace_period()
     host = trial.hosts()[0]
     with trial.load():
-        trial.run(host, "kill", "-STOP", *list_processes(trial, host))
+        execute(host, "kill", "-STOP", *list_processes(host))
         trial.wait_until_out(instance_of(host), TWO_CHECKS)
         # The host is drained, for 30 s at most, while its successor starts.
         trial.wait_until_two_healthy(without={instance_of(host)})
     trial.expect_errors_end(TWO_CHECKS)
 
 
-def list_processes(trial: Trial, host: Container) -> list[str]:
+def list_processes(host: Container) -> list[str]:
     """Return the service's process ids on its host, the master's first."""
-    _, *processes = trial.run(host, "docker", "top", "timeservice", "-o", "pid").split()
+    _, *processes = execute(host, "docker", "top", "timeservice", "-o", "pid").split()
     return sorted(processes, key=int)
 
 
@@ -92,7 +92,7 @@ def list_processes(trial: Trial, host: Container) -> list[str]:
 def service_stops(trial: Trial) -> None:
     host = trial.hosts()[0]
     with trial.load():
-        trial.run(host, "docker", "stop", "timeservice")
+        execute(host, "docker", "stop", "timeservice")
         trial.wait_until_out(instance_of(host), TWO_CHECKS)
         trial.wait_until_two_healthy(GUARD + REPLACEMENT)
     trial.expect_errors_end(TWO_CHECKS)
@@ -106,7 +106,7 @@ def restart_fails(trial: Trial) -> None:
     first, second = trial.hosts()
     with trial.load(20.0):
         for host in (first, second):
-            trial.run(host, "docker", "rm", "--force", "timeservice")
+            execute(host, "docker", "rm", "--force", "timeservice")
         ending = "ending this host"
         trial.wait_until(lambda: ending in find_step(first), 2 * GUARD, "it reports its end")
         trial.notes.append(f"a host reports: {find_step(first)}")

@@ -22,7 +22,7 @@ from drills.load import Request, run_load
 from drills.outcome import PAIR, Outcome
 from local import stacks
 from local.api import client
-from local.containers import LABEL, REPORT, Containers, execute, instance_of
+from local.containers import LABEL, REPORT, Containers, instance_of
 from local.steps import wait_until
 
 # Requests per second, unless a drill needs another rate.
@@ -105,8 +105,6 @@ class Trial(Outcome):
                 yield requests
         finally:
             self.requests += requests
-
-    run = staticmethod(execute)
 
     def check(self) -> Done:
         """Run the healthcheck. Its reference is this machine's clock, which no drill changes."""

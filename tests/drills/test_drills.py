@@ -135,7 +135,7 @@ def test_a_command_that_hangs_ends_the_drill(
     monkeypatch.setattr(containers, "COMMAND_SECONDS", 0.1)
     container: Any = SimpleNamespace(id="host")
     with pytest.raises(subprocess.TimeoutExpired):
-        Trial.run(container, "docker", "stop", "timeservice")
+        containers.execute(container, "docker", "stop", "timeservice")
 
 
 class Replaced(Exception):
