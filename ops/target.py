@@ -79,9 +79,9 @@ def run(
     """
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    default = None if needs_stack else STACK
+    default, otherwise = (None, "") if needs_stack else (STACK, f", else {STACK}")
     stack, name = os.environ.get("STACK") or default, os.environ.get("NAME") or DEFAULT
-    stack_help = f"stack of Pulumi's; all but {STACK} are on AWS (default: $STACK, else {default})"
+    stack_help = f"stack of Pulumi's; all but {STACK} are on AWS (default: $STACK{otherwise})"
     parser.add_argument("--stack", type=parse_stack, default=stack, help=stack_help)
     name_help = f"deployment in the local cloud (default: $NAME, else {DEFAULT})"
     parser.add_argument("--name", type=parse_name, default=name, help=name_help)
